@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use casting_web::{Mistake, Problem};
+use casting_web::{Problem, RequestError};
 
 use crate::front;
 
@@ -68,7 +68,7 @@ impl IntoResponse for BadRequest {
         if status == StatusCode::MISDIRECTED_REQUEST {
             return (status, [no_store], format!("{text}\n")).into_response();
         }
-        front::reply(Problem::new(Mistake::BadRequest).detail(text).reply())
+        front::reply(Problem::new(RequestError::BadRequest).detail(text).reply())
     }
 }
 

@@ -8,7 +8,7 @@ use casting_core::image::ImageSource;
 use casting_core::price::session_hour;
 use casting_core::session::ENTRY_TIMEOUT_SECONDS;
 use casting_core::session_environment::{BESIDE_GATE, OF_APP};
-use casting_web::{Code, Mistake};
+use casting_web::{Code, RequestError};
 use serde_yaml_ng::Value;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -170,9 +170,9 @@ fn runbook_covers_every_alarm_and_names_real_codes() {
     }
     let codes = |text: &str| {
         DenialCode::parse(text).is_some()
-            || Mistake::ALL
+            || RequestError::ALL
                 .iter()
-                .any(|mistake| Code::Mistake(*mistake).as_str() == text)
+                .any(|error| Code::RequestError(*error).as_str() == text)
     };
     let table = runbook.split("## Codes").nth(1).expect("a part with codes");
     let mut told = BTreeSet::new();
@@ -231,7 +231,7 @@ fn documented_change_delay_matches_the_code() {
         ),
         (
             "the console",
-            include_str!("../../functions/admin/src/console/nouns/cast.rs"),
+            include_str!("../../functions/admin/src/console/resources/cast.rs"),
         ),
     ] {
         assert!(text.contains(&said), "{name}: {said}");

@@ -2,42 +2,42 @@
 //! stored or decided.
 //!
 //! # How a page is made
-//! A page is a function from a [`frame::Frame`] and documents as the API shows them to a [`shell::Screen`]; [`shell::answer`] sends it.
-//! - around each page: `frame`, `shell`
-//! - parts of pages: `table`, `chart`, `qr`, `moment`, `preview`, `cast_words`
-//! - forms: `field` (what they are made of), `nouns` (every field there is), `form` (document to form), `answers` (form to document), `hours`
+//! A page is a function from a [`page_context::PageContext`] and documents as the API shows them to a [`layout::Screen`]; [`layout::answer`] sends it.
+//! - around each page: `page_context`, `layout`
+//! - parts of pages: `table`, `chart`, `qr`, `time_format`, `preview`, `cast_labels`
+//! - forms: `field` (what they are made of), `resources` (every field there is), `form` (document to form), `form_parser` (form to document), `hours`
 //! - what stands behind them: `routes`, which asks the service
-//! - pages: `sign_in`, `overview`, `casts`, `cast`, `claims`, `sessions`, `pool`, `trial`, `edit`, `records`, `audit`, `confirm`, `trouble`
+//! - pages: `sign_in`, `dashboard`, `casts`, `cast`, `claims`, `sessions`, `pool`, `trial`, `edit`, `records`, `audit`, `confirm`, `error_page`
 
-pub mod answers;
 pub mod audit;
 pub mod cast;
-pub mod cast_words;
+pub mod cast_labels;
 pub mod casts;
 pub mod chart;
 pub mod claims;
 pub mod confirm;
+pub mod dashboard;
 pub mod edit;
+mod error_page;
 pub mod field;
 pub mod form;
-pub mod frame;
+pub mod form_parser;
 pub mod history;
 pub mod hours;
-pub mod moment;
-pub mod nouns;
-pub mod overview;
+pub mod layout;
+pub mod page_context;
 pub mod pool;
 pub mod preview;
 pub mod profiles;
 pub mod qr;
 pub mod records;
+pub mod resources;
 mod routes;
 pub mod sessions;
-pub mod shell;
 pub mod sign_in;
 pub mod table;
+pub mod time_format;
 pub mod trial;
-mod trouble;
 
 use askama::Template;
 

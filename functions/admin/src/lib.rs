@@ -8,14 +8,14 @@
 //! - what the API says of itself: `openapi`
 
 mod api;
+mod auth;
 pub mod console;
-mod door;
-mod entry;
+mod console_auth;
 mod openapi;
 mod service;
 
 use casting_core::ControlPlane;
-use casting_web::{Line, Miss, Reply, Request, RequestContext, Route};
+use casting_web::{Line, Reply, Request, RequestContext, Route, RouteError};
 use http::Method;
 
 use crate::api::routes::{API_ROUTER, API_ROUTES};
@@ -56,5 +56,5 @@ pub fn has_path(path: &str) -> bool {
     } else {
         CONSOLE_ROUTER.find(&Method::GET, path).err()
     };
-    miss != Some(Miss::NotFound)
+    miss != Some(RouteError::NotFound)
 }

@@ -7,7 +7,7 @@ mod samples;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use casting_fn_admin::console::shell;
+use casting_fn_admin::console::layout;
 
 /// What a page may weigh, style and script included.
 const MOST_BYTES: usize = 100 * 1024;
@@ -29,8 +29,8 @@ const FORBIDDEN: [&str; 9] = [
 fn all_console_pages_follow_the_layout_rules() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gallery");
     std::fs::create_dir_all(&folder).expect("a folder");
-    for (name, frame, screen) in samples::pages() {
-        let html = shell::html(&frame, &screen).expect("a page");
+    for (name, context, screen) in samples::pages() {
+        let html = layout::html(&context, &screen).expect("a page");
         std::fs::write(folder.join(format!("{name}.html")), &html).expect("written");
         assert!(html.len() <= MOST_BYTES, "{name} has {} bytes", html.len());
         let tags = without_style_and_script(&html);

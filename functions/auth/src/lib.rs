@@ -15,8 +15,8 @@ use casting_identity::oidc::{LOGIN_SECONDS, LoginFailure, Oidc};
 use casting_web::credentials::{SetCookie, login_cookie, login_state_cookie};
 use casting_web::words::LoginWords;
 use casting_web::{
-    Forms, Function, HandlerError, Page, Problem, PublicRouteName, Reply, Request, RequestContext,
-    code::Mistake, reply,
+    FormAction, Function, HandlerError, Page, Problem, PublicRouteName, Reply, Request,
+    RequestContext, code::RequestError, reply,
 };
 use http::StatusCode;
 use serde_json::json;
@@ -29,7 +29,7 @@ pub async fn handle(control_plane: &ControlPlane, oidc: Option<&Oidc>, request: 
     let visit = RequestContext::parse(&request, &*control_plane.entropy);
     let reply = answer(control_plane, oidc, &visit)
         .await
-        .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
+        .unwrap_or_else(|error| visit.error_response(&error));
     visit.finish(reply)
 }
 
@@ -43,7 +43,7 @@ async fn answer(
         PublicRouteName::LoginCallback => finish(control_plane, oidc, visit).await,
         PublicRouteName::LogOut => log_out(control_plane, visit),
         PublicRouteName::WhoAmI => who_am_i(control_plane, visit),
-        _ => Err(Problem::new(Mistake::NotFound).into()),
+        _ => Err(Problem::new(RequestError::NotFound).into()),
     }
 }
 
@@ -206,7 +206,7 @@ fn who_am_i(control_plane: &ControlPlane, visit: &RequestContext) -> Result<Repl
         words.signed_out
     };
     Ok(Page {
-        forms: Forms::Stay,
+        forms: FormAction::Stay,
         ..Page::new(title, &main)
     }
     .reply(visit))

@@ -1,21 +1,21 @@
 //! Boots the auth function.
 
 use casting_identity::oidc::Oidc;
-use casting_web::TrustedHop;
+use casting_web::TrustedProxy;
 use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let control = casting_boot::start().await?;
     let oidc = casting_boot::login_settings()?.map(Oidc::new).transpose()?;
-    let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedHop { header, proof });
+    let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedProxy { header, proof });
     let both = &(control, oidc);
     run(service_fn(async move |request: Request| {
         Ok::<_, Error>(
             casting_fn_auth::handle(
                 &both.0,
                 both.1.as_ref(),
-                TrustedHop::on(hop.as_ref(), request),
+                TrustedProxy::on(hop.as_ref(), request),
             )
             .await,
         )

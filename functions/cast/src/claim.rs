@@ -4,7 +4,7 @@ use casting_core::ids::SessionId;
 use casting_core::policy::NotApplied;
 use casting_core::{ClaimRequest, Claimed, PublicUrls};
 use casting_web::credentials::{SetCookie, owner_cookie};
-use casting_web::{Mistake, Problem, Reply, Request, RequestContext, body, reply};
+use casting_web::{Problem, Reply, Request, RequestContext, RequestError, body, reply};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
         .ok()
         .filter(|key| (1..=MAX_KEY).contains(&key.len()));
     let wrong = || {
-        Problem::new(Mistake::BadRequest).detail(format!(
+        Problem::new(RequestError::BadRequest).detail(format!(
             "The Idempotency-Key must be 1 to {MAX_KEY} plain characters."
         ))
     };

@@ -6,9 +6,9 @@ use casting_core::policy::LinkParameters;
 use casting_core::ticket::LAUNCH_TICKET_SECONDS;
 use casting_core::{ClaimOffer, LandingInfo, NextStep, PublicUrls};
 use casting_web::credentials::{SetCookie, browser_cookie};
-use casting_web::page::Card;
+use casting_web::page::OpenGraph;
 use casting_web::words::Words;
-use casting_web::{Forms, Page, Reply, RequestContext, reply};
+use casting_web::{FormAction, Page, Reply, RequestContext, reply};
 use http::StatusCode;
 use serde::Serialize;
 use url::form_urlencoded::Serializer;
@@ -220,11 +220,11 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
         } else {
             include_str!("../templates/landing.js")
         },
-        forms: Forms::LeadAway,
+        forms: FormAction::LeadAway,
         framed_by: &settings.referrers,
         background: settings.background_url.as_deref(),
         foreign: proof.and_then(|proof| proof.foreign.clone()),
-        card: Some(Card {
+        card: Some(OpenGraph {
             description: summary,
             url: &url,
             picture: settings.background_url.as_deref(),

@@ -12,7 +12,7 @@ use casting_core::rate_limit::RateLimit;
 use casting_core::{ClaimOutcome, ControlPlane, Visitor};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext,
-    code::Mistake, reply,
+    code::RequestError, reply,
 };
 use http::header;
 
@@ -23,7 +23,7 @@ pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
     let mut visit = RequestContext::parse(&request, &*control_plane.entropy);
     let reply = answer(control_plane, &request, &mut visit)
         .await
-        .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
+        .unwrap_or_else(|error| visit.error_response(&error));
     visit.finish(reply)
 }
 
@@ -63,7 +63,7 @@ async fn answer(
             leave_room(control_plane, request, visit, key, &visitor).await
         }
         PublicRouteName::ShowBadge => Ok(show_badge(control_plane, visit, key, &visitor).await),
-        _ => Err(Problem::new(Mistake::NotFound).into()),
+        _ => Err(Problem::new(RequestError::NotFound).into()),
     }
 }
 
@@ -77,12 +77,12 @@ async fn tell_limits(
 ) -> Reply {
     let (mut reply, refused, left) = match answered {
         Ok((reply, left)) => (reply, None, left),
-        Err(obstacle) => {
-            let refused = match &obstacle {
+        Err(error) => {
+            let refused = match &error {
                 HandlerError::Refusal(refusal) => Some(refusal.denial()),
                 HandlerError::Problem(_) => None,
             };
-            (visit.stopped(&obstacle), refused, None)
+            (visit.error_response(&error), refused, None)
         }
     };
     let limits = control_plane

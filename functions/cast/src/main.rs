@@ -1,16 +1,16 @@
 //! Boots the cast function.
 
-use casting_web::TrustedHop;
+use casting_web::TrustedProxy;
 use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let control = casting_boot::start_calling_out().await?;
-    let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedHop { header, proof });
+    let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedProxy { header, proof });
     let control = &control;
     run(service_fn(async move |request: Request| {
         Ok::<_, Error>(
-            casting_fn_cast::handle(control, TrustedHop::on(hop.as_ref(), request)).await,
+            casting_fn_cast::handle(control, TrustedProxy::on(hop.as_ref(), request)).await,
         )
     }))
     .await

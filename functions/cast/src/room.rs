@@ -3,7 +3,7 @@
 use askama::Template;
 use casting_core::{PublicUrls, Waiting};
 use casting_web::words::RoomWords;
-use casting_web::{Forms, Page, Problem, Reply, Request, RequestContext, body, reply};
+use casting_web::{FormAction, Page, Problem, Reply, Request, RequestContext, body, reply};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::Serializer;
@@ -106,7 +106,7 @@ pub(crate) fn reply(
         style: include_str!("../templates/room.css"),
         script: include_str!("../templates/room.js"),
         refresh: Some(REFRESH_SECONDS),
-        forms: Forms::LeadAway,
+        forms: FormAction::LeadAway,
         background: settings.background_url.as_deref(),
         ..Page::new(words.title, &main)
     };

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use casting_core::CaptchaNeed;
 use casting_core::captcha::{CAPTCHA_ACTION, CaptchaKind};
-use casting_web::page::Foreign;
+use casting_web::page::ThirdPartyScript;
 use url::form_urlencoded::byte_serialize;
 
 /// What the page shows of a CAPTCHA.
@@ -17,7 +17,7 @@ pub(crate) struct Widget<'a> {
     /// What the page's own script has to solve.
     pub(crate) challenge: Option<&'a str>,
     pub(crate) action: &'static str,
-    pub(crate) foreign: Option<Foreign<'a>>,
+    pub(crate) foreign: Option<ThirdPartyScript<'a>>,
 }
 
 /// The fields in which a proof may come, ours first.
@@ -67,7 +67,7 @@ impl<'a> Widget<'a> {
             class,
             challenge: need.challenge.as_deref(),
             action: CAPTCHA_ACTION,
-            foreign: (!script.is_empty()).then_some(Foreign { script, sources }),
+            foreign: (!script.is_empty()).then_some(ThirdPartyScript { script, sources }),
         }
     }
 

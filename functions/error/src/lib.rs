@@ -2,7 +2,7 @@
 //! when they do not.
 
 use casting_core::ids::{Entropy, Reference};
-use casting_web::{Code, Function, Problem, Reply, Request, RequestContext, code::Mistake};
+use casting_web::{Code, Function, Problem, Reply, Request, RequestContext, code::RequestError};
 
 /// The longest wait that the page repeats from its address, in seconds (30 days): the longest that a rule asks for.
 const LONGEST_WAIT_SECONDS: u64 = 30 * 86_400;
@@ -17,7 +17,7 @@ pub fn handle(entropy: &dyn Entropy, request: &Request) -> Reply {
 /// The problem that the address tells of. Nothing of the address is repeated that is not known or a number.
 fn told_of(visit: &RequestContext) -> Result<Problem, Problem> {
     let matched = visit.route(Function::Error)?;
-    let code = Code::parse(matched.segment).ok_or(Problem::new(Mistake::NotFound))?;
+    let code = Code::parse(matched.segment).ok_or(Problem::new(RequestError::NotFound))?;
     Ok(Problem {
         reference: visit.query("ref").as_deref().and_then(Reference::parse),
         retry_after: visit

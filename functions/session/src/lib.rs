@@ -12,7 +12,7 @@ use casting_core::ids::{Reference, SessionId};
 use casting_core::{Bootstrap, ControlPlane, FlowError, ProfileReport, Refusal, Report, outcome};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext, body,
-    code::Mistake, reply,
+    code::RequestError, reply,
 };
 use http::StatusCode;
 
@@ -21,7 +21,7 @@ pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
     let mut visit = RequestContext::parse(&request, &*control_plane.entropy);
     let reply = answer(control_plane, &request, &mut visit)
         .await
-        .unwrap_or_else(|obstacle| visit.stopped(&obstacle));
+        .unwrap_or_else(|error| visit.error_response(&error));
     visit.finish(reply)
 }
 
@@ -75,7 +75,7 @@ async fn answer(
             }))
         }
         PublicRouteName::ReportSession => report(control_plane, request, visit, &id).await,
-        _ => Err(Problem::new(Mistake::NotFound).into()),
+        _ => Err(Problem::new(RequestError::NotFound).into()),
     }
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_web::words::WaitingWords;
-use casting_web::{Forms, Page, Reply, RequestContext};
+use casting_web::{FormAction, Page, Reply, RequestContext};
 
 use crate::resumed;
 
@@ -61,7 +61,7 @@ pub(crate) fn reply(
         style: include_str!("../templates/waiting.css"),
         script: include_str!("../templates/waiting.js"),
         refresh: Some(2),
-        forms: Forms::LeadAway,
+        forms: FormAction::LeadAway,
         ..Page::new(visit.words.waiting.title, &main)
     };
     page.reply(visit)

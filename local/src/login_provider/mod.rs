@@ -18,7 +18,7 @@ use axum::{Json, Router};
 use casting_core::ids::{Entropy, random_bytes};
 use casting_core::keys::hash_secret;
 use casting_core::time::Clock;
-use casting_web::{Body, Forms, Page, Reply, Request, RequestContext};
+use casting_web::{Body, FormAction, Page, Reply, Request, RequestContext};
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -195,7 +195,7 @@ impl Provider {
             } else {
                 StatusCode::OK
             },
-            forms: Forms::LeadAway,
+            forms: FormAction::LeadAway,
             style: STYLE,
             ..Page::new("Sign in", &main)
         };

@@ -384,7 +384,7 @@ pub fn key(name: &str, value: impl AsRef<str>) -> Item {
 pub(crate) mod tests {
     use casting_core::actor::{Actor, ActorKind, Scope};
     use casting_core::api_key::{ApiKey, ApiKeySettings};
-    use casting_core::audit::{Difference, Noun};
+    use casting_core::audit::{Difference, RecordKind};
     use casting_core::group::Group;
     use casting_core::ids::GroupId;
     use casting_core::network::{NetworkName, Placement};
@@ -431,7 +431,7 @@ pub(crate) mod tests {
         };
         Audit::of(
             &actor,
-            Noun::Cast,
+            RecordKind::Cast,
             "c1",
             "New",
             difference,

@@ -9,7 +9,7 @@ use lambda_http::{Request, RequestExt};
 /// The one proxy in front of the gateway. Whoever runs a function behind such a proxy puts this into the request's extensions; then nothing else
 /// is believed.
 #[derive(Clone)]
-pub struct TrustedHop {
+pub struct TrustedProxy {
     /// The header in which it names the visitor's address.
     pub header: HeaderName,
     /// What it sends as [`PROOF`], so that nobody who goes around it is believed; `None` where nobody can go around it.
@@ -19,7 +19,7 @@ pub struct TrustedHop {
 /// The header in which the proxy proves that it is the one.
 pub const PROOF: HeaderName = HeaderName::from_static("x-casting-hop");
 
-impl TrustedHop {
+impl TrustedProxy {
     /// `request`, of which only this hop is believed where it came from.
     pub fn on(hop: Option<&Self>, mut request: Request) -> Request {
         if let Some(hop) = hop {
@@ -54,10 +54,10 @@ pub fn of(request: &Request) -> Option<IpAddr> {
 }
 
 fn sent_from(request: &Request) -> Option<IpAddr> {
-    match request.extensions().get::<TrustedHop>() {
+    match request.extensions().get::<TrustedProxy>() {
         // A proxy appends to what the visitor sent, so only the last header's last entry is its own.
         Some(hop) if !hop.has_sent(request) => None,
-        Some(TrustedHop { header, .. }) => read(
+        Some(TrustedProxy { header, .. }) => read(
             request
                 .headers()
                 .get_all(header)
@@ -150,11 +150,11 @@ mod tests {
             ),
             ("missing", &[], None),
         ] {
-            let hop = TrustedHop {
+            let hop = TrustedProxy {
                 header: HeaderName::from_static("x-visitor"),
                 proof: None,
             };
-            let mut request = TrustedHop::on(Some(&hop), request(Some("10.0.0.1")));
+            let mut request = TrustedProxy::on(Some(&hop), request(Some("10.0.0.1")));
             for value in values {
                 request
                     .headers_mut()
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn bypassing_the_trusted_proxy_gives_no_address() {
-        let hop = TrustedHop {
+        let hop = TrustedProxy {
             header: HeaderName::from_static("x-visitor"),
             proof: Some("hush".into()),
         };
@@ -180,7 +180,7 @@ mod tests {
             ("a part", Some("hus"), false),
             ("none", None, false),
         ] {
-            let mut request = TrustedHop::on(Some(&hop), request(Some("10.0.0.1")));
+            let mut request = TrustedProxy::on(Some(&hop), request(Some("10.0.0.1")));
             request
                 .headers_mut()
                 .insert("x-visitor", "192.0.2.1".parse().expect(name));
@@ -192,7 +192,7 @@ mod tests {
             assert_eq!(of(&request).is_some(), expected, "{name}");
         }
         assert_eq!(
-            of(&TrustedHop::on(None, request(Some("192.0.2.1")))),
+            of(&TrustedProxy::on(None, request(Some("192.0.2.1")))),
             "192.0.2.1".parse().ok(),
             "no hop"
         );

@@ -5,7 +5,7 @@ use lambda_http::Request;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use crate::code::Mistake;
+use crate::code::RequestError;
 use crate::problem::Problem;
 
 /// The largest body that is read, in bytes; API clients and forms send a few hundred.
@@ -79,7 +79,7 @@ pub fn form(request: &Request) -> Result<Form, Problem> {
 pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let text = text(request, Kind::Json)?;
     serde_json::from_str(text).map_err(|error| {
-        Problem::new(Mistake::BadRequest).detail(format!(
+        Problem::new(RequestError::BadRequest).detail(format!(
             "The body is not the JSON that is read here: {error}."
         ))
     })
@@ -88,7 +88,7 @@ pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
 fn text(request: &Request, wanted: Kind) -> Result<&str, Problem> {
     let bytes: &[u8] = request.body().as_ref();
     if bytes.len() > MAX_BODY_BYTES {
-        return Err(Problem::new(Mistake::TooLarge)
+        return Err(Problem::new(RequestError::TooLarge)
             .detail(format!("A body has {MAX_BODY_BYTES} bytes at most.")));
     }
     if kind(request) != Some(wanted) {
@@ -96,13 +96,15 @@ fn text(request: &Request, wanted: Kind) -> Result<&str, Problem> {
             Kind::Form => "application/x-www-form-urlencoded",
             Kind::Json => "application/json",
         };
-        return Err(Problem::new(Mistake::WrongType).detail(format!("The body must be {wanted}.")));
+        return Err(
+            Problem::new(RequestError::WrongType).detail(format!("The body must be {wanted}."))
+        );
     }
     std::str::from_utf8(bytes).map_err(|_| not_text())
 }
 
 fn not_text() -> Problem {
-    Problem::new(Mistake::BadRequest).detail("The body is not UTF-8 text.")
+    Problem::new(RequestError::BadRequest).detail("The body is not UTF-8 text.")
 }
 
 #[cfg(test)]

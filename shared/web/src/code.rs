@@ -10,20 +10,20 @@ pub enum Code {
     /// A rule refused.
     Denial(DenialCode),
     /// The request was not as it must be.
-    Mistake(Mistake),
+    RequestError(RequestError),
 }
 
 macro_rules! mistakes {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal, $sentence:literal;)*) => {
         /// What is wrong with a request, whatever it asks for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Mistake {
+        pub enum RequestError {
             $($(#[$doc])* $name,)*
         }
 
-        impl Mistake {
+        impl RequestError {
             /// Every mistake.
-            pub const ALL: &[Mistake] = &[$(Self::$name,)*];
+            pub const ALL: &[RequestError] = &[$(Self::$name,)*];
 
             const fn parts(self) -> (StatusCode, &'static str, &'static str, &'static str) {
                 match self {
@@ -63,11 +63,11 @@ impl Code {
     /// Reads a code; `None` when there is no such code.
     pub fn parse(text: &str) -> Option<Self> {
         let mistake = || {
-            Mistake::ALL
+            RequestError::ALL
                 .iter()
                 .copied()
                 .find(|mistake| mistake.parts().1 == text)
-                .map(Self::Mistake)
+                .map(Self::RequestError)
         };
         DenialCode::parse(text).map(Self::Denial).or_else(mistake)
     }
@@ -76,7 +76,7 @@ impl Code {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Denial(code) => code.as_str(),
-            Self::Mistake(mistake) => mistake.parts().1,
+            Self::RequestError(mistake) => mistake.parts().1,
         }
     }
 
@@ -84,7 +84,7 @@ impl Code {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Denial(code) => code.title(),
-            Self::Mistake(mistake) => mistake.parts().2,
+            Self::RequestError(mistake) => mistake.parts().2,
         }
     }
 
@@ -92,14 +92,14 @@ impl Code {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Denial(code) => code.sentence(),
-            Self::Mistake(mistake) => mistake.parts().3,
+            Self::RequestError(mistake) => mistake.parts().3,
         }
     }
 
     /// The one mapping from codes to statuses.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::Mistake(mistake) => mistake.parts().0,
+            Self::RequestError(mistake) => mistake.parts().0,
             Self::Denial(code) => match code {
                 DenialCode::UnknownCast | DenialCode::UnknownSession => StatusCode::NOT_FOUND,
                 DenialCode::CastExpired
@@ -154,9 +154,9 @@ impl From<DenialCode> for Code {
     }
 }
 
-impl From<Mistake> for Code {
-    fn from(mistake: Mistake) -> Self {
-        Self::Mistake(mistake)
+impl From<RequestError> for Code {
+    fn from(mistake: RequestError) -> Self {
+        Self::RequestError(mistake)
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
     fn error_codes_are_distinct_and_round_trip() {
         let denials = DenialCode::ALL.into_iter().map(Code::Denial);
         let codes: Vec<_> = denials
-            .chain(Mistake::ALL.iter().copied().map(Code::Mistake))
+            .chain(RequestError::ALL.iter().copied().map(Code::RequestError))
             .collect();
         for code in &codes {
             let status = code.status();

@@ -21,15 +21,15 @@ pub mod request_context;
 pub mod routes;
 pub mod words;
 
-pub use address::TrustedHop;
-pub use code::{Code, Mistake};
+pub use address::TrustedProxy;
+pub use code::{Code, RequestError};
 pub use lambda_http::{Body, Request};
-pub use page::{Forms, Page};
+pub use page::{FormAction, Page};
 pub use problem::{FieldError, Problem};
 pub use refusal::HandlerError;
 pub use reply::Reply;
 pub use request_context::{FetchSite, RequestContext};
 pub use routes::{
-    Access, Function, Line, Matched, Miss, PUBLIC_ROUTER, PUBLIC_ROUTES, PublicRoute,
-    PublicRouteName, Route, Router,
+    Access, Function, Line, Matched, PUBLIC_ROUTER, PUBLIC_ROUTES, PublicRoute, PublicRouteName,
+    Route, RouteError, Router,
 };

@@ -15,7 +15,7 @@ use crate::request_context::RequestContext;
 
 /// Where a page's forms may lead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Forms {
+pub enum FormAction {
     /// It has none.
     #[default]
     None,
@@ -41,22 +41,22 @@ pub struct Page<'a> {
     /// Without scripting the page is loaded again after so many seconds.
     pub refresh: Option<u32>,
     /// Where its forms may lead.
-    pub forms: Forms,
+    pub forms: FormAction,
     /// Which sites may show it in a frame; none when empty.
     pub framed_by: &'a [ReferrerRule],
     /// The address of a picture behind everything; one that `url_rules::picture_url` has read.
     pub background: Option<&'a str>,
     /// Somebody else's script that the page needs, and what that script may do.
-    pub foreign: Option<Foreign<'a>>,
+    pub foreign: Option<ThirdPartyScript<'a>>,
     /// What chats show of the page's address.
-    pub card: Option<Card<'a>>,
+    pub card: Option<OpenGraph<'a>>,
 }
 
 /// What chats and search pages show of an address (OpenGraph); for pages that are meant to be passed on.
 ///
 /// A picture is named only where there is one that they draw: none of them draws SVG, so a badge or a mark of ours would be a hole in the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Card<'a> {
+pub struct OpenGraph<'a> {
     /// A sentence or two.
     pub description: &'a str,
     /// The address without anything that one visitor added to it.
@@ -67,7 +67,7 @@ pub struct Card<'a> {
 
 /// Somebody else's script on a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Foreign<'a> {
+pub struct ThirdPartyScript<'a> {
     /// Where it is.
     pub script: Cow<'a, str>,
     /// The sources that it, its frames, its style sheets and its calls come from and go to, as a policy says it.
@@ -103,7 +103,7 @@ impl<'a> Page<'a> {
             style: "",
             script: "",
             refresh: None,
-            forms: Forms::None,
+            forms: FormAction::None,
             framed_by: &[],
             background: None,
             foreign: None,
@@ -138,9 +138,9 @@ impl<'a> Page<'a> {
         let foreign = self.foreign.as_ref().map_or("", |foreign| foreign.sources);
         let ours = format!("'nonce-{nonce}'");
         let forms = match self.forms {
-            Forms::None => "'none'",
-            Forms::Stay => "'self'",
-            Forms::LeadAway => "'self' https: http:",
+            FormAction::None => "'none'",
+            FormAction::Stay => "'self'",
+            FormAction::LeadAway => "'self' https: http:",
         };
         let framed_by = framing_sites(self.framed_by);
         let directives = [
@@ -238,7 +238,7 @@ pub fn problem(problem: &Problem, visit: &RequestContext, framed_by: &[ReferrerR
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::Mistake;
+    use crate::code::RequestError;
     use casting_core::denial::{Denial, DenialCode};
     use casting_core::ids::Reference;
     use casting_core::testing::SeededEntropy;
@@ -276,7 +276,7 @@ mod tests {
     fn csp_allows_only_the_page_itself() {
         let reply = Page {
             script: "1",
-            forms: Forms::LeadAway,
+            forms: FormAction::LeadAway,
             ..Page::new("", &"")
         }
         .reply(&visit());
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn csp_allows_named_scripts_and_images() {
-        let foreign = Foreign {
+        let foreign = ThirdPartyScript {
             script: "https://captcha.example/api.js".into(),
             sources: "https://captcha.example",
         };
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn page_has_opengraph_tags() {
-        let card = Card {
+        let card = OpenGraph {
             description: "Five <minutes>",
             url: "https://cast.example.com/cast/123abc",
             picture: None,
@@ -359,7 +359,7 @@ mod tests {
             !plain.contains("og:image") && !html(None).contains("og:"),
             "{plain}"
         );
-        let pictured = html(Some(Card {
+        let pictured = html(Some(OpenGraph {
             picture: Some("https://pictures.example/a.jpg"),
             ..card
         }));
@@ -412,7 +412,7 @@ mod tests {
         ] {
             assert!(body(&reply).contains(text), "{text}");
         }
-        let reply = problem(&Problem::new(Mistake::NotFound), &visit(), &[]);
+        let reply = problem(&Problem::new(RequestError::NotFound), &visit(), &[]);
         assert_eq!(reply.status(), 404);
         assert!(!body(&reply).contains("Reference") && !body(&reply).contains("try again in"));
     }

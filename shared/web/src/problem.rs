@@ -7,9 +7,9 @@ use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use crate::code::{Code, Mistake};
+use crate::code::{Code, RequestError};
 use crate::reply::{self, Reply};
-use crate::routes::Miss;
+use crate::routes::RouteError;
 
 /// One thing that did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Problem {
     pub fn not_valid(errors: Vec<FieldError>) -> Self {
         Self {
             errors,
-            ..Self::new(Mistake::NotValid)
+            ..Self::new(RequestError::NotValid)
         }
     }
 
@@ -161,13 +161,13 @@ impl Problem {
     }
 }
 
-impl From<Miss> for Problem {
-    fn from(miss: Miss) -> Self {
+impl From<RouteError> for Problem {
+    fn from(miss: RouteError) -> Self {
         match miss {
-            Miss::NotFound => Self::new(Mistake::NotFound),
-            Miss::MethodNotAllowed(allow) => Self {
+            RouteError::NotFound => Self::new(RequestError::NotFound),
+            RouteError::MethodNotAllowed(allow) => Self {
                 hints: Some(Box::new(Hints::Allow(allow.into()))),
-                ..Self::new(Mistake::MethodNotAllowed)
+                ..Self::new(RequestError::MethodNotAllowed)
             },
         }
     }
@@ -211,12 +211,12 @@ mod tests {
 
     #[test]
     fn problems_set_allow_and_www_authenticate() {
-        let reply = Problem::from(Miss::MethodNotAllowed("GET, HEAD".into())).reply();
+        let reply = Problem::from(RouteError::MethodNotAllowed("GET, HEAD".into())).reply();
         assert_eq!(
             (reply.status().as_u16(), &reply.headers()["allow"]),
             (405, &HeaderValue::from_static("GET, HEAD"))
         );
-        let reply = Problem::new(Mistake::Unauthorized).reply();
+        let reply = Problem::new(RequestError::Unauthorized).reply();
         assert_eq!(
             (
                 reply.status().as_u16(),

@@ -35,8 +35,8 @@ impl From<Refusal> for HandlerError {
 
 impl RequestContext {
     /// The answer of a door that was stopped.
-    pub fn stopped(&self, obstacle: &HandlerError) -> Reply {
-        match obstacle {
+    pub fn error_response(&self, error: &HandlerError) -> Reply {
+        match error {
             HandlerError::Problem(problem) => self.explain(problem),
             HandlerError::Refusal(refusal) => self.refuse(refusal),
         }

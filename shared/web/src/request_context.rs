@@ -16,7 +16,7 @@ use url::{Url, form_urlencoded};
 
 use crate::address;
 use crate::body;
-use crate::code::Mistake;
+use crate::code::RequestError;
 use crate::credentials;
 use crate::problem::Problem;
 use crate::reply::Reply;
@@ -92,7 +92,7 @@ impl RequestContext {
         if matched.line.function == function {
             Ok(matched)
         } else {
-            Err(Problem::new(Mistake::NotFound))
+            Err(Problem::new(RequestError::NotFound))
         }
     }
 
@@ -102,7 +102,7 @@ impl RequestContext {
     /// 400 when nobody knows the address: limits could not be kept.
     pub fn source(&self) -> Result<IpAddr, Problem> {
         let no_address = || {
-            Problem::new(Mistake::BadRequest)
+            Problem::new(RequestError::BadRequest)
                 .detail("Nothing says which address this request came from.")
         };
         self.address.ok_or_else(no_address)
@@ -149,7 +149,7 @@ impl RequestContext {
     /// 403 when one did.
     pub fn not_cross_site(&self) -> Result<(), Problem> {
         if self.sent_by == FetchSite::Foreign {
-            Err(Problem::new(Mistake::CrossSite))
+            Err(Problem::new(RequestError::CrossSite))
         } else {
             Ok(())
         }
@@ -498,7 +498,7 @@ mod tests {
 
     #[test]
     fn head_response_has_no_body() {
-        let reply = || Problem::new(Mistake::NotFound).reply();
+        let reply = || Problem::new(RequestError::NotFound).reply();
         assert_eq!(*visit("HEAD", &[]).finish(reply()).body(), Body::Empty);
         assert_ne!(*visit("GET", &[]).finish(reply()).body(), Body::Empty);
     }

@@ -172,7 +172,7 @@ pub struct Matched<'a, L: 'static> {
 
 /// Why no route was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Miss {
+pub enum RouteError {
     /// No route has this path.
     NotFound,
     /// The path is there, for these methods (an `Allow` header's value).
@@ -204,8 +204,8 @@ impl<L: Line> Router<L> {
     ///
     /// # Errors
     /// When there is none.
-    pub fn find<'a>(&self, method: &Method, path: &'a str) -> Result<Matched<'a, L>, Miss> {
-        let found = self.0.at(path).map_err(|_| Miss::NotFound)?;
+    pub fn find<'a>(&self, method: &Method, path: &'a str) -> Result<Matched<'a, L>, RouteError> {
+        let found = self.0.at(path).map_err(|_| RouteError::NotFound)?;
         let wanted = if method == Method::HEAD {
             &Method::GET
         } else {
@@ -218,7 +218,7 @@ impl<L: Line> Router<L> {
             .find(|line| line.route().method == wanted);
         let segment = found.params.iter().next().map_or("", |(_, value)| value);
         line.map(|line| Matched { line, segment })
-            .ok_or_else(|| Miss::MethodNotAllowed(allowed(found.value)))
+            .ok_or_else(|| RouteError::MethodNotAllowed(allowed(found.value)))
     }
 }
 
@@ -259,22 +259,22 @@ mod tests {
     #[test]
     fn unknown_paths_do_not_match() {
         for (method, path, miss) in [
-            (Method::GET, "/", Some(Miss::NotFound)),
-            (Method::GET, "/cast/", Some(Miss::NotFound)),
-            (Method::GET, "/cast/a/b/c", Some(Miss::NotFound)),
-            (Method::GET, "/cast/123abc/", Some(Miss::NotFound)),
+            (Method::GET, "/", Some(RouteError::NotFound)),
+            (Method::GET, "/cast/", Some(RouteError::NotFound)),
+            (Method::GET, "/cast/a/b/c", Some(RouteError::NotFound)),
+            (Method::GET, "/cast/123abc/", Some(RouteError::NotFound)),
             (Method::HEAD, "/cast/123abc", None),
             (
                 Method::GET,
                 "/cast/123abc/claims",
-                Some(Miss::MethodNotAllowed("POST".into())),
+                Some(RouteError::MethodNotAllowed("POST".into())),
             ),
             (
                 Method::POST,
                 "/cast/123abc",
-                Some(Miss::MethodNotAllowed("GET, HEAD".into())),
+                Some(RouteError::MethodNotAllowed("GET, HEAD".into())),
             ),
-            (Method::GET, "/api/admin/casts", Some(Miss::NotFound)),
+            (Method::GET, "/api/admin/casts", Some(RouteError::NotFound)),
         ] {
             assert_eq!(
                 PUBLIC_ROUTER.find(&method, path).map(|_| ()).err(),

@@ -6,7 +6,7 @@ use casting_core::hours::{Hour, START_BOUNDS};
 use casting_core::ids::{CastId, Reference};
 use casting_core::json_schema;
 use casting_core::time::Timestamp;
-use casting_web::{Mistake, Problem, Reply, reply};
+use casting_web::{Problem, Reply, RequestError, reply};
 use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -150,7 +150,7 @@ async fn tell(call: &Call<'_>, cast: Option<&Cast>) -> Result<Reply, Failure> {
     let until = until.unwrap_or(now);
     let since = since.unwrap_or_else(|| until.minus_seconds(DAY - 1));
     if since > until || since < until.minus_seconds(LONGEST_SPAN) {
-        return Err(Problem::new(Mistake::BadRequest)
+        return Err(Problem::new(RequestError::BadRequest)
             .detail("The parameter \u{201c}since\u{201d} must be at most 92 days before \u{201c}until\u{201d}.")
             .into());
     }

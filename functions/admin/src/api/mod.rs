@@ -22,7 +22,7 @@ use http::Method;
 use serde_json::Value;
 
 use self::routes::{API_ROUTER, ApiRoute, Handler};
-use crate::door;
+use crate::auth;
 use crate::service::AdminService;
 use crate::service::failure::Failure;
 
@@ -51,8 +51,8 @@ impl<'a> Call<'a> {
     ) -> Result<Self, Failure> {
         let reads = matches!(visit.method, Method::GET | Method::HEAD);
         let admitted = match visit.api_key() {
-            None if reads => door::by_cookie(control_plane, visit).await?,
-            _ => door::by_key(control_plane, visit).await?,
+            None if reads => auth::by_cookie(control_plane, visit).await?,
+            _ => auth::by_key(control_plane, visit).await?,
         };
         if matched.line.route.access.admits(&admitted.actor) == Some(false) {
             return Err(Failure::forbidden(needed(matched.line.route.access)));
@@ -65,7 +65,7 @@ impl<'a> Call<'a> {
                     let detail = format!(
                         "The header Idempotency-Key has 1 to {REQUEST_KEY} plain characters."
                     );
-                    return Err(Problem::new(casting_web::Mistake::BadRequest)
+                    return Err(Problem::new(casting_web::RequestError::BadRequest)
                         .detail(detail)
                         .into());
                 }

@@ -3,7 +3,7 @@
 use casting_core::form::{plain, whole};
 use casting_core::ports::{FaultKind, Page};
 use casting_core::shape;
-use casting_web::{Mistake, Problem, Reply, reply};
+use casting_web::{Problem, Reply, RequestError, reply};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ impl Paging {
         found.map_err(|failure| match (&self.cursor, failure) {
             (Some(_), Failure::Fault(fault)) if fault.kind == FaultKind::Refused => {
                 tracing::warn!(%fault, "A cursor was refused");
-                Problem::new(Mistake::BadRequest)
+                Problem::new(RequestError::BadRequest)
                     .detail("The cursor is not one that was handed out here.")
                     .into()
             }

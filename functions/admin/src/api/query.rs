@@ -3,7 +3,7 @@
 
 use casting_core::form::{Reader, Spelled, spelled};
 use casting_core::time::Timestamp;
-use casting_web::{Mistake, Problem, RequestContext};
+use casting_web::{Problem, RequestContext, RequestError};
 use serde_json::{Value, json};
 
 use crate::service::failure::Failure;
@@ -42,7 +42,7 @@ pub(crate) fn read<T>(
     let found = read(&mut query);
     match query.wrong.or_else(|| stray(&query.sent, &query.asked)) {
         None => Ok(found),
-        Some(detail) => Err(Problem::new(Mistake::BadRequest).detail(detail).into()),
+        Some(detail) => Err(Problem::new(RequestError::BadRequest).detail(detail).into()),
     }
 }
 

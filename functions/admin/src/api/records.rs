@@ -7,12 +7,12 @@ use super::{Call, paging, query};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::service::failure::Failure;
-use crate::service::records::{self, Editable};
+use crate::service::records::{self, EditableRecord};
 use crate::service::version::{self, Precondition};
 use crate::service::{pools, staging};
 
 /// All of a kind, a page at a time.
-pub(crate) async fn list<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn list<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, Failure> {
     let paging = query::read(call.visit, Paging::asked)?;
     let page = paging
         .checked(records::list::<R>(&call.service, paging.cursor.as_deref(), paging.limit).await)?;
@@ -20,7 +20,7 @@ pub(crate) async fn list<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure>
 }
 
 /// A new one: 201 with its address.
-pub(crate) async fn create<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn create<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(made(
         &records::create::<R>(&call.service, &call.document()?).await?,
     ))
@@ -34,7 +34,7 @@ pub(crate) async fn create_staging(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// One of them.
-pub(crate) async fn read<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn read<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show(
         StatusCode::OK,
         &records::find::<R>(&call.service, call.id).await?.0,
@@ -42,7 +42,7 @@ pub(crate) async fn read<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure>
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<R: Editable>(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn change<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, Failure> {
     let record = records::change::<R>(
         &call.service,
         call.id,
@@ -100,7 +100,7 @@ pub(crate) async fn delete_network(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply::no_content())
 }
 
-fn made<R: Editable>(record: &R) -> Reply {
+fn made<R: EditableRecord>(record: &R) -> Reply {
     let mut reply = show(StatusCode::CREATED, record);
     reply::set_location(
         &mut reply,
@@ -109,7 +109,7 @@ fn made<R: Editable>(record: &R) -> Reply {
     reply
 }
 
-fn show<R: Editable>(status: StatusCode, record: &R) -> Reply {
+fn show<R: EditableRecord>(status: StatusCode, record: &R) -> Reply {
     let mut reply = reply::json(status, &record.view());
     version::set(&mut reply, record.version());
     reply

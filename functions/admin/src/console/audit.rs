@@ -4,10 +4,10 @@ use askama::Template;
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
-use super::frame::Frame;
-use super::moment::Moment;
-use super::shell::{Place, Screen};
-use super::{nouns, shown};
+use super::layout::{Place, Screen};
+use super::page_context::PageContext;
+use super::time_format::Moment;
+use super::{resources, shown};
 
 /// One entry of the log.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Change {
 impl Change {
     /// The field as people read it.
     fn label(&self) -> &str {
-        nouns::label_of(&self.field)
+        resources::label_of(&self.field)
     }
 }
 
@@ -61,16 +61,16 @@ struct Main<'a> {
 }
 
 /// The page; `about` is the thing that the log is narrowed to, if any.
-pub fn page(frame: &Frame, entries: &[Entry], about: &str, next: Option<String>) -> Screen {
+pub fn page(context: &PageContext, entries: &[Entry], about: &str, next: Option<String>) -> Screen {
     let show = |entry| Shown {
         entry,
-        when: Moment::new(entry.at, frame.now),
+        when: Moment::new(entry.at, context.now),
     };
     let main = Main {
         entries: entries.iter().map(show).collect(),
         next,
         about: about.to_owned(),
-        csrf_token: &frame.csrf_token,
+        csrf_token: &context.csrf_token,
     };
     let mut screen = Screen::new(Place::Audit, "Audit log", shown(&main));
     "Every change and who made it. Overwritten values can be restored."

@@ -4,14 +4,14 @@ use askama::Template;
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
-use super::cast_words::{on, sentences, state, text};
+use super::cast_labels::{on, sentences, state, text};
 use super::chart::Chart;
 use super::claims::{Claim, claims_table};
 use super::form::Choices;
-use super::frame::Frame;
-use super::moment::{Moment, grouped};
-use super::shell::{Place, Screen};
-use super::table::{Act, How, Table};
+use super::layout::{Place, Screen};
+use super::page_context::PageContext;
+use super::table::{ActionButton, ActionKind, Table};
+use super::time_format::{Moment, grouped};
 use super::{qr, shown};
 
 /// A cast, and what has become of it.
@@ -48,10 +48,10 @@ struct Main<'a> {
 }
 
 /// The page.
-pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
+pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
     let cast = page.cast;
     let (id, name, url) = (text(cast, "id"), text(cast, "name"), text(cast, "url"));
-    let may_change = frame.may("casts");
+    let may_change = context.may("casts");
     let snippet = format!(
         "<iframe src=\"{url}\" title=\"{}\" width=\"1280\" height=\"720\" allow=\"clipboard-read; clipboard-write; fullscreen\"></iframe>",
         plain(name)
@@ -64,30 +64,30 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
         picture: qr::picture(url).unwrap_or_default(),
         warnings: warnings(cast),
         sentences: sentences(cast, page.choices),
-        table: claims_table(frame, &page.claims, "Last claims", false, None),
+        table: claims_table(context, &page.claims, "Last claims", false, None),
         may_change,
-        csrf_token: &frame.csrf_token,
-        previous: previous(cast, frame),
-        created: Moment::of(&cast["created_at"], frame.now),
-        updated: Moment::of(&cast["updated_at"], frame.now),
+        csrf_token: &context.csrf_token,
+        previous: previous(cast, context),
+        created: Moment::of(&cast["created_at"], context.now),
+        updated: Moment::of(&cast["updated_at"], context.now),
     };
-    let badge = state(cast, frame.now);
+    let badge = state(cast, context.now);
     let mut screen = Screen::new(Place::Casts, name, shown(&main));
     screen.trail = vec![("Casts".into(), "/admin/casts".into())];
     screen.title_badge = format!(
         "<span class=\"badge {}\">{}</span>",
-        badge.tone.class(),
+        badge.severity.class(),
         badge.text
     );
     text(cast, "description").clone_into(&mut screen.lead);
     screen.acts = vec![
-        Act {
+        ActionButton {
             label: "Open the link".into(),
             to: String::new(),
             href: url.to_owned(),
-            how: How::Open,
+            kind: ActionKind::Open,
         },
-        Act::go("Test this link", "", format!("/admin/casts/{id}/test")),
+        ActionButton::go("Test this link", "", format!("/admin/casts/{id}/test")),
     ];
     if may_change {
         let (label, value) = if on(cast, "enabled") {
@@ -95,24 +95,26 @@ pub fn page(frame: &Frame, page: &CastPage<'_>) -> Screen {
         } else {
             ("Enable", "true")
         };
-        let how = How::Send(vec![("enabled", value.to_owned())]);
-        screen.acts.push(Act {
+        let kind = ActionKind::Send(vec![("enabled", value.to_owned())]);
+        screen.acts.push(ActionButton {
             label: label.into(),
             to: name.into(),
             href: format!("/admin/casts/{id}/enabled"),
-            how,
+            kind,
         });
-        screen
-            .acts
-            .push(Act::begin("Edit", name, format!("/admin/casts/{id}/edit")));
+        screen.acts.push(ActionButton::begin(
+            "Edit",
+            name,
+            format!("/admin/casts/{id}/edit"),
+        ));
     }
     screen
 }
 
 /// The key that the link had before and until when it opens it too, as long as it does.
-fn previous<'a>(cast: &'a Value, frame: &Frame) -> Option<(&'a str, String)> {
+fn previous<'a>(cast: &'a Value, context: &PageContext) -> Option<(&'a str, String)> {
     let previous = &cast["previous_key"];
-    let until = Timestamp::parse(text(previous, "until")).filter(|until| *until > frame.now)?;
+    let until = Timestamp::parse(text(previous, "until")).filter(|until| *until > context.now)?;
     Some((text(previous, "key"), until.to_string()))
 }
 
@@ -123,13 +125,13 @@ fn plain(name: &str) -> String {
 
 /// What is worth a second look, with the labels that people know.
 pub fn warnings(cast: &Value) -> Vec<String> {
-    let noun = &super::nouns::cast::CAST;
+    let resource = &super::resources::cast::CAST;
     let of = |warning: &Value| {
         let (pointer, detail) = (text(warning, "pointer"), text(warning, "detail"));
-        let label = noun
+        let label = resource
             .field_at(pointer)
             .map_or(pointer, |(field, _)| field.label);
-        format!("\u{201c}{label}\u{201d} {}", noun.in_labels(detail))
+        format!("\u{201c}{label}\u{201d} {}", resource.in_labels(detail))
     };
     cast["warnings"]
         .as_array()

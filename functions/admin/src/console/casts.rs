@@ -3,14 +3,16 @@
 use askama::Template;
 use serde_json::Value;
 
-use super::cast_words::{on, state, text};
-use super::field::Picked;
+use super::cast_labels::{on, state, text};
+use super::field::OptionSource;
 use super::form::Choices;
-use super::frame::{Frame, Tone};
-use super::moment::{Moment, grouped};
-use super::shell::{Place, Screen};
-use super::table::{Act, Badge, Cell, Empty, How, Row, Table, buttons, numbers, words};
-use super::{cast_words, shown};
+use super::layout::{Place, Screen};
+use super::page_context::{PageContext, Severity};
+use super::table::{
+    ActionButton, ActionKind, Badge, Cell, Empty, Row, Table, buttons, numbers, words,
+};
+use super::time_format::{Moment, grouped};
+use super::{cast_labels, shown};
 
 /// A cast, with what has become of it lately.
 #[derive(Clone, Debug)]
@@ -47,9 +49,9 @@ struct Main<'a> {
 }
 
 /// The page.
-pub fn list(frame: &Frame, list: &CastList) -> Screen {
+pub fn list(context: &PageContext, list: &CastList) -> Screen {
     let filtered = !list.search.is_empty() || !list.state.is_empty();
-    let table = table(frame, list, filtered);
+    let table = table(context, list, filtered);
     let main = shown(&Main {
         list,
         table,
@@ -57,16 +59,16 @@ pub fn list(frame: &Frame, list: &CastList) -> Screen {
     });
     let mut screen = Screen::new(Place::Casts, "Casts", main);
     "Each cast is a link that gives every visitor their own session.".clone_into(&mut screen.lead);
-    if frame.may("casts") && list.has_images {
+    if context.may("casts") && list.has_images {
         screen
             .acts
-            .push(Act::begin("New cast", "", "/admin/new-cast"));
+            .push(ActionButton::begin("New cast", "", "/admin/new-cast"));
     }
     screen
 }
 
 /// The casts as a table.
-pub fn table(frame: &Frame, list: &CastList, filtered: bool) -> Table {
+pub fn table(context: &PageContext, list: &CastList, filtered: bool) -> Table {
     let columns = vec![
         words("Name"),
         words("State"),
@@ -79,19 +81,19 @@ pub fn table(frame: &Frame, list: &CastList, filtered: bool) -> Table {
     let rows = list
         .rows
         .iter()
-        .map(|row| one(frame, row, &list.choices))
+        .map(|row| one(context, row, &list.choices))
         .collect();
     Table {
         caption: "Casts".into(),
         columns,
         rows,
-        empty: empty(frame, list, filtered),
+        empty: empty(context, list, filtered),
         next: list.next.clone(),
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     }
 }
 
-fn empty(frame: &Frame, list: &CastList, filtered: bool) -> Empty {
+fn empty(context: &PageContext, list: &CastList, filtered: bool) -> Empty {
     let mut empty = if filtered {
         Empty::begin(
             "No casts found",
@@ -114,22 +116,22 @@ fn empty(frame: &Frame, list: &CastList, filtered: bool) -> Empty {
             "/admin/new-image",
         )
     };
-    if !filtered && !frame.may(if list.has_images { "casts" } else { "images" }) {
+    if !filtered && !context.may(if list.has_images { "casts" } else { "images" }) {
         empty.act = None;
     }
     empty
 }
 
-fn one(frame: &Frame, row: &CastRow, choices: &Choices) -> Row {
+fn one(context: &PageContext, row: &CastRow, choices: &Choices) -> Row {
     let cast = &row.cast;
     let (id, name) = (text(cast, "id"), text(cast, "name"));
     let enabled = on(cast, "enabled");
-    let mut badges = vec![state(cast, frame.now)];
+    let mut badges = vec![state(cast, context.now)];
     let warnings = cast["warnings"].as_array().map_or(0, Vec::len);
     if warnings > 0 && enabled {
         badges.push(Badge::new(
-            Tone::Warn,
-            cast_words::plural(warnings as u64, "warning", "warnings"),
+            Severity::Warn,
+            cast_labels::plural(warnings as u64, "warning", "warnings"),
         ));
     }
     let count = |number: Option<u64>| Cell::Of {
@@ -142,32 +144,32 @@ fn one(frame: &Frame, row: &CastRow, choices: &Choices) -> Row {
         Cell::Soft("no limit".into())
     };
     let url = text(cast, "url");
-    let mut acts = vec![Act {
+    let mut acts = vec![ActionButton {
         label: "Open".into(),
         to: format!("the link of {name}"),
         href: url.to_owned(),
-        how: How::Open,
+        kind: ActionKind::Open,
     }];
-    acts.push(Act {
+    acts.push(ActionButton {
         label: "QR".into(),
         to: format!("code of {name}"),
         href: format!("/admin/casts/{id}/qr.svg"),
-        how: How::Open,
+        kind: ActionKind::Open,
     });
-    if frame.may("casts") {
+    if context.may("casts") {
         let (label, value) = if enabled {
             ("Disable", "false")
         } else {
             ("Enable", "true")
         };
-        acts.push(Act {
+        acts.push(ActionButton {
             label: label.into(),
             to: name.into(),
             href: format!("/admin/casts/{id}/enabled"),
-            how: How::Send(vec![("enabled", value.to_owned())]),
+            kind: ActionKind::Send(vec![("enabled", value.to_owned())]),
         });
     }
-    let image = cast_words::name_of(choices, Picked::Image, text(cast, "image_id"));
+    let image = cast_labels::name_of(choices, OptionSource::Image, text(cast, "image_id"));
     Row {
         quiet: !enabled,
         cells: vec![
@@ -186,7 +188,7 @@ fn one(frame: &Frame, row: &CastRow, choices: &Choices) -> Row {
                 number: row.launches.clone(),
                 of: String::new(),
             },
-            Cell::Time(Moment::of(&cast["updated_at"], frame.now)),
+            Cell::Time(Moment::of(&cast["updated_at"], context.now)),
             Cell::Acts(acts),
         ],
     }

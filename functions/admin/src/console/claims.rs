@@ -4,11 +4,11 @@ use askama::Template;
 use casting_core::time::Timestamp;
 
 use super::chart::Chart;
-use super::frame::{Frame, Tone};
-use super::moment::Moment;
-use super::shell::{Place, Screen};
+use super::layout::{Place, Screen};
+use super::page_context::{PageContext, Severity};
 use super::shown;
 use super::table::{Badge, Cell, Empty, Log, Row, Table, words};
+use super::time_format::Moment;
 
 /// One claim, accepted or refused.
 #[derive(Clone, Debug)]
@@ -87,13 +87,13 @@ struct Main<'a> {
 }
 
 /// The page.
-pub fn page(frame: &Frame, page: &ClaimPage) -> Screen {
+pub fn page(context: &PageContext, page: &ClaimPage) -> Screen {
     let action = page.cast.as_ref().map_or_else(
         || "/admin/claims".to_owned(),
         |(_, id)| format!("/admin/casts/{id}/claims"),
     );
     let table = claims_table(
-        frame,
+        context,
         &page.claims,
         "Claims",
         page.cast.is_none(),
@@ -126,7 +126,7 @@ pub fn page(frame: &Frame, page: &ClaimPage) -> Screen {
 
 /// Claims as a table; `with_casts` says which cast each was made on.
 pub fn claims_table(
-    frame: &Frame,
+    context: &PageContext,
     claims: &[Claim],
     caption: &str,
     with_casts: bool,
@@ -142,18 +142,18 @@ pub fn claims_table(
         columns,
         rows: claims
             .iter()
-            .map(|claim| row(frame, claim, with_casts))
+            .map(|claim| row(context, claim, with_casts))
             .collect(),
         empty: Empty::words(
             "No claims here yet",
             "Claims appear here when a visitor starts a session or is refused.",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     }
 }
 
-fn row(frame: &Frame, claim: &Claim, with_casts: bool) -> Row {
+fn row(context: &PageContext, claim: &Claim, with_casts: bool) -> Row {
     let or_dash = |text: &str| {
         if text.is_empty() {
             Cell::Soft("\u{2013}".into())
@@ -162,7 +162,7 @@ fn row(frame: &Frame, claim: &Claim, with_casts: bool) -> Row {
         }
     };
     let mut cells = vec![
-        Cell::Time(Some(Moment::new(claim.at, frame.now))),
+        Cell::Time(Some(Moment::new(claim.at, context.now))),
         Cell::Badge(outcome(&claim.outcome)),
         if claim.said.is_empty() && claim.log_url.is_none() {
             or_dash(&claim.reason)
@@ -200,10 +200,10 @@ fn row(frame: &Frame, claim: &Claim, with_casts: bool) -> Row {
 /// What became of a claim, in a word.
 pub fn outcome(outcome: &str) -> Badge {
     match outcome {
-        "live" => Badge::new(Tone::Live, "Live"),
-        "served" => Badge::new(Tone::Good, "Served"),
-        "refunded" => Badge::new(Tone::Warn, "Refunded"),
-        "refused" => Badge::new(Tone::Bad, "Refused"),
-        other => Badge::new(Tone::Plain, other),
+        "live" => Badge::new(Severity::Live, "Live"),
+        "served" => Badge::new(Severity::Good, "Served"),
+        "refunded" => Badge::new(Severity::Warn, "Refunded"),
+        "refused" => Badge::new(Severity::Bad, "Refused"),
+        other => Badge::new(Severity::Plain, other),
     }
 }

@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::frame::Frame;
-use super::shell::{Place, Screen};
+use super::layout::{Place, Screen};
+use super::page_context::PageContext;
 use super::shown;
 
 /// A question before something is destroyed.
@@ -36,13 +36,17 @@ pub struct Confirm {
 #[derive(Template)]
 #[template(path = "console/confirm.html")]
 struct Main<'a> {
-    frame: &'a Frame,
+    context: &'a PageContext,
     page: &'a Confirm,
 }
 
 /// The page.
-pub fn page(frame: &Frame, page: &Confirm) -> Screen {
-    let mut screen = Screen::new(page.place, page.title.clone(), shown(&Main { frame, page }));
+pub fn page(context: &PageContext, page: &Confirm) -> Screen {
+    let mut screen = Screen::new(
+        page.place,
+        page.title.clone(),
+        shown(&Main { context, page }),
+    );
     screen.trail.clone_from(&page.trail);
     if !page.refused.is_empty() {
         screen.status = http::StatusCode::CONFLICT;

@@ -4,17 +4,17 @@
 use askama::Template;
 use serde_json::Value;
 
-use super::field::Noun;
-use super::form::{self, Choices, Form, Remarks};
-use super::frame::Frame;
-use super::shell::{Place, Screen};
+use super::field::Resource;
+use super::form::{self, Choices, Form, FormMessages};
+use super::layout::{Place, Screen};
+use super::page_context::PageContext;
 use super::shown;
 
 /// What is filled in, and how far it is.
 #[derive(Debug)]
 pub struct Edit<'a> {
     /// What kind of thing it is.
-    pub noun: &'static Noun,
+    pub resource: &'static Resource,
     /// Where in the console it belongs.
     pub place: Place,
     /// The scope in which it is changed; whoever has it not sees the form and can send nothing.
@@ -32,7 +32,7 @@ pub struct Edit<'a> {
     /// As it is, or as it was typed.
     pub document: &'a Value,
     /// What is said of it.
-    pub remarks: Remarks,
+    pub messages: FormMessages,
     /// What there is to pick from.
     pub choices: &'a Choices,
     /// Whether it is not there yet.
@@ -61,9 +61,9 @@ struct Main<'a> {
 }
 
 /// The page. With mistakes in it, it is answered with 422.
-pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
-    let may_change = frame.may(edit.scope);
-    let mut hidden = vec![("csrf_token", frame.csrf_token.clone())];
+pub fn page(context: &PageContext, edit: &Edit<'_>) -> Screen {
+    let may_change = context.may(edit.scope);
+    let mut hidden = vec![("csrf_token", context.csrf_token.clone())];
     hidden.extend(edit.id.clone().map(|id| ("id", id)));
     hidden.extend(edit.counted.map(|counted| ("counted", counted.to_string())));
     hidden.extend(edit.version.map(|version| ("version", version.to_string())));
@@ -71,19 +71,19 @@ pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
         action: edit.action.clone(),
         hidden,
         sections: form::parts(
-            edit.noun,
+            edit.resource,
             edit.document,
-            &edit.remarks,
+            &edit.messages,
             edit.choices,
             edit.is_new,
         ),
-        mistakes: form::mistakes(edit.noun, &edit.remarks),
+        mistakes: form::mistakes(edit.resource, &edit.messages),
         submit: edit.submit.to_owned(),
         cancel: edit.cancel.clone(),
         check: edit.check.filter(|_| may_change),
         may_change,
-        is_stale: edit.remarks.is_stale,
-        is_told: frame.only_looks(),
+        is_stale: edit.messages.is_stale,
+        is_told: context.only_looks(),
     };
     let status = if form.mistakes.is_empty() {
         http::StatusCode::OK
@@ -91,7 +91,7 @@ pub fn page(frame: &Frame, edit: &Edit<'_>) -> Screen {
         http::StatusCode::UNPROCESSABLE_ENTITY
     };
     let zones = edit
-        .noun
+        .resource
         .fields()
         .any(|field| field.kind == super::field::Kind::OpenHours);
     let main = shown(&Main {

@@ -1,9 +1,9 @@
-//! Owns what a form is made of: sections and fields, each with its label, its help and its kind. Must not know which nouns there are, or how a field
-//! is drawn or read.
+//! Owns the parts of a form: sections and fields, each with its label, its help and its kind. Must not know which resources there are, or how a
+//! field is rendered or parsed.
 
-/// Everything that can be set of one kind of thing.
+/// The field table of one kind of record.
 #[derive(Debug)]
-pub struct Noun {
+pub struct Resource {
     /// What one of them is called.
     pub name: &'static str,
     /// Its fields, as a person thinks of them.
@@ -79,10 +79,10 @@ pub enum Kind {
     },
     /// One of these values, with how people read it; an empty value is null.
     Choice(&'static [(&'static str, &'static str)]),
-    /// One of the things that are there; empty is null when it is not required.
-    Picked(Picked),
-    /// Any of the things that are there.
-    PickedMany(Picked),
+    /// One of the existing records; empty is null when it is not required.
+    Select(OptionSource),
+    /// Any of the existing records.
+    SelectMany(OptionSource),
     /// Any of these values, with how people read them.
     Ticks(&'static [(&'static str, &'static str)]),
     /// Allowed, forbidden, or left to others (null).
@@ -114,9 +114,9 @@ pub enum Empty {
     LeftOut,
 }
 
-/// What is picked from.
+/// The records that a field selects from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Picked {
+pub enum OptionSource {
     /// Images, by id.
     Image,
     /// Groups, by id.
@@ -227,7 +227,7 @@ impl Field {
     }
 }
 
-impl Noun {
+impl Resource {
     /// Every field, in the order of the page.
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> + use<> {
         let sections = self.sections;

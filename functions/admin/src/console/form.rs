@@ -1,5 +1,5 @@
-//! Owns how a document is shown as a form: every field with its value, its help, what is wrong with it and what is worth a look. Must not know which
-//! nouns there are; `answers` reads what comes back.
+//! Owns how a document is shown as a form: every field with its value, its help, its errors and its warnings. Must not know which
+//! resources there are; `form_parser` reads what comes back.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,18 @@ use askama::Template;
 use casting_core::form::FieldError;
 use serde_json::{Map, Value};
 
-use super::field::{Field, Kind, Noun, Picked};
+use super::field::{Field, Kind, OptionSource, Resource};
 use super::hours::{self, Plan};
 
 /// What there is to pick from: a value and how people read it.
-pub type Choices = HashMap<Picked, Vec<(String, String)>>;
+pub type Choices = HashMap<OptionSource, Vec<(String, String)>>;
 
-/// What is said of a document: mistakes, or what is worth a second look.
+/// The errors and warnings of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Remarks {
-    /// Mistakes.
+pub struct FormMessages {
+    /// Errors.
     pub errors: Vec<FieldError>,
-    /// What may be meant, but is worth a look.
+    /// Warnings: possible problems that may be intended.
     pub warnings: Vec<FieldError>,
     /// Whether somebody else has changed the thing since the form was made.
     pub is_stale: bool,
@@ -33,9 +33,9 @@ pub struct Form {
     /// The hidden fields: the CSRF token, the version that was read.
     pub hidden: Vec<(&'static str, String)>,
     /// The sections.
-    pub sections: Vec<Part>,
+    pub sections: Vec<FormSection>,
     /// Mistakes, each with the field that it is found at.
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<FormError>,
     /// The words on the button.
     pub submit: String,
     /// Where Cancel leads.
@@ -52,7 +52,7 @@ pub struct Form {
 
 /// A section, filled in.
 #[derive(Debug)]
-pub struct Part {
+pub struct FormSection {
     /// For links.
     pub id: &'static str,
     /// The heading.
@@ -72,9 +72,9 @@ pub struct Block {
     pub under: Vec<Vec<Control>>,
 }
 
-/// A mistake, as the summary lists it.
+/// An error, as the summary lists it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct FormError {
     /// The control's id; empty when it is about no single field.
     pub target: String,
     /// The sentence.
@@ -88,17 +88,17 @@ pub struct Control {
     pub field: &'static Field,
     /// The element's id.
     pub id: String,
-    /// What it holds.
-    pub holds: Holds,
+    /// Its value.
+    pub holds: FieldValue,
     /// What is wrong with it.
     pub errors: Vec<String>,
-    /// What is worth a look.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
-/// What a control holds.
+/// The value of a control.
 #[derive(Debug)]
-pub enum Holds {
+pub enum FieldValue {
     /// One line, of an input of this type.
     Line {
         /// The input's type.
@@ -149,25 +149,25 @@ pub struct Choice {
 
 /// The sections of a form over `document`. `is_new` says that the thing is not there yet, so nothing about it is fixed.
 pub fn parts(
-    noun: &'static Noun,
+    resource: &'static Resource,
     document: &Value,
-    remarks: &Remarks,
+    messages: &FormMessages,
     choices: &Choices,
     is_new: bool,
-) -> Vec<Part> {
+) -> Vec<FormSection> {
     let controls = |section: &'static super::field::Section| {
         section
             .fields
             .iter()
-            .map(|field| control(noun, field, document, remarks, choices, is_new))
+            .map(|field| control(resource, field, document, messages, choices, is_new))
     };
-    let part = |section: &'static super::field::Section| Part {
+    let part = |section: &'static super::field::Section| FormSection {
         id: section.id,
         title: section.title,
         intro: section.intro,
         blocks: blocks(controls(section).collect()),
     };
-    noun.sections.iter().map(part).collect()
+    resource.sections.iter().map(part).collect()
 }
 
 /// Permissions in a row become one group, and what depends on a flag stands under it.
@@ -197,22 +197,23 @@ fn blocks(controls: Vec<Control>) -> Vec<Block> {
 }
 
 /// The mistakes for the summary, in the order of the page; those about no field come first.
-pub fn mistakes(noun: &Noun, remarks: &Remarks) -> Vec<Mistake> {
-    let mut mistakes: Vec<Mistake> = remarks
+pub fn mistakes(resource: &Resource, messages: &FormMessages) -> Vec<FormError> {
+    let mut mistakes: Vec<FormError> = messages
         .errors
         .iter()
-        .filter(|error| noun.field_at(&error.pointer).is_none())
+        .filter(|error| resource.field_at(&error.pointer).is_none())
         .map(|error| {
             let name = error.pointer.trim_start_matches('/');
-            Mistake {
+            FormError {
                 target: String::new(),
-                text: noun.in_labels(format!("{name} {}", error.detail).trim()),
+                text: resource.in_labels(format!("{name} {}", error.detail).trim()),
             }
         })
         .collect();
-    for field in noun.fields() {
-        let own = remarks.errors.iter().filter_map(|error| {
-            noun.field_at(&error.pointer)
+    for field in resource.fields() {
+        let own = messages.errors.iter().filter_map(|error| {
+            resource
+                .field_at(&error.pointer)
                 .filter(|(found, _)| found.name == field.name)
                 .map(|(_, rest)| (error, rest))
         });
@@ -220,9 +221,9 @@ pub fn mistakes(noun: &Noun, remarks: &Remarks) -> Vec<Mistake> {
             let text = format!(
                 "{}: {}",
                 field.label,
-                sentence(noun, field, rest, &error.detail)
+                sentence(resource, field, rest, &error.detail)
             );
-            mistakes.push(Mistake {
+            mistakes.push(FormError {
                 target: id_of(field),
                 text,
             });
@@ -232,15 +233,15 @@ pub fn mistakes(noun: &Noun, remarks: &Remarks) -> Vec<Mistake> {
 }
 
 /// What a remark says beside its field: `Line 2 must be …`.
-pub fn sentence(noun: &Noun, field: &Field, rest: &str, detail: &str) -> String {
-    let detail = noun.in_labels(detail);
+pub fn sentence(resource: &Resource, field: &Field, rest: &str, detail: &str) -> String {
+    let detail = resource.in_labels(detail);
     let within = rest.rsplit('/').next().unwrap_or_default();
     let subject = match (within.parse::<usize>(), within) {
         (_, "") => String::new(),
         (Ok(index), _)
             if matches!(
                 field.kind,
-                Kind::Lines { .. } | Kind::Words { .. } | Kind::PickedMany(_) | Kind::OpenHours
+                Kind::Lines { .. } | Kind::Words { .. } | Kind::SelectMany(_) | Kind::OpenHours
             ) =>
         {
             format!("line {} ", index + 1)
@@ -263,25 +264,26 @@ pub fn id_of(field: &Field) -> String {
 }
 
 fn control(
-    noun: &Noun,
+    resource: &Resource,
     field: &'static Field,
     document: &Value,
-    remarks: &Remarks,
+    messages: &FormMessages,
     choices: &Choices,
     is_new: bool,
 ) -> Control {
     let of_field = |said: &[FieldError]| -> Vec<String> {
         let at = said.iter().filter_map(|one| {
-            noun.field_at(&one.pointer)
+            resource
+                .field_at(&one.pointer)
                 .filter(|(found, _)| found.name == field.name)
                 .map(|(_, rest)| (one, rest))
         });
-        at.map(|(one, rest)| sentence(noun, field, rest, &one.detail))
+        at.map(|(one, rest)| sentence(resource, field, rest, &one.detail))
             .collect()
     };
     let value = document.pointer(&field.pointer()).unwrap_or(&Value::Null);
     let holds = if field.fixed && !is_new {
-        Holds::Fixed(typed(value))
+        FieldValue::Fixed(typed(value))
     } else {
         holds(field, value, document, choices)
     };
@@ -289,26 +291,26 @@ fn control(
         field,
         id: id_of(field),
         holds,
-        errors: of_field(&remarks.errors),
-        warnings: of_field(&remarks.warnings),
+        errors: of_field(&messages.errors),
+        warnings: of_field(&messages.warnings),
     }
 }
 
-fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> Holds {
-    let area = |value: String, least: usize, code: bool| Holds::Area {
+fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> FieldValue {
+    let area = |value: String, least: usize, code: bool| FieldValue::Area {
         rows: (value.lines().count() + 1).clamp(least, 14),
         value,
         code,
     };
     match field.kind {
-        Kind::Line { .. } => Holds::Line {
+        Kind::Line { .. } => FieldValue::Line {
             kind: "text",
             value: typed(value),
         },
         Kind::Text => area(typed(value), 2, false),
-        Kind::Flag => Holds::Flag(value.as_bool().unwrap_or_default()),
+        Kind::Flag => FieldValue::Flag(value.as_bool().unwrap_or_default()),
         // A field for numbers would not show what is none, and what was typed must not be lost.
-        Kind::Number { .. } => Holds::Line {
+        Kind::Number { .. } => FieldValue::Line {
             kind: if value.is_string() { "text" } else { "number" },
             value: typed(value),
         },
@@ -321,7 +323,7 @@ fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> H
                 .map(|(value, words)| ((*value).to_owned(), (*words).to_owned()));
             choose(options.collect(), &[typed(value)], false)
         }
-        Kind::Picked(from) => {
+        Kind::Select(from) => {
             let mut options = vec![(
                 String::new(),
                 if field.required {
@@ -334,7 +336,7 @@ fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> H
             options.extend(choices.get(&from).cloned().unwrap_or_default());
             choose(options, &[typed(value)], false)
         }
-        Kind::PickedMany(from) => {
+        Kind::SelectMany(from) => {
             let picked: Vec<String> = value
                 .as_array()
                 .map(|items| items.iter().map(typed).collect())
@@ -356,22 +358,22 @@ fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> H
                 words: (*words).to_owned(),
                 chosen: ticked(value),
             };
-            Holds::Ticks(options.iter().map(tick).collect())
+            FieldValue::Ticks(options.iter().map(tick).collect())
         }
-        Kind::Permission => Holds::Permission(value.as_bool()),
+        Kind::Permission => FieldValue::Permission(value.as_bool()),
         Kind::Pairs { .. } => area(pairs(value), 3, true),
         Kind::Json { .. } => area(json(value), 4, true),
-        Kind::Secret => Holds::Secret(
+        Kind::Secret => FieldValue::Secret(
             document[format!("{}_is_set", field.name)]
                 .as_bool()
                 .unwrap_or_default(),
         ),
-        Kind::OpenHours => Holds::Plan(hours::plan(value)),
+        Kind::OpenHours => FieldValue::Plan(hours::plan(value)),
     }
 }
 
 /// What is chosen and no longer there is kept as a choice of its own, so that a look at a form changes nothing.
-fn choose(mut options: Vec<(String, String)>, chosen: &[String], many: bool) -> Holds {
+fn choose(mut options: Vec<(String, String)>, chosen: &[String], many: bool) -> FieldValue {
     for value in chosen.iter().filter(|value| !value.is_empty()) {
         if options.iter().all(|(known, _)| known != value) {
             options.push((value.clone(), format!("{value} (no longer there)")));
@@ -382,7 +384,7 @@ fn choose(mut options: Vec<(String, String)>, chosen: &[String], many: bool) -> 
         value,
         words,
     });
-    Holds::Choices {
+    FieldValue::Choices {
         options: options.collect(),
         many,
     }
@@ -398,7 +400,7 @@ fn typed(value: &Value) -> String {
 }
 
 /// A time that a browser's own field can hold, or else what was typed.
-fn time(value: &Value) -> Holds {
+fn time(value: &Value) -> FieldValue {
     let text = typed(value);
     let plain = |text: &str| {
         text.len() >= 19
@@ -407,15 +409,15 @@ fn time(value: &Value) -> Holds {
                 .all(|b| b.is_ascii_digit() || b"-:.T".contains(&b))
     };
     match text.strip_suffix('Z').filter(|text| plain(text)) {
-        Some(local) => Holds::Line {
+        Some(local) => FieldValue::Line {
             kind: "datetime-local",
             value: local.to_owned(),
         },
-        None if text.is_empty() => Holds::Line {
+        None if text.is_empty() => FieldValue::Line {
             kind: "datetime-local",
             value: text,
         },
-        None => Holds::Line {
+        None => FieldValue::Line {
             kind: "text",
             value: text,
         },
@@ -515,24 +517,24 @@ impl Control {
     pub fn sends(&self) -> Vec<(String, String)> {
         let one = |value: &str| vec![(self.field.name.to_owned(), value.to_owned())];
         match &self.holds {
-            Holds::Line { value, .. } | Holds::Area { value, .. } => one(value),
-            Holds::Flag(on) => {
+            FieldValue::Line { value, .. } | FieldValue::Area { value, .. } => one(value),
+            FieldValue::Flag(on) => {
                 if *on {
                     one("on")
                 } else {
                     Vec::new()
                 }
             }
-            Holds::Choices { options, .. } | Holds::Ticks(options) => options
+            FieldValue::Choices { options, .. } | FieldValue::Ticks(options) => options
                 .iter()
                 .filter(|choice| choice.chosen)
                 .flat_map(|choice| one(&choice.value))
                 .collect(),
-            Holds::Permission(allowed) => {
+            FieldValue::Permission(allowed) => {
                 one(allowed.map_or("", |allowed| if allowed { "true" } else { "false" }))
             }
-            Holds::Secret(_) | Holds::Fixed(_) => Vec::new(),
-            Holds::Plan(plan) => {
+            FieldValue::Secret(_) | FieldValue::Fixed(_) => Vec::new(),
+            FieldValue::Plan(plan) => {
                 let mut fields = vec![(format!("{}.zone", self.field.name), plan.zone.clone())];
                 for (at, line) in plan.lines.iter().enumerate() {
                     let name = |part: &str| format!("{}.{at}.{part}", self.field.name);

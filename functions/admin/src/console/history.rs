@@ -8,7 +8,7 @@ use casting_core::hours::{Hour, START_BOUNDS};
 use casting_core::time::Timestamp;
 
 use super::chart::{Chart, Series, Shape};
-use super::moment::{grouped, length, spell};
+use super::time_format::{grouped, length, spell};
 
 /// How many reasons have a colour of their own; the rest is one.
 const REASONS: usize = 4;

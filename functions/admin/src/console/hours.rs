@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answers::Posted;
+use super::form_parser::FormData;
 
 /// The days as a span names them, and as people do.
 pub const DAYS: [(&str, &str); 7] = [
@@ -114,7 +114,7 @@ fn between(days: &str) -> Vec<String> {
 
 /// Reads the plan `{name}` from the fields `{name}.zone`, and `{name}.N.day`, `.from` and `.to` for each line N. Lines in which nothing is said are
 /// left out; without a line there is no plan.
-pub fn read(name: &str, posted: &Posted) -> Value {
+pub fn read(name: &str, form_data: &FormData) -> Value {
     let mut spans = Vec::new();
     for at in 0..MOST {
         let field = |part: &str| format!("{name}.{at}.{part}");
@@ -122,9 +122,9 @@ pub fn read(name: &str, posted: &Posted) -> Value {
         let days: Vec<&str> = DAYS
             .iter()
             .map(|(day, _)| *day)
-            .filter(|known| posted.all(&day).any(|day| day == *known))
+            .filter(|known| form_data.all(&day).any(|day| day == *known))
             .collect();
-        let hour = |name: &str| posted.first(name).unwrap_or_default().trim().to_owned();
+        let hour = |name: &str| form_data.first(name).unwrap_or_default().trim().to_owned();
         let (from, to) = (hour(&from), hour(&to));
         if !days.is_empty() || !from.is_empty() || !to.is_empty() {
             spans.push(format!("{} {from}-{to}", days.join(",")));
@@ -133,7 +133,7 @@ pub fn read(name: &str, posted: &Posted) -> Value {
     if spans.is_empty() {
         return Value::Null;
     }
-    let zone = posted
+    let zone = form_data
         .first(&format!("{name}.zone"))
         .unwrap_or_default()
         .trim()
@@ -206,6 +206,6 @@ mod tests {
             ("open_hours.zone".to_owned(), "UTC".to_owned()),
             ("open_hours.0.from".to_owned(), " ".to_owned()),
         ];
-        assert_eq!(read("open_hours", &Posted::new(zone)), Value::Null);
+        assert_eq!(read("open_hours", &FormData::new(zone)), Value::Null);
     }
 }

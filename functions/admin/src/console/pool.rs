@@ -8,11 +8,11 @@ use casting_core::time::Timestamp;
 use serde_json::Value;
 
 use super::chart::{Chart, Series, Shape};
-use super::frame::{Frame, Tone};
-use super::moment::{grouped, spell};
+use super::page_context::{PageContext, Severity};
 use super::sessions::sessions_table;
 use super::shown;
 use super::table::{Badge, Empty, Table};
+use super::time_format::{grouped, spell};
 use crate::service::pools::Numbers;
 
 /// How much time is drawn, in seconds.
@@ -31,7 +31,7 @@ struct Main {
 
 /// The state of a pool, to stand over its form; `waiting` are its sessions as the API shows them.
 pub fn state(
-    frame: &Frame,
+    context: &PageContext,
     settings: &StagingSettings,
     pool: &PoolView,
     waiting: &[Value],
@@ -42,7 +42,7 @@ pub fn state(
             "No waiting sessions",
             "Sessions started in advance are listed here until a visitor gets one.",
         ),
-        ..sessions_table(frame, waiting, "Waiting sessions", None)
+        ..sessions_table(context, waiting, "Waiting sessions", None)
     };
     shown(&Main {
         state: words(pool, numbers),
@@ -74,10 +74,10 @@ pub(crate) fn words(pool: &PoolView, numbers: Numbers) -> String {
 /// The same, in a word.
 pub(crate) fn badge(pool: &PoolView, numbers: Numbers) -> Badge {
     match () {
-        () if pool.plan.rest.is_some() => Badge::new(Tone::Plain, "Paused"),
-        () if numbers.ready >= u64::from(pool.plan.wanted) => Badge::new(Tone::Good, "Full"),
-        () if pool.plan.paused_until.is_some() => Badge::new(Tone::Bad, "Paused"),
-        () => Badge::new(Tone::Warn, "Filling"),
+        () if pool.plan.rest.is_some() => Badge::new(Severity::Plain, "Paused"),
+        () if numbers.ready >= u64::from(pool.plan.wanted) => Badge::new(Severity::Good, "Full"),
+        () if pool.plan.paused_until.is_some() => Badge::new(Severity::Bad, "Paused"),
+        () => Badge::new(Severity::Warn, "Filling"),
     }
 }
 

@@ -4,8 +4,8 @@
 use askama::Template;
 use serde_json::Value;
 
-use super::cast_words::{name_of, on, sentences, text};
-use super::field::Picked;
+use super::cast_labels::{name_of, on, sentences, text};
+use super::field::OptionSource;
 use super::form::Choices;
 
 /// A link before anybody opens it.
@@ -28,7 +28,7 @@ impl Preview {
             "" => "\u{2026}",
             key => key,
         };
-        let image = name_of(choices, Picked::Image, text(cast, "image_id"));
+        let image = name_of(choices, OptionSource::Image, text(cast, "image_id"));
         let anonymous = on(cast, "allow_anonymous");
         Self {
             link: format!("{public_url}/cast/{key}"),

@@ -2,15 +2,17 @@
 
 use serde_json::Value;
 
-use super::cast_words::text;
-use super::frame::{Frame, Tone};
-use super::moment::Moment;
-use super::shell::{Place, Screen};
+use super::cast_labels::text;
+use super::layout::{Place, Screen};
+use super::page_context::{PageContext, Severity};
 use super::shown;
-use super::table::{Act, Badge, Cell, Empty, How, Row, Table, buttons, numbers, words};
+use super::table::{
+    ActionButton, ActionKind, Badge, Cell, Empty, Row, Table, buttons, numbers, words,
+};
+use super::time_format::Moment;
 
 /// A user and their profiles.
-pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
+pub fn user(context: &PageContext, user: &Value, profiles: &[Value]) -> Screen {
     let id = text(user, "id");
     let name = [text(user, "name"), id]
         .into_iter()
@@ -27,14 +29,14 @@ pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
         ],
         rows: profiles
             .iter()
-            .flat_map(|profile| rows(frame, profile))
+            .flat_map(|profile| rows(context, profile))
             .collect(),
         empty: Empty::words(
             "No persistent files",
             "Files are kept when a link requires a login and its image has a profile path.",
         ),
         next: None,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     };
     let mut screen = Screen::new(
         Place::Users,
@@ -43,8 +45,8 @@ pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
     );
     "The files kept for this user’s next session, and earlier versions."
         .clone_into(&mut screen.lead);
-    if frame.may("people") {
-        screen.acts.push(Act::go(
+    if context.may("people") {
+        screen.acts.push(ActionButton::go(
             "Forget\u{2026}",
             name,
             format!("/admin/users/{id}/delete"),
@@ -54,22 +56,22 @@ pub fn user(frame: &Frame, user: &Value, profiles: &[Value]) -> Screen {
 }
 
 /// What holds, then what held before.
-fn rows(frame: &Frame, profile: &Value) -> Vec<Row> {
+fn rows(context: &PageContext, profile: &Value) -> Vec<Row> {
     let (id, image) = (text(profile, "id"), text(profile, "image_name"));
-    let may = frame.may("people");
-    let delete = Act::go(
+    let may = context.may("people");
+    let delete = ActionButton::go(
         "Delete\u{2026}",
         format!("the profile of {image}"),
         format!("/admin/profiles/{id}/delete"),
     );
     let current = &profile["current"];
     let state = if current.is_null() {
-        Badge::new(Tone::Plain, "Nothing saved yet")
+        Badge::new(Severity::Plain, "Nothing saved yet")
     } else {
-        Badge::new(Tone::Good, "Current")
+        Badge::new(Severity::Good, "Current")
     };
     let first = row(
-        frame,
+        context,
         image,
         current,
         state,
@@ -81,18 +83,18 @@ fn rows(frame: &Frame, profile: &Value) -> Vec<Row> {
         .into_iter()
         .flatten()
         .map(|archive| {
-            let restore = Act {
+            let restore = ActionButton {
                 label: "Restore".into(),
                 to: format!("{image} as it was at {}", text(archive, "saved_at")),
                 href: format!("/admin/profiles/{id}/restore"),
-                how: How::Send(vec![("archive", text(archive, "name").to_owned())]),
+                kind: ActionKind::Send(vec![("archive", text(archive, "name").to_owned())]),
             };
             let acts = if may { vec![restore] } else { Vec::new() };
             row(
-                frame,
+                context,
                 image,
                 archive,
-                Badge::new(Tone::Plain, "Earlier"),
+                Badge::new(Severity::Plain, "Earlier"),
                 acts,
                 true,
             )
@@ -101,11 +103,11 @@ fn rows(frame: &Frame, profile: &Value) -> Vec<Row> {
 }
 
 fn row(
-    frame: &Frame,
+    context: &PageContext,
     image: &str,
     archive: &Value,
     state: Badge,
-    acts: Vec<Act>,
+    acts: Vec<ActionButton>,
     quiet: bool,
 ) -> Row {
     let size = archive["bytes"]
@@ -120,7 +122,7 @@ fn row(
                 number: size,
                 of: String::new(),
             },
-            Cell::Time(Moment::of(&archive["saved_at"], frame.now)),
+            Cell::Time(Moment::of(&archive["saved_at"], context.now)),
             Cell::Acts(acts),
         ],
     }

@@ -3,25 +3,25 @@
 use casting_core::PoolView;
 use serde_json::Value;
 
-use super::cast_words::{called, on, plural, text};
-use super::frame::{Frame, Tone};
-use super::moment::{Moment, grouped};
+use super::cast_labels::{called, on, plural, text};
+use super::layout::{Place, Screen};
+use super::page_context::{PageContext, Severity};
 use super::pool;
-use super::shell::{Place, Screen};
 use super::shown;
-use super::table::{Act, Badge, Cell, Empty, Row, Table, buttons, numbers, words};
+use super::table::{ActionButton, Badge, Cell, Empty, Row, Table, buttons, numbers, words};
+use super::time_format::{Moment, grouped};
 use crate::service::pools::Numbers;
 
 /// A page with a list and a way to add to it.
 fn screen(
-    frame: &Frame,
+    context: &PageContext,
     place: Place,
     title: &str,
     lead: &str,
     add: Option<(&str, &str, &str)>,
     mut table: Table,
 ) -> Screen {
-    if !add.is_some_and(|(scope, ..)| frame.may(scope)) {
+    if !add.is_some_and(|(scope, ..)| context.may(scope)) {
         table.empty.act = None;
     }
     let mut screen = Screen::new(
@@ -31,16 +31,16 @@ fn screen(
     );
     lead.clone_into(&mut screen.lead);
     if let Some((scope, label, href)) = add
-        && frame.may(scope)
+        && context.may(scope)
         && !table.rows.is_empty()
     {
-        screen.acts.push(Act::begin(label, "", href));
+        screen.acts.push(ActionButton::begin(label, "", href));
     }
     screen
 }
 
-fn changed(frame: &Frame, record: &Value) -> Cell {
-    Cell::Time(Moment::of(&record["updated_at"], frame.now))
+fn changed(context: &PageContext, record: &Value) -> Cell {
+    Cell::Time(Moment::of(&record["updated_at"], context.now))
 }
 
 fn named(record: &Value, folder: &str, id: &str) -> Cell {
@@ -60,7 +60,7 @@ fn list_of(value: &Value) -> String {
 }
 
 /// Images.
-pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+pub fn images(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
     let row = |image: &Value| {
         let source = [
             text(image, "container_image"),
@@ -78,12 +78,12 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             _ => Cell::Soft("its own".into()),
         };
         let mut badges = vec![if on(image, "enabled") {
-            Badge::new(Tone::Good, "On")
+            Badge::new(Severity::Good, "On")
         } else {
-            Badge::new(Tone::Plain, "Off")
+            Badge::new(Severity::Plain, "Off")
         }];
         if !text(image, "view_only").is_empty() {
-            badges.push(Badge::new(Tone::Plain, "Can be shared"));
+            badges.push(Badge::new(Severity::Plain, "Can be shared"));
         }
         Row {
             quiet: !on(image, "enabled"),
@@ -92,7 +92,7 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
                 Cell::Badges(badges),
                 Cell::Code(source.to_owned()),
                 size,
-                changed(frame, image),
+                changed(context, image),
             ],
         }
     };
@@ -113,10 +113,10 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "/admin/new-image",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     };
     screen(
-        frame,
+        context,
         Place::Images,
         "Images",
         "What sessions run.",
@@ -126,7 +126,7 @@ pub fn images(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
 }
 
 /// Networks.
-pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+pub fn networks(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
     let row = |network: &Value| Row {
         quiet: false,
         cells: vec![
@@ -141,7 +141,7 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
                 }
                 .into(),
             ),
-            changed(frame, network),
+            changed(context, network),
         ],
     };
     let table = Table {
@@ -161,10 +161,10 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
             "/admin/new-network",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     };
     screen(
-        frame,
+        context,
         Place::Networks,
         "Networks",
         "Where sessions are started.",
@@ -174,7 +174,7 @@ pub fn networks(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
 }
 
 /// Groups.
-pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+pub fn groups(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
     let row = |group: &Value| {
         let said = group["client_settings"]["permissions"]
             .as_object()
@@ -194,7 +194,7 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
                     of: String::new(),
                 },
                 said,
-                changed(frame, group),
+                changed(context, group),
             ],
         }
     };
@@ -214,10 +214,10 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "/admin/new-group",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     };
     screen(
-        frame,
+        context,
         Place::Groups,
         "Groups",
         "Permissions inside a session. Lower numbers win.",
@@ -228,7 +228,7 @@ pub fn groups(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
 
 /// Staging configs.
 pub fn staging(
-    frame: &Frame,
+    context: &PageContext,
     items: &[(Value, PoolView)],
     image_names: &dyn Fn(&str) -> String,
     next: Option<String>,
@@ -248,7 +248,7 @@ pub fn staging(
                     number: grouped(numbers.ready),
                     of: format!("of {}", grouped(u64::from(view.plan.wanted))),
                 },
-                changed(frame, config),
+                changed(context, config),
             ],
         }
     };
@@ -268,10 +268,10 @@ pub fn staging(
             "/admin/new-staging",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     };
     screen(
-        frame,
+        context,
         Place::Staging,
         "Staging",
         "Sessions that are started in advance.",
@@ -281,7 +281,7 @@ pub fn staging(
 }
 
 /// Users.
-pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+pub fn users(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
     let row = |user: &Value| {
         let id = text(user, "id");
         let name = [text(user, "name"), id]
@@ -290,14 +290,14 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             .unwrap_or_default()
             .to_owned();
         let mut acts = Vec::new();
-        if frame.may("people") {
-            acts.push(Act::go(
+        if context.may("people") {
+            acts.push(ActionButton::go(
                 "Forget\u{2026}",
                 name.clone(),
                 format!("/admin/users/{id}/delete"),
             ));
         }
-        let seen = Moment::of(&user["last_login_at"], frame.now);
+        let seen = Moment::of(&user["last_login_at"], context.now);
         Row {
             quiet: false,
             cells: vec![
@@ -328,17 +328,17 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
             "Users appear here after their first sign-in. Anonymous users are listed separately.",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     };
     let mut screen = screen(
-        frame,
+        context,
         Place::Users,
         "Users",
         "Users who have signed in, as reported by the login provider.",
         None,
         table,
     );
-    screen.acts.push(Act::go(
+    screen.acts.push(ActionButton::go(
         "Anonymous users",
         "",
         "/admin/users?kind=anonymous",
@@ -347,12 +347,12 @@ pub fn users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
 }
 
 /// Anonymous users, who are nothing but the owners of their sessions.
-pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+pub fn anonymous_users(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
     let row = |user: &Value| {
         let id = text(user, "id");
         let cast = called(text(user, "cast_name"), text(user, "cast_key"));
-        let acts = if frame.may("people") {
-            vec![Act::go(
+        let acts = if context.may("people") {
+            vec![ActionButton::go(
                 "Forget\u{2026}",
                 id,
                 format!("/admin/users/{id}/delete"),
@@ -369,8 +369,8 @@ pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> 
                     href: format!("/admin/casts/{}", text(user, "cast_id")),
                     below: String::new(),
                 },
-                Cell::Time(Moment::of(&user["created_at"], frame.now)),
-                Cell::Time(Moment::of(&user["expires_at"], frame.now)),
+                Cell::Time(Moment::of(&user["created_at"], context.now)),
+                Cell::Time(Moment::of(&user["expires_at"], context.now)),
                 Cell::Acts(acts),
             ],
         }
@@ -390,24 +390,26 @@ pub fn anonymous_users(frame: &Frame, items: &[Value], next: Option<String>) -> 
             "Links that allow anonymous access create an anonymous user for each visitor and forget it later.",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     };
     let lead = "Created by links that need no account, and forgotten after a time.";
-    let mut screen = screen(frame, Place::Users, "Anonymous users", lead, None, table);
-    screen
-        .acts
-        .push(Act::go("Users with an account", "", "/admin/users"));
+    let mut screen = screen(context, Place::Users, "Anonymous users", lead, None, table);
+    screen.acts.push(ActionButton::go(
+        "Users with an account",
+        "",
+        "/admin/users",
+    ));
     screen
 }
 
 /// API keys.
-pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen {
+pub fn api_keys(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
     let row = |key: &Value| {
         let (id, name) = (text(key, "id"), text(key, "name"));
         let scopes = list_of(&key["scopes"]);
         let mut acts = Vec::new();
-        if frame.may("keys") {
-            acts.push(Act::go(
+        if context.may("keys") {
+            acts.push(ActionButton::go(
                 "Delete\u{2026}",
                 name,
                 format!("/admin/api-keys/{id}/delete"),
@@ -427,8 +429,8 @@ pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
                 } else {
                     scopes
                 }),
-                Cell::Time(Moment::of(&key["created_at"], frame.now)),
-                Cell::Time(Moment::of(&key["expires_at"], frame.now)),
+                Cell::Time(Moment::of(&key["created_at"], context.now)),
+                Cell::Time(Moment::of(&key["expires_at"], context.now)),
                 Cell::Acts(acts),
             ],
         }
@@ -451,10 +453,10 @@ pub fn api_keys(frame: &Frame, items: &[Value], next: Option<String>) -> Screen 
             "/admin/new-api-key",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     };
     screen(
-        frame,
+        context,
         Place::ApiKeys,
         "API keys",
         "For programs. Give each key only the scopes it needs.",

@@ -3,28 +3,30 @@
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
-use super::cast_words::{called, text};
-use super::frame::{Frame, Tone};
-use super::moment::{Moment, length};
-use super::shell::{Place, Screen};
+use super::cast_labels::{called, text};
+use super::layout::{Place, Screen};
+use super::page_context::{PageContext, Severity};
 use super::shown;
-use super::table::{Act, Badge, Cell, Empty, How, Row, Table, buttons, words};
+use super::table::{ActionButton, ActionKind, Badge, Cell, Empty, Row, Table, buttons, words};
+use super::time_format::{Moment, length};
 
 /// The page; `sessions` are as the API shows them.
-pub fn page(frame: &Frame, sessions: &[Value], next: Option<String>) -> Screen {
+pub fn page(context: &PageContext, sessions: &[Value], next: Option<String>) -> Screen {
     let main = format!(
         "<div class=\"card list-card\">{}</div>",
-        shown(&sessions_table(frame, sessions, "Live sessions", next))
+        shown(&sessions_table(context, sessions, "Live sessions", next))
     );
     let mut screen = Screen::new(Place::Sessions, "Live sessions", main);
     "Sessions that are running now. Shared sessions can be watched.".clone_into(&mut screen.lead);
-    screen.acts.push(Act::go("Refresh", "", "/admin/sessions"));
+    screen
+        .acts
+        .push(ActionButton::go("Refresh", "", "/admin/sessions"));
     screen
 }
 
 /// Sessions as a table.
 pub fn sessions_table(
-    frame: &Frame,
+    context: &PageContext,
     sessions: &[Value],
     caption: &str,
     next: Option<String>,
@@ -41,46 +43,49 @@ pub fn sessions_table(
     Table {
         caption: caption.to_owned(),
         columns,
-        rows: sessions.iter().map(|session| row(frame, session)).collect(),
+        rows: sessions
+            .iter()
+            .map(|session| row(context, session))
+            .collect(),
         empty: Empty::words(
             "No live sessions",
             "Sessions appear here as soon as a visitor starts one. Nothing is charged until then.",
         ),
         next,
-        csrf_token: frame.csrf_token.clone(),
+        csrf_token: context.csrf_token.clone(),
     }
 }
 
-fn row(frame: &Frame, session: &Value) -> Row {
+fn row(context: &PageContext, session: &Value) -> Row {
     let (id, who) = (text(session, "id"), owner(session));
     let state = text(session, "state");
     let shared = session["sharing"].is_object() || session["shared"].as_bool().unwrap_or_default();
     let (pool, place) = (&session["pool"], text(&session["pool"], "place"));
     let waits = place == "waiting";
     let mut badges = vec![if waits && state == "ready" {
-        Badge::new(Tone::Good, "Ready")
+        Badge::new(Severity::Good, "Ready")
     } else {
         badge(state)
     }];
     if place == "assigned" {
-        badges.push(Badge::new(Tone::Plain, "Staged"));
+        badges.push(Badge::new(Severity::Plain, "Staged"));
     }
     if shared {
-        badges.push(Badge::new(Tone::Plain, "Shared"));
+        badges.push(Badge::new(Severity::Plain, "Shared"));
     }
     if session["said"]
         .as_array()
         .is_some_and(|said| !said.is_empty())
     {
-        badges.push(Badge::new(Tone::Warn, "A command failed"));
+        badges.push(Badge::new(Severity::Warn, "A command failed"));
     }
     let mut acts = Vec::new();
-    if frame.may("sessions") {
-        let send = |label: &str, verb: &str| Act {
+    if context.may("sessions") {
+        let send = |label: &str, verb: &str| ActionButton {
             label: label.into(),
             to: format!("the session of {who}"),
             href: format!("/admin/sessions/{id}/{verb}"),
-            how: How::Send(Vec::new()),
+            kind: ActionKind::Send(Vec::new()),
         };
         if state == "ready" && shared {
             acts.push(send("Watch", "watch"));
@@ -88,15 +93,15 @@ fn row(frame: &Frame, session: &Value) -> Row {
         if shared {
             acts.push(send("Stop sharing", "unshare"));
         }
-        acts.push(Act {
-            how: How::Destroy(Vec::new()),
+        acts.push(ActionButton {
+            kind: ActionKind::Destroy(Vec::new()),
             ..send("Stop", "stop")
         });
     }
     let ends = Timestamp::parse(text(session, "ends_at"));
     let left = ends.map_or_else(
         || Cell::Soft("\u{2013}".into()),
-        |ends| Cell::Text(length(frame.now.seconds_until(ends))),
+        |ends| Cell::Text(length(context.now.seconds_until(ends))),
     );
     let (words, href) = if waits {
         (
@@ -120,7 +125,7 @@ fn row(frame: &Frame, session: &Value) -> Row {
             Cell::Text(who),
             Cell::Badges(badges),
             cast,
-            Cell::Time(Moment::of(&session["created_at"], frame.now)),
+            Cell::Time(Moment::of(&session["created_at"], context.now)),
             left,
             Cell::Code(text(session, "reference").to_owned()),
             Cell::Acts(acts),
@@ -143,10 +148,10 @@ pub fn owner(session: &Value) -> String {
 /// A session's state, in a word.
 pub fn badge(state: &str) -> Badge {
     match state {
-        "reserved" | "starting" => Badge::new(Tone::Warn, "Starting"),
-        "ready" => Badge::new(Tone::Live, "Live"),
-        "stopping" => Badge::new(Tone::Plain, "Ending"),
-        "ended" => Badge::new(Tone::Plain, "Ended"),
-        other => Badge::new(Tone::Plain, other),
+        "reserved" | "starting" => Badge::new(Severity::Warn, "Starting"),
+        "ready" => Badge::new(Severity::Live, "Live"),
+        "stopping" => Badge::new(Severity::Plain, "Ending"),
+        "ended" => Badge::new(Severity::Plain, "Ended"),
+        other => Badge::new(Severity::Plain, other),
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::shell::{Place, Screen};
+use super::layout::{Place, Screen};
 use super::shown;
 
 /// What can be done on the way in.

@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::frame::Tone;
-use super::moment::Moment;
+use super::page_context::Severity;
+use super::time_format::Moment;
 
 /// A list.
 #[derive(Debug, Template)]
@@ -117,7 +117,7 @@ pub enum Cell {
     /// Why something ended, and what was said last.
     Log(Log),
     /// What can be done.
-    Acts(Vec<Act>),
+    Acts(Vec<ActionButton>),
 }
 
 /// What was said last in a session, to be opened.
@@ -137,16 +137,16 @@ pub struct Log {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Badge {
     /// How it is to be taken.
-    pub tone: Tone,
+    pub severity: Severity,
     /// The word.
     pub text: String,
 }
 
 impl Badge {
     /// A word with its tone.
-    pub fn new(tone: Tone, text: impl Into<String>) -> Self {
+    pub fn new(severity: Severity, text: impl Into<String>) -> Self {
         Self {
-            tone,
+            severity,
             text: text.into(),
         }
     }
@@ -154,7 +154,7 @@ impl Badge {
 
 /// Something that can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
+pub struct ActionButton {
     /// On the button.
     pub label: String,
     /// To what; read out after the label.
@@ -162,12 +162,12 @@ pub struct Act {
     /// Where it leads or is sent.
     pub href: String,
     /// How.
-    pub how: How,
+    pub kind: ActionKind,
 }
 
 /// How something is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum ActionKind {
     /// A link to another page.
     Go,
     /// The same, to what one most likely came for.
@@ -180,21 +180,21 @@ pub enum How {
     Destroy(Vec<(&'static str, String)>),
 }
 
-impl Act {
+impl ActionButton {
     /// A link to another page.
     pub fn go(label: &str, to: impl Into<String>, href: impl Into<String>) -> Self {
         Self {
             label: label.to_owned(),
             to: to.into(),
             href: href.into(),
-            how: How::Go,
+            kind: ActionKind::Go,
         }
     }
 
     /// A link to what one most likely came for.
     pub fn begin(label: &str, to: impl Into<String>, href: impl Into<String>) -> Self {
         Self {
-            how: How::Begin,
+            kind: ActionKind::Begin,
             ..Self::go(label, to, href)
         }
     }
@@ -205,13 +205,13 @@ impl Act {
             label: label.to_owned(),
             to: to.into(),
             href: href.into(),
-            how: How::Send(Vec::new()),
+            kind: ActionKind::Send(Vec::new()),
         }
     }
 
     /// As HTML, at its usual size or small.
     pub fn html(&self, csrf_token: &str, small: bool) -> String {
-        ActHtml {
+        ActionButtonHtml {
             act: self,
             csrf_token,
             size: if small { "small " } else { "" },
@@ -222,8 +222,8 @@ impl Act {
 
 #[derive(Template)]
 #[template(path = "console/act.html")]
-struct ActHtml<'a> {
-    act: &'a Act,
+struct ActionButtonHtml<'a> {
+    act: &'a ActionButton,
     csrf_token: &'a str,
     size: &'a str,
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use askama::Template;
 use serde_json::{Map, Value, json};
 
-use super::answers::Posted;
-use super::cast_words::text;
-use super::frame::Frame;
-use super::moment::length;
-use super::shell::{Place, Screen};
+use super::cast_labels::text;
+use super::form_parser::FormData;
+use super::layout::{Place, Screen};
+use super::page_context::PageContext;
 use super::shown;
+use super::time_format::length;
 
 /// The fields of a made-up visit: name, label, example, help.
 const FIELDS: [(&str, &str, &str, &str); 8] = [
@@ -91,7 +91,7 @@ struct Step {
 #[derive(Template)]
 #[template(path = "console/trial.html")]
 struct Main<'a> {
-    frame: &'a Frame,
+    context: &'a PageContext,
     id: &'a str,
     lines: Vec<Line>,
     more: Vec<Line>,
@@ -104,7 +104,7 @@ struct Main<'a> {
 }
 
 /// The page.
-pub fn page(frame: &Frame, page: &TrialPage<'_>) -> Screen {
+pub fn page(context: &PageContext, page: &TrialPage<'_>) -> Screen {
     let (id, name) = (text(page.cast, "id"), text(page.cast, "name"));
     let line = |(field, label, example, help): (
         &'static str,
@@ -129,7 +129,7 @@ pub fn page(frame: &Frame, page: &TrialPage<'_>) -> Screen {
     let mut lines: Vec<Line> = FIELDS.map(line).into();
     let more = lines.split_off(FIRST);
     let main = Main {
-        frame,
+        context,
         id,
         lines,
         more_said: more
@@ -188,8 +188,8 @@ fn steps(outcome: &Value) -> Vec<Step> {
 }
 
 /// What was typed, as it is shown again.
-pub fn typed(posted: &Posted) -> BTreeMap<String, String> {
-    let of = |name: &str| posted.first(name).unwrap_or_default().trim().to_owned();
+pub fn typed(form_data: &FormData) -> BTreeMap<String, String> {
+    let of = |name: &str| form_data.first(name).unwrap_or_default().trim().to_owned();
     FIELDS
         .iter()
         .map(|(name, ..)| ((*name).to_owned(), of(name)))
@@ -221,19 +221,19 @@ mod tests {
 
     #[test]
     fn trial_form_becomes_a_simulated_visit() {
-        let posted = [
+        let form_data = [
             ("address", " 192.0.2.1 "),
             ("groups", "Staff, Guests,"),
             ("user", "Ann"),
             ("at", ""),
         ];
-        let posted = Posted::new(
-            posted
+        let form_data = FormData::new(
+            form_data
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
         );
         assert_eq!(
-            document(&typed(&posted)),
+            document(&typed(&form_data)),
             json!({"address": "192.0.2.1", "groups": ["Staff", "Guests"], "user": "Ann"})
         );
     }

@@ -3,7 +3,7 @@
 use casting_core::CHANGE_SECONDS;
 use casting_core::denial::DenialCode;
 use casting_web::code::Code;
-use casting_web::{Access, Mistake, PUBLIC_ROUTES, PublicRouteName, Route};
+use casting_web::{Access, PUBLIC_ROUTES, PublicRouteName, RequestError, Route};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -359,7 +359,7 @@ pub(super) fn codes() -> Vec<Code> {
     DenialCode::ALL
         .into_iter()
         .map(Code::Denial)
-        .chain(Mistake::ALL.iter().copied().map(Code::Mistake))
+        .chain(RequestError::ALL.iter().copied().map(Code::RequestError))
         .collect()
 }
 

@@ -6,7 +6,7 @@ use casting_core::ids::ImageId;
 use casting_core::testing::{SeededEntropy, cast, session};
 use casting_core::url_rules::OwnUrls;
 use casting_core::{api_key_form, cast_form, group_form, image_form, network_form, staging_form};
-use casting_web::{Access, Miss, PUBLIC_ROUTES, PublicRouteName};
+use casting_web::{Access, PUBLIC_ROUTES, PublicRouteName, RouteError};
 use serde_json::{Value, json};
 
 use super::document::{documented, has_body, whole};
@@ -282,6 +282,8 @@ fn every_route_of_the_api_is_found_by_its_path() {
             .find(&http::Method::PUT, "/api/admin/casts/c1")
             .map(|_| ())
             .err(),
-        Some(Miss::MethodNotAllowed("GET, HEAD, PATCH, DELETE".into()))
+        Some(RouteError::MethodNotAllowed(
+            "GET, HEAD, PATCH, DELETE".into()
+        ))
     );
 }

@@ -7,10 +7,10 @@
 use casting_core::actor::{Actor, ActorKind, Scope};
 use casting_core::api_key::{ApiKey, ApiKeySettings, Excess};
 use casting_core::api_key_form;
-use casting_core::audit::{Difference, Noun};
+use casting_core::audit::{Difference, RecordKind};
 use casting_core::ids::{ApiKeyId, random_bytes};
 use casting_core::ports::Saved;
-use casting_web::{FieldError, Mistake, Problem};
+use casting_web::{FieldError, Problem, RequestError};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub(crate) async fn create(
     let control_plane = service.control_plane;
     let settings: ApiKeySettings = api_key_form::create(input)?;
     permit(None, &settings, &service.actor)?;
-    let id = service.new_id(Noun::ApiKey, input).await?;
+    let id = service.new_id(RecordKind::ApiKey, input).await?;
     let key_id = ApiKeyId::from_bytes(id.bytes);
     let secret = if id.is_repeatable {
         secret_of_request(service, &key_id)
@@ -46,7 +46,7 @@ pub(crate) async fn create(
     }
     let view = api_key_form::view(&key);
     let audit = service.audit(
-        Noun::ApiKey,
+        RecordKind::ApiKey,
         key.id.as_str(),
         &key.settings.name,
         Difference {
@@ -96,7 +96,7 @@ pub(crate) fn permit(
     };
     Err(Problem {
         errors: vec![error],
-        ..Problem::new(Mistake::Forbidden).detail(words)
+        ..Problem::new(RequestError::Forbidden).detail(words)
     }
     .into())
 }

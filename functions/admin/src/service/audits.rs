@@ -1,7 +1,7 @@
 //! Owns what administrators see of changes, and how a change is taken back. Must not know how the things that changed are kept.
 
 use casting_core::actor::{ActorKind, Scope};
-use casting_core::audit::{Action, Audit, AuditId, Noun};
+use casting_core::audit::{Action, Audit, AuditId, RecordKind};
 use casting_core::form::Spelled;
 use casting_core::group::Group;
 use casting_core::json_schema;
@@ -44,7 +44,12 @@ pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Audit, 
 pub(crate) fn can_be_undone(audit: &Audit) -> bool {
     let is_kept = matches!(
         audit.noun,
-        Noun::Cast | Noun::Image | Noun::Network | Noun::Group | Noun::Staging | Noun::Settings
+        RecordKind::Cast
+            | RecordKind::Image
+            | RecordKind::Network
+            | RecordKind::Group
+            | RecordKind::Staging
+            | RecordKind::Settings
     );
     is_kept
         && matches!(audit.action, Action::Changed | Action::Deleted)
@@ -52,15 +57,15 @@ pub(crate) fn can_be_undone(audit: &Audit) -> bool {
 }
 
 /// What somebody needs to change things of this kind.
-pub(crate) const fn scope_of(noun: Noun) -> Option<Scope> {
+pub(crate) const fn scope_of(noun: RecordKind) -> Option<Scope> {
     match noun {
-        Noun::Cast | Noun::Staging => Some(Scope::Casts),
-        Noun::Image | Noun::Network => Some(Scope::Images),
-        Noun::Group | Noun::User | Noun::Profile => Some(Scope::People),
-        Noun::Settings => Some(Scope::Settings),
-        Noun::ApiKey => Some(Scope::Keys),
-        Noun::Session => Some(Scope::Sessions),
-        Noun::Console => None,
+        RecordKind::Cast | RecordKind::Staging => Some(Scope::Casts),
+        RecordKind::Image | RecordKind::Network => Some(Scope::Images),
+        RecordKind::Group | RecordKind::User | RecordKind::Profile => Some(Scope::People),
+        RecordKind::Settings => Some(Scope::Settings),
+        RecordKind::ApiKey => Some(Scope::Keys),
+        RecordKind::Session => Some(Scope::Sessions),
+        RecordKind::Console => None,
     }
 }
 
@@ -82,38 +87,38 @@ pub(crate) async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), Fai
         fields.remove("captcha_secret_key_is_set");
         fields.remove("registered_task_definition");
         fields.remove("previous_key");
-        if audit.noun == Noun::Cast && audit.action == Action::Changed {
+        if audit.noun == RecordKind::Cast && audit.action == Action::Changed {
             undo_counter(fields, &audit);
         }
     }
     let (target, any) = (audit.target.as_str(), Precondition::None);
     match (audit.noun, audit.action) {
-        (Noun::Cast, Action::Changed) => casts::change(service, target, &document, &any)
+        (RecordKind::Cast, Action::Changed) => casts::change(service, target, &document, &any)
             .await
             .map(drop),
-        (Noun::Cast, _) => casts::create(service, &document).await.map(drop),
-        (Noun::Image, Action::Changed) => images::change(service, target, &document, &any)
+        (RecordKind::Cast, _) => casts::create(service, &document).await.map(drop),
+        (RecordKind::Image, Action::Changed) => images::change(service, target, &document, &any)
             .await
             .map(drop),
-        (Noun::Image, _) => images::create(service, &document).await.map(drop),
-        (Noun::Network, Action::Changed) => {
+        (RecordKind::Image, _) => images::create(service, &document).await.map(drop),
+        (RecordKind::Network, Action::Changed) => {
             records::change::<Network>(service, target, &document, &any)
                 .await
                 .map(drop)
         }
-        (Noun::Network, _) => records::create::<Network>(service, &document)
+        (RecordKind::Network, _) => records::create::<Network>(service, &document)
             .await
             .map(drop),
-        (Noun::Group, Action::Changed) => {
+        (RecordKind::Group, Action::Changed) => {
             records::change::<Group>(service, target, &document, &any)
                 .await
                 .map(drop)
         }
-        (Noun::Group, _) => records::create::<Group>(service, &document).await.map(drop),
-        (Noun::Staging, Action::Changed) => staging::change(service, target, &document, &any)
+        (RecordKind::Group, _) => records::create::<Group>(service, &document).await.map(drop),
+        (RecordKind::Staging, Action::Changed) => staging::change(service, target, &document, &any)
             .await
             .map(drop),
-        (Noun::Staging, _) => staging::create(service, &document).await.map(drop),
+        (RecordKind::Staging, _) => staging::create(service, &document).await.map(drop),
         _ => settings::change(service, &document, &any).await.map(drop),
     }
 }
@@ -155,7 +160,7 @@ pub(crate) fn schema() -> Value {
         "actor": json_schema::object(json!({ "kind": { "type": "string", "enum": ActorKind::ALL }, "id": text(), "name": text() })),
         "address": { "type": ["string", "null"] },
         "action": { "type": "string", "enum": Action::ALL },
-        "noun": { "type": "string", "enum": Noun::ALL },
+        "noun": { "type": "string", "enum": RecordKind::ALL },
         "target": { "type": "string", "description": "The id of what was changed." },
         "target_name": text(),
         "changes": { "type": "array", "items": change },

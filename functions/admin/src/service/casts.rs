@@ -1,6 +1,6 @@
 //! Owns what can be done with casts. Must not know which values are possible (`cast_form` does), or how a claim uses a cast.
 
-use casting_core::audit::{Difference, Noun};
+use casting_core::audit::{Difference, RecordKind};
 use casting_core::cast::{Cast, CastSettings, Counter, CounterChange, PreviousKey};
 use casting_core::cast_form::{self, CastDraft};
 use casting_core::form::{FieldErrors, Form, Warning, spelled, whole};
@@ -110,7 +110,7 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
     )?;
     require_image(service, &draft.settings).await?;
     require_group(service, draft.settings.anonymous_group_id.as_ref()).await?;
-    let id = service.new_id(Noun::Cast, input).await?;
+    let id = service.new_id(RecordKind::Cast, input).await?;
     let (now, cast_id) = (control_plane.clock.now(), CastId::from_bytes(id.bytes));
     if id.is_repeatable
         && let Some(cast) = control_plane.store.cast(&cast_id).await?
@@ -131,7 +131,7 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
     };
     let view = cast_form::view(&cast, &control_plane.urls.public_url);
     let audit = service.audit(
-        Noun::Cast,
+        RecordKind::Cast,
         cast.id.as_str(),
         &cast.settings.name,
         Difference {
@@ -263,7 +263,7 @@ pub(crate) fn rotation_schema() -> Value {
 }
 
 async fn key_of_request(service: &AdminService<'_>, input: &Value) -> Result<CastKey, Failure> {
-    let id = service.new_id(Noun::Cast, input).await?;
+    let id = service.new_id(RecordKind::Cast, input).await?;
     // What follows from the request alone would follow for anybody who knows it, so our own key comes in.
     let drawn = service
         .control_plane
@@ -326,7 +326,7 @@ async fn edit(
             after: Some(&new),
         };
         let audit = service.audit(
-            Noun::Cast,
+            RecordKind::Cast,
             after.id.as_str(),
             &after.settings.name,
             difference,
@@ -486,7 +486,7 @@ async fn delete_row(
         precondition.check(cast.version)?;
         let view = cast_form::view(&cast, &service.control_plane.urls.public_url);
         let audit = service.audit(
-            Noun::Cast,
+            RecordKind::Cast,
             id.as_str(),
             &cast.settings.name,
             Difference {

@@ -5,7 +5,7 @@ use casting_core::form::FieldErrors;
 use casting_core::ids::Reference;
 use casting_core::ports::{Fault, FaultKind};
 use casting_core::{FlowError, Refusal};
-use casting_web::{FieldError, Mistake, Problem};
+use casting_web::{FieldError, Problem, RequestError};
 
 /// How often a change is tried again because somebody else wrote first.
 pub(crate) const TRIES: u32 = 5;
@@ -22,17 +22,17 @@ pub(crate) enum Failure {
 impl Failure {
     /// 404, in these words.
     pub(crate) fn not_found(detail: &str) -> Self {
-        Problem::new(Mistake::NotFound).detail(detail).into()
+        Problem::new(RequestError::NotFound).detail(detail).into()
     }
 
     /// 409, in these words.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
-        Problem::new(Mistake::Conflict).detail(detail).into()
+        Problem::new(RequestError::Conflict).detail(detail).into()
     }
 
     /// 403, in these words.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Problem::new(Mistake::Forbidden).detail(detail).into()
+        Problem::new(RequestError::Forbidden).detail(detail).into()
     }
 
     /// Somebody else wrote first, again and again.
@@ -78,9 +78,9 @@ impl From<FieldErrors> for Failure {
     /// 422 for a mistake that the document makes by itself, 409 when it only does not go with what is there already.
     fn from(errors: FieldErrors) -> Self {
         let code = if errors.only_clashes() {
-            Mistake::Conflict
+            RequestError::Conflict
         } else {
-            Mistake::NotValid
+            RequestError::NotValid
         };
         let errors = errors.0.into_iter().map(|error| FieldError {
             pointer: error.pointer,

@@ -1,6 +1,6 @@
 //! Owns what can be done with images. Must not know which values are possible, or what a task definition looks like.
 
-use casting_core::audit::{Action, Difference, Noun};
+use casting_core::audit::{Action, Difference, RecordKind};
 use casting_core::form::FieldErrors;
 use casting_core::ids::ImageId;
 use casting_core::image::{Image, ImageSettings, ImageSource};
@@ -21,7 +21,7 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
     require_files(service, &settings)?;
     require_networks(service, &settings).await?;
     let (id, now) = (
-        service.new_id(Noun::Image, input).await?,
+        service.new_id(RecordKind::Image, input).await?,
         control_plane.clock.now(),
     );
     let image_id = ImageId::from_bytes(id.bytes);
@@ -41,7 +41,7 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
     image.task_definition = register(service, &image).await?;
     let view = image_form::view(&image);
     let audit = service.audit(
-        Noun::Image,
+        RecordKind::Image,
         image.id.as_str(),
         &image.settings.name,
         Difference {
@@ -127,7 +127,7 @@ async fn save(
             after: Some(&new),
         };
         let mut audit = service.audit(
-            Noun::Image,
+            RecordKind::Image,
             after.id.as_str(),
             &after.settings.name,
             difference,
@@ -182,7 +182,7 @@ pub(crate) async fn delete(
         }
         let view = image_form::view(&image);
         let audit = service.audit(
-            Noun::Image,
+            RecordKind::Image,
             image.id.as_str(),
             &image.settings.name,
             Difference {

@@ -26,7 +26,7 @@ pub(crate) mod version;
 
 use casting_core::ControlPlane;
 use casting_core::actor::Actor;
-use casting_core::audit::{Action, Audit, Difference, Noun};
+use casting_core::audit::{Action, Audit, Difference, RecordKind};
 use casting_core::denial::DenialCode;
 use casting_core::ids::{Nonce, random_bytes};
 use casting_web::Problem;
@@ -61,7 +61,7 @@ impl AdminService<'_> {
     ///
     /// # Errors
     /// 409 when the key was used for another request.
-    pub(crate) async fn new_id(&self, noun: Noun, input: &Value) -> Result<NewId, Failure> {
+    pub(crate) async fn new_id(&self, noun: RecordKind, input: &Value) -> Result<NewId, Failure> {
         let Some(key) = &self.request_key else {
             return Ok(NewId {
                 bytes: random_bytes(&*self.control_plane.entropy),
@@ -101,7 +101,7 @@ impl AdminService<'_> {
     /// The entry that tells of a change of this thing.
     pub(crate) fn audit(
         &self,
-        noun: Noun,
+        noun: RecordKind,
         target: &str,
         name: &str,
         difference: Difference<'_>,
@@ -121,7 +121,7 @@ impl AdminService<'_> {
     pub(crate) async fn tell(
         &self,
         action: Action,
-        noun: Noun,
+        noun: RecordKind,
         target: &str,
         name: &str,
     ) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Owns what administrators see of users' persistent profiles, and what they can do with them. Must not know where archives are kept.
 
-use casting_core::audit::{Difference, Noun};
+use casting_core::audit::{Difference, RecordKind};
 use casting_core::form::Spelled;
 use casting_core::form::{Form, line};
 use casting_core::ids::{ImageId, SessionId, UserId};
@@ -53,7 +53,7 @@ pub(crate) async fn restore(
         let tell = |after: &PersistentProfile| {
             let new = after.view();
             service.audit(
-                Noun::Profile,
+                RecordKind::Profile,
                 id,
                 &before.image_name,
                 Difference {
@@ -108,7 +108,7 @@ pub(crate) async fn delete(service: &AdminService<'_>, id: &str) -> Result<(), F
         must_be_free(service, &profile).await?;
         let view = profile.view();
         let audit = service.audit(
-            Noun::Profile,
+            RecordKind::Profile,
             id,
             &profile.image_name,
             Difference {

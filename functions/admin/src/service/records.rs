@@ -3,7 +3,7 @@
 
 use casting_core::actor::Actor;
 use casting_core::api_key::ApiKey;
-use casting_core::audit::{Difference, Noun};
+use casting_core::audit::{Difference, RecordKind};
 use casting_core::form::FieldErrors;
 use casting_core::group::Group;
 use casting_core::ids::{ApiKeyId, GroupId, StagingId};
@@ -21,9 +21,9 @@ use crate::service::version::Precondition;
 use crate::service::{AdminService, api_keys};
 
 /// A record that can be made, shown and changed.
-pub(crate) trait Editable: Record + PartialEq {
+pub(crate) trait EditableRecord: Record + PartialEq {
     /// What it is.
-    const NOUN: Noun;
+    const NOUN: RecordKind;
     /// Where its kind is under `/api/admin`, and what one is called.
     const WORDS: (&'static str, &'static str);
     /// Whether the text in a path can be an id.
@@ -44,13 +44,13 @@ pub(crate) trait Editable: Record + PartialEq {
         Ok(())
     }
     /// One that is there although nobody has stored it.
-    fn by_birth() -> Option<Self> {
+    fn built_in() -> Option<Self> {
         None
     }
 }
 
-impl Editable for Group {
-    const NOUN: Noun = Noun::Group;
+impl EditableRecord for Group {
+    const NOUN: RecordKind = RecordKind::Group;
     const WORDS: (&'static str, &'static str) = ("groups", "group");
     fn is_id(text: &str) -> bool {
         GroupId::parse(text).is_some()
@@ -84,13 +84,13 @@ impl Editable for Group {
     fn view(&self) -> Value {
         group_form::view(self)
     }
-    fn by_birth() -> Option<Self> {
+    fn built_in() -> Option<Self> {
         Some(Self::all_users())
     }
 }
 
-impl Editable for Network {
-    const NOUN: Noun = Noun::Network;
+impl EditableRecord for Network {
+    const NOUN: RecordKind = RecordKind::Network;
     const WORDS: (&'static str, &'static str) = ("networks", "network");
     fn is_id(text: &str) -> bool {
         NetworkName::parse(text).is_some()
@@ -126,8 +126,8 @@ impl Editable for Network {
     }
 }
 
-impl Editable for StagingConfig {
-    const NOUN: Noun = Noun::Staging;
+impl EditableRecord for StagingConfig {
+    const NOUN: RecordKind = RecordKind::Staging;
     const WORDS: (&'static str, &'static str) = ("staging-configs", "staging config");
     fn is_id(text: &str) -> bool {
         StagingId::parse(text).is_some()
@@ -163,8 +163,8 @@ impl Editable for StagingConfig {
     }
 }
 
-impl Editable for ApiKey {
-    const NOUN: Noun = Noun::ApiKey;
+impl EditableRecord for ApiKey {
+    const NOUN: RecordKind = RecordKind::ApiKey;
     const WORDS: (&'static str, &'static str) = ("api-keys", "API key");
     fn is_id(text: &str) -> bool {
         ApiKeyId::parse(text).is_some()
@@ -198,7 +198,7 @@ impl Editable for ApiKey {
 }
 
 /// All of a kind, a page at a time.
-pub(crate) async fn list<R: Editable>(
+pub(crate) async fn list<R: EditableRecord>(
     service: &AdminService<'_>,
     cursor: Option<&str>,
     limit: u32,
@@ -209,16 +209,16 @@ pub(crate) async fn list<R: Editable>(
         .records::<R>(cursor, limit)
         .await?;
     // What is there by birth comes first, as its id does; once it is stored, the store lists it.
-    if let Some(born) = R::by_birth()
-        .filter(|born| cursor.is_none() && page.items.iter().all(|record| record.id() != born.id()))
-    {
-        page.items.insert(0, born);
+    if let Some(built_in) = R::built_in().filter(|built_in| {
+        cursor.is_none() && page.items.iter().all(|record| record.id() != built_in.id())
+    }) {
+        page.items.insert(0, built_in);
     }
     Ok(page)
 }
 
 /// A new one.
-pub(crate) async fn create<R: Editable>(
+pub(crate) async fn create<R: EditableRecord>(
     service: &AdminService<'_>,
     input: &Value,
 ) -> Result<R, Failure> {
@@ -265,7 +265,7 @@ pub(crate) async fn create<R: Editable>(
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<R: Editable>(
+pub(crate) async fn change<R: EditableRecord>(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
@@ -354,7 +354,7 @@ pub(crate) async fn delete_network(
 }
 
 /// Deletes one, whatever it is.
-pub(crate) async fn delete<R: Editable>(
+pub(crate) async fn delete<R: EditableRecord>(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
@@ -398,7 +398,7 @@ pub(crate) async fn delete<R: Editable>(
 }
 
 /// The record, and whether it is stored.
-pub(crate) async fn find<R: Editable>(
+pub(crate) async fn find<R: EditableRecord>(
     service: &AdminService<'_>,
     id: &str,
 ) -> Result<(R, bool), Failure> {
@@ -408,12 +408,12 @@ pub(crate) async fn find<R: Editable>(
     if let Some(record) = service.control_plane.store.record::<R>(id).await? {
         return Ok((record, true));
     }
-    R::by_birth()
-        .filter(|born| born.id() == id)
-        .map(|born| (born, false))
+    R::built_in()
+        .filter(|built_in| built_in.id() == id)
+        .map(|built_in| (built_in, false))
         .ok_or_else(missing::<R>)
 }
 
-fn missing<R: Editable>() -> Failure {
+fn missing<R: EditableRecord>() -> Failure {
     Failure::not_found(&format!("There is no such {}.", R::WORDS.1))
 }

@@ -1,6 +1,6 @@
 //! Owns what administrators see of sessions, and what they can do with them. Must not know how a session moves.
 
-use casting_core::audit::{Action, Noun};
+use casting_core::audit::{Action, RecordKind};
 use casting_core::excerpt::Speaker;
 use casting_core::form::Spelled;
 use casting_core::ids::{
@@ -82,7 +82,7 @@ pub(crate) async fn stop(service: &AdminService<'_>, id: &str) -> Result<Session
         service
             .tell(
                 Action::Ended,
-                Noun::Session,
+                RecordKind::Session,
                 session.id.as_str(),
                 &session.cast_name,
             )
@@ -100,7 +100,7 @@ pub(crate) async fn unshare(service: &AdminService<'_>, id: &str) -> Result<Sess
         service
             .tell(
                 Action::Unshared,
-                Noun::Session,
+                RecordKind::Session,
                 session.id.as_str(),
                 &session.cast_name,
             )
@@ -124,7 +124,7 @@ pub(crate) async fn watch(service: &AdminService<'_>, id: &str) -> Result<String
     service
         .tell(
             Action::Watched,
-            Noun::Session,
+            RecordKind::Session,
             session.id.as_str(),
             &session.cast_name,
         )
@@ -151,7 +151,7 @@ pub(crate) async fn end_all(service: &AdminService<'_>, cast: &CastId) -> Result
             service
                 .tell(
                     Action::Ended,
-                    Noun::Session,
+                    RecordKind::Session,
                     session.id.as_str(),
                     &session.cast_name,
                 )

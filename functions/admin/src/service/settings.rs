@@ -1,6 +1,6 @@
 //! Owns what can be done with the deployment's settings. Must not know which values are possible.
 
-use casting_core::audit::{Difference, FieldChange, Noun};
+use casting_core::audit::{Difference, FieldChange, RecordKind};
 use casting_core::listing::CastQuery;
 use casting_core::ports::Saved;
 use casting_core::system::{SYSTEM_ID, System};
@@ -34,7 +34,7 @@ pub(crate) async fn begin(service: &AdminService<'_>) -> Result<(), Failure> {
         before: Some(&old),
         after: Some(&new),
     };
-    let audit = service.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
+    let audit = service.audit(RecordKind::Settings, SYSTEM_ID, "Settings", difference);
     // Whoever was faster has written settings, too.
     service
         .control_plane
@@ -93,7 +93,7 @@ pub(crate) async fn change(
             before: Some(&old),
             after: Some(&new),
         };
-        let mut audit = service.audit(Noun::Settings, SYSTEM_ID, "Settings", difference);
+        let mut audit = service.audit(RecordKind::Settings, SYSTEM_ID, "Settings", difference);
         if other_secret {
             // That it changed, and nothing of what it was or is.
             let hidden = || json!("\u{2022}\u{2022}\u{2022}");

@@ -1,7 +1,7 @@
 //! Owns what administrators see of users, and how a user is forgotten. A user who has logged in has a profile; an anonymous one is the owner in the
 //! row of the one session that it was minted for, and has no other record. Must not know how users log in.
 
-use casting_core::audit::{Action, Difference, Noun};
+use casting_core::audit::{Action, Difference, RecordKind};
 use casting_core::form::Spelled;
 use casting_core::ids::{CastId, CastKey, GroupId, SessionId, UserId};
 use casting_core::json_schema;
@@ -129,7 +129,7 @@ pub(crate) async fn delete(
         Found::Session(session) => {
             forget(service, &session.id, terminate).await?;
             service
-                .tell(Action::Deleted, Noun::User, id, "an anonymous user")
+                .tell(Action::Deleted, RecordKind::User, id, "an anonymous user")
                 .await?;
         }
         Found::Profile(profile) => {
@@ -176,7 +176,7 @@ async fn delete_profile(service: &AdminService<'_>, id: &UserId) -> Result<(), F
         };
         // The entry says that a user was deleted and by whom, not who it was: that is what is to be forgotten.
         let audit = service.audit(
-            Noun::User,
+            RecordKind::User,
             id.as_str(),
             "a user",
             Difference {

@@ -7,7 +7,7 @@
 //! what a document was made from, so that a change of the number happens over that one.
 
 use casting_core::cast::Cast;
-use casting_web::{Mistake, Problem, Reply, RequestContext};
+use casting_web::{Problem, Reply, RequestContext, RequestError};
 use http::HeaderValue;
 use http::header::{ETAG, IF_MATCH};
 
@@ -44,7 +44,7 @@ impl Precondition {
     pub(crate) fn check(&self, version: u64) -> Result<(), Problem> {
         let fits = |tags: &[String]| tags.iter().any(|tag| read(tag).0 == version.to_string());
         match self {
-            Self::AnyOf(tags) if !fits(tags) => Err(Problem::new(Mistake::Stale)),
+            Self::AnyOf(tags) if !fits(tags) => Err(Problem::new(RequestError::Stale)),
             _ => Ok(()),
         }
     }

@@ -16,36 +16,36 @@ use casting_fn_admin::console::casts::{CastList, CastRow};
 use casting_fn_admin::console::chart::{Chart, Series, Shape};
 use casting_fn_admin::console::claims::{Claim, ClaimFilter, ClaimPage};
 use casting_fn_admin::console::confirm::Confirm;
+use casting_fn_admin::console::dashboard::Overview;
 use casting_fn_admin::console::edit::Edit;
-use casting_fn_admin::console::field::{Noun, Picked};
-use casting_fn_admin::console::form::{Choices, Remarks};
-use casting_fn_admin::console::frame::{Flash, Frame, Tone, Who};
-use casting_fn_admin::console::nouns::{
+use casting_fn_admin::console::field::{OptionSource, Resource};
+use casting_fn_admin::console::form::{Choices, FormMessages};
+use casting_fn_admin::console::layout::{Place, Screen};
+use casting_fn_admin::console::page_context::{CurrentUser, Flash, PageContext, Severity};
+use casting_fn_admin::console::preview::Preview;
+use casting_fn_admin::console::resources::{
     api_key::API_KEY, cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS,
     staging::STAGING,
 };
-use casting_fn_admin::console::overview::Overview;
-use casting_fn_admin::console::preview::Preview;
-use casting_fn_admin::console::shell::{Place, Screen};
 use casting_fn_admin::console::sign_in::SignIn;
 use casting_fn_admin::console::table::Badge;
 use casting_fn_admin::console::trial::TrialPage;
 use casting_fn_admin::console::{
-    audit, cast, casts, claims, confirm, edit, moment, overview, profiles, records, sessions,
-    sign_in, trial,
+    audit, cast, casts, claims, confirm, dashboard, edit, profiles, records, sessions, sign_in,
+    time_format, trial,
 };
 use serde_json::{Value, json};
 
 const OURS: &str = "https://cast.example.com";
 
-fn frame() -> Frame {
+fn context() -> PageContext {
     let scopes = ["casts", "people", "images", "settings", "sessions", "keys"]
         .map(str::to_owned)
         .into();
-    Frame {
+    PageContext {
         nonce: "0123456789abcdef0123456789abcdef".into(),
         csrf_token: "sample".into(),
-        who: Some(Who {
+        user: Some(CurrentUser {
             name: "Alex Morgan".into(),
             role: "Administrator".into(),
             scopes,
@@ -59,21 +59,21 @@ fn frame() -> Frame {
 fn choices() -> Choices {
     Choices::from([
         (
-            Picked::Image,
+            OptionSource::Image,
             vec![
                 (image_id(), "Chromium".into()),
                 ("image-2".into(), "Ubuntu desktop".into()),
             ],
         ),
         (
-            Picked::Group,
+            OptionSource::Group,
             vec![
                 (Group::all_users_id().to_string(), "All Users".into()),
                 ("group-2".into(), "Trial visitors".into()),
             ],
         ),
         (
-            Picked::Network,
+            OptionSource::Network,
             vec![
                 ("lab".into(), "lab".into()),
                 ("classroom".into(), "classroom".into()),
@@ -165,7 +165,7 @@ fn all_casts() -> Vec<CastRow> {
     ];
     rows.map(|(cast, launches)| CastRow {
         cast,
-        launches: moment::grouped(launches),
+        launches: time_format::grouped(launches),
     })
     .into()
 }
@@ -429,39 +429,39 @@ fn image_view() -> Value {
 }
 
 fn form_page(
-    frame: &Frame,
-    noun: &'static Noun,
+    context: &PageContext,
+    resource: &'static Resource,
     place: Place,
     document: &Value,
-    remarks: Remarks,
+    messages: FormMessages,
     is_new: bool,
 ) -> Screen {
     edit::page(
-        frame,
-        &form(noun, place, document, remarks, is_new, &choices()),
+        context,
+        &form(resource, place, document, messages, is_new, &choices()),
     )
 }
 
 fn form<'a>(
-    noun: &'static Noun,
+    resource: &'static Resource,
     place: Place,
     document: &'a Value,
-    remarks: Remarks,
+    messages: FormMessages,
     is_new: bool,
     choices: &'a Choices,
 ) -> Edit<'a> {
-    let aside = if noun.name == "cast" {
+    let aside = if resource.name == "cast" {
         Preview::of(document, OURS, choices).to_string()
     } else {
         String::new()
     };
     let title = if is_new {
-        format!("New {}", noun.name)
+        format!("New {}", resource.name)
     } else {
-        format!("Change the {}", noun.name)
+        format!("Change the {}", resource.name)
     };
     Edit {
-        noun,
+        resource,
         place,
         scope: "casts",
         title,
@@ -470,13 +470,13 @@ fn form<'a>(
         cancel: "/admin/casts".into(),
         submit: if is_new { "Make it" } else { "Save" },
         document,
-        remarks,
+        messages,
         choices,
         is_new,
         id: None,
         counted: None,
         version: (!is_new).then_some(3),
-        check: (noun.name == "cast").then_some("/admin/check-cast"),
+        check: (resource.name == "cast").then_some("/admin/check-cast"),
         aside,
         above: String::new(),
     }
@@ -488,7 +488,7 @@ fn full_cast() -> Value {
     cast
 }
 
-fn wrong_cast() -> (Value, Remarks) {
+fn wrong_cast() -> (Value, FormMessages) {
     let mut cast = full_cast();
     cast["name"] = json!("");
     cast["sessions_remaining"] = json!("lots");
@@ -517,7 +517,7 @@ fn wrong_cast() -> (Value, Remarks) {
     );
     (
         cast,
-        Remarks {
+        FormMessages {
             errors,
             warnings: vec![warning],
             is_stale: false,
@@ -575,14 +575,14 @@ fn overview_page(is_new: bool) -> Overview {
             figure("Refused, 24 h", Some(131), ""),
             figure("Casts enabled", Some(6), "of 7"),
         ],
-        worries: vec![
+        attention_items: vec![
             (
-                Badge::new(Tone::Bad, "Used up"),
+                Badge::new(Severity::Bad, "Used up"),
                 "\u{201c}Conference booth\u{201d} has no sessions left.".into(),
                 "/admin/casts/cast-4".into(),
             ),
             (
-                Badge::new(Tone::Warn, "Ends soon"),
+                Badge::new(Severity::Warn, "Ends soon"),
                 "\u{201c}Kubernetes workshop\u{201d} ends in 5 days.".into(),
                 "/admin/casts/cast-1".into(),
             ),
@@ -603,24 +603,24 @@ fn a_profile() -> Value {
 }
 
 /// Every page, with the name of its file.
-pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
-    let frame = frame();
+pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
+    let context = context();
     let flash = Flash {
-        tone: Tone::Good,
+        severity: Severity::Good,
         text: "The cast has been changed.".into(),
         undo: Some("/admin/audit/entry-1/undo".into()),
     };
-    let told = Frame {
+    let told = PageContext {
         flash: Some(flash),
-        ..frame.clone()
+        ..context.clone()
     };
-    let out = Frame {
-        who: None,
-        ..frame.clone()
+    let out = PageContext {
+        user: None,
+        ..context.clone()
     };
     let choices = choices();
     let cast = workshop();
-    let (wrong, remarks) = wrong_cast();
+    let (wrong, messages) = wrong_cast();
     let outcome = trial_outcome();
     let figures = vec![
         figure("Remaining", Some(18), "of 60"),
@@ -667,13 +667,13 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
     let blank = json!({"enabled": true});
     let network = json!({"name": "lab", "description": "The lab\u{2019}s own subnets", "subnets": ["subnet-0a1b2c3d4e"], "security_groups": ["sg-0a1b2c3d4e"], "assign_public_ip": false, "updated_at": "2026-11-20T10:00:00Z"});
     let none = Vec::<Value>::new();
-    let auditor = Frame {
-        who: Some(Who {
+    let auditor = PageContext {
+        user: Some(CurrentUser {
             name: "Robin".into(),
             role: "Auditor".into(),
             scopes: vec!["read".into()],
         }),
-        ..frame.clone()
+        ..context.clone()
     };
     vec![
         (
@@ -712,7 +712,7 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
                 &SETTINGS,
                 Place::Settings,
                 &settings,
-                Remarks::default(),
+                FormMessages::default(),
                 false,
             ),
         ),
@@ -723,13 +723,13 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         ),
         (
             "overview",
-            frame.clone(),
-            overview::page(&frame, &overview_page(false)),
+            context.clone(),
+            dashboard::page(&context, &overview_page(false)),
         ),
         (
             "overview-new",
-            frame.clone(),
-            overview::page(&frame, &overview_page(true)),
+            context.clone(),
+            dashboard::page(&context, &overview_page(true)),
         ),
         (
             "casts",
@@ -738,72 +738,72 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         ),
         (
             "casts-new",
-            frame.clone(),
-            casts::list(&frame, &list(Vec::new(), false)),
+            context.clone(),
+            casts::list(&context, &list(Vec::new(), false)),
         ),
-        ("cast", frame.clone(), cast::page(&frame, &cast_page)),
+        ("cast", context.clone(), cast::page(&context, &cast_page)),
         (
             "cast-form",
-            frame.clone(),
+            context.clone(),
             form_page(
-                &frame,
+                &context,
                 &CAST,
                 Place::Casts,
                 &full_cast(),
-                Remarks::default(),
+                FormMessages::default(),
                 false,
             ),
         ),
         (
             "cast-form-new",
-            frame.clone(),
+            context.clone(),
             form_page(
-                &frame,
+                &context,
                 &CAST,
                 Place::Casts,
                 &blank,
-                Remarks::default(),
+                FormMessages::default(),
                 true,
             ),
         ),
         (
             "cast-form-wrong",
-            frame.clone(),
-            form_page(&frame, &CAST, Place::Casts, &wrong, remarks, false),
+            context.clone(),
+            form_page(&context, &CAST, Place::Casts, &wrong, messages, false),
         ),
         (
             "cast-delete",
-            frame.clone(),
-            confirm::page(&frame, &confirm_page()),
+            context.clone(),
+            confirm::page(&context, &confirm_page()),
         ),
         (
             "claims",
-            frame.clone(),
-            claims::page(&frame, &claim_page(None, some_claims())),
+            context.clone(),
+            claims::page(&context, &claim_page(None, some_claims())),
         ),
         (
             "claims-none",
-            frame.clone(),
+            context.clone(),
             claims::page(
-                &frame,
+                &context,
                 &claim_page(Some(("Staff browser".into(), "cast-3".into())), Vec::new()),
             ),
         ),
         (
             "sessions",
-            frame.clone(),
-            sessions::page(&frame, &live_sessions(), None),
+            context.clone(),
+            sessions::page(&context, &live_sessions(), None),
         ),
         (
             "sessions-none",
-            frame.clone(),
-            sessions::page(&frame, &none, None),
+            context.clone(),
+            sessions::page(&context, &none, None),
         ),
         (
             "trial",
-            frame.clone(),
+            context.clone(),
             trial::page(
-                &frame,
+                &context,
                 &TrialPage {
                     cast: &cast,
                     typed,
@@ -814,138 +814,142 @@ pub fn pages() -> Vec<(&'static str, Frame, Screen)> {
         ),
         (
             "images",
-            frame.clone(),
-            records::images(&frame, &[image_view()], None),
+            context.clone(),
+            records::images(&context, &[image_view()], None),
         ),
         (
             "image-form",
-            frame.clone(),
+            context.clone(),
             form_page(
-                &frame,
+                &context,
                 &IMAGE,
                 Place::Images,
                 &image_view(),
-                Remarks::default(),
+                FormMessages::default(),
                 false,
             ),
         ),
         (
             "networks",
-            frame.clone(),
-            records::networks(&frame, std::slice::from_ref(&network), None),
+            context.clone(),
+            records::networks(&context, std::slice::from_ref(&network), None),
         ),
         (
             "network-form",
-            frame.clone(),
+            context.clone(),
             form_page(
-                &frame,
+                &context,
                 &NETWORK,
                 Place::Networks,
                 &network,
-                Remarks::default(),
+                FormMessages::default(),
                 false,
             ),
         ),
         (
             "groups",
-            frame.clone(),
-            records::groups(&frame, &groups, None),
+            context.clone(),
+            records::groups(&context, &groups, None),
         ),
         (
             "group-form",
-            frame.clone(),
+            context.clone(),
             form_page(
-                &frame,
+                &context,
                 &GROUP,
                 Place::Groups,
                 &groups[0],
-                Remarks::default(),
+                FormMessages::default(),
                 false,
             ),
         ),
         (
             "staging-none",
-            frame.clone(),
-            records::staging(&frame, &[], &str::to_owned, None),
+            context.clone(),
+            records::staging(&context, &[], &str::to_owned, None),
         ),
         (
             "users-none",
-            frame.clone(),
-            records::users(&frame, &none, None),
+            context.clone(),
+            records::users(&context, &none, None),
         ),
         (
             "user",
-            frame.clone(),
-            profiles::user(&frame, &json!({"id": "u1", "name": "Ann"}), &[a_profile()]),
+            context.clone(),
+            profiles::user(
+                &context,
+                &json!({"id": "u1", "name": "Ann"}),
+                &[a_profile()],
+            ),
         ),
         (
             "api-keys",
-            frame.clone(),
-            records::api_keys(&frame, &keys, None),
+            context.clone(),
+            records::api_keys(&context, &keys, None),
         ),
         (
             "staging-form",
-            frame.clone(),
+            context.clone(),
             form_page(
-                &frame,
+                &context,
                 &STAGING,
                 Place::Staging,
                 &json!({"enabled": true, "desired_sessions": 3, "expiration_hours": 24}),
-                Remarks::default(),
+                FormMessages::default(),
                 true,
             ),
         ),
-        ("pool", frame.clone(), {
+        ("pool", context.clone(), {
             let document = json!({"name": "Workshop browsers", "enabled": true, "image_id": image_id(), "desired_sessions": 6, "expiration_hours": 24, "daily_budget_cents": 800});
             let form = form(
                 &STAGING,
                 Place::Staging,
                 &document,
-                Remarks::default(),
+                FormMessages::default(),
                 false,
                 &choices,
             );
             edit::page(
-                &frame,
+                &context,
                 &Edit {
-                    above: pool::state(&frame),
+                    above: pool::state(&context),
                     ..form
                 },
             )
         }),
         (
             "api-key-form",
-            frame.clone(),
+            context.clone(),
             form_page(
-                &frame,
+                &context,
                 &API_KEY,
                 Place::ApiKeys,
                 &json!({"scopes": ["read"]}),
-                Remarks::default(),
+                FormMessages::default(),
                 true,
             ),
         ),
         (
             "settings",
-            frame.clone(),
+            context.clone(),
             form_page(
-                &frame,
+                &context,
                 &SETTINGS,
                 Place::Settings,
                 &settings,
-                Remarks::default(),
+                FormMessages::default(),
                 false,
             ),
         ),
         (
             "audit",
-            frame.clone(),
-            audit::page(&frame, &log(), "", None),
+            context.clone(),
+            audit::page(&context, &log(), "", None),
         ),
         (
             "audit-none",
-            frame.clone(),
-            audit::page(&frame, &[], "", None),
+            context.clone(),
+            audit::page(&context, &[], "", None),
         ),
     ]
 }

@@ -10,7 +10,7 @@ use casting_core::session::{Endpoint, Launch, Session, State};
 use casting_core::staging::{StagingConfig, StagingSettings};
 use casting_core::testing::{self, NOON};
 use casting_core::time::Timestamp;
-use casting_fn_admin::console::frame::Frame;
+use casting_fn_admin::console::page_context::PageContext;
 use casting_fn_admin::console::pool;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ const SPANS: u64 = 192;
 const REFUSED_AGO: u64 = 20;
 
 /// The state of the pool, as it stands over its form.
-pub fn state(frame: &Frame) -> String {
+pub fn state(context: &PageContext) -> String {
     let made = NOON.minus_seconds(SPANS * SPAN_SECONDS.unsigned_abs());
     let pool = StagingConfig {
         id: StagingId::from_bytes([7; 16]),
@@ -46,7 +46,7 @@ pub fn state(frame: &Frame) -> String {
         hour_micros: Some(49_368),
         at: NOON,
     };
-    pool::state(frame, &pool.settings, &view, &views)
+    pool::state(context, &pool.settings, &view, &views)
 }
 
 fn settings() -> StagingSettings {

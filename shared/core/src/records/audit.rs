@@ -116,7 +116,7 @@ impl Action {
 /// What something is that can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Noun {
+pub enum RecordKind {
     /// A link.
     Cast,
     /// What sessions run.
@@ -141,7 +141,7 @@ pub enum Noun {
     Console,
 }
 
-impl Noun {
+impl RecordKind {
     /// Every noun.
     pub const ALL: [Self; 11] = [
         Self::Cast,
@@ -205,7 +205,7 @@ pub struct Audit {
     /// What was done.
     pub action: Action,
     /// To what kind of thing.
-    pub noun: Noun,
+    pub noun: RecordKind,
     /// The thing's id.
     pub target: String,
     /// What the thing was called.
@@ -228,7 +228,7 @@ impl Audit {
     /// What `actor` did to the thing of this id and name. What was done follows from the difference, unless it is none.
     pub fn of(
         actor: &Actor,
-        noun: Noun,
+        noun: RecordKind,
         target: &str,
         name: &str,
         difference: Difference<'_>,
@@ -250,7 +250,7 @@ impl Audit {
     pub fn plain(
         actor: &Actor,
         action: Action,
-        noun: Noun,
+        noun: RecordKind,
         target: &str,
         name: &str,
         at: Timestamp,
@@ -366,7 +366,7 @@ mod tests {
         ] {
             let entry = Audit::of(
                 &actor(),
-                Noun::Cast,
+                RecordKind::Cast,
                 "c1",
                 "New",
                 difference,
@@ -395,7 +395,7 @@ mod tests {
         let entry = |before, after| {
             Audit::of(
                 &actor(),
-                Noun::Cast,
+                RecordKind::Cast,
                 "c1",
                 "x",
                 Difference { before, after },

@@ -7,25 +7,25 @@ use casting_core::form::{FieldError, Warning};
 use casting_core::image::Image;
 use casting_core::listing::{Counted, SessionQuery, SessionsOf};
 use casting_core::time::Timestamp;
-use casting_web::{Mistake, Problem, Reply, reply};
+use casting_web::{Problem, Reply, RequestError, reply};
 use futures_util::future::try_join_all;
 use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Done, ROWS, Round, claims, remarks, stale, trail, typed_over};
+use super::{ConsoleRequest, FlashMessage, ROWS, claims, messages, stale, trail, typed_over};
 use crate::console::cast::{self, CastPage, figure};
-use crate::console::cast_words::{called, on, plural, text};
+use crate::console::cast_labels::{called, on, plural, text};
 use crate::console::casts::{self, CastList, CastRow};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
-use crate::console::form::{self, Choices, Remarks};
-use crate::console::moment::{grouped, length, wait};
-use crate::console::nouns::cast::CAST;
+use crate::console::form::{self, Choices, FormMessages};
+use crate::console::layout::{Place, Screen};
 use crate::console::preview::Preview;
-use crate::console::shell::{Place, Screen};
+use crate::console::resources::cast::CAST;
+use crate::console::time_format::{grouped, length, wait};
 use crate::console::trial::{self, TrialPage};
-use crate::console::{answers, history, qr};
+use crate::console::{form_parser, history, qr};
 use crate::service::casts::{self as verbs, CastsAsked, Edited};
 use crate::service::failure::Failure;
 use crate::service::sessions::{self, SessionsAsked};
@@ -35,10 +35,10 @@ use crate::service::version::Precondition;
 /// A day, in seconds.
 const DAY: u64 = 86_400;
 
-pub(super) async fn list(round: &Round<'_>) -> Result<Reply, Failure> {
-    let (service, now) = (&round.service, round.frame.now);
-    let search = round.visit.query("search").unwrap_or_default();
-    let state = round
+pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let (service, now) = (&request.service, request.context.now);
+    let search = request.visit.query("search").unwrap_or_default();
+    let state = request
         .visit
         .query("state")
         .filter(|state| state == "on" || state == "off")
@@ -53,7 +53,7 @@ pub(super) async fn list(round: &Round<'_>) -> Result<Reply, Failure> {
         enabled,
         ..CastsAsked::default()
     };
-    let page = verbs::list(service, &asked, round.cursor().as_deref(), ROWS / 2).await?;
+    let page = verbs::list(service, &asked, request.cursor().as_deref(), ROWS / 2).await?;
     let counts = page.items.iter().map(|cast| async {
         Ok(service
             .control_plane
@@ -61,7 +61,7 @@ pub(super) async fn list(round: &Round<'_>) -> Result<Reply, Failure> {
             .count_sessions(&cast.id, now.minus_seconds(DAY))
             .await?)
     });
-    let (counts, choices) = try_join!(try_join_all(counts), round.choices())?;
+    let (counts, choices) = try_join!(try_join_all(counts), request.choices())?;
     let views = verbs::views(service, &page.items).await?;
     let row = |(cast, counted): (Value, Counted)| {
         let launches = format!(
@@ -73,14 +73,14 @@ pub(super) async fn list(round: &Round<'_>) -> Result<Reply, Failure> {
     };
     let rows = views.into_iter().zip(counts).map(row).collect();
     let has_images = !choices
-        .get(&crate::console::field::Picked::Image)
+        .get(&crate::console::field::OptionSource::Image)
         .is_none_or(Vec::is_empty);
-    let next = round.next(
+    let next = request.next(
         page.next.as_ref(),
         &[("search", &search), ("state", &state)],
     );
-    Ok(round.show(&casts::list(
-        &round.frame,
+    Ok(request.show(&casts::list(
+        &request.context,
         &CastList {
             rows,
             search,
@@ -92,15 +92,15 @@ pub(super) async fn list(round: &Round<'_>) -> Result<Reply, Failure> {
     )))
 }
 
-async fn find(round: &Round<'_>) -> Result<Value, Failure> {
-    let read = verbs::read(&round.service, round.id).await?;
-    Ok(read.view(&round.frame.public_url))
+async fn find(request: &ConsoleRequest<'_>) -> Result<Value, Failure> {
+    let read = verbs::read(&request.service, request.id).await?;
+    Ok(read.view(&request.context.public_url))
 }
 
-pub(super) async fn show(round: &Round<'_>) -> Result<Reply, Failure> {
-    let (control_plane, now) = (round.service.control_plane, round.frame.now);
-    let found = verbs::read(&round.service, round.id).await?;
-    let cast = found.view(&round.frame.public_url);
+pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let (control_plane, now) = (request.service.control_plane, request.context.now);
+    let found = verbs::read(&request.service, request.id).await?;
+    let cast = found.view(&request.context.public_url);
     let found = found.cast;
     let told = async {
         Ok(control_plane
@@ -109,10 +109,10 @@ pub(super) async fn show(round: &Round<'_>) -> Result<Reply, Failure> {
     };
     let (told, live, waiting, claims, choices) = try_join!(
         told,
-        count_live(round),
-        verbs::count_waiting(&round.service, &found),
-        claims::last(round, Some(&found.id)),
-        round.choices()
+        count_live(request),
+        verbs::count_waiting(&request.service, &found),
+        claims::last(request, Some(&found.id)),
+        request.choices()
     )?;
     let total = told.total();
     let remaining = cast["sessions_remaining"]
@@ -138,8 +138,8 @@ pub(super) async fn show(round: &Round<'_>) -> Result<Reply, Failure> {
             Timestamp::parse(text(&cast, "updated_at")).unwrap_or(now),
         ));
     }
-    Ok(round.show(&cast::page(
-        &round.frame,
+    Ok(request.show(&cast::page(
+        &request.context,
         &CastPage {
             cast: &cast,
             choices: &choices,
@@ -151,14 +151,14 @@ pub(super) async fn show(round: &Round<'_>) -> Result<Reply, Failure> {
 }
 
 /// How many sessions of the cast live, as far as a page of them tells.
-async fn count_live(round: &Round<'_>) -> Result<String, Failure> {
+async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, Failure> {
     let query = SessionQuery {
         of: SessionsOf::Living,
         ..SessionQuery::default()
     };
-    let cast = Some(verbs::parse_id(round.id)?);
+    let cast = Some(verbs::parse_id(request.id)?);
     let page = sessions::list(
-        &round.service,
+        &request.service,
         &SessionsAsked {
             query,
             cast,
@@ -176,8 +176,8 @@ async fn count_live(round: &Round<'_>) -> Result<String, Failure> {
     ))
 }
 
-pub(super) async fn qr_code(round: &Round<'_>) -> Result<Reply, Failure> {
-    let cast = find(round).await?;
+pub(super) async fn qr_code(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let cast = find(request).await?;
     let file = qr::file(text(&cast, "url"))
         .ok_or_else(|| Failure::conflict("This link is too long for a QR code."))?;
     Ok(reply::text(StatusCode::OK, "image/svg+xml", file))
@@ -188,36 +188,42 @@ fn blank() -> Value {
     json!({ "enabled": true, "limit_requests_by": "address", "kasm_audio_default_on": true })
 }
 
-pub(super) async fn ask(round: &Round<'_>) -> Result<Reply, Failure> {
-    let choices = round.choices().await?;
-    Ok(round.show(&page(round, None, &blank(), Remarks::default(), &choices)))
+pub(super) async fn ask(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let choices = request.choices().await?;
+    Ok(request.show(&page(
+        request,
+        None,
+        &blank(),
+        FormMessages::default(),
+        &choices,
+    )))
 }
 
-pub(super) async fn edit(round: &Round<'_>) -> Result<Reply, Failure> {
-    let cast = find(round).await?;
+pub(super) async fn edit(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let cast = find(request).await?;
     let warnings = cast["warnings"]
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
     let warning =
         |warning: &Value| FieldError::new(text(warning, "pointer"), text(warning, "detail"));
-    let remarks = Remarks {
+    let messages = FormMessages {
         warnings: warnings.iter().map(warning).collect(),
-        ..Remarks::default()
+        ..FormMessages::default()
     };
-    let choices = round.choices().await?;
-    Ok(round.show(&page(round, Some(&cast), &cast, remarks, &choices)))
+    let choices = request.choices().await?;
+    Ok(request.show(&page(request, Some(&cast), &cast, messages, &choices)))
 }
 
 /// The form of a cast, new or there.
 fn page(
-    round: &Round<'_>,
+    request: &ConsoleRequest<'_>,
     stored: Option<&Value>,
     document: &Value,
-    remarks: Remarks,
+    messages: FormMessages,
     choices: &Choices,
 ) -> Screen {
-    let aside = Preview::of(document, &round.frame.public_url, choices).to_string();
+    let aside = Preview::of(document, &request.context.public_url, choices).to_string();
     let mut trail = trail(Place::Casts);
     let home = stored.map(|cast| format!("/admin/casts/{}", text(cast, "id")));
     if let (Some(cast), Some(home)) = (stored, &home) {
@@ -225,7 +231,7 @@ fn page(
     }
     let back = home.unwrap_or_else(|| "/admin/casts".to_owned());
     let edit = Edit {
-        noun: &CAST,
+        resource: &CAST,
         place: Place::Casts,
         scope: "casts",
         title: if stored.is_some() {
@@ -244,8 +250,8 @@ fn page(
         },
         document,
         counted: stored.and_then(|cast| cast["sessions_remaining"].as_u64()),
-        version: stored.and_then(|cast| round.version(cast, &remarks)),
-        remarks,
+        version: stored.and_then(|cast| request.version(cast, &messages)),
+        messages,
         choices,
         is_new: stored.is_none(),
         id: stored.map(|cast| text(cast, "id").to_owned()),
@@ -253,31 +259,31 @@ fn page(
         aside,
         above: String::new(),
     };
-    edit::page(&round.frame, &edit)
+    edit::page(&request.context, &edit)
 }
 
-pub(super) async fn make(round: &Round<'_>) -> Result<Reply, Failure> {
-    let typed = answers::document(&CAST, &round.posted);
-    match verbs::create(&round.service, &typed).await {
+pub(super) async fn make(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let typed = form_parser::document(&CAST, &request.form_data);
+    match verbs::create(&request.service, &typed).await {
         Ok(Edited { cast, .. }) => {
-            round
-                .lead(
+            request
+                .redirect_with_flash(
                     &format!("/admin/casts/{}", cast.id),
-                    Done::CastCreated,
+                    FlashMessage::CastCreated,
                     None,
                 )
                 .await
         }
         Err(failure) => {
-            let (remarks, choices) = (remarks(failure)?, round.choices().await?);
-            Ok(round.show(&page(round, None, &typed, remarks, &choices)))
+            let (messages, choices) = (messages(failure)?, request.choices().await?);
+            Ok(request.show(&page(request, None, &typed, messages, &choices)))
         }
     }
 }
 
-pub(super) async fn save(round: &Round<'_>) -> Result<Reply, Failure> {
-    let mut typed = answers::document(&CAST, &round.posted);
-    let number = |name: &str| -> Option<u64> { round.posted.first(name)?.parse().ok() };
+pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let mut typed = form_parser::document(&CAST, &request.form_data);
+    let number = |name: &str| -> Option<u64> { request.form_data.first(name)?.parse().ok() };
     // Visitors count on while the form is open: the number that it was made with is no wish.
     let counted = number("counted");
     if let (Some(counted), Value::Object(fields)) = (counted, &mut typed)
@@ -287,27 +293,29 @@ pub(super) async fn save(round: &Round<'_>) -> Result<Reply, Failure> {
     }
     let over = match (number("version"), counted) {
         (Some(version), Some(counted)) => Precondition::cast(version, counted),
-        _ => round.precondition(),
+        _ => request.precondition(),
     };
-    match verbs::change(&round.service, round.id, &typed, &over).await {
+    match verbs::change(&request.service, request.id, &typed, &over).await {
         Ok(Edited { cast, .. }) => {
-            round
-                .lead(
+            request
+                .redirect_with_flash(
                     &format!("/admin/casts/{}", cast.id),
-                    Done::Saved,
-                    Some(round.id),
+                    FlashMessage::Saved,
+                    Some(request.id),
                 )
                 .await
         }
         Err(failure) => {
-            let mut remarks = remarks(failure)?;
-            let (stored, choices) = (find(round).await?, round.choices().await?);
-            let typed = stale::meet(round, &CAST, round.id, &stored, typed, &mut remarks).await?;
-            Ok(round.show(&page(
-                round,
+            let mut messages = messages(failure)?;
+            let (stored, choices) = (find(request).await?, request.choices().await?);
+            let typed =
+                stale::merge_stale_form(request, &CAST, request.id, &stored, typed, &mut messages)
+                    .await?;
+            Ok(request.show(&page(
+                request,
                 Some(&stored),
                 &typed_over(&stored, &typed),
-                remarks,
+                messages,
                 &choices,
             )))
         }
@@ -315,13 +323,13 @@ pub(super) async fn save(round: &Round<'_>) -> Result<Reply, Failure> {
 }
 
 /// What is typed so far: what is wrong with it, what is worth a look, and how it would look.
-pub(super) async fn check(round: &Round<'_>) -> Result<Reply, Failure> {
-    let typed = answers::document(&CAST, &round.posted);
-    let stored = match round.posted.first("id") {
-        Some(id) => Some(verbs::find(&round.service, id).await?),
+pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let typed = form_parser::document(&CAST, &request.form_data);
+    let stored = match request.form_data.first("id") {
+        Some(id) => Some(verbs::find(&request.service, id).await?),
         None => None,
     };
-    let control_plane = round.service.control_plane;
+    let control_plane = request.service.control_plane;
     let own = control_plane.urls.own_urls();
     let draft = match &stored {
         Some(cast) => cast_form::patch(cast, &typed, &own, Some(cast.counter.remaining)),
@@ -334,7 +342,7 @@ pub(super) async fn check(round: &Round<'_>) -> Result<Reply, Failure> {
     let (errors, warnings): (Vec<FieldError>, Vec<Warning>) = match draft {
         Ok(draft) => {
             let id = stored.as_ref().map(|cast| &cast.id);
-            let around = verbs::look_around(&round.service, &draft.settings, id).await?;
+            let around = verbs::look_around(&request.service, &draft.settings, id).await?;
             (
                 Vec::new(),
                 casting_core::cast_warnings::warnings(&draft.settings)
@@ -349,31 +357,31 @@ pub(super) async fn check(round: &Round<'_>) -> Result<Reply, Failure> {
     let document = json!({
         "errors": errors.iter().filter_map(|error| at_field(&error.pointer, &error.detail)).collect::<Vec<_>>(),
         "warnings": warnings.iter().filter_map(|warning| at_field(warning.pointer, warning.detail)).collect::<Vec<_>>(),
-        "preview": Preview::of(&typed, &round.frame.public_url, &round.choices().await?).to_string(),
+        "preview": Preview::of(&typed, &request.context.public_url, &request.choices().await?).to_string(),
     });
     Ok(reply::json(StatusCode::OK, &document))
 }
 
-pub(super) async fn switch(round: &Round<'_>) -> Result<Reply, Failure> {
-    let enabled = match round.posted.first("enabled") {
+pub(super) async fn switch(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let enabled = match request.form_data.first("enabled") {
         Some("true") => true,
         Some("false") => false,
         _ => {
-            return Err(Problem::new(Mistake::BadRequest)
+            return Err(Problem::new(RequestError::BadRequest)
                 .detail("The field that enables or disables the link is missing.")
                 .into());
         }
     };
     verbs::change(
-        &round.service,
-        round.id,
+        &request.service,
+        request.id,
         &json!({ "enabled": enabled }),
-        &round.precondition(),
+        &request.precondition(),
     )
     .await?;
     // Back to where the button was: this cast's page or the list; the browser says which, and nothing else is believed.
-    let home = format!("/admin/casts/{}", round.id);
-    let from_page = round
+    let home = format!("/admin/casts/{}", request.id);
+    let from_page = request
         .visit
         .header(&http::header::REFERER)
         .is_some_and(|from| from.ends_with(&home));
@@ -382,53 +390,60 @@ pub(super) async fn switch(round: &Round<'_>) -> Result<Reply, Failure> {
     } else {
         "/admin/casts"
     };
-    round
-        .lead(
+    request
+        .redirect_with_flash(
             to,
-            if enabled { Done::On } else { Done::Off },
-            Some(round.id),
+            if enabled {
+                FlashMessage::On
+            } else {
+                FlashMessage::Off
+            },
+            Some(request.id),
         )
         .await
 }
 
-pub(super) async fn rotate(round: &Round<'_>) -> Result<Reply, Failure> {
-    let grace: u64 = round
-        .posted
+pub(super) async fn rotate(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let grace: u64 = request
+        .form_data
         .first("grace_seconds")
         .and_then(|text| text.parse().ok())
         .unwrap_or_default();
     verbs::rotate_key(
-        &round.service,
-        round.id,
+        &request.service,
+        request.id,
         &json!({ "grace_seconds": grace }),
-        &round.precondition(),
+        &request.precondition(),
     )
     .await?;
     let done = if grace > 0 {
-        Done::OtherKeyToo
+        FlashMessage::OtherKeyToo
     } else {
-        Done::OtherKey
+        FlashMessage::OtherKey
     };
-    round
-        .lead(&format!("/admin/casts/{}", round.id), done, None)
+    request
+        .redirect_with_flash(&format!("/admin/casts/{}", request.id), done, None)
         .await
 }
 
-pub(super) async fn copy(round: &Round<'_>) -> Result<Reply, Failure> {
-    let made = verbs::copy(&round.service, round.id, &json!({})).await?;
-    round
-        .lead(
+pub(super) async fn copy(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let made = verbs::copy(&request.service, request.id, &json!({})).await?;
+    request
+        .redirect_with_flash(
             &format!("/admin/casts/{}/edit", made.cast.id),
-            Done::Copied,
+            FlashMessage::Copied,
             None,
         )
         .await
 }
 
-pub(super) async fn ask_to_delete(round: &Round<'_>, refused: &str) -> Result<Reply, Failure> {
-    let cast = find(round).await?;
-    let (name, home) = (text(&cast, "name"), format!("/admin/casts/{}", round.id));
-    let live = count_live(round).await?;
+pub(super) async fn ask_to_delete(
+    request: &ConsoleRequest<'_>,
+    refused: &str,
+) -> Result<Reply, Failure> {
+    let cast = find(request).await?;
+    let (name, home) = (text(&cast, "name"), format!("/admin/casts/{}", request.id));
+    let live = count_live(request).await?;
     let mut happens = vec![
         "The link stops working immediately.".to_owned(),
         "Its claims stay in the history.".to_owned(),
@@ -457,28 +472,35 @@ pub(super) async fn ask_to_delete(round: &Round<'_>, refused: &str) -> Result<Re
             (
                 "terminate",
                 "Stop its live sessions too".to_owned(),
-                round.posted.first("terminate").is_some(),
+                request.form_data.first("terminate").is_some(),
             )
         }),
         refused: refused.to_owned(),
         version: cast["version"].as_u64(),
     };
-    Ok(round.show(&confirm::page(&round.frame, &page)))
+    Ok(request.show(&confirm::page(&request.context, &page)))
 }
 
-pub(super) async fn delete(round: &Round<'_>) -> Result<Reply, Failure> {
-    let terminate = round.posted.first("terminate").is_some();
-    match verbs::delete(&round.service, round.id, &round.precondition(), terminate).await {
+pub(super) async fn delete(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let terminate = request.form_data.first("terminate").is_some();
+    match verbs::delete(
+        &request.service,
+        request.id,
+        &request.precondition(),
+        terminate,
+    )
+    .await
+    {
         Ok(()) => {
-            round
-                .lead("/admin/casts", Done::Deleted, Some(round.id))
+            request
+                .redirect_with_flash("/admin/casts", FlashMessage::Deleted, Some(request.id))
                 .await
         }
         Err(failure) => {
-            let remarks = remarks(failure)?;
+            let messages = messages(failure)?;
             ask_to_delete(
-                round,
-                remarks
+                request,
+                messages
                     .errors
                     .first()
                     .map_or("", |error| error.detail.as_str()),
@@ -488,16 +510,16 @@ pub(super) async fn delete(round: &Round<'_>) -> Result<Reply, Failure> {
     }
 }
 
-pub(super) async fn show_trial(round: &Round<'_>) -> Result<Reply, Failure> {
-    let cast = find(round).await?;
-    let address = round
+pub(super) async fn show_trial(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let cast = find(request).await?;
+    let address = request
         .visit
         .address
         .map(|address| address.to_string())
         .unwrap_or_default();
     let typed = BTreeMap::from([("address".to_owned(), address)]);
-    Ok(round.show(&trial::page(
-        &round.frame,
+    Ok(request.show(&trial::page(
+        &request.context,
         &TrialPage {
             cast: &cast,
             typed,
@@ -507,14 +529,14 @@ pub(super) async fn show_trial(round: &Round<'_>) -> Result<Reply, Failure> {
     )))
 }
 
-pub(super) async fn run_trial(round: &Round<'_>) -> Result<Reply, Failure> {
-    let cast = find(round).await?;
-    let typed = trial::typed(&round.posted);
+pub(super) async fn run_trial(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let cast = find(request).await?;
+    let typed = trial::typed(&request.form_data);
     let mut errors = BTreeMap::new();
-    let outcome = match trials::run(&round.service, round.id, &trial::document(&typed)).await {
+    let outcome = match trials::run(&request.service, request.id, &trial::document(&typed)).await {
         Ok(steps) => Some(trials::view(&steps)),
         Err(failure) => {
-            for error in remarks(failure)?.errors {
+            for error in messages(failure)?.errors {
                 let field = error
                     .pointer
                     .trim_start_matches('/')
@@ -532,8 +554,8 @@ pub(super) async fn run_trial(round: &Round<'_>) -> Result<Reply, Failure> {
             None
         }
     };
-    Ok(round.show(&trial::page(
-        &round.frame,
+    Ok(request.show(&trial::page(
+        &request.context,
         &TrialPage {
             cast: &cast,
             typed,
@@ -544,12 +566,12 @@ pub(super) async fn run_trial(round: &Round<'_>) -> Result<Reply, Failure> {
 }
 
 /// What wants attention among these casts, for the first page.
-pub(super) fn worries(
+pub(super) fn attention_items(
     casts: &[Value],
     images: &[Image],
     now: Timestamp,
 ) -> Vec<(crate::console::table::Badge, String, String)> {
-    use crate::console::frame::Tone;
+    use crate::console::page_context::Severity;
     use crate::console::table::Badge;
     let mut found = Vec::new();
     for cast in casts.iter().filter(|cast| on(cast, "enabled")) {
@@ -563,25 +585,25 @@ pub(super) fn worries(
         let ends = Timestamp::parse(text(cast, "valid_until"));
         if image.is_none_or(|image| !image.settings.enabled) {
             found.push((
-                Badge::new(Tone::Bad, "Cannot start"),
+                Badge::new(Severity::Bad, "Cannot start"),
                 format!("The image of \u{201c}{name}\u{201d} is disabled or was deleted."),
                 home,
             ));
         } else if on(cast, "limit_total_sessions") && cast["sessions_remaining"] == json!(0) {
             found.push((
-                Badge::new(Tone::Bad, "Used up"),
+                Badge::new(Severity::Bad, "Used up"),
                 format!("\u{201c}{name}\u{201d} has no sessions left."),
                 home,
             ));
         } else if ends.is_some_and(|ends| ends <= now) {
             found.push((
-                Badge::new(Tone::Bad, "Expired"),
+                Badge::new(Severity::Bad, "Expired"),
                 format!("\u{201c}{name}\u{201d} has expired and is still enabled."),
                 home,
             ));
         } else if let Some(ends) = ends.filter(|ends| now.seconds_until(*ends) < 7 * DAY) {
             found.push((
-                Badge::new(Tone::Warn, "Ends soon"),
+                Badge::new(Severity::Warn, "Ends soon"),
                 format!(
                     "\u{201c}{name}\u{201d} ends in {}.",
                     length(now.seconds_until(ends))
@@ -595,7 +617,7 @@ pub(super) fn worries(
         {
             let count = plural(count as u64, "warning", "warnings");
             found.push((
-                Badge::new(Tone::Warn, "Review"),
+                Badge::new(Severity::Warn, "Review"),
                 format!("\u{201c}{name}\u{201d} has {count}."),
                 home,
             ));

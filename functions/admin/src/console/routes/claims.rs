@@ -12,14 +12,14 @@ use casting_web::Reply;
 use futures_util::try_join;
 use serde_json::Value;
 
-use super::{ROWS, Round, casts};
+use super::{ConsoleRequest, ROWS, casts};
 use crate::console::cast::figure;
-use crate::console::cast_words::{called, on, text};
+use crate::console::cast_labels::{called, on, text};
 use crate::console::claims::{self, Claim, ClaimFilter, ClaimPage};
+use crate::console::dashboard::{self, Overview};
 use crate::console::history;
-use crate::console::moment::{grouped, wait};
-use crate::console::overview::{self, Overview};
 use crate::console::sessions::owner;
+use crate::console::time_format::{grouped, wait};
 use crate::service::AdminService;
 use crate::service::casts::{self as cast_verbs, CastsAsked};
 use crate::service::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
@@ -32,14 +32,14 @@ const HOUR: u64 = 3600;
 /// How many casts the first page looks at.
 const CASTS: u32 = 100;
 
-pub(super) async fn of_all(round: &Round<'_>) -> Result<Reply, Failure> {
-    page(round, ClaimsOf::All, None).await
+pub(super) async fn of_all(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    page(request, ClaimsOf::All, None).await
 }
 
-pub(super) async fn of_cast(round: &Round<'_>) -> Result<Reply, Failure> {
-    let cast = cast_verbs::find(&round.service, round.id).await?;
+pub(super) async fn of_cast(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let cast = cast_verbs::find(&request.service, request.id).await?;
     page(
-        round,
+        request,
         ClaimsOf::Cast(cast.id.clone()),
         Some((cast.settings.name.clone(), cast.id.to_string())),
     )
@@ -47,20 +47,20 @@ pub(super) async fn of_cast(round: &Round<'_>) -> Result<Reply, Failure> {
 }
 
 async fn page(
-    round: &Round<'_>,
+    request: &ConsoleRequest<'_>,
     of: ClaimsOf,
     cast: Option<(String, String)>,
 ) -> Result<Reply, Failure> {
     let (query, now) = (
         |name: &str| {
-            round
+            request
                 .visit
                 .query(name)
                 .unwrap_or_default()
                 .trim()
                 .to_owned()
         },
-        round.frame.now,
+        request.context.now,
     );
     let hours = query("hours")
         .parse()
@@ -92,18 +92,18 @@ async fn page(
         } else {
             None
         },
-        round.cursor(),
+        request.cursor(),
     );
     let (mut found, told, names) = try_join!(
-        verbs::list(&round.service, &asked, cursor.as_deref(), ROWS),
+        verbs::list(&request.service, &asked, cursor.as_deref(), ROWS),
         async {
-            Ok(round
+            Ok(request
                 .service
                 .control_plane
                 .history(id, since.plus_seconds(HOUR), now)
                 .await?)
         },
-        names_unless(round, cast.is_some()),
+        names_unless(request, cast.is_some()),
     )?;
     if filter.outcome == "accepted" {
         found.refused.clear();
@@ -117,7 +117,7 @@ async fn page(
         Vec::new()
     } else {
         together(
-            &round.service,
+            &request.service,
             &found.accepted.items,
             &found.refused,
             &names,
@@ -130,13 +130,13 @@ async fn page(
         ("outcome", &filter.outcome),
         ("reference", &filter.reference),
     ];
-    let next = round.next(found.accepted.next.as_ref(), &kept);
+    let next = request.next(found.accepted.next.as_ref(), &kept);
     let exports = (
         export(id, since, &asked, "csv"),
         export(id, since, &asked, "json"),
     );
-    Ok(round.show(&claims::page(
-        &round.frame,
+    Ok(request.show(&claims::page(
+        &request.context,
         &ClaimPage {
             cast,
             filter,
@@ -169,8 +169,11 @@ fn export(cast: Option<&CastId>, since: Timestamp, asked: &ClaimsAsked, format: 
 }
 
 /// The last claims of a cast or of all: of a week at most.
-pub(super) async fn last(round: &Round<'_>, cast: Option<&CastId>) -> Result<Vec<Claim>, Failure> {
-    let now = round.frame.now;
+pub(super) async fn last(
+    request: &ConsoleRequest<'_>,
+    cast: Option<&CastId>,
+) -> Result<Vec<Claim>, Failure> {
+    let now = request.context.now;
     let of = cast.map_or(ClaimsOf::All, |cast| ClaimsOf::Cast(cast.clone()));
     let asked = ClaimsAsked {
         of,
@@ -180,11 +183,11 @@ pub(super) async fn last(round: &Round<'_>, cast: Option<&CastId>) -> Result<Vec
         reference: None,
     };
     let (found, names) = try_join!(
-        verbs::list(&round.service, &asked, None, 8),
-        names_unless(round, cast.is_some())
+        verbs::list(&request.service, &asked, None, 8),
+        names_unless(request, cast.is_some())
     )?;
     Ok(together(
-        &round.service,
+        &request.service,
         &found.accepted.items,
         &found.refused,
         &names,
@@ -193,11 +196,14 @@ pub(super) async fn last(round: &Round<'_>, cast: Option<&CastId>) -> Result<Vec
 }
 
 /// The ids and names of casts, unless it is known which one it is; refusals know ids only.
-async fn names_unless(round: &Round<'_>, is_known: bool) -> Result<Vec<(String, String)>, Failure> {
+async fn names_unless(
+    request: &ConsoleRequest<'_>,
+    is_known: bool,
+) -> Result<Vec<(String, String)>, Failure> {
     if is_known {
         return Ok(Vec::new());
     }
-    let page = cast_verbs::list(&round.service, &CastsAsked::default(), None, CASTS).await?;
+    let page = cast_verbs::list(&request.service, &CastsAsked::default(), None, CASTS).await?;
     Ok(page
         .items
         .iter()
@@ -281,8 +287,8 @@ fn said(session: &Value) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-pub(super) async fn overview(round: &Round<'_>) -> Result<Reply, Failure> {
-    let (service, now) = (&round.service, round.frame.now);
+pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let (service, now) = (&request.service, request.context.now);
     let query = SessionQuery {
         of: SessionsOf::Living,
         ..SessionQuery::default()
@@ -304,12 +310,12 @@ pub(super) async fn overview(round: &Round<'_>) -> Result<Reply, Failure> {
         },
         sessions::list(service, &of_living, None, 100),
         settings::read(service),
-        last(round, None),
+        last(request, None),
     )?;
     let all: Vec<Value> = page
         .items
         .iter()
-        .map(|cast| cast_form::view(cast, &round.frame.public_url))
+        .map(|cast| cast_form::view(cast, &request.context.public_url))
         .collect();
     let more = if page.next.is_some() { "+" } else { "" };
     let total = told.total();
@@ -341,14 +347,14 @@ pub(super) async fn overview(round: &Round<'_>) -> Result<Reply, Failure> {
                 &format!("of {}{more}", grouped(all.len() as u64)),
             ),
         ],
-        worries: casts::worries(&all, &images, now),
+        attention_items: casts::attention_items(&all, &images, now),
         charts: vec![history::launches(&told)],
         claims,
         // Whoever may not take them is not told to.
         first_steps: (steps.contains(&false)
-            && round.frame.may("casts")
-            && round.frame.may("images"))
+            && request.context.may("casts")
+            && request.context.may("images"))
         .then_some(steps),
     };
-    Ok(round.show(&overview::page(&round.frame, &page)))
+    Ok(request.show(&dashboard::page(&request.context, &page)))
 }

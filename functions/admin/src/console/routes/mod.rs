@@ -18,42 +18,42 @@ use casting_core::group::Group;
 use casting_core::image::Image;
 use casting_core::network::Network;
 use casting_web::credentials::SetCookie;
-use casting_web::{Code, Mistake, Problem, Reply, Request, RequestContext, reply};
+use casting_web::{Code, Problem, Reply, Request, RequestContext, RequestError, reply};
 use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
 use self::table::Handler;
 pub(crate) use self::table::{CONSOLE_ROUTER, CONSOLE_ROUTES};
-use super::answers::Posted;
-use super::field::Picked;
-use super::form::{Choices, Remarks};
-use super::frame::{Flash, Frame, Tone, Who};
-use super::shell::{self, Place, Screen};
+use super::error_page;
+use super::field::OptionSource;
+use super::form::{Choices, FormMessages};
+use super::form_parser::FormData;
+use super::layout::{self, Place, Screen};
+use super::page_context::{CurrentUser, Flash, PageContext, Severity};
 use super::sign_in::{self as sign_in_form, SignIn};
-use super::trouble;
-use crate::entry::{self, Seat};
+use crate::console_auth::{self, ConsoleSession};
 use crate::service::failure::Failure;
 use crate::service::version::Precondition;
 use crate::service::{AdminService, audits};
 
-/// The cookie that tells the next page what has just been done.
-const TOLD: &str = "cast-told";
+/// The cookie that carries the flash message to the next page.
+const FLASH_COOKIE: &str = "cast-told";
 /// How many rows a list has.
 const ROWS: u32 = 50;
 
-/// One request of somebody who has signed in and may make it.
-pub(super) struct Round<'a> {
-    /// Where they stand.
+/// A request of a signed-in user who is authorized to make it.
+pub(super) struct ConsoleRequest<'a> {
+    /// The services, on behalf of this user.
     pub(super) service: AdminService<'a>,
     /// The request, as far as it is not its body.
     pub(super) visit: &'a RequestContext,
-    /// What stands for `{id}` in the path.
+    /// The `{id}` of the path.
     pub(super) id: &'a str,
     /// What every page knows.
-    pub(super) frame: Frame,
+    pub(super) context: PageContext,
     /// The fields that were sent.
-    pub(super) posted: Posted,
+    pub(super) form_data: FormData,
 }
 
 /// Answers one request to the console.
@@ -70,28 +70,29 @@ pub(crate) async fn answer(
         Handler::Open(handler) => return handler(control_plane, visit, request).await,
         Handler::SignedIn(handler) => handler,
     };
-    let seat = match entry::admit(control_plane, visit).await {
-        Ok(seat) => seat,
+    let console_session = match console_auth::admit(control_plane, visit).await {
+        Ok(console_session) => console_session,
         Err(failure) => return turned_away(control_plane, visit, failure),
     };
-    let fields = entry::read(&seat, visit, request, matched.line.route.access);
-    let mut round = Round::of(seat, visit, matched.segment);
+    let fields = console_auth::read(&console_session, visit, request, matched.line.route.access);
+    let mut console_request = ConsoleRequest::of(console_session, visit, matched.segment);
     let answered = match fields {
         Ok(fields) => {
-            round.posted = Posted::new(fields);
-            handler(&round).await
+            console_request.form_data = FormData::new(fields);
+            handler(&console_request).await
         }
         Err(failure) => Err(failure),
     };
     answered.unwrap_or_else(|failure| {
-        round.explain(&failure.into_problem(|code| control_plane.draw_reference(code, None)))
+        console_request
+            .explain(&failure.into_problem(|code| control_plane.draw_reference(code, None)))
     })
 }
 
 fn turned_away(control_plane: &ControlPlane, visit: &RequestContext, failure: Failure) -> Reply {
     let problem = failure.into_problem(|code| control_plane.draw_reference(code, None));
     if problem.code.status() == StatusCode::UNAUTHORIZED {
-        entry::sign_in_first(visit)
+        console_auth::sign_in_first(visit)
     } else {
         visit.explain(&problem)
     }
@@ -106,12 +107,12 @@ async fn show_sign_in(
 }
 
 async fn sign_in(control_plane: &ControlPlane, visit: &RequestContext, request: &Request) -> Reply {
-    let failure = match entry::sign_in(control_plane, visit, request).await {
+    let failure = match console_auth::sign_in(control_plane, visit, request).await {
         Ok(reply) => return reply,
         Err(failure) => failure,
     };
     let problem = failure.into_problem(|code| control_plane.draw_reference(code, None));
-    let is_unknown = problem.code == Code::from(Mistake::Unauthorized);
+    let is_unknown = problem.code == Code::from(RequestError::Unauthorized);
     let words = if is_unknown {
         "Invalid key. It may have been deleted, or a character is missing."
     } else {
@@ -127,8 +128,8 @@ async fn sign_in(control_plane: &ControlPlane, visit: &RequestContext, request: 
     )
 }
 
-async fn sign_out(round: &Round<'_>) -> Result<Reply, Failure> {
-    Ok(entry::sign_out(round.service.control_plane))
+async fn sign_out(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    Ok(console_auth::sign_out(request.service.control_plane))
 }
 
 fn sign_in_page(
@@ -137,15 +138,15 @@ fn sign_in_page(
     to: Option<&str>,
     refusal: Option<(StatusCode, &str)>,
 ) -> Reply {
-    let frame = Frame {
+    let context = PageContext {
         nonce: visit.nonce.clone(),
         csrf_token: String::new(),
-        who: None,
+        user: None,
         public_url: control_plane.urls.public_url.clone(),
         now: control_plane.clock.now(),
         flash: None,
     };
-    let home = entry::target(to);
+    let home = console_auth::target(to);
     let query: String = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("to", home)
         .finish();
@@ -164,8 +165,8 @@ fn sign_in_page(
         to: home.to_owned(),
     };
     let status = refusal.map_or(StatusCode::OK, |(status, _)| status);
-    shell::answer(
-        &frame,
+    layout::answer(
+        &context,
         &Screen {
             status,
             ..sign_in_form::page(&page)
@@ -175,7 +176,7 @@ fn sign_in_page(
 
 /// What has been done, in a cookie and in a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Done {
+pub(super) enum FlashMessage {
     CastCreated,
     ImageCreated,
     NetworkCreated,
@@ -196,7 +197,7 @@ pub(super) enum Done {
     Registered,
 }
 
-impl Done {
+impl FlashMessage {
     const ALL: [(Self, &'static str, &'static str); 18] = [
         (Self::CastCreated, "cast-created", "Cast created."),
         (Self::ImageCreated, "image-created", "Image created."),
@@ -258,25 +259,27 @@ impl Done {
     }
 }
 
-/// What a cookie tells of; an entry's id after the word can be taken back.
+/// The flash message of a cookie; the id of an audit entry after the word offers undo.
 fn flash(told: &str) -> Option<Flash> {
     let (word, entry) = told.split_once('.').unwrap_or((told, ""));
-    let (_, _, sentence) = Done::ALL.iter().find(|(_, known, _)| *known == word)?;
+    let (_, _, sentence) = FlashMessage::ALL
+        .iter()
+        .find(|(_, known, _)| *known == word)?;
     let undo =
         casting_core::audit::AuditId::parse(entry).map(|id| format!("/admin/audit/{id}/undo"));
     Some(Flash {
-        tone: Tone::Good,
+        severity: Severity::Good,
         text: (*sentence).to_owned(),
         undo,
     })
 }
 
-impl<'a> Round<'a> {
-    fn of(seat: Seat<'a>, visit: &'a RequestContext, id: &'a str) -> Self {
-        let Seat {
+impl<'a> ConsoleRequest<'a> {
+    fn of(console_session: ConsoleSession<'a>, visit: &'a RequestContext, id: &'a str) -> Self {
+        let ConsoleSession {
             service,
             csrf_token,
-        } = seat;
+        } = console_session;
         let scopes = &service.actor.scopes;
         let role = match () {
             () if Scope::ALL.iter().all(|scope| scopes.contains(scope)) => {
@@ -294,41 +297,41 @@ impl<'a> Round<'a> {
             .iter()
             .map(|scope| scope.as_str().to_owned())
             .collect();
-        let frame = Frame {
+        let context = PageContext {
             nonce: visit.nonce.clone(),
             csrf_token,
-            who: Some(Who {
+            user: Some(CurrentUser {
                 name: service.actor.name.clone(),
                 role,
                 scopes,
             }),
             public_url: service.control_plane.urls.public_url.clone(),
             now: service.control_plane.clock.now(),
-            flash: visit.cookie(TOLD).and_then(flash),
+            flash: visit.cookie(FLASH_COOKIE).and_then(flash),
         };
         Self {
             service,
             visit,
             id,
-            frame,
-            posted: Posted::default(),
+            context,
+            form_data: FormData::default(),
         }
     }
 
     /// The page. What has been done is told once.
     pub(super) fn show(&self, screen: &Screen) -> Reply {
-        let mut reply = shell::answer(&self.frame, screen);
-        if self.frame.flash.is_some() {
+        let mut reply = layout::answer(&self.context, screen);
+        if self.context.flash.is_some() {
             self.tell(&mut reply, "", 0);
         }
         reply
     }
 
-    /// On to another page, which says what has been done; if that was a change of this thing, it can be taken back there.
-    pub(super) async fn lead(
+    /// Redirects to another page, which shows the message; a change of the target can be undone there.
+    pub(super) async fn redirect_with_flash(
         &self,
         to: &str,
-        done: Done,
+        done: FlashMessage,
         target: Option<&str>,
     ) -> Result<Reply, Failure> {
         let mut told = done.word().to_owned();
@@ -354,7 +357,7 @@ impl<'a> Round<'a> {
         reply::set_cookie(
             reply,
             &SetCookie {
-                name: TOLD,
+                name: FLASH_COOKIE,
                 value,
                 path: "/admin",
                 max_age,
@@ -367,7 +370,7 @@ impl<'a> Round<'a> {
         if self.visit.wants_json {
             problem.reply()
         } else {
-            self.show(&trouble::page(problem))
+            self.show(&error_page::page(problem))
         }
     }
 
@@ -384,21 +387,21 @@ impl<'a> Round<'a> {
         }
         let mut choices = Choices::from([
             (
-                Picked::Image,
+                OptionSource::Image,
                 images
                     .iter()
                     .map(|image| (image.id.to_string(), image.settings.name.clone()))
                     .collect(),
             ),
             (
-                Picked::Group,
+                OptionSource::Group,
                 groups
                     .iter()
                     .map(|group| (group.id.to_string(), group.settings.name.clone()))
                     .collect(),
             ),
             (
-                Picked::Network,
+                OptionSource::Network,
                 networks
                     .iter()
                     .map(|network| (network.id.to_string(), network.id.to_string()))
@@ -413,19 +416,19 @@ impl<'a> Round<'a> {
 
     /// The version that the form was made of.
     pub(super) fn precondition(&self) -> Precondition {
-        self.posted
+        self.form_data
             .first("version")
             .and_then(|text| text.parse().ok())
             .map_or(Precondition::None, Precondition::version)
     }
 
     /// The version that a form goes on from: the one that it was made of, or the newest once it tells what has changed since.
-    pub(super) fn version(&self, stored: &Value, remarks: &Remarks) -> Option<u64> {
+    pub(super) fn version(&self, stored: &Value, messages: &FormMessages) -> Option<u64> {
         let sent = self
-            .posted
+            .form_data
             .first("version")
             .and_then(|sent| sent.parse().ok());
-        sent.filter(|_| !remarks.is_stale)
+        sent.filter(|_| !messages.is_stale)
             .or_else(|| stored["version"].as_u64())
     }
 
@@ -452,7 +455,7 @@ impl<'a> Round<'a> {
 }
 
 /// What keeps a form from being taken, to be shown at its fields; `Err` when it is nothing that whoever filled it in can mend.
-pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
+pub(super) fn messages(failure: Failure) -> Result<FormMessages, Failure> {
     let Failure::Problem(problem) = failure else {
         return Err(failure);
     };
@@ -482,7 +485,7 @@ pub(super) fn remarks(failure: Failure) -> Result<Remarks, Failure> {
         };
         errors.push(casting_core::form::FieldError::new("", detail));
     }
-    Ok(Remarks {
+    Ok(FormMessages {
         errors,
         warnings: Vec::new(),
         is_stale,
@@ -498,7 +501,7 @@ pub(super) fn typed_over(shown: &Value, typed: &Value) -> Value {
 
 /// Where in the console a list of this place is.
 pub(super) fn trail(place: Place) -> Vec<(String, String)> {
-    shell::entry_of(place)
+    layout::entry_of(place)
         .map(|(words, href)| (words.to_owned(), href.to_owned()))
         .into_iter()
         .collect()
@@ -523,7 +526,7 @@ mod tests {
     #[test]
     fn correctable_errors_return_to_the_form() {
         let taken =
-            remarks(Failure::conflict("Another cast has the key abc.")).expect("can be mended");
+            messages(Failure::conflict("Another cast has the key abc.")).expect("can be mended");
         assert_eq!(
             (
                 taken.errors[0].pointer.as_str(),
@@ -531,7 +534,7 @@ mod tests {
             ),
             ("", "Another cast has the key abc.")
         );
-        assert!(remarks(Failure::not_found("There is no such cast.")).is_err());
-        assert!(remarks(Failure::contention("change a cast")).is_err());
+        assert!(messages(Failure::not_found("There is no such cast.")).is_err());
+        assert!(messages(Failure::contention("change a cast")).is_err());
     }
 }

@@ -1,43 +1,47 @@
 //! Owns the pages of users, settings and the audit log. Must not know what the verbs do.
 
-use casting_core::audit::{Action, Audit, Noun};
+use casting_core::audit::{Action, Audit, RecordKind};
 use casting_core::profile::Profile;
 use casting_core::system_form;
 use casting_web::Reply;
 use serde_json::Value;
 
-use super::{Done, ROWS, Round, remarks, stale, trail, typed_over};
-use crate::console::answers;
+use super::{ConsoleRequest, FlashMessage, ROWS, messages, stale, trail, typed_over};
 use crate::console::audit::{self, Entry};
-use crate::console::cast_words::text;
+use crate::console::cast_labels::text;
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
-use crate::console::form::{Choices, Remarks};
-use crate::console::nouns::settings::SETTINGS;
+use crate::console::form::{Choices, FormMessages};
+use crate::console::form_parser;
+use crate::console::layout::{Place, Screen};
 use crate::console::records;
-use crate::console::shell::{Place, Screen};
+use crate::console::resources::settings::SETTINGS;
 use crate::service::failure::Failure;
 use crate::service::{audits, settings as verbs, users};
 
-pub(super) async fn users(round: &Round<'_>) -> Result<Reply, Failure> {
-    if round.visit.query("kind").as_deref() == Some("anonymous") {
-        let page = users::list_anonymous(&round.service, round.cursor().as_deref(), ROWS).await?;
+pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    if request.visit.query("kind").as_deref() == Some("anonymous") {
+        let page =
+            users::list_anonymous(&request.service, request.cursor().as_deref(), ROWS).await?;
         let views: Vec<Value> = page
             .items
             .iter()
             .filter_map(users::view_anonymous)
             .collect();
-        let next = round.next(page.next.as_ref(), &[("kind", "anonymous")]);
-        return Ok(round.show(&records::anonymous_users(&round.frame, &views, next)));
+        let next = request.next(page.next.as_ref(), &[("kind", "anonymous")]);
+        return Ok(request.show(&records::anonymous_users(&request.context, &views, next)));
     }
-    let page = users::list(&round.service, round.cursor().as_deref(), ROWS).await?;
+    let page = users::list(&request.service, request.cursor().as_deref(), ROWS).await?;
     let views: Vec<Value> = page.items.iter().map(Profile::view).collect();
-    let next = round.next(page.next.as_ref(), &[]);
-    Ok(round.show(&records::users(&round.frame, &views, next)))
+    let next = request.next(page.next.as_ref(), &[]);
+    Ok(request.show(&records::users(&request.context, &views, next)))
 }
 
-pub(super) async fn ask_to_forget(round: &Round<'_>, refused: &str) -> Result<Reply, Failure> {
-    let user = users::find(&round.service, round.id).await?;
+pub(super) async fn ask_to_forget(
+    request: &ConsoleRequest<'_>,
+    refused: &str,
+) -> Result<Reply, Failure> {
+    let user = users::find(&request.service, request.id).await?;
     let name = [text(&user, "name"), text(&user, "id")]
         .into_iter()
         .find(|name| !name.is_empty())
@@ -53,34 +57,38 @@ pub(super) async fn ask_to_forget(round: &Round<'_>, refused: &str) -> Result<Re
             "This cannot be undone. If they sign in again, they are a new user.".into(),
         ],
         uses: Vec::new(),
-        action: format!("/admin/users/{}/delete", round.id),
+        action: format!("/admin/users/{}/delete", request.id),
         submit: "Forget the user".into(),
         cancel: "/admin/users".into(),
         choice: Some((
             "terminate",
             "Stop their live sessions first".into(),
-            round.posted.first("terminate").is_some(),
+            request.form_data.first("terminate").is_some(),
         )),
         refused: refused.to_owned(),
         version: None,
     };
-    Ok(round.show(&confirm::page(&round.frame, &page)))
+    Ok(request.show(&confirm::page(&request.context, &page)))
 }
 
-pub(super) async fn forget(round: &Round<'_>) -> Result<Reply, Failure> {
+pub(super) async fn forget(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
     match users::delete(
-        &round.service,
-        round.id,
-        round.posted.first("terminate").is_some(),
+        &request.service,
+        request.id,
+        request.form_data.first("terminate").is_some(),
     )
     .await
     {
-        Ok(()) => round.lead("/admin/users", Done::Forgotten, None).await,
+        Ok(()) => {
+            request
+                .redirect_with_flash("/admin/users", FlashMessage::Forgotten, None)
+                .await
+        }
         Err(failure) => {
-            let remarks = remarks(failure)?;
+            let messages = messages(failure)?;
             ask_to_forget(
-                round,
-                remarks
+                request,
+                messages
                     .errors
                     .first()
                     .map_or("", |error| error.detail.as_str()),
@@ -90,14 +98,14 @@ pub(super) async fn forget(round: &Round<'_>) -> Result<Reply, Failure> {
     }
 }
 
-pub(super) async fn settings(round: &Round<'_>) -> Result<Reply, Failure> {
-    let document = system_form::view(&verbs::read(&round.service).await?);
-    Ok(round.show(&settings_page(round, &document, Remarks::default())))
+pub(super) async fn settings(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let document = system_form::view(&verbs::read(&request.service).await?);
+    Ok(request.show(&settings_page(request, &document, FormMessages::default())))
 }
 
-fn settings_page(round: &Round<'_>, document: &Value, remarks: Remarks) -> Screen {
+fn settings_page(request: &ConsoleRequest<'_>, document: &Value, messages: FormMessages) -> Screen {
     let edit = Edit {
-        noun: &SETTINGS,
+        resource: &SETTINGS,
         place: Place::Settings,
         scope: "settings",
         title: "Settings".into(),
@@ -106,8 +114,8 @@ fn settings_page(round: &Round<'_>, document: &Value, remarks: Remarks) -> Scree
         cancel: "/admin/settings".into(),
         submit: "Save",
         document,
-        version: round.version(document, &remarks),
-        remarks,
+        version: request.version(document, &messages),
+        messages,
         choices: &Choices::new(),
         is_new: false,
         id: None,
@@ -116,53 +124,57 @@ fn settings_page(round: &Round<'_>, document: &Value, remarks: Remarks) -> Scree
         aside: String::new(),
         above: String::new(),
     };
-    edit::page(&round.frame, &edit)
+    edit::page(&request.context, &edit)
 }
 
-pub(super) async fn save_settings(round: &Round<'_>) -> Result<Reply, Failure> {
-    let typed = answers::document(&SETTINGS, &round.posted);
-    match verbs::change(&round.service, &typed, &round.precondition()).await {
+pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let typed = form_parser::document(&SETTINGS, &request.form_data);
+    match verbs::change(&request.service, &typed, &request.precondition()).await {
         Ok(_) => {
-            round
-                .lead(
+            request
+                .redirect_with_flash(
                     "/admin/settings",
-                    Done::Saved,
+                    FlashMessage::Saved,
                     Some(casting_core::system::SYSTEM_ID),
                 )
                 .await
         }
         Err(failure) => {
-            let mut remarks = remarks(failure)?;
-            let stored = system_form::view(&verbs::read(&round.service).await?);
-            let typed = stale::meet(
-                round,
+            let mut messages = messages(failure)?;
+            let stored = system_form::view(&verbs::read(&request.service).await?);
+            let typed = stale::merge_stale_form(
+                request,
                 &SETTINGS,
                 casting_core::system::SYSTEM_ID,
                 &stored,
                 typed,
-                &mut remarks,
+                &mut messages,
             )
             .await?;
-            Ok(round.show(&settings_page(round, &typed_over(&stored, &typed), remarks)))
+            Ok(request.show(&settings_page(
+                request,
+                &typed_over(&stored, &typed),
+                messages,
+            )))
         }
     }
 }
 
-pub(super) async fn audit(round: &Round<'_>) -> Result<Reply, Failure> {
-    let about = round.visit.query("about").unwrap_or_default();
+pub(super) async fn audit(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let about = request.visit.query("about").unwrap_or_default();
     let target = Some(about.as_str()).filter(|about| !about.is_empty() && about.len() <= 100);
-    let page = audits::list(&round.service, target, round.cursor().as_deref(), ROWS).await?;
+    let page = audits::list(&request.service, target, request.cursor().as_deref(), ROWS).await?;
     let may = |audit: &Audit| {
-        audits::scope_of(audit.noun).is_some_and(|scope| round.service.actor.may(scope))
+        audits::scope_of(audit.noun).is_some_and(|scope| request.service.actor.may(scope))
     };
     let entries: Vec<Entry> = page
         .items
         .iter()
         .map(|audit| entry(audit, may(audit)))
         .collect();
-    let next = round.next(page.next.as_ref(), &[("about", &about)]);
-    Ok(round.show(&audit::page(
-        &round.frame,
+    let next = request.next(page.next.as_ref(), &[("about", &about)]);
+    Ok(request.show(&audit::page(
+        &request.context,
         &entries,
         target.unwrap_or_default(),
         next,
@@ -183,7 +195,7 @@ fn entry(audit: &Audit, may: bool) -> Entry {
     };
     let is_there = audit.action != Action::Deleted;
     let href = folder.filter(|_| is_there).map(|folder| match audit.noun {
-        Noun::Settings => "/admin/settings".to_owned(),
+        RecordKind::Settings => "/admin/settings".to_owned(),
         _ => format!("/admin/{folder}/{}", audit.target),
     });
     let changes = audit
@@ -196,7 +208,7 @@ fn entry(audit: &Audit, may: bool) -> Entry {
         who: audit.actor_name.clone(),
         deed: format!("{verb} {noun}"),
         thing: (
-            if matches!(audit.noun, Noun::Settings | Noun::Console) {
+            if matches!(audit.noun, RecordKind::Settings | RecordKind::Console) {
                 String::new()
             } else {
                 audit.target_name.clone()
@@ -209,30 +221,32 @@ fn entry(audit: &Audit, may: bool) -> Entry {
 }
 
 /// Where things of a kind are in the console, and what one is called.
-const fn words(noun: Noun) -> (Option<&'static str>, &'static str) {
+const fn words(noun: RecordKind) -> (Option<&'static str>, &'static str) {
     match noun {
-        Noun::Cast => (Some("casts"), "the cast"),
-        Noun::Image => (Some("images"), "the image"),
-        Noun::Network => (Some("networks"), "the network"),
-        Noun::Group => (Some("groups"), "the group"),
-        Noun::User => (None, "the user"),
-        Noun::Profile => (None, "a profile for"),
-        Noun::Staging => (Some("staging"), "the staging config"),
-        Noun::Settings => (Some("settings"), "the settings"),
-        Noun::ApiKey => (Some("api-keys"), "the API key"),
-        Noun::Session => (None, "a session of"),
-        Noun::Console => (None, "the console"),
+        RecordKind::Cast => (Some("casts"), "the cast"),
+        RecordKind::Image => (Some("images"), "the image"),
+        RecordKind::Network => (Some("networks"), "the network"),
+        RecordKind::Group => (Some("groups"), "the group"),
+        RecordKind::User => (None, "the user"),
+        RecordKind::Profile => (None, "a profile for"),
+        RecordKind::Staging => (Some("staging"), "the staging config"),
+        RecordKind::Settings => (Some("settings"), "the settings"),
+        RecordKind::ApiKey => (Some("api-keys"), "the API key"),
+        RecordKind::Session => (None, "a session of"),
+        RecordKind::Console => (None, "the console"),
     }
 }
 
-pub(super) async fn take_back(round: &Round<'_>) -> Result<Reply, Failure> {
-    let audit = audits::find(&round.service, round.id).await?;
-    audits::undo(&round.service, round.id).await?;
+pub(super) async fn take_back(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let audit = audits::find(&request.service, request.id).await?;
+    audits::undo(&request.service, request.id).await?;
     let to = match (words(audit.noun).0, audit.action) {
         (Some("settings"), _) => "/admin/settings".to_owned(),
         (Some(folder), Action::Changed) => format!("/admin/{folder}/{}", audit.target),
         (Some(folder), _) => format!("/admin/{folder}"),
         (None, _) => "/admin/audit".to_owned(),
     };
-    round.lead(&to, Done::TakenBack, None).await
+    request
+        .redirect_with_flash(&to, FlashMessage::TakenBack, None)
+        .await
 }

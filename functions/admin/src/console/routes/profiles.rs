@@ -4,39 +4,42 @@ use casting_core::persistent_profile::PersistentProfile;
 use casting_web::Reply;
 use serde_json::{Value, json};
 
-use super::{Done, Round, remarks, trail};
+use super::{ConsoleRequest, FlashMessage, messages, trail};
 use crate::console::confirm::{self, Confirm};
+use crate::console::layout::Place;
 use crate::console::profiles;
-use crate::console::shell::Place;
 use crate::service::failure::Failure;
 use crate::service::{profiles as verbs, users};
 
-pub(super) async fn show(round: &Round<'_>) -> Result<Reply, Failure> {
-    let user = users::find(&round.service, round.id).await?;
-    let views: Vec<Value> = verbs::list(&round.service, round.id)
+pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let user = users::find(&request.service, request.id).await?;
+    let views: Vec<Value> = verbs::list(&request.service, request.id)
         .await?
         .iter()
         .map(PersistentProfile::view)
         .collect();
-    let mut screen = profiles::user(&round.frame, &user, &views);
+    let mut screen = profiles::user(&request.context, &user, &views);
     screen.trail = trail(Place::Users);
-    Ok(round.show(&screen))
+    Ok(request.show(&screen))
 }
 
-pub(super) async fn restore(round: &Round<'_>) -> Result<Reply, Failure> {
-    let document = json!({ "archive": round.posted.first("archive") });
-    let profile = verbs::restore(&round.service, round.id, &document).await?;
-    round
-        .lead(
+pub(super) async fn restore(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let document = json!({ "archive": request.form_data.first("archive") });
+    let profile = verbs::restore(&request.service, request.id, &document).await?;
+    request
+        .redirect_with_flash(
             &format!("/admin/users/{}", profile.user),
-            Done::Restored,
+            FlashMessage::Restored,
             None,
         )
         .await
 }
 
-pub(super) async fn ask_to_delete(round: &Round<'_>, refused: &str) -> Result<Reply, Failure> {
-    let profile = verbs::find(&round.service, round.id).await?;
+pub(super) async fn ask_to_delete(
+    request: &ConsoleRequest<'_>,
+    refused: &str,
+) -> Result<Reply, Failure> {
+    let profile = verbs::find(&request.service, request.id).await?;
     let page = Confirm {
         place: Place::Users,
         trail: trail(Place::Users),
@@ -49,29 +52,29 @@ pub(super) async fn ask_to_delete(round: &Round<'_>, refused: &str) -> Result<Re
             "This cannot be undone. The next session starts without files.".into(),
         ],
         uses: Vec::new(),
-        action: format!("/admin/profiles/{}/delete", round.id),
+        action: format!("/admin/profiles/{}/delete", request.id),
         submit: "Delete the profile".into(),
         cancel: format!("/admin/users/{}", profile.user),
         choice: None,
         refused: refused.to_owned(),
         version: None,
     };
-    Ok(round.show(&confirm::page(&round.frame, &page)))
+    Ok(request.show(&confirm::page(&request.context, &page)))
 }
 
-pub(super) async fn delete(round: &Round<'_>) -> Result<Reply, Failure> {
-    let user = verbs::find(&round.service, round.id).await?.user;
-    match verbs::delete(&round.service, round.id).await {
+pub(super) async fn delete(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    let user = verbs::find(&request.service, request.id).await?.user;
+    match verbs::delete(&request.service, request.id).await {
         Ok(()) => {
-            round
-                .lead(&format!("/admin/users/{user}"), Done::Deleted, None)
+            request
+                .redirect_with_flash(&format!("/admin/users/{user}"), FlashMessage::Deleted, None)
                 .await
         }
         Err(failure) => {
-            let remarks = remarks(failure)?;
+            let messages = messages(failure)?;
             ask_to_delete(
-                round,
-                remarks
+                request,
+                messages
                     .errors
                     .first()
                     .map_or("", |error| error.detail.as_str()),

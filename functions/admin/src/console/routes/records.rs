@@ -16,20 +16,20 @@ use casting_web::Reply;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{Done, ROWS, Round, remarks, stale, trail, typed_over};
-use crate::console::cast_words::{name_of, plural, text};
+use super::{ConsoleRequest, FlashMessage, ROWS, messages, stale, trail, typed_over};
+use crate::console::cast_labels::{name_of, plural, text};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
-use crate::console::field::{Noun, Picked};
-use crate::console::form::Remarks;
-use crate::console::nouns::{
+use crate::console::field::{OptionSource, Resource};
+use crate::console::form::FormMessages;
+use crate::console::layout::{Place, Screen};
+use crate::console::resources::{
     api_key::API_KEY, group::GROUP, image::IMAGE, network::NETWORK, staging::STAGING,
 };
-use crate::console::shell::{Place, Screen};
-use crate::console::table::Act;
-use crate::console::{answers, pool, records, shown};
+use crate::console::table::ActionButton;
+use crate::console::{form_parser, pool, records, shown};
 use crate::service::failure::Failure;
-use crate::service::records::{self as verbs, Editable};
+use crate::service::records::{self as verbs, EditableRecord};
 use crate::service::uses::{self, Named, Use};
 use crate::service::version::Precondition;
 use crate::service::{api_keys, images, pools, sessions, staging};
@@ -45,7 +45,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const fn noun(self) -> &'static Noun {
+    const fn resource(self) -> &'static Resource {
         match self {
             Self::Image => &IMAGE,
             Self::Network => &NETWORK,
@@ -160,8 +160,8 @@ struct NewKey<'a> {
     public_url: &'a str,
 }
 
-pub(super) async fn list(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
-    let (service, cursor, frame) = (&round.service, round.cursor(), &round.frame);
+pub(super) async fn list(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
+    let (service, cursor, context) = (&request.service, request.cursor(), &request.context);
     let screen = match kind {
         Kind::Image => {
             let page = service
@@ -170,21 +170,21 @@ pub(super) async fn list(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure
                 .records::<Image>(cursor.as_deref(), ROWS)
                 .await?;
             let views: Vec<Value> = page.items.iter().map(image_form::view).collect();
-            records::images(frame, &views, round.next(page.next.as_ref(), &[]))
+            records::images(context, &views, request.next(page.next.as_ref(), &[]))
         }
         Kind::Network => {
             let (views, next) = views(
-                round,
+                request,
                 &verbs::list::<Network>(service, cursor.as_deref(), ROWS).await?,
             );
-            records::networks(frame, &views, next)
+            records::networks(context, &views, next)
         }
         Kind::Group => {
             let (views, next) = views(
-                round,
+                request,
                 &verbs::list::<Group>(service, cursor.as_deref(), ROWS).await?,
             );
-            records::groups(frame, &views, next)
+            records::groups(context, &views, next)
         }
         Kind::Staging => {
             let page = verbs::list::<StagingConfig>(service, cursor.as_deref(), ROWS).await?;
@@ -194,36 +194,39 @@ pub(super) async fn list(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure
                     .map(|staging| service.control_plane.pool_view(staging)),
             )
             .await?;
-            let (views, next) = views(round, &page);
+            let (views, next) = views(request, &page);
             let items: Vec<_> = views.into_iter().zip(pools).collect();
-            let choices = round.choices().await?;
+            let choices = request.choices().await?;
             records::staging(
-                frame,
+                context,
                 &items,
-                &|id| name_of(&choices, Picked::Image, id),
+                &|id| name_of(&choices, OptionSource::Image, id),
                 next,
             )
         }
         Kind::ApiKey => {
             let (views, next) = views(
-                round,
+                request,
                 &verbs::list::<ApiKey>(service, cursor.as_deref(), ROWS).await?,
             );
-            records::api_keys(frame, &views, next)
+            records::api_keys(context, &views, next)
         }
     };
-    Ok(round.show(&screen))
+    Ok(request.show(&screen))
 }
 
-fn views<R: Editable>(round: &Round<'_>, page: &Page<R>) -> (Vec<Value>, Option<String>) {
+fn views<R: EditableRecord>(
+    request: &ConsoleRequest<'_>,
+    page: &Page<R>,
+) -> (Vec<Value>, Option<String>) {
     (
-        page.items.iter().map(Editable::view).collect(),
-        round.next(page.next.as_ref(), &[]),
+        page.items.iter().map(EditableRecord::view).collect(),
+        request.next(page.next.as_ref(), &[]),
     )
 }
 
-async fn find(round: &Round<'_>, kind: Kind) -> Result<Value, Failure> {
-    let (service, id) = (&round.service, round.id);
+async fn find(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Value, Failure> {
+    let (service, id) = (&request.service, request.id);
     Ok(match kind {
         Kind::Image => image_form::view(&images::find(service, id).await?),
         Kind::Network => verbs::find::<Network>(service, id).await?.0.view(),
@@ -233,11 +236,11 @@ async fn find(round: &Round<'_>, kind: Kind) -> Result<Value, Failure> {
     })
 }
 
-pub(super) async fn ask(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn ask(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
     let mut document = kind.blank();
     let mut above = String::new();
     if kind == Kind::Image {
-        let chosen = round.visit.query("preset").unwrap_or_default();
+        let chosen = request.visit.query("preset").unwrap_or_default();
         if let (false, Ok((fields, _))) = (
             chosen.is_empty(),
             preset::take(&json!({ "preset": chosen })),
@@ -246,26 +249,36 @@ pub(super) async fn ask(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure>
         }
         above = shown(&Presets { chosen });
     }
-    Ok(round.show(&page(round, kind, None, &document, Remarks::default(), above).await?))
+    Ok(request.show(
+        &page(
+            request,
+            kind,
+            None,
+            &document,
+            FormMessages::default(),
+            above,
+        )
+        .await?,
+    ))
 }
 
-pub(super) async fn show(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn show(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
     let mut above = String::new();
     let document = if kind == Kind::Staging {
-        let (staging, view) = pools::read(&round.service, round.id).await?;
+        let (staging, view) = pools::read(&request.service, request.id).await?;
         let waiting: Vec<Value> = view.waiting.iter().map(sessions::view).collect();
-        above = pool::state(&round.frame, &staging.settings, &view, &waiting);
+        above = pool::state(&request.context, &staging.settings, &view, &waiting);
         staging.view()
     } else {
-        find(round, kind).await?
+        find(request, kind).await?
     };
-    Ok(round.show(
+    Ok(request.show(
         &page(
-            round,
+            request,
             kind,
             Some(&document),
             &document,
-            Remarks::default(),
+            FormMessages::default(),
             above,
         )
         .await?,
@@ -273,26 +286,26 @@ pub(super) async fn show(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure
 }
 
 async fn page(
-    round: &Round<'_>,
+    request: &ConsoleRequest<'_>,
     kind: Kind,
     stored: Option<&Value>,
     document: &Value,
-    remarks: Remarks,
+    messages: FormMessages,
     above: String,
 ) -> Result<Screen, Failure> {
-    let choices = round.choices().await?;
-    let noun = kind.noun();
+    let choices = request.choices().await?;
+    let resource = kind.resource();
     let action = if stored.is_some() {
-        format!("{}/{}", kind.folder(), round.id)
+        format!("{}/{}", kind.folder(), request.id)
     } else {
         kind.folder().to_owned()
     };
     let edit = Edit {
-        noun,
+        resource,
         place: kind.place(),
         scope: kind.scope(),
         title: stored.map_or_else(
-            || format!("New {}", noun.name),
+            || format!("New {}", resource.name),
             |stored| text(stored, "name").to_owned(),
         ),
         trail: trail(kind.place()),
@@ -300,8 +313,8 @@ async fn page(
         cancel: kind.folder().to_owned(),
         submit: if stored.is_some() { "Save" } else { "Create" },
         document,
-        version: stored.and_then(|stored| round.version(stored, &remarks)),
-        remarks,
+        version: stored.and_then(|stored| request.version(stored, &messages)),
+        messages,
         choices: &choices,
         is_new: stored.is_none(),
         id: None,
@@ -310,23 +323,23 @@ async fn page(
         aside: String::new(),
         above,
     };
-    let mut screen = edit::page(&round.frame, &edit);
+    let mut screen = edit::page(&request.context, &edit);
     if let Some(stored) = stored {
-        let is_by_birth = kind == Kind::Group && round.id == Group::all_users_id().as_str();
-        screen.acts.push(Act::go(
+        let is_built_in = kind == Kind::Group && request.id == Group::all_users_id().as_str();
+        screen.acts.push(ActionButton::go(
             "Change history",
             "",
-            format!("/admin/audit?about={}", round.id),
+            format!("/admin/audit?about={}", request.id),
         ));
-        if round.frame.may(kind.scope()) && stored["registered_task_definition"].is_string() {
-            screen.acts.push(Act::send(
+        if request.context.may(kind.scope()) && stored["registered_task_definition"].is_string() {
+            screen.acts.push(ActionButton::send(
                 "Register again",
                 text(stored, "name"),
                 format!("{action}/register"),
             ));
         }
-        if round.frame.may(kind.scope()) && !is_by_birth {
-            screen.acts.push(Act::go(
+        if request.context.may(kind.scope()) && !is_built_in {
+            screen.acts.push(ActionButton::go(
                 "Delete\u{2026}",
                 text(stored, "name"),
                 format!("{action}/delete"),
@@ -336,43 +349,50 @@ async fn page(
     Ok(screen)
 }
 
-pub(super) async fn make(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn make(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, typed) = (
-        &round.service,
-        answers::document(kind.noun(), &round.posted),
+        &request.service,
+        form_parser::document(kind.resource(), &request.form_data),
     );
     let made = match kind {
         Kind::Image => images::create(service, &typed)
             .await
-            .map(|_| Done::ImageCreated),
+            .map(|_| FlashMessage::ImageCreated),
         Kind::Network => verbs::create::<Network>(service, &typed)
             .await
-            .map(|_| Done::NetworkCreated),
+            .map(|_| FlashMessage::NetworkCreated),
         Kind::Group => verbs::create::<Group>(service, &typed)
             .await
-            .map(|_| Done::GroupCreated),
+            .map(|_| FlashMessage::GroupCreated),
         Kind::Staging => staging::create(service, &typed)
             .await
-            .map(|_| Done::StagingCreated),
+            .map(|_| FlashMessage::StagingCreated),
         Kind::ApiKey => match api_keys::create(service, &typed).await {
             // Shown in the answer itself: it stands in no address and in no cookie, and is gone with the page.
-            Ok((key, secret)) => return Ok(round.show(&new_key(round, &key, &secret))),
+            Ok((key, secret)) => return Ok(request.show(&new_key(request, &key, &secret))),
             Err(failure) => Err(failure),
         },
     };
     match made {
-        Ok(done) => round.lead(kind.folder(), done, None).await,
-        Err(failure) => {
-            Ok(round
-                .show(&page(round, kind, None, &typed, remarks(failure)?, String::new()).await?))
-        }
+        Ok(done) => request.redirect_with_flash(kind.folder(), done, None).await,
+        Err(failure) => Ok(request.show(
+            &page(
+                request,
+                kind,
+                None,
+                &typed,
+                messages(failure)?,
+                String::new(),
+            )
+            .await?,
+        )),
     }
 }
 
-fn new_key(round: &Round<'_>, key: &ApiKey, secret: &str) -> Screen {
+fn new_key(request: &ConsoleRequest<'_>, key: &ApiKey, secret: &str) -> Screen {
     let main = shown(&NewKey {
         key: secret,
-        public_url: &round.frame.public_url,
+        public_url: &request.context.public_url,
     });
     let trail = trail(Place::ApiKeys);
     Screen {
@@ -385,13 +405,13 @@ fn new_key(round: &Round<'_>, key: &ApiKey, secret: &str) -> Screen {
     }
 }
 
-pub(super) async fn save(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn save(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
     let (service, id, typed) = (
-        &round.service,
-        round.id,
-        answers::document(kind.noun(), &round.posted),
+        &request.service,
+        request.id,
+        form_parser::document(kind.resource(), &request.form_data),
     );
-    let over = round.precondition();
+    let over = request.precondition();
     let saved = match kind {
         Kind::Image => images::change(service, id, &typed, &over).await.map(drop),
         Kind::Network => {
@@ -414,25 +434,37 @@ pub(super) async fn save(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure
     };
     match saved {
         Ok(()) => {
-            round
-                .lead(&format!("{}/{id}", kind.folder()), Done::Saved, Some(id))
+            request
+                .redirect_with_flash(
+                    &format!("{}/{id}", kind.folder()),
+                    FlashMessage::Saved,
+                    Some(id),
+                )
                 .await
         }
         Err(failure) => {
-            let (mut remarks, stored) = (remarks(failure)?, find(round, kind).await?);
-            let typed = stale::meet(round, kind.noun(), id, &stored, typed, &mut remarks).await?;
+            let (mut messages, stored) = (messages(failure)?, find(request, kind).await?);
+            let typed = stale::merge_stale_form(
+                request,
+                kind.resource(),
+                id,
+                &stored,
+                typed,
+                &mut messages,
+            )
+            .await?;
             let typed = if kind == Kind::Network {
                 typed_over(&typed, &json!({ "name": id }))
             } else {
                 typed
             };
-            Ok(round.show(
+            Ok(request.show(
                 &page(
-                    round,
+                    request,
                     kind,
                     Some(&stored),
                     &typed_over(&stored, &typed),
-                    remarks,
+                    messages,
                     String::new(),
                 )
                 .await?,
@@ -442,26 +474,26 @@ pub(super) async fn save(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure
 }
 
 /// Another task definition for an image; what stands in the way is said above its form.
-pub(super) async fn register(round: &Round<'_>) -> Result<Reply, Failure> {
-    match images::register_anew(&round.service, round.id, &Precondition::None).await {
+pub(super) async fn register(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+    match images::register_anew(&request.service, request.id, &Precondition::None).await {
         Ok(image) => {
-            round
-                .lead(
+            request
+                .redirect_with_flash(
                     &format!("/admin/images/{}", image.id),
-                    Done::Registered,
+                    FlashMessage::Registered,
                     None,
                 )
                 .await
         }
         Err(failure) => {
-            let (remarks, stored) = (remarks(failure)?, find(round, Kind::Image).await?);
-            Ok(round.show(
+            let (messages, stored) = (messages(failure)?, find(request, Kind::Image).await?);
+            Ok(request.show(
                 &page(
-                    round,
+                    request,
                     Kind::Image,
                     Some(&stored),
                     &stored,
-                    remarks,
+                    messages,
                     String::new(),
                 )
                 .await?,
@@ -471,39 +503,42 @@ pub(super) async fn register(round: &Round<'_>) -> Result<Reply, Failure> {
 }
 
 /// What names the record.
-async fn uses_of(round: &Round<'_>, kind: Kind) -> Result<Vec<Use>, Failure> {
+async fn uses_of(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Vec<Use>, Failure> {
     match kind {
-        Kind::Image => match ImageId::parse(round.id) {
-            Some(id) => uses::of(&round.service, Named::Image(&id)).await,
+        Kind::Image => match ImageId::parse(request.id) {
+            Some(id) => uses::of(&request.service, Named::Image(&id)).await,
             None => Ok(Vec::new()),
         },
-        Kind::Group => match GroupId::parse(round.id) {
-            Some(id) => uses::of(&round.service, Named::Group(&id)).await,
+        Kind::Group => match GroupId::parse(request.id) {
+            Some(id) => uses::of(&request.service, Named::Group(&id)).await,
             None => Ok(Vec::new()),
         },
-        Kind::Network => uses::of(&round.service, Named::Network(round.id)).await,
+        Kind::Network => uses::of(&request.service, Named::Network(request.id)).await,
         Kind::Staging | Kind::ApiKey => Ok(Vec::new()),
     }
 }
 
 pub(super) async fn ask_to_delete(
-    round: &Round<'_>,
+    request: &ConsoleRequest<'_>,
     kind: Kind,
     refused: &str,
 ) -> Result<Reply, Failure> {
-    let stored = find(round, kind).await?;
+    let stored = find(request, kind).await?;
     let (name, home) = (
         text(&stored, "name"),
-        format!("{}/{}", kind.folder(), round.id),
+        format!("{}/{}", kind.folder(), request.id),
     );
     let mut trail = trail(kind.place());
     trail.push((name.to_owned(), home.clone()));
-    let uses = uses_of(round, kind).await?;
+    let uses = uses_of(request, kind).await?;
     let force = matches!(kind, Kind::Group) && !uses.is_empty();
     let page = Confirm {
         place: kind.place(),
         trail,
-        title: format!("Delete the {} \u{201c}{name}\u{201d}?", kind.noun().name),
+        title: format!(
+            "Delete the {} \u{201c}{name}\u{201d}?",
+            kind.resource().name
+        ),
         happens: kind.happens(),
         choice: force.then(|| {
             (
@@ -512,7 +547,7 @@ pub(super) async fn ask_to_delete(
                     "Delete it even though {} it",
                     plural(uses.len() as u64, "names", "name")
                 ),
-                round.posted.first("force").is_some(),
+                request.form_data.first("force").is_some(),
             )
         }),
         uses: uses.into_iter().map(|one| (one.words, one.page)).collect(),
@@ -522,29 +557,33 @@ pub(super) async fn ask_to_delete(
         refused: refused.to_owned(),
         version: stored["version"].as_u64(),
     };
-    Ok(round.show(&confirm::page(&round.frame, &page)))
+    Ok(request.show(&confirm::page(&request.context, &page)))
 }
 
-pub(super) async fn delete(round: &Round<'_>, kind: Kind) -> Result<Reply, Failure> {
-    let (service, id, over) = (&round.service, round.id, round.precondition());
+pub(super) async fn delete(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
+    let (service, id, over) = (&request.service, request.id, request.precondition());
     let deleted = match kind {
         Kind::Image => images::delete(service, id, &over).await,
         Kind::Network => verbs::delete_network(service, id, &over).await,
         Kind::Group => {
-            let force = round.posted.first("force").is_some();
+            let force = request.form_data.first("force").is_some();
             verbs::delete_group(service, id, &over, force).await
         }
         Kind::Staging => staging::delete(service, id, &over).await,
         Kind::ApiKey => api_keys::delete(service, id, &over).await,
     };
     match deleted {
-        Ok(()) => round.lead(kind.folder(), Done::Deleted, Some(id)).await,
+        Ok(()) => {
+            request
+                .redirect_with_flash(kind.folder(), FlashMessage::Deleted, Some(id))
+                .await
+        }
         Err(failure) => {
-            let remarks = remarks(failure)?;
+            let messages = messages(failure)?;
             ask_to_delete(
-                round,
+                request,
                 kind,
-                remarks
+                messages
                     .errors
                     .first()
                     .map_or("", |error| error.detail.as_str()),

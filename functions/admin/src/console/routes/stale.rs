@@ -8,39 +8,39 @@ use casting_core::form::FieldError;
 use casting_core::time::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Round;
+use super::ConsoleRequest;
 use crate::console::audit;
-use crate::console::field::Noun;
-use crate::console::form::Remarks;
-use crate::console::moment::Moment;
-use crate::console::nouns::label_of;
+use crate::console::field::Resource;
+use crate::console::form::FormMessages;
+use crate::console::resources::label_of;
+use crate::console::time_format::Moment;
 use crate::service::audits;
 use crate::service::failure::Failure;
 
 /// How many changes are told at most; whoever has missed more loads the page anew.
-const TOLD: u32 = 20;
+const FLASH_COOKIE: u32 = 20;
 
-/// What was typed, over what others have changed; `remarks` then say what that was, and the form can be sent again. Remarks that are about
+/// What was typed, over what others have changed; `messages` then say what that was, and the form can be sent again. Remarks that are about
 /// something else leave all as it is.
-pub(super) async fn meet(
-    round: &Round<'_>,
-    noun: &Noun,
+pub(super) async fn merge_stale_form(
+    request: &ConsoleRequest<'_>,
+    resource: &Resource,
     target: &str,
     stored: &Value,
     typed: Value,
-    remarks: &mut Remarks,
+    messages: &mut FormMessages,
 ) -> Result<Value, Failure> {
-    let sent: Option<u64> = round
-        .posted
+    let sent: Option<u64> = request
+        .form_data
         .first("version")
         .and_then(|text| text.parse().ok());
-    let (true, Some(sent), Some(newest)) = (remarks.is_stale, sent, stored["version"].as_u64())
+    let (true, Some(sent), Some(newest)) = (messages.is_stale, sent, stored["version"].as_u64())
     else {
         return Ok(typed);
     };
     // Every version has its entry, the newest first. The log's index may be a moment behind, and does not tell of all when there are too many.
     let count = usize::try_from(newest.saturating_sub(sent)).unwrap_or(usize::MAX);
-    let mut entries = audits::list(&round.service, Some(target), None, TOLD)
+    let mut entries = audits::list(&request.service, Some(target), None, FLASH_COOKIE)
         .await?
         .items;
     entries.retain(|entry| entry.action == Action::Changed);
@@ -50,11 +50,11 @@ pub(super) async fn meet(
         .is_none_or(|entry| changed_at.is_some_and(|at| entry.at.plus_seconds(1) < at));
     if is_behind || entries.len() < count {
         // Then the form stays as old as it is, and nothing goes over a change that nobody was told of.
-        remarks.is_stale = false;
+        messages.is_stale = false;
         return Ok(typed);
     }
     entries.truncate(count.max(1));
-    remarks.errors = vec![FieldError::new("", told(&entries, round))];
+    messages.errors = vec![FieldError::new("", told(&entries, request))];
     let changes = together(&entries);
     let mut merged = typed;
     if let Value::Object(fields) = &mut merged {
@@ -62,9 +62,11 @@ pub(super) async fn meet(
             let Some(value) = fields.get_mut(field) else {
                 continue;
             };
-            if !take_over(value, before, after) && noun.field_at(&format!("/{field}")).is_some() {
+            if !three_way_merge(value, before, after)
+                && resource.field_at(&format!("/{field}")).is_some()
+            {
                 let detail = "was changed by someone else too. Your input is kept; saving again overwrites their value.";
-                remarks
+                messages
                     .errors
                     .push(FieldError::new(format!("/{field}"), detail));
             }
@@ -74,7 +76,7 @@ pub(super) async fn meet(
 }
 
 /// Who changed what, in sentences.
-fn told(entries: &[Audit], round: &Round<'_>) -> String {
+fn told(entries: &[Audit], request: &ConsoleRequest<'_>) -> String {
     let mut sentences: Vec<String> = Vec::new();
     for entry in entries.iter().rev() {
         let changes = entry
@@ -91,7 +93,7 @@ fn told(entries: &[Audit], round: &Round<'_>) -> String {
                 )
             })
             .collect();
-        let when = Moment::new(entry.at, round.frame.now).words();
+        let when = Moment::new(entry.at, request.context.now).words();
         sentences.push(format!(
             "{} changed this in the meantime ({when}): {}.",
             entry.actor_name,
@@ -124,7 +126,7 @@ fn together(entries: &[Audit]) -> BTreeMap<&str, (&Value, &Value)> {
 }
 
 /// Takes over what others changed where the form left it as it was. Says whether nothing else was typed there.
-fn take_over(typed: &mut Value, before: &Value, after: &Value) -> bool {
+fn three_way_merge(typed: &mut Value, before: &Value, after: &Value) -> bool {
     if typed == after {
         return true;
     }
@@ -134,7 +136,7 @@ fn take_over(typed: &mut Value, before: &Value, after: &Value) -> bool {
         let part =
             |side: &Map<String, Value>, name: &str| side.get(name).cloned().unwrap_or(Value::Null);
         return fields.iter_mut().fold(true, |agrees, (name, value)| {
-            take_over(value, &part(old, name), &part(new, name)) && agrees
+            three_way_merge(value, &part(old, name), &part(new, name)) && agrees
         });
     }
     let untouched = typed == before;
@@ -213,7 +215,7 @@ mod tests {
         ] {
             let mut value = typed;
             assert_eq!(
-                (take_over(&mut value, &before, &after), value),
+                (three_way_merge(&mut value, &before, &after), value),
                 (agrees, expected),
                 "{name}"
             );

@@ -10,7 +10,8 @@ use http::Method;
 
 use super::records::Kind;
 use super::{
-    Round, casts, claims, people, profiles, records, sessions, show_sign_in, sign_in, sign_out,
+    ConsoleRequest, casts, claims, people, profiles, records, sessions, show_sign_in, sign_in,
+    sign_out,
 };
 use crate::service::failure::Failure;
 
@@ -33,7 +34,7 @@ pub(super) enum Handler {
     /// Anybody is answered.
     Open(for<'a> fn(&'a ControlPlane, &'a RequestContext, &'a Request) -> BoxFuture<'a, Reply>),
     /// Somebody who has signed in and whom the route lets in is answered.
-    SignedIn(for<'a> fn(&'a Round<'a>) -> BoxFuture<'a, Result<Reply, Failure>>),
+    SignedIn(for<'a> fn(&'a ConsoleRequest<'a>) -> BoxFuture<'a, Result<Reply, Failure>>),
 }
 
 macro_rules! console_routes {
@@ -58,7 +59,7 @@ macro_rules! console_routes {
         Handler::Open(|control_plane, visit, request| Box::pin($handler(control_plane, visit, request)))
     };
     (@handler $access:ident $handler:path $(, $argument:expr)*) => {
-        Handler::SignedIn(|round| Box::pin($handler(round $(, $argument)*)))
+        Handler::SignedIn(|request| Box::pin($handler(request $(, $argument)*)))
     };
 }
 

@@ -7,7 +7,7 @@
 
 use super::{Fixture, NOON, together};
 use crate::actor::{Actor, ActorKind, Scope};
-use crate::audit::{Audit, AuditId, Difference, Noun};
+use crate::audit::{Audit, AuditId, Difference, RecordKind};
 use crate::cast::CounterChange;
 use crate::hours::{HOUR_SECONDS, Hour};
 use crate::ids::{CastId, ImageId, random_bytes};
@@ -32,7 +32,7 @@ fn entry(fixture: &Fixture<'_>, target: &str, second: u64) -> Audit {
     };
     Audit::of(
         &actor,
-        Noun::Cast,
+        RecordKind::Cast,
         target,
         "It",
         difference,

@@ -1,9 +1,9 @@
 //! Owns the fields of a network as they are asked for. Must not know what a field may hold (see `network_form`).
 
-use crate::console::field::{Empty, Field, Kind, Noun, Section};
+use crate::console::field::{Empty, Field, Kind, Resource, Section};
 
 /// A network.
-pub static NETWORK: Noun = Noun {
+pub static NETWORK: Resource = Resource {
     name: "network",
     sections: &[Section {
         id: "network",

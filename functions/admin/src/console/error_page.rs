@@ -3,7 +3,7 @@
 use askama::Template;
 use casting_web::Problem;
 
-use super::shell::{Place, Screen};
+use super::layout::{Place, Screen};
 use super::shown;
 
 #[derive(Template)]

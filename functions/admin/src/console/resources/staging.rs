@@ -1,9 +1,9 @@
 //! Owns the fields of a staging config as they are asked for. Must not know what a field may hold (see `staging_form`).
 
-use crate::console::field::{Empty, Field, Kind, Noun, Picked, Section};
+use crate::console::field::{Empty, Field, Kind, OptionSource, Resource, Section};
 
 /// A staging config.
-pub static STAGING: Noun = Noun {
+pub static STAGING: Resource = Resource {
     name: "staging config",
     sections: &[
         Section {
@@ -29,7 +29,7 @@ pub static STAGING: Noun = Noun {
                 Field::new(
                     "image_id",
                     "Image",
-                    Kind::Picked(Picked::Image),
+                    Kind::Select(OptionSource::Image),
                     "What the sessions run.",
                 )
                 .required(),
@@ -57,13 +57,13 @@ pub static STAGING: Noun = Noun {
                 Field::new(
                     "group_id",
                     "Group",
-                    Kind::Picked(Picked::Group),
+                    Kind::Select(OptionSource::Group),
                     "The sessions start with this group\u{2019}s permissions. None: All Users only.",
                 ),
                 Field::new(
                     "network",
                     "Network",
-                    Kind::Picked(Picked::Network),
+                    Kind::Select(OptionSource::Network),
                     "None: the image\u{2019}s own network.",
                 ),
             ],

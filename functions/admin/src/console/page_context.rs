@@ -1,27 +1,27 @@
-//! Owns what every page of the console knows of the visit it answers: who looks, what they may do, and what has just been done. Must not know pages.
+//! Owns the context of every console page: the current user, their permissions, and the flash message. Must not know pages.
 
 use casting_core::time::Timestamp;
 
-/// The visit that a page answers.
+/// The context of a page.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub struct PageContext {
     /// For the Content-Security-Policy.
     pub nonce: String,
     /// Sent back by every form, so that no other site can send it.
     pub csrf_token: String,
-    /// Who has signed in; nobody has on the way in.
-    pub who: Option<Who>,
+    /// The current user; `None` before the sign-in.
+    pub user: Option<CurrentUser>,
     /// Our own origin, without a slash at its end.
     pub public_url: String,
     /// The current time.
     pub now: Timestamp,
-    /// What has just been done.
+    /// The message about the last action.
     pub flash: Option<Flash>,
 }
 
-/// Who has signed in.
+/// The current user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Who {
+pub struct CurrentUser {
     /// The name, as the provider or the key has it.
     pub name: String,
     /// The role, in a word or two.
@@ -30,41 +30,41 @@ pub struct Who {
     pub scopes: Vec<String>,
 }
 
-impl Frame {
+impl PageContext {
     /// Whether they may write in this scope. Pages leave out what they may not; the verbs ask for themselves.
     pub fn may(&self, scope: &str) -> bool {
-        self.who
+        self.user
             .as_ref()
-            .is_some_and(|who| who.scopes.iter().any(|held| held == scope))
+            .is_some_and(|user| user.scopes.iter().any(|held| held == scope))
     }
 
     /// Whether whoever has signed in may change nothing at all.
     pub fn only_looks(&self) -> bool {
-        self.who
+        self.user
             .as_ref()
-            .is_some_and(|who| who.scopes.iter().all(|held| held == "read"))
+            .is_some_and(|user| user.scopes.iter().all(|held| held == "read"))
     }
 }
 
-/// One sentence on what has just been done.
+/// A message about the last action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flash {
-    /// How it went.
-    pub tone: Tone,
+    /// How it is to be read.
+    pub severity: Severity,
     /// The sentence.
     pub text: String,
-    /// Where a form is sent that takes it back.
+    /// The path that undoes it.
     pub undo: Option<String>,
 }
 
-/// How something is to be taken. Never told by colour alone: there is a word or a sign beside it.
+/// The severity of a badge or message. Never shown by colour alone: a word or a sign stands beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub enum Severity {
     /// As it should be.
     Good,
-    /// Worth a second look.
+    /// A warning.
     Warn,
-    /// Not as it should be.
+    /// An error.
     Bad,
     /// On its way, or alive.
     Live,
@@ -72,7 +72,7 @@ pub enum Tone {
     Plain,
 }
 
-impl Tone {
+impl Severity {
     /// The word in the style sheet.
     pub const fn class(self) -> &'static str {
         match self {

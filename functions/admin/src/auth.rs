@@ -5,12 +5,12 @@ use casting_core::actor::Actor;
 use casting_core::keys::same_secret;
 use casting_core::{AuthError, ControlPlane, Credential, FlowError};
 use casting_web::credentials::{console_cookie, login_cookie};
-use casting_web::{Mistake, Problem, RequestContext};
+use casting_web::{Problem, RequestContext, RequestError};
 
 use crate::service::failure::Failure;
 
 /// Who acts, and what proves that a form came from a page of theirs.
-pub(crate) struct Admitted {
+pub(crate) struct Authenticated {
     /// Who.
     pub(crate) actor: Actor,
     /// What every form of the console carries; follows from the cookie, so that no other sign-in has the same. Empty for keys in headers,
@@ -25,15 +25,15 @@ pub(crate) struct Admitted {
 pub(crate) async fn by_key(
     control_plane: &ControlPlane,
     visit: &RequestContext,
-) -> Result<Admitted, Failure> {
+) -> Result<Authenticated, Failure> {
     let key = visit
         .api_key()
-        .ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
+        .ok_or_else(|| Problem::new(RequestError::Unauthorized))?;
     let actor = control_plane
         .authenticate(Credential::Key(key), visit.address)
         .await
         .map_err(turned)?;
-    Ok(Admitted {
+    Ok(Authenticated {
         actor,
         csrf_token: String::new(),
     })
@@ -46,7 +46,7 @@ pub(crate) async fn by_key(
 pub(crate) async fn by_cookie(
     control_plane: &ControlPlane,
     visit: &RequestContext,
-) -> Result<Admitted, Failure> {
+) -> Result<Authenticated, Failure> {
     let secure = control_plane.urls.is_secure();
     let csrf_token = |text: &str| control_plane.keys.fingerprint(&["console form", text]);
     if let Some(text) = visit.cookie(console_cookie(secure)) {
@@ -55,7 +55,7 @@ pub(crate) async fn by_cookie(
             .await
         {
             Ok(actor) => {
-                return Ok(Admitted {
+                return Ok(Authenticated {
                     actor,
                     csrf_token: csrf_token(text),
                 });
@@ -70,12 +70,12 @@ pub(crate) async fn by_cookie(
         secure,
         control_plane.clock.now(),
     ));
-    let (text, user) = login.ok_or_else(|| Problem::new(Mistake::Unauthorized))?;
+    let (text, user) = login.ok_or_else(|| Problem::new(RequestError::Unauthorized))?;
     let actor = control_plane
         .authenticate(Credential::Login(&user), visit.address)
         .await
         .map_err(turned)?;
-    Ok(Admitted {
+    Ok(Authenticated {
         actor,
         csrf_token: csrf_token(text),
     })
@@ -92,7 +92,7 @@ pub(crate) fn check_form(
 ) -> Result<(), Failure> {
     visit.not_cross_site()?;
     if csrf_token.is_empty() || !same_secret(csrf_token, sent) {
-        return Err(Problem::new(Mistake::CrossSite)
+        return Err(Problem::new(RequestError::CrossSite)
             .detail("This form is too old, or was not made here; go back, load the page anew and send it again.")
             .into());
     }
@@ -102,7 +102,7 @@ pub(crate) fn check_form(
 /// What whoever was not let in is told.
 pub(crate) fn turned(turned: AuthError) -> Failure {
     match turned {
-        AuthError::Invalid => Problem::new(Mistake::Unauthorized).into(),
+        AuthError::Invalid => Problem::new(RequestError::Unauthorized).into(),
         AuthError::RateLimited(denial, limit) => {
             Problem::denied(denial, None).by_limit(limit).into()
         }

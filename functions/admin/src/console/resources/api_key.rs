@@ -1,9 +1,9 @@
 //! Owns the fields of an API key as they are asked for. Must not know what a field may hold (see `api_key_form`).
 
-use crate::console::field::{Empty, Field, Kind, Noun, Section};
+use crate::console::field::{Empty, Field, Kind, Resource, Section};
 
 /// An API key.
-pub static API_KEY: Noun = Noun {
+pub static API_KEY: Resource = Resource {
     name: "API key",
     sections: &[Section {
         id: "key",

@@ -1,14 +1,14 @@
 //! Owns the way into the console and out of it: the cookie of whoever signs in with a key, and who may go where. Must not know what the pages say.
 
 use casting_core::actor::Scope;
-use casting_core::audit::{Action, Audit, Noun};
+use casting_core::audit::{Action, Audit, RecordKind};
 use casting_core::{ControlPlane, SIGNED_IN_SECONDS};
 use casting_web::credentials::{SetCookie, console_cookie, login_cookie};
-use casting_web::{Access, Mistake, Problem, Reply, Request, RequestContext, body, reply};
+use casting_web::{Access, Problem, Reply, Request, RequestContext, RequestError, body, reply};
 use http::Method;
 
 use crate::api::needed;
-use crate::door::{self, Admitted};
+use crate::auth::{self, Authenticated};
 use crate::service::AdminService;
 use crate::service::failure::Failure;
 
@@ -23,7 +23,7 @@ pub(crate) const CSRF_FIELD: &str = "csrf_token";
 const ONLY_LOOKS: &str = "You have read-only access to the console. Nothing has been changed.";
 
 /// Whoever has signed in.
-pub(crate) struct Seat<'a> {
+pub(crate) struct ConsoleSession<'a> {
     /// Where they stand.
     pub(crate) service: AdminService<'a>,
     /// What every form on the page must carry in [`CSRF_FIELD`].
@@ -37,9 +37,9 @@ pub(crate) struct Seat<'a> {
 pub(crate) async fn admit<'a>(
     control_plane: &'a ControlPlane,
     visit: &RequestContext,
-) -> Result<Seat<'a>, Failure> {
-    let Admitted { actor, csrf_token } = door::by_cookie(control_plane, visit).await?;
-    Ok(Seat {
+) -> Result<ConsoleSession<'a>, Failure> {
+    let Authenticated { actor, csrf_token } = auth::by_cookie(control_plane, visit).await?;
+    Ok(ConsoleSession {
         service: AdminService {
             control_plane,
             actor,
@@ -54,14 +54,14 @@ pub(crate) async fn admit<'a>(
 /// # Errors
 /// 403, and what is wrong with the form.
 pub(crate) fn read(
-    seat: &Seat<'_>,
+    console_session: &ConsoleSession<'_>,
     visit: &RequestContext,
     request: &Request,
     access: Access,
 ) -> Result<Vec<(String, String)>, Failure> {
-    if access.admits(&seat.service.actor) == Some(false) {
+    if access.admits(&console_session.service.actor) == Some(false) {
         return Err(Failure::forbidden(match access {
-            _ if seat
+            _ if console_session
                 .service
                 .actor
                 .scopes
@@ -77,9 +77,9 @@ pub(crate) fn read(
         return Ok(Vec::new());
     }
     let form = body::form(request)?;
-    door::check_form(
+    auth::check_form(
         visit,
-        &seat.csrf_token,
+        &console_session.csrf_token,
         form.field(CSRF_FIELD).unwrap_or_default(),
     )?;
     Ok(form.into_fields())
@@ -100,14 +100,14 @@ pub(crate) async fn sign_in(
     let (actor, ticket) = control_plane
         .sign_in(key, visit.address)
         .await
-        .map_err(door::turned)?;
+        .map_err(auth::turned)?;
     if !actor.may_read() {
-        return Err(Problem::new(Mistake::Unauthorized).into());
+        return Err(Problem::new(RequestError::Unauthorized).into());
     }
     let audit = Audit::plain(
         &actor,
         Action::SignedIn,
-        Noun::Console,
+        RecordKind::Console,
         "console",
         "Console",
         control_plane.clock.now(),

@@ -1,9 +1,9 @@
 //! Owns the fields of an image as they are asked for. Must not know what a field may hold (see `image_form`).
 
-use crate::console::field::{Empty, Field, Kind, Noun, Picked, Section};
+use crate::console::field::{Empty, Field, Kind, OptionSource, Resource, Section};
 
 /// An image.
-pub static IMAGE: Noun = Noun {
+pub static IMAGE: Resource = Resource {
     name: "image",
     sections: &[
         Section {
@@ -166,7 +166,7 @@ pub static IMAGE: Noun = Noun {
                 Field::new(
                     "network",
                     "Network",
-                    Kind::Picked(Picked::Network),
+                    Kind::Select(OptionSource::Network),
                     "Empty: the deployment\u{2019}s own network.",
                 ),
                 Field::flag(
@@ -177,7 +177,7 @@ pub static IMAGE: Noun = Noun {
                 Field::new(
                     "restrict_to_networks",
                     "Only these networks",
-                    Kind::PickedMany(Picked::Network),
+                    Kind::SelectMany(OptionSource::Network),
                     "Which networks may be chosen. None: all.",
                 ),
             ],

@@ -1,10 +1,10 @@
 //! Owns the fields of a group as they are asked for. Must not know what a field may hold (see `group_form`).
 
 use super::client::{client_fields, permission};
-use crate::console::field::{Empty, Field, Kind, Noun, Section};
+use crate::console::field::{Empty, Field, Kind, Resource, Section};
 
 /// A group.
-pub static GROUP: Noun = Noun {
+pub static GROUP: Resource = Resource {
     name: "group",
     sections: &[
         Section {

@@ -6,8 +6,8 @@ use casting_web::{Reply, reply};
 use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, StatusCode};
 
-use super::frame::Frame;
-use super::table::Act;
+use super::page_context::PageContext;
+use super::table::ActionButton;
 
 /// A page: what stands inside the frame.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Screen {
     /// Which part of the navigation it belongs to.
     pub place: Place,
     /// What can be done here.
-    pub acts: Vec<Act>,
+    pub acts: Vec<ActionButton>,
     /// What stands beside the heading, such as a state; rendered.
     pub title_badge: String,
     /// The content; rendered.
@@ -137,24 +137,24 @@ const SCRIPT: &str = include_str!("../../templates/console/console.js");
 #[derive(Template)]
 #[template(path = "console/shell.html")]
 struct Shell<'a> {
-    frame: &'a Frame,
+    context: &'a PageContext,
     screen: &'a Screen,
 }
 
 impl Shell<'_> {
     fn has_navigation(&self) -> bool {
-        self.frame.who.is_some()
+        self.context.user.is_some()
     }
 }
 
 /// The whole document.
-pub fn html(frame: &Frame, screen: &Screen) -> Result<String, askama::Error> {
-    Shell { frame, screen }.render()
+pub fn html(context: &PageContext, screen: &Screen) -> Result<String, askama::Error> {
+    Shell { context, screen }.render()
 }
 
 /// The page as an answer.
-pub fn answer(frame: &Frame, screen: &Screen) -> Reply {
-    let html = match html(frame, screen) {
+pub fn answer(context: &PageContext, screen: &Screen) -> Reply {
+    let html = match html(context, screen) {
         Ok(html) => html,
         Err(error) => {
             tracing::error!(%error, "The page \u{201c}{}\u{201d} could not be written", screen.title);
@@ -163,7 +163,7 @@ pub fn answer(frame: &Frame, screen: &Screen) -> Reply {
     };
     let mut reply = reply::text(screen.status, "text/html; charset=utf-8", html);
     // Made of our own words and hex digits; if it cannot stand in a header, the strictest policy stays.
-    if let Ok(policy) = HeaderValue::from_str(&policy(&frame.nonce, &screen.forms_lead_to)) {
+    if let Ok(policy) = HeaderValue::from_str(&policy(&context.nonce, &screen.forms_lead_to)) {
         reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     reply

@@ -4,12 +4,12 @@ use casting_core::open_hours::OpenHours;
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
-use super::field::Picked;
+use super::field::OptionSource;
 use super::form::Choices;
-use super::frame::Tone;
 use super::hours;
-use super::moment::{grouped, length, spell};
+use super::page_context::Severity;
 use super::table::Badge;
+use super::time_format::{grouped, length, spell};
 
 /// Whether it is so.
 pub fn on(cast: &Value, field: &str) -> bool {
@@ -30,15 +30,15 @@ fn count(cast: &Value, field: &str) -> usize {
 pub fn state(cast: &Value, now: Timestamp) -> Badge {
     let ends = Timestamp::parse(text(cast, "valid_until"));
     if !on(cast, "enabled") {
-        Badge::new(Tone::Plain, "Off")
+        Badge::new(Severity::Plain, "Off")
     } else if ends.is_some_and(|ends| ends <= now) {
-        Badge::new(Tone::Bad, "Expired")
+        Badge::new(Severity::Bad, "Expired")
     } else if on(cast, "limit_total_sessions") && cast["sessions_remaining"].as_u64() == Some(0) {
-        Badge::new(Tone::Bad, "Used up")
+        Badge::new(Severity::Bad, "Used up")
     } else if hours_of(cast).is_some_and(|hours| !hours.is_open(now)) {
-        Badge::new(Tone::Warn, "Closed now")
+        Badge::new(Severity::Warn, "Closed now")
     } else {
-        Badge::new(Tone::Good, "On")
+        Badge::new(Severity::Good, "On")
     }
 }
 
@@ -151,7 +151,7 @@ fn limits(cast: &Value) -> Vec<String> {
 }
 
 fn landing(cast: &Value, choices: &Choices) -> String {
-    let image = name_of(choices, Picked::Image, text(cast, "image_id"));
+    let image = name_of(choices, OptionSource::Image, text(cast, "image_id"));
     let image = if image.is_empty() {
         "a session".to_owned()
     } else {
@@ -167,7 +167,7 @@ fn landing(cast: &Value, choices: &Choices) -> String {
 }
 
 /// How people read what was picked; what is not among the choices is shown as it is.
-pub fn name_of(choices: &Choices, from: Picked, value: &str) -> String {
+pub fn name_of(choices: &Choices, from: OptionSource, value: &str) -> String {
     let found = choices
         .get(&from)
         .and_then(|options| options.iter().find(|(known, _)| known == value));
@@ -254,7 +254,7 @@ mod tests {
     fn link_is_summarised_in_sentences() {
         let plain = sentences(
             &json!({"image_id": "i1"}),
-            &Choices::from([(Picked::Image, vec![("i1".into(), "Chromium".into())])]),
+            &Choices::from([(OptionSource::Image, vec![("i1".into(), "Chromium".into())])]),
         );
         assert_eq!(
             plain,

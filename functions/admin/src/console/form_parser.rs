@@ -1,16 +1,16 @@
-//! Owns how the fields that a browser sends become the document that the API takes. Must not know which values are possible: what cannot be read is
+//! Owns how submitted form fields become a document of the API. Must not know which values are possible: what cannot be read is
 //! passed on as it was typed, so that one validator says what is wrong with it, and the form shows it again.
 
 use serde_json::{Map, Value, json};
 
-use super::field::{Empty, Field, Kind, Noun};
+use super::field::{Empty, Field, Kind, Resource};
 use super::hours;
 
 /// The fields of a form, as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Posted(Vec<(String, String)>);
+pub struct FormData(Vec<(String, String)>);
 
-impl Posted {
+impl FormData {
     /// These fields, in the order of the form.
     pub fn new(fields: Vec<(String, String)>) -> Self {
         Self(fields)
@@ -39,10 +39,10 @@ impl Posted {
 }
 
 /// The document that was filled in. Every field of the noun is in it, but for secrets that nobody typed and names that stay.
-pub fn document(noun: &Noun, posted: &Posted) -> Value {
+pub fn document(resource: &Resource, form_data: &FormData) -> Value {
     let mut document = Map::new();
-    for field in noun.fields() {
-        if let Some(value) = read(field, posted) {
+    for field in resource.fields() {
+        if let Some(value) = read(field, form_data) {
             place(&mut document, field.name, value);
         }
     }
@@ -66,8 +66,8 @@ fn place(object: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-fn read(field: &Field, posted: &Posted) -> Option<Value> {
-    let text = posted.text(field.name);
+fn read(field: &Field, form_data: &FormData) -> Option<Value> {
+    let text = form_data.text(field.name);
     let line = text.trim();
     let value = match field.kind {
         Kind::Line { empty, .. } => match (line.is_empty(), empty) {
@@ -76,7 +76,7 @@ fn read(field: &Field, posted: &Posted) -> Option<Value> {
             _ => json!(line),
         },
         Kind::Text => json!(line),
-        Kind::Flag => json!(posted.first(field.name).is_some()),
+        Kind::Flag => json!(form_data.first(field.name).is_some()),
         Kind::Number { .. } => number(line, field.required),
         Kind::Time => time(line),
         Kind::Lines { .. } => json!(
@@ -86,15 +86,15 @@ fn read(field: &Field, posted: &Posted) -> Option<Value> {
                 .collect::<Vec<_>>()
         ),
         Kind::Words { .. } => words(&text),
-        Kind::Choice(_) | Kind::Picked(_) => {
+        Kind::Choice(_) | Kind::Select(_) => {
             if line.is_empty() && !field.required {
                 Value::Null
             } else {
                 json!(line)
             }
         }
-        Kind::PickedMany(_) | Kind::Ticks(_) => json!(
-            posted
+        Kind::SelectMany(_) | Kind::Ticks(_) => json!(
+            form_data
                 .all(field.name)
                 .filter(|value| !value.is_empty())
                 .collect::<Vec<_>>()
@@ -110,13 +110,13 @@ fn read(field: &Field, posted: &Posted) -> Option<Value> {
         Kind::Json { .. } => serde_json::from_str(line).unwrap_or_else(|_| json!(line)),
         Kind::Secret => match (
             line.is_empty(),
-            posted.first(&format!("{}.clear", field.name)),
+            form_data.first(&format!("{}.clear", field.name)),
         ) {
             (_, Some(_)) => Value::Null,
             (true, None) => return None,
             (false, None) => json!(line),
         },
-        Kind::OpenHours => hours::read(field.name, posted),
+        Kind::OpenHours => hours::read(field.name, form_data),
     };
     Some(value)
 }
@@ -176,16 +176,16 @@ fn pairs(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::nouns::{cast::CAST, image::IMAGE, settings::SETTINGS};
+    use crate::console::resources::{cast::CAST, image::IMAGE, settings::SETTINGS};
 
-    fn answer(noun: &Noun, name: &str, typed: &str) -> Value {
-        let pointer = noun
+    fn answer(resource: &Resource, name: &str, typed: &str) -> Value {
+        let pointer = resource
             .fields()
             .find(|field| field.name == name)
             .map(Field::pointer)
             .unwrap_or_default();
-        let posted = Posted::new(vec![(name.to_owned(), typed.to_owned())]);
-        document(noun, &posted)
+        let form_data = FormData::new(vec![(name.to_owned(), typed.to_owned())]);
+        document(resource, &form_data)
             .pointer(&pointer)
             .cloned()
             .unwrap_or(json!("left out"))
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn each_field_kind_is_parsed() {
-        for (noun, name, typed, expected) in [
+        for (resource, name, typed, expected) in [
             (&CAST, "name", " Desk ", json!("Desk")),
             (&CAST, "name", "", json!("")),
             (&CAST, "key", "", json!("left out")),
@@ -263,7 +263,7 @@ mod tests {
             (&SETTINGS, "captcha_secret_key", "hush", json!("hush")),
         ] {
             assert_eq!(
-                answer(noun, name, typed),
+                answer(resource, name, typed),
                 expected,
                 "{name} \u{201c}{typed}\u{201d}"
             );
@@ -272,15 +272,18 @@ mod tests {
 
     #[test]
     fn checkbox_removes_a_secret() {
-        let posted = Posted::new(vec![("captcha_secret_key.clear".into(), "on".into())]);
+        let form_data = FormData::new(vec![("captcha_secret_key.clear".into(), "on".into())]);
         assert_eq!(
-            document(&SETTINGS, &posted)["captcha_secret_key"],
+            document(&SETTINGS, &form_data)["captcha_secret_key"],
             Value::Null
         );
     }
 
     #[test]
     fn unticked_checkbox_means_false() {
-        assert_eq!(document(&CAST, &Posted::default())["enabled"], json!(false));
+        assert_eq!(
+            document(&CAST, &FormData::default())["enabled"],
+            json!(false)
+        );
     }
 }

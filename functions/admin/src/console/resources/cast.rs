@@ -2,10 +2,10 @@
 //! Must not know what a field may hold (see `cast_form`).
 
 use super::client::{client_fields, permission};
-use crate::console::field::{Empty, Field, Kind, Noun, Picked, Section};
+use crate::console::field::{Empty, Field, Kind, OptionSource, Resource, Section};
 
 /// A cast.
-pub static CAST: Noun = Noun {
+pub static CAST: Resource = Resource {
     name: "cast",
     sections: &[
         Section {
@@ -29,7 +29,7 @@ pub static CAST: Noun = Noun {
                 Field::new(
                     "image_id",
                     "Image",
-                    Kind::Picked(Picked::Image),
+                    Kind::Select(OptionSource::Image),
                     "What each session runs. Visitors see its name.",
                 )
                 .required(),
@@ -56,7 +56,7 @@ pub static CAST: Noun = Noun {
                 Field::new(
                     "anonymous_user_group_id",
                     "Anonymous User Group",
-                    Kind::Picked(Picked::Group),
+                    Kind::Select(OptionSource::Group),
                     "Anonymous users belong to All Users and to this group; its permissions and limits apply to them.",
                 )
                 .under("allow_anonymous"),

@@ -10,10 +10,10 @@ pub mod network;
 pub mod settings;
 pub mod staging;
 
-use super::field::Noun;
+use super::field::Resource;
 
 /// Every noun.
-pub static ALL: [&Noun; 7] = [
+pub static ALL: [&Resource; 7] = [
     &cast::CAST,
     &image::IMAGE,
     &group::GROUP,
@@ -26,7 +26,7 @@ pub static ALL: [&Noun; 7] = [
 /// How people read the name of a field, of whatever noun; the name itself when there is none.
 pub fn label_of(name: &str) -> &str {
     ALL.iter()
-        .flat_map(|noun| noun.fields())
+        .flat_map(|resource| resource.fields())
         .find(|field| field.name == name)
         .map_or(name, |field| field.label)
 }
@@ -56,9 +56,9 @@ mod tests {
 
     use super::{api_key::API_KEY, staging::STAGING};
     use super::{cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS};
-    use crate::console::answers::{self, Posted};
-    use crate::console::field::{Kind, Noun};
-    use crate::console::form::{self, Choices, Remarks};
+    use crate::console::field::{Kind, Resource};
+    use crate::console::form::{self, Choices, FormMessages};
+    use crate::console::form_parser::{self, FormData};
 
     const OURS: &str = "https://cast.example.com";
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     /// Every noun with an empty and a full document, as the API shows them.
-    fn documents() -> Vec<(&'static Noun, Value)> {
+    fn documents() -> Vec<(&'static Resource, Value)> {
         let hours = json!({"time_zone": "Europe/Berlin", "spans": ["mon,tue,wed,thu,fri 09:00-17:00", "sat,sun 22:00-02:00"]});
         vec![
             (
@@ -264,25 +264,25 @@ mod tests {
 
     #[test]
     fn forms_ask_for_exactly_the_settable_fields() {
-        for (noun, document) in documents() {
+        for (resource, document) in documents() {
             let mut known = BTreeSet::new();
             names("", &settable(&document), &mut known);
-            let asked = noun
+            let asked = resource
                 .fields()
                 .filter(|field| field.kind != Kind::Secret)
                 .map(|field| field.name.to_owned())
                 .collect();
-            assert_eq!(known, asked, "{}", noun.name);
+            assert_eq!(known, asked, "{}", resource.name);
         }
     }
 
     #[test]
     fn unchanged_form_changes_nothing() {
-        for (noun, document) in documents() {
+        for (resource, document) in documents() {
             let parts = form::parts(
-                noun,
+                resource,
                 &document,
-                &Remarks::default(),
+                &FormMessages::default(),
                 &Choices::default(),
                 true,
             );
@@ -295,10 +295,10 @@ mod tests {
                 .flat_map(|control| control.sends())
                 .collect();
             assert_eq!(
-                answers::document(noun, &Posted::new(sent)),
+                form_parser::document(resource, &FormData::new(sent)),
                 settable(&document),
                 "{}",
-                noun.name
+                resource.name
             );
         }
     }
@@ -349,9 +349,9 @@ mod tests {
             .0;
         let mistakes = form::mistakes(
             &CAST,
-            &Remarks {
+            &FormMessages {
                 errors,
-                ..Remarks::default()
+                ..FormMessages::default()
             },
         );
         let told: Vec<&str> = mistakes

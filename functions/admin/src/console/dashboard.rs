@@ -4,10 +4,10 @@ use askama::Template;
 
 use super::chart::Chart;
 use super::claims::{Claim, claims_table};
-use super::frame::Frame;
-use super::shell::{Place, Screen};
+use super::layout::{Place, Screen};
+use super::page_context::PageContext;
 use super::shown;
-use super::table::{Act, Badge, Table};
+use super::table::{ActionButton, Badge, Table};
 
 /// What the first page shows.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Overview {
     /// Figures: what, how many, of what.
     pub figures: Vec<(String, String, String)>,
     /// What wants attention: a word, a sentence, and where to go.
-    pub worries: Vec<(Badge, String, String)>,
+    pub attention_items: Vec<(Badge, String, String)>,
     /// Launches and refusals.
     pub charts: Vec<Chart>,
     /// The last claims.
@@ -32,13 +32,13 @@ struct Main<'a> {
 }
 
 /// The page.
-pub fn page(frame: &Frame, page: &Overview) -> Screen {
-    let table = claims_table(frame, &page.claims, "Last claims", true, None);
+pub fn page(context: &PageContext, page: &Overview) -> Screen {
+    let table = claims_table(context, &page.claims, "Last claims", true, None);
     let mut screen = Screen::new(Place::Overview, "Overview", shown(&Main { page, table }));
-    if frame.may("casts") && page.first_steps.is_none() {
+    if context.may("casts") && page.first_steps.is_none() {
         screen
             .acts
-            .push(Act::begin("New cast", "", "/admin/new-cast"));
+            .push(ActionButton::begin("New cast", "", "/admin/new-cast"));
     }
     screen
 }

@@ -1,9 +1,9 @@
 //! Owns the fields of the deployment's settings as they are asked for. Must not know what a field may hold (see `system_form`).
 
-use crate::console::field::{Field, Kind, Noun, Section};
+use crate::console::field::{Field, Kind, Resource, Section};
 
 /// The deployment's settings.
-pub static SETTINGS: Noun = Noun {
+pub static SETTINGS: Resource = Resource {
     name: "settings",
     sections: &[
         Section {
