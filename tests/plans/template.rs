@@ -619,7 +619,9 @@ fn failed_invocations_are_kept_and_alarmed() {
 fn alarms_and_dashboard_use_existing_metrics() {
     let counted = [
         include_str!("../../shared/core/src/flow/mod.rs"),
-        include_str!("../../shared/core/src/flow/claim.rs"),
+        include_str!("../../shared/core/src/flow/refusal.rs"),
+        include_str!("../../shared/core/src/flow/claim/reserve.rs"),
+        include_str!("../../shared/core/src/flow/claim/queue.rs"),
     ]
     .concat();
     let template = template();

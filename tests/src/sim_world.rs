@@ -26,7 +26,9 @@ use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
 use casting_core::url_rules::OwnUrls;
 use casting_core::viewing::Exec;
-use casting_core::{ClaimRequest, Claimed, ControlPlane, NextStep, PublicUrls, Refusal, Visitor};
+use casting_core::{
+    ClaimRequest, Claimed, ControlPlane, NextStep, Ports, PublicUrls, Refusal, Visitor,
+};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
 use casting_ecs::{EcsLauncher, EcsSettings};
@@ -142,12 +144,14 @@ impl ProcessFactory {
         };
         let captcha = Arc::new(TokenVerifier);
         let mut control_plane = ControlPlane::new(
-            store,
-            launcher,
-            captcha,
+            Ports {
+                store,
+                launcher,
+                captcha,
+                clock: self.clock.clone(),
+                entropy: self.entropy.clone(),
+            },
             keys,
-            self.clock.clone(),
-            self.entropy.clone(),
             urls,
         );
         control_plane.gates = Some(self.gates.clone());

@@ -22,10 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::HeaderName;
-use casting_core::ControlPlane;
 use casting_core::captcha::CaptchaVerifier;
 use casting_core::keys::Keyring;
 use casting_core::ports::ProfileFiles;
+use casting_core::{ControlPlane, Ports};
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
 use casting_identity::captcha::Captchas;
@@ -168,12 +168,14 @@ fn assemble(
     );
     let captcha = verifier(&keys, settings.captcha_secret)?;
     let mut control_plane = ControlPlane::new(
-        store,
-        launcher,
-        captcha,
+        Ports {
+            store,
+            launcher,
+            captcha,
+            clock: settings.clock,
+            entropy: settings.entropy,
+        },
         keys,
-        settings.clock,
-        settings.entropy,
         settings.urls,
     );
     control_plane.deployment_key = settings.deployment_key;

@@ -36,7 +36,7 @@ pub use admission::{
 pub use flow::{
     AuthError, Bootstrap, CHANGE_SECONDS, CaptchaNeed, Cause, ClaimOffer, ClaimOutcome,
     ClaimRequest, Claimed, ControlPlane, Credential, Download, FlowError, FoundRefusal, History,
-    LandingInfo, LinkStatus, NextStep, NotSaved, PoolView, ProfileOrders, ProfileReport,
+    LandingInfo, LinkStatus, NextStep, NotSaved, PoolView, Ports, ProfileOrders, ProfileReport,
     PublicUrls, Refilled, Refusal, Report, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Swept,
     Trial, Upload, Visitor, Waiting, outcome,
 };

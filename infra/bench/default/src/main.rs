@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use casting_boot::{Settings, SystemClock, SystemEntropy};
 use casting_core::keys::Keyring;
-use casting_core::{ControlPlane, PublicUrls};
+use casting_core::{ControlPlane, Ports, PublicUrls};
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
 use casting_identity::captcha::Captchas;
@@ -22,6 +22,7 @@ async fn main() -> Result<(), Error> {
     let launcher = Arc::new(EcsLauncher::new(aws_sdk_ecs::Client::new(&aws), settings.ecs));
     let keys = Keyring::changing(&settings.signing_key, None);
     let captcha = Arc::new(Captchas::new(keys.captcha())?);
-    let control_plane = &ControlPlane::new(store, launcher, captcha, keys, settings.clock, settings.entropy, settings.urls);
+    let ports = Ports { store, launcher, captcha, clock: settings.clock, entropy: settings.entropy };
+    let control_plane = &ControlPlane::new(ports, keys, settings.urls);
     run(service_fn(async move |request: Request| Ok::<_, Error>(casting_fn_cast::handle(control_plane, request).await))).await
 }

@@ -22,6 +22,17 @@ use crate::viewing::Viewing;
 use crate::waiting_queue::{QueuePosition, WaitingQueue};
 use crate::window::Window;
 
+/// A visit as the rules see it.
+#[derive(Clone, Copy)]
+pub(super) struct VisitDetails<'a> {
+    /// Who comes.
+    pub(super) visitor: &'a Visitor,
+    /// The page they come from.
+    pub(super) referrer: Option<&'a str>,
+    /// What the link's parameters ask for.
+    pub(super) wishes: &'a LinkParameters,
+}
+
 /// All that facts are made of, as it was read.
 pub(super) struct AdmissionContext<'a> {
     /// The key that the visitor came with; `None`: the one that the cast has.
@@ -133,11 +144,14 @@ impl ControlPlane {
         &self,
         cast: Option<Arc<Cast>>,
         own_session: Option<Session>,
-        visitor: &'a Visitor,
-        referrer: Option<&'a str>,
-        wishes: &'a LinkParameters,
+        details: VisitDetails<'a>,
         now: Timestamp,
     ) -> Result<AdmissionContext<'a>, Fault> {
+        let VisitDetails {
+            visitor,
+            referrer,
+            wishes,
+        } = details;
         let system = self.cache.system(&*self.store, now).await?;
         let mut context = AdmissionContext {
             key: None,

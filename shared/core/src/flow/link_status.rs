@@ -3,8 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::admission_context::VisitDetails;
+use super::link_visit::Counts;
 use super::{ControlPlane, FlowError, Visitor};
-use crate::address;
 use crate::cast::Amount;
 use crate::denial::{Denial, DenialCode};
 use crate::policy::{self, LinkParameters, Verdict};
@@ -34,22 +35,18 @@ impl ControlPlane {
         asker: IpAddr,
         referrer: Option<&str>,
     ) -> Result<LinkStatus, FlowError> {
-        let now = self.clock.now();
-        let asker = address::hash(asker, &self.keys);
-        let most = self
-            .cache
-            .system(&*self.store, now)
-            .await?
-            .settings
-            .attempts_per_minute;
-        policy::attempts::check(self.attempts.wait(&asker, most, now))?;
-        let found = self.find_cast(key, None, now).await?;
+        let visit = self.look_up(key, asker, Counts::Later).await?;
+        policy::attempts::check(visit.wait)?;
+        let now = visit.now;
         let (nobody, wishes) = (Visitor::from(NOWHERE), LinkParameters::default());
-        let context = self
-            .gather(found, None, &nobody, referrer, &wishes, now)
-            .await?;
+        let details = VisitDetails {
+            visitor: &nobody,
+            referrer,
+            wishes: &wishes,
+        };
+        let context = self.gather(visit.cast, None, details, now).await?;
         let Some(cast) = context.cast.clone() else {
-            self.attempts.note(&asker, now);
+            self.attempts.note(&visit.address, now);
             return Ok(LinkStatus {
                 refused: Some(DenialCode::UnknownCast),
                 amount: None,

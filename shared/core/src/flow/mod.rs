@@ -13,6 +13,7 @@ mod claim;
 mod history;
 mod launch;
 mod link_status;
+mod link_visit;
 mod live_counts;
 mod open;
 mod owner;
@@ -165,6 +166,20 @@ impl Visitor {
     }
 }
 
+/// The ports that every control plane needs.
+pub struct Ports {
+    /// Casts, sessions, limits, catalog.
+    pub store: Arc<dyn Store>,
+    /// Tasks.
+    pub launcher: Arc<dyn Launcher>,
+    /// Makes and checks challenges.
+    pub captcha: Arc<dyn CaptchaVerifier>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids and nonces.
+    pub entropy: Arc<dyn Entropy>,
+}
+
 /// The control plane: the flows, with all they need.
 pub struct ControlPlane {
     /// Casts, sessions, limits, catalog.
@@ -200,39 +215,27 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// A control plane over these ports.
-    pub fn new(
-        store: Arc<dyn Store>,
-        launcher: Arc<dyn Launcher>,
-        captcha: Arc<dyn CaptchaVerifier>,
-        keys: Keyring,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        urls: PublicUrls,
-    ) -> Self {
-        let (deployment_key, gates, has_logins, profiles, attempts, calls, cache, hour_cursor) =
-            Default::default();
-        let first_limits = FirstLimits::default();
+    pub fn new(ports: Ports, keys: Keyring, urls: PublicUrls) -> Self {
         let mut first = [0; 4];
-        entropy.fill(&mut first);
-        let refusals = refusals::RefusalBuffer::numbered_from(u32::from_be_bytes(first));
+        ports.entropy.fill(&mut first);
         Self {
-            store,
-            launcher,
+            store: ports.store,
+            launcher: ports.launcher,
             keys,
-            clock,
-            entropy,
+            clock: ports.clock,
+            entropy: ports.entropy,
             urls,
-            captcha,
-            deployment_key,
-            gates,
-            has_logins,
-            profiles,
-            first_limits,
-            attempts,
-            calls,
-            cache,
-            refusals,
-            hour_cursor,
+            captcha: ports.captcha,
+            deployment_key: None,
+            gates: None,
+            has_logins: false,
+            profiles: None,
+            first_limits: FirstLimits::default(),
+            attempts: attempts::AttemptLimiter::default(),
+            calls: attempts::AttemptLimiter::default(),
+            cache: cache::SettingsCache::default(),
+            refusals: refusals::RefusalBuffer::numbered_from(u32::from_be_bytes(first)),
+            hour_cursor: history::HourCursor::default(),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::admission_context::AdmissionContext;
+use super::admission_context::{AdmissionContext, VisitDetails};
+use super::link_visit::{Counts, LinkVisit};
 use super::{ControlPlane, FlowError, Refusal, Visitor};
 use crate::address;
 use crate::captcha::CaptchaKind;
@@ -15,7 +16,6 @@ use crate::session::Session;
 use crate::ticket::{
     LAUNCH_TICKET_SECONDS, LaunchTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket,
 };
-use crate::time::Timestamp;
 
 /// What a landing page needs.
 #[derive(Clone, Debug)]
@@ -93,38 +93,27 @@ impl ControlPlane {
         via: Option<&str>,
     ) -> Result<LandingInfo, Refusal> {
         self.settle_refusals().await;
-        let now = self.clock.now();
-        let mut found = None;
-        match self
-            .judge_visit(key, visitor, wishes, via, now, &mut found)
-            .await
-        {
+        let visit = self.begin(key, visitor, Counts::Later).await?;
+        match self.judge_visit(&visit, visitor, wishes, via).await {
             Ok(opened) => Ok(opened),
-            Err(error) => Err(self
-                .refuse(error, found.as_deref(), visitor.referrer.clone(), visitor)
-                .await),
+            Err(error) => {
+                let referrer = visitor.referrer.clone();
+                Err(self
+                    .refuse(error, visit.cast.as_deref(), referrer, visitor)
+                    .await)
+            }
         }
     }
 
     async fn judge_visit(
         &self,
-        key: &str,
+        visit: &LinkVisit,
         visitor: &Visitor,
         wishes: &LinkParameters,
         via: Option<&str>,
-        now: Timestamp,
-        found: &mut Option<Arc<Cast>>,
     ) -> Result<LandingInfo, FlowError> {
-        let address = address::hash(visitor.address, &self.keys);
-        let most = self
-            .cache
-            .system(&*self.store, now)
-            .await?
-            .settings
-            .attempts_per_minute;
-        let wait = self.attempts.wait(&address, most, now);
-        *found = self.find_cast(key, wait, now).await?;
-        let own = self.find_own(found.as_deref(), visitor, wait).await?;
+        let (now, found) = (visit.now, &visit.cast);
+        let own = self.find_own(found.as_deref(), visitor, visit.wait).await?;
         let via = via.and_then(|text| ViaTicket::open(text, &self.keys, now).ok());
         let via = via.filter(|via| {
             let may_roam = via.roams_until.is_some_and(|until| now < until);
@@ -136,13 +125,15 @@ impl ControlPlane {
             .gather(
                 found.clone(),
                 own,
-                visitor,
-                referrer.as_deref(),
-                wishes,
+                VisitDetails {
+                    visitor,
+                    referrer: referrer.as_deref(),
+                    wishes,
+                },
                 now,
             )
             .await?;
-        context.wait = wait;
+        context.wait = visit.wait;
         if found
             .as_ref()
             .is_some_and(|cast| cast.settings.waiting_room)
@@ -151,8 +142,8 @@ impl ControlPlane {
             context.forget_crowd();
         }
         if context.cast.is_none() {
-            self.attempts.note(&address, now);
-            policy::attempts::check(wait)?;
+            self.attempts.note(&visit.address, now);
+            policy::attempts::check(visit.wait)?;
         }
         let verdict = policy::admit(&context.facts(None, now));
         let Some(cast) = context.cast.clone() else {
@@ -165,7 +156,7 @@ impl ControlPlane {
                     via: ViaTicket {
                         cast: cast.id.clone(),
                         referrer: referrer.clone(),
-                        address,
+                        address: visit.address.clone(),
                         roams_until: Some(expires),
                         expires,
                     }
@@ -178,9 +169,7 @@ impl ControlPlane {
                     .kasm_url
                     .url
                     .filter(|_| admission.kasm_url.by_visitor);
-                NextStep::Claim(Box::new(
-                    self.offer_claim(&cast, &context, address, opens, now),
-                ))
+                NextStep::Claim(Box::new(self.offer_claim(&cast, &context, visit, opens)))
             }
             Verdict::Resume(Resumption { opens, not_applied }) => {
                 NextStep::Claim(Box::new(ClaimOffer {
@@ -189,7 +178,7 @@ impl ControlPlane {
                         session,
                         not_applied,
                     }),
-                    ..self.offer_claim(&cast, &context, address, opens, now)
+                    ..self.offer_claim(&cast, &context, visit, opens)
                 }))
             }
         };
@@ -217,10 +206,10 @@ impl ControlPlane {
         &self,
         cast: &Cast,
         context: &AdmissionContext<'_>,
-        address: String,
+        visit: &LinkVisit,
         opens: Option<String>,
-        now: Timestamp,
     ) -> ClaimOffer {
+        let (now, address) = (visit.now, visit.address.clone());
         let nonce = Nonce::from_bytes(ids::random_bytes(&*self.entropy));
         let bound_to = captcha_bond(cast, nonce.as_str());
         let via = (!cast.settings.referrers.is_empty()).then(|| {

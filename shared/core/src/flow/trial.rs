@@ -1,5 +1,6 @@
 //! Owns the trial of a link («test this link»): the same judgement as for a real visitor, of a made-up one. Spends nothing, counts nothing.
 
+use super::admission_context::VisitDetails;
 use super::{ControlPlane, Visitor};
 use crate::cast::Cast;
 use crate::ids::SessionId;
@@ -29,9 +30,11 @@ impl ControlPlane {
             .gather(
                 None,
                 None,
-                visitor,
-                visitor.referrer.as_deref(),
-                &trial.wishes,
+                VisitDetails {
+                    visitor,
+                    referrer: visitor.referrer.as_deref(),
+                    wishes: &trial.wishes,
+                },
                 now,
             )
             .await?;

@@ -1,0 +1,297 @@
+//! Owns the claim: from an opened link to a reserved session, or a place in the waiting room.
+//!
+//! A [`ClaimAttempt`] is begun (limiter, cast, ticket, everything that is judged), evaluated, reserved and launched. What each step takes, and what gives
+//! it back when a later one fails or its process dies:
+//!
+//! | step | takes | given back by |
+//! |---|---|---|
+//! | begin | an attempt of the address, in memory | nothing: it is forgotten after a minute |
+//! | pick | a staged session, out of this process's cache | `return_staged`, where the reservation fails |
+//! | reserve | one of Sessions Remaining (`Charge::count`) | the write that ends the session unserved (`Store::save_session`) |
+//! | reserve | a slot in the IP window (`Charge::window`) | the same write |
+//! | reserve | counts of live sessions, and money (`Charge::held`) | the write that ends the session, served or not; of money, what was not used |
+//! | reserve | the CAPTCHA's proof | nothing: a proof is used once |
+//! | reserve | a staged session, out of its pool | nothing: an exchange (`deliver_assignment`) gives the claim another one, with all that it took |
+//! | reserve | the visitor's place in the waiting room | `enqueue`, where the start found no machine |
+//! | launch | a task | `attach` stops one whose session has ended; the sweep finds one that nobody wrote down |
+//!
+//! Everything of *reserve* is one transaction: all of it is taken, or none. A process that dies after it leaves a session that is reserved, and the sweep
+//! starts its task or ends it.
+
+mod queue;
+mod reserve;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::admission_context::{AdmissionContext, VisitDetails};
+use super::link_visit::{Counts, LinkVisit};
+use super::waiting_room::Waiting;
+use super::{ControlPlane, FlowError, Refusal, Visitor, outcome};
+use crate::captcha::Proof;
+use crate::cast::Cast;
+use crate::denial::DenialCode;
+use crate::ids::{CastKey, Nonce, SessionId};
+use crate::policy::{self, LinkParameters, NotApplied};
+use crate::rate_limit::RateLimit;
+use crate::session::Session;
+use crate::ticket::{LaunchTicket, OwnerTicket};
+use crate::time::Timestamp;
+use crate::window::Window;
+
+/// What a claim brings.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimRequest {
+    /// The launch ticket of the page.
+    pub ticket: String,
+    /// The proof that somebody is there.
+    pub captcha: Option<String>,
+    /// Whether the visitor agrees to open the address that came with the link.
+    pub consent: bool,
+    /// What a program calls its request, to be able to repeat it.
+    pub idempotency_key: Option<String>,
+}
+
+/// A session that was given out.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Its row.
+    pub session: Session,
+    /// Shows that the bearer owns it.
+    pub owner_ticket: String,
+    /// For a session that was running already: what the link's parameters asked for and did not get.
+    pub resumed: Option<Vec<NotApplied>>,
+    /// What is left of the link's limit for this visitor, if this very claim took a slot of one.
+    pub left: Option<RateLimit>,
+}
+
+/// The outcome of a claim.
+#[derive(Clone, Debug)]
+pub enum ClaimOutcome {
+    /// A session.
+    Session(Box<Claimed>),
+    /// No session yet, but an entry in the link's waiting queue.
+    Queued(Waiting),
+}
+
+impl ClaimOutcome {
+    /// The session, if it is one.
+    pub fn session(self) -> Option<Claimed> {
+        match self {
+            Self::Session(claimed) => Some(*claimed),
+            Self::Queued(_) => None,
+        }
+    }
+}
+
+/// One claim on its way.
+struct ClaimAttempt<'a> {
+    plane: &'a ControlPlane,
+    /// The link, as it was read last.
+    cast: Arc<Cast>,
+    /// All that is judged.
+    context: AdmissionContext<'a>,
+    ticket: &'a LaunchTicket,
+    request: &'a ClaimRequest,
+    /// Which session the claim is for.
+    id: SessionId,
+    /// The id follows from it.
+    nonce: Nonce,
+    /// What the claim asks for, when it has an idempotency key.
+    content: Option<[&'a str; 3]>,
+    proof: Option<Proof>,
+    /// The IP window, where somebody has looked.
+    window: Option<Window>,
+    /// Whether the cast was read for this claim, and not remembered.
+    is_fresh: bool,
+    /// Sessions that were started ahead and that others were faster at.
+    lost: BTreeSet<SessionId>,
+}
+
+impl ControlPlane {
+    /// Claims a session: takes what the link's limits ask for, all or nothing, and starts the task; where there is none to be had now and the link
+    /// has a waiting room, the visitor gets a place in it. The same ticket always leads to the same session,
+    /// and so does the same idempotency key of the same caller.
+    ///
+    /// # Errors
+    /// The refusal, after everything that was taken has been given back.
+    pub async fn claim(
+        &self,
+        key: &str,
+        request: &ClaimRequest,
+        visitor: &Visitor,
+    ) -> Result<ClaimOutcome, Refusal> {
+        self.settle_refusals().await;
+        let visit = self.begin(key, visitor, Counts::Always).await?;
+        let mut referrer = visitor.referrer.clone();
+        let claimed = async {
+            let own = self
+                .find_own(visit.cast.as_deref(), visitor, visit.wait)
+                .await?;
+            let (cast, ticket) = self.claim_ticket(&visit, own.is_some(), request)?;
+            // The page was opened from there; the claim's own Referer is that page.
+            referrer.clone_from(&ticket.referrer);
+            let wishes = LinkParameters {
+                kasm_url: ticket.kasm_url.clone(),
+                docker_network: ticket.docker_network.clone(),
+            };
+            // On the heap: what a claim holds on its way is large, and every caller would hold a place for it.
+            Box::pin(async {
+                let now = self.clock.now();
+                let details = VisitDetails {
+                    visitor,
+                    referrer: ticket.referrer.as_deref(),
+                    wishes: &wishes,
+                };
+                let mut context = self.gather(Some(cast.clone()), own, details, now).await?;
+                (context.consent, context.wait) = (Some(request.consent), visit.wait);
+                context.key = CastKey::parse(key);
+                ClaimAttempt::new(self, cast, context, &ticket, request)
+                    .serve(now)
+                    .await
+            })
+            .await
+        };
+        match claimed.await {
+            Ok(received) => Ok(received),
+            Err(error) => Err(self
+                .refuse(error, visit.cast.as_deref(), referrer, visitor)
+                .await),
+        }
+    }
+
+    /// The link and the claim's ticket, for those who may know of the link.
+    fn claim_ticket(
+        &self,
+        visit: &LinkVisit,
+        has_own: bool,
+        request: &ClaimRequest,
+    ) -> Result<(Arc<Cast>, LaunchTicket), FlowError> {
+        let known = match &visit.cast {
+            None => Err(DenialCode::UnknownCast.into()),
+            Some(cast) => {
+                let ticket = self.check_ticket(&request.ticket, cast, visit.now);
+                // A disabled link is as unknown as any, but to those whose claim was accepted before.
+                let hidden = !cast.settings.enabled && !has_own;
+                if hidden && (ticket.is_err() || visit.wait.is_some()) {
+                    Err(DenialCode::UnknownCast.into())
+                } else {
+                    ticket.map(|ticket| (cast.clone(), ticket))
+                }
+            }
+        };
+        if let Err(FlowError::Denied(denial)) = &known
+            && denial.code == DenialCode::UnknownCast
+        {
+            policy::attempts::check(visit.wait)?;
+        }
+        known
+    }
+
+    fn sign_owner(&self, session: &Session) -> String {
+        // Good as long as the session can live, and an hour more to read why it ended.
+        let expires = session
+            .ready_by
+            .plus_seconds(u64::from(session.time_limit_seconds) + 3600);
+        OwnerTicket {
+            session: session.id.clone(),
+            expires,
+        }
+        .sign(&self.keys)
+    }
+}
+
+impl<'a> ClaimAttempt<'a> {
+    /// A claim that has taken nothing yet. Which session it is for follows from its ticket, or from its idempotency key.
+    fn new(
+        plane: &'a ControlPlane,
+        cast: Arc<Cast>,
+        mut context: AdmissionContext<'a>,
+        ticket: &'a LaunchTicket,
+        request: &'a ClaimRequest,
+    ) -> Self {
+        // The ticket of a place stands for the claim that came for it, whatever that was called.
+        let key = request
+            .idempotency_key
+            .as_ref()
+            .filter(|_| ticket.place.is_none());
+        let nonce = key.map_or_else(
+            || ticket.nonce.clone(),
+            |key| {
+                // An anonymous caller is known by the address of the page, which the ticket keeps: repeated
+                // with the same ticket, the request is the same wherever it comes from.
+                let user = context.visitor.user.as_ref();
+                let caller = user.map_or(ticket.address.as_str(), |user| user.id.as_str());
+                Nonce::from_request(caller, key)
+            },
+        );
+        let content = key.map(|_| {
+            [
+                ticket.kasm_url.as_deref().unwrap_or_default(),
+                ticket.docker_network.as_deref().unwrap_or_default(),
+                if request.consent { "agreed" } else { "" },
+            ]
+        });
+        let id = SessionId::from_nonce(&cast.id, &nonce);
+        context.entry = Some(
+            ticket
+                .place
+                .clone()
+                .map_or_else(|| (id.clone(), false), |place| (place, true)),
+        );
+        Self {
+            plane,
+            cast,
+            context,
+            ticket,
+            request,
+            id,
+            nonce,
+            content,
+            proof: None,
+            window: None,
+            is_fresh: false,
+            lost: BTreeSet::new(),
+        }
+    }
+
+    /// Gives a session, or a place where there is none to be had now.
+    async fn serve(mut self, now: Timestamp) -> Result<ClaimOutcome, FlowError> {
+        self.plane.load_queue(&self.cast, &mut self.context).await?;
+        if self.context.waits(now) {
+            // Whoever was told that it is their turn asks the counts themselves.
+            self.context.forget_crowd();
+        }
+        let error = match self.give(now).await {
+            // A claim that comes again finds what the first one did; those who can wait do not end there.
+            Ok(session) => match outcome(&session).filter(|denial| {
+                self.context.has_waiting_room() && denial.code == DenialCode::NoCapacity
+            }) {
+                Some(denial) => denial.into(),
+                None => {
+                    let owner_ticket = self.plane.sign_owner(&session);
+                    return Ok(ClaimOutcome::Session(Box::new(Claimed {
+                        session,
+                        owner_ticket,
+                        resumed: self.context.not_applied.take(),
+                        left: self.context.left,
+                    })));
+                }
+            },
+            Err(error) => error,
+        };
+        Box::pin(self.enqueue(error))
+            .await
+            .map(ClaimOutcome::Queued)
+    }
+
+    /// Reserves and launches.
+    async fn give(&mut self, now: Timestamp) -> Result<Session, FlowError> {
+        let session = match self.prove(now).await? {
+            Some(earlier) => earlier,
+            None => self.reserve().await?,
+        };
+        let session = Box::pin(self.plane.deliver_assignment(session)).await?;
+        self.plane.launch(session).await
+    }
+}

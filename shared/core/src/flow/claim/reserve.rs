@@ -1,0 +1,393 @@
+//! Owns how a claim is evaluated and reserved. Claiming takes everything in one transaction, a session that was started ahead too.
+
+use std::sync::Arc;
+
+use super::ClaimAttempt;
+use crate::METRICS;
+use crate::address;
+use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
+use crate::cast::Cast;
+use crate::denial::DenialCode;
+use crate::flow::cache::Mark;
+use crate::flow::open::captcha_bond;
+use crate::flow::{FlowError, TRIES};
+use crate::ids::UserId;
+use crate::image::Image;
+use crate::persistent_profile;
+use crate::policy::{self, Admission, ProofFact, Resumption, Verdict};
+use crate::ports::{Fault, FaultKind, Reservation, Reserved};
+use crate::session::{
+    Charge, Launch, Origin, Owner, PoolMembership, RESERVED_SECONDS, Session, State,
+};
+use crate::time::Timestamp;
+use crate::viewing::Sharing;
+
+/// What the rules say of a claim that is not refused.
+enum Evaluated {
+    /// It may take what its admission says.
+    Admitted(Box<Admission>, Arc<Image>),
+    /// It has its session already.
+    Has(Box<Session>),
+}
+
+impl ClaimAttempt<'_> {
+    /// What the rules say at `now`.
+    pub(super) fn verdict(&self, now: Timestamp) -> Verdict {
+        policy::admit(&self.context.facts(self.window.as_ref(), now))
+    }
+
+    /// Asks for the proof where one is needed. Gives the session of an earlier claim like this one, if there is one.
+    pub(super) async fn prove(&mut self, now: Timestamp) -> Result<Option<Session>, FlowError> {
+        let user = self.context.visitor.user.as_ref();
+        // Whoever waits has shown it before.
+        if !policy::captcha::applies(&self.cast.settings, user) || self.context.waits(now) {
+            return Ok(None);
+        }
+        // Whoever is refused anyway, or was let in before, is not worth a check.
+        if let Verdict::Deny(denial) = self.verdict(now) {
+            return self.find_earlier(denial.into()).await.map(Some);
+        }
+        if let Some(session) = self.plane.store.session(&self.id).await? {
+            return self.same_request(session).map(Some);
+        }
+        self.check_proof(now).await;
+        Ok(None)
+    }
+
+    /// Asks whoever can tell whether the visitor's proof is good.
+    pub(super) async fn check_proof(&mut self, now: Timestamp) {
+        let token = self.request.captcha.as_deref();
+        (self.context.proof, self.proof) = match token.filter(|token| !token.is_empty()) {
+            Some(token) => self.ask_verifier(token, now).await,
+            None => (ProofFact::Missing, None),
+        };
+    }
+
+    async fn ask_verifier(&self, token: &str, now: Timestamp) -> (ProofFact, Option<Proof>) {
+        // The version before made challenges for addresses; its pages are good for a few minutes.
+        let [ticket, address] = [self.ticket.nonce.as_str(), self.ticket.address.as_str()]
+            .map(|holder| captcha_bond(&self.cast, holder));
+        let check = CaptchaCheck {
+            settings: &self.context.system.settings.captcha,
+            token,
+            bound_to: &[&ticket, &address],
+            address: self.context.visitor.address,
+            hostname: self.plane.urls.host(),
+            now,
+        };
+        match self.plane.captcha.verify(check).await {
+            CaptchaVerdict::Passed(proof) => (ProofFact::Passed, Some(proof)),
+            CaptchaVerdict::Failed(why) => {
+                tracing::info!(cast.id = %self.cast.id, why, "A CAPTCHA was not solved");
+                (ProofFact::Failed, None)
+            }
+            CaptchaVerdict::Unavailable(why) => {
+                tracing::error!(cast.id = %self.cast.id, why, "Nobody can check CAPTCHAs: visitors of this link are refused");
+                (ProofFact::Unchecked, None)
+            }
+        }
+    }
+
+    /// Evaluates and takes, again whenever what was judged turns out to be out of date.
+    pub(super) async fn reserve(&mut self) -> Result<Session, FlowError> {
+        self.refresh_system().await?;
+        for _ in 0..TRIES {
+            // Each decision has its own time: a window that others have moved on must not be judged by an earlier one.
+            let now = self.plane.clock.now();
+            let (admission, image) = match self.evaluate(now).await? {
+                Evaluated::Admitted(admission, image) => (*admission, image),
+                Evaluated::Has(session) => return Ok(*session),
+            };
+            let limit = admission.window.clone();
+            let mut reservation = self.build_reservation(admission, &image, now);
+            if !self.is_fresh && is_unguarded(&reservation) {
+                // No condition guards this reservation, so the settings themselves must be fresh.
+                self.read_again().await?;
+                self.is_fresh = true;
+                continue;
+            }
+            (reservation.session, reservation.staged) = self
+                .plane
+                .pick_staged(reservation.session, &self.lost)
+                .await?;
+            let mark = self.plane.cache.mark();
+            match self.plane.store.reserve(&reservation).await? {
+                Reserved::Placed => {
+                    self.context.left = reservation
+                        .window
+                        .as_ref()
+                        .zip(limit)
+                        .map(|(window, limit)| policy::ip_window::left(&limit, &window.after, now));
+                    note_reserved(&reservation.session, &self.cast);
+                    return Ok(reservation.session);
+                }
+                Reserved::StagedGone => {
+                    self.lost.extend(reservation.staged.map(|staged| staged.id));
+                }
+                refused => {
+                    let staged = reservation.staged.as_deref();
+                    self.plane.cache.return_staged(staged);
+                    if let Reserved::Already(session) = refused {
+                        return self.same_request(*session);
+                    }
+                    self.learn(refused, &reservation, now, mark).await?;
+                }
+            }
+        }
+        Err(Fault {
+            kind: FaultKind::Contention,
+            what: "reserve a session",
+            detail: format!("{TRIES} tries on {}", self.id),
+        }
+        .into())
+    }
+
+    /// What the rules say, and who has a session already.
+    async fn evaluate(&mut self, now: Timestamp) -> Result<Evaluated, FlowError> {
+        let error = match (self.verdict(now), self.context.image.clone()) {
+            (Verdict::Admit(admission), Some(image)) => {
+                return Ok(Evaluated::Admitted(Box::new(admission), image));
+            }
+            (Verdict::Resume(how), _) => {
+                return self
+                    .resume(how, now)
+                    .await
+                    .map(Box::new)
+                    .map(Evaluated::Has);
+            }
+            (Verdict::Deny(denial), _) => denial.into(),
+            // The image rule comes before any admission.
+            (Verdict::Admit(_), None) => DenialCode::ImageUnavailable.into(),
+        };
+        let earlier = self.find_earlier(error).await?;
+        Ok(Evaluated::Has(Box::new(earlier)))
+    }
+
+    /// Takes in why the reservation was not made, to be judged by it.
+    async fn learn(
+        &mut self,
+        refused: Reserved,
+        reservation: &Reservation,
+        now: Timestamp,
+        mark: Mark,
+    ) -> Result<(), FlowError> {
+        match refused {
+            Reserved::ConfigChanged => {
+                self.read_again().await?;
+                self.is_fresh = true;
+            }
+            Reserved::SoldOut => {
+                let mut emptied = Cast::clone(&self.cast);
+                emptied.counter.remaining = 0;
+                self.cast = Arc::new(emptied);
+                self.context.cast = Some(self.cast.clone());
+                let key = self.context.key.as_ref().unwrap_or(&self.cast.settings.key);
+                let cast = Some(self.cast.clone());
+                self.plane.cache.learn(key, cast, now, mark);
+            }
+            Reserved::QueueMoved(seen) => self.context.queue = Some(seen),
+            Reserved::WindowMoved(seen) => self.window = Some(seen),
+            Reserved::Full(kind) => {
+                self.context.full.insert(kind);
+                if let Some(quota) = reservation.quotas.iter().find(|quota| quota.kind == kind) {
+                    self.plane.cache.learn_full(&quota.key, now, mark);
+                }
+            }
+            Reserved::Uncounted(kind) => {
+                let system = &self.context.system;
+                self.plane.count_again(kind, &self.cast, system).await?;
+            }
+            Reserved::ProofUsed => self.context.proof = ProofFact::Failed,
+            // These end the claim, or send it to another staged session.
+            Reserved::Placed | Reserved::Already(_) | Reserved::StagedGone => {}
+        }
+        Ok(())
+    }
+
+    /// No condition of a reservation guards the deployment's settings, so a claim is judged by them
+    /// as they are now.
+    async fn refresh_system(&mut self) -> Result<(), Fault> {
+        let plane = self.plane;
+        let now = plane.clock.now();
+        let read = plane.cache.read_system(&*plane.store, now).await?;
+        if read.version != self.context.system.version {
+            self.context.system = read;
+            plane.gather_for(&self.cast, &mut self.context, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The visitor's own session, with the address to be opened in it written down.
+    async fn resume(&mut self, how: Resumption, now: Timestamp) -> Result<Session, FlowError> {
+        let own = self
+            .context
+            .own_session
+            .clone()
+            .ok_or(DenialCode::UnknownSession)?;
+        tracing::info!(session.id = %own.id, "Session {} is resumed", own.id);
+        self.context.not_applied = Some(how.not_applied);
+        let Some(url) = how.opens else { return Ok(own) };
+        let (id, known) = (own.id.clone(), own.clone());
+        let row = self
+            .plane
+            .move_session(&id, Some(own), |row| row.sent_to(url.clone(), now).ok())
+            .await?;
+        Ok(row.unwrap_or(known))
+    }
+
+    /// A claim that was accepted before is never refused afterwards: whoever comes back with its ticket finds its session.
+    async fn find_earlier(&self, error: FlowError) -> Result<Session, FlowError> {
+        match self.plane.store.session(&self.id).await? {
+            Some(session) => self.same_request(session),
+            None => Err(error),
+        }
+    }
+
+    /// Reads the cast as it is now; it is unknown when it is gone, or the key that the visitor came with opens it
+    /// no more.
+    pub(super) async fn read_again(&mut self) -> Result<(), FlowError> {
+        let plane = self.plane;
+        let (now, mark) = (plane.clock.now(), plane.cache.mark());
+        let key = self.context.key.as_ref().unwrap_or(&self.cast.settings.key);
+        let read = plane
+            .store
+            .cast(&self.cast.id)
+            .await?
+            .filter(|read| read.settings.answers_to(key, now))
+            .map(Arc::new);
+        plane.cache.learn(key, read.clone(), now, mark);
+        self.cast = read.ok_or(DenialCode::UnknownCast)?;
+        plane.gather_for(&self.cast, &mut self.context, now).await?;
+        plane.load_queue(&self.cast, &mut self.context).await?;
+        Ok(())
+    }
+
+    /// Everything that the claim takes when it is admitted.
+    fn build_reservation(
+        &self,
+        admission: Admission,
+        image: &Image,
+        now: Timestamp,
+    ) -> Reservation {
+        let (cast, context, plane) = (&self.cast, &self.context, self.plane);
+        let (settings, id) = (&image.settings, &self.id);
+        let key = admission
+            .window
+            .as_ref()
+            .map(|limit| plane.window_key(cast, limit.by, context.visitor));
+        let held = admission
+            .quotas
+            .iter()
+            .map(crate::quota::Quota::held)
+            .collect();
+        let shares = cast.settings.enable_sharing && settings.view_only.is_some();
+        let session = Session {
+            id: id.clone(),
+            rev: 1,
+            claim: None,
+            cast_id: cast.id.clone(),
+            cast_key: cast.settings.key.clone(),
+            cast_name: cast.settings.name.clone(),
+            error_url: cast.settings.error_url.clone(),
+            owner: self.make_owner(now),
+            charge: Charge {
+                count: admission.count,
+                window: key.clone(),
+                held,
+            },
+            launch: Launch::of(image, admission.network, admission.kasm_url.url),
+            origin: Origin {
+                address: address::hash(context.visitor.address, &plane.keys),
+                referrer: self.ticket.referrer.clone(),
+            },
+            created_at: now,
+            ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
+            ready_at: None,
+            entered_at: None,
+            time_limit_seconds: context
+                .grant
+                .time_limit_seconds(settings.session_time_limit_seconds),
+            grant: context.grant.clone(),
+            notes: if admission.kasm_url.ignored {
+                vec!["kasm-url-ignored".to_owned()]
+            } else {
+                Vec::new()
+            },
+            said: Vec::new(),
+            request: self.content.map(|content| plane.keys.fingerprint(&content)),
+            secret_key: plane.keys.sessions().name().to_owned(),
+            bootstrapped: None,
+            go: None,
+            profile: persistent_profile::carried(cast, image, context.visitor.user.as_ref()),
+            viewing: context.viewing(cast, image),
+            sharing: if shares {
+                Sharing::default().begun(&*plane.entropy)
+            } else {
+                Sharing::default()
+            },
+            pooled: None,
+            state: State::Reserved,
+            task: None,
+            due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
+        };
+        let window = admission.window.zip(key).map(|(limit, key)| {
+            policy::ip_window::take(&limit, key, self.window.as_ref(), id, now)
+        });
+        Reservation {
+            session,
+            cast_version: cast.version,
+            window,
+            quotas: admission.quotas,
+            proof: self.proof.clone(),
+            staged: None,
+            queue: self.queue_claim(now),
+        }
+    }
+
+    /// The user who has logged in, or a new anonymous one.
+    fn make_owner(&self, now: Timestamp) -> Owner {
+        let context = &self.context;
+        if let Some(user) = &context.visitor.user {
+            return Owner::User {
+                id: user.id.clone(),
+                name: user.name.clone(),
+            };
+        }
+        let hours = context.system.settings.anonymous_user_hours;
+        Owner::Anonymous {
+            id: UserId::of_session(&self.id),
+            group: self.cast.settings.anonymous_group_id.clone(),
+            expires_at: hours.map(|hours| now.plus_seconds(u64::from(hours) * 3600)),
+        }
+    }
+
+    /// A session that an idempotency key led to must have been asked for in the same way.
+    fn same_request(&self, session: Session) -> Result<Session, FlowError> {
+        let same = match (&session.request, &self.content) {
+            (None, None) => true,
+            (Some(print), Some(content)) => self.plane.keys.is_fingerprint(content, print),
+            _ => false,
+        };
+        if same {
+            Ok(session)
+        } else {
+            Err(DenialCode::RequestDiffers.into())
+        }
+    }
+}
+
+/// Whether a change of the cast's settings would not be noticed by the reservation.
+fn is_unguarded(reservation: &Reservation) -> bool {
+    reservation.session.charge.is_free()
+        && reservation.proof.is_none()
+        && reservation.queue.is_none()
+}
+
+fn note_reserved(session: &Session, cast: &Cast) {
+    let (id, key) = (&session.id, &cast.settings.key);
+    tracing::info!(cast.key = %key, session.id = %id, "Reserved session {id} for cast {key}");
+    tracing::info!(target: METRICS, claims = 1_u64, outcome = "accepted");
+    if let Some(PoolMembership { role, .. }) = &session.pooled {
+        tracing::info!(target: METRICS, staged = 1_u64, entry = role.as_str());
+    }
+}
