@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::admin_window::{AdminWindow, SEND};
 use crate::chrome::{
-    Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
 };
 use crate::page_audit::{check_accessibility, check_requests_and_size};
 
@@ -17,7 +17,7 @@ const WATCHED: Look = Look {
     ..DESK
 };
 /// The demo app's command, one word on each line, as the form takes it.
-async fn command(casting: &Casting) -> String {
+async fn command(casting: &CastingProgram) -> String {
     let image = casting
         .admin(
             Method::GET,
@@ -49,7 +49,7 @@ async fn visit(driver: &Driver, link: &str, refusal: Option<&str>) -> Client {
 
 #[tokio::test]
 async fn first_console_visit_creates_and_undoes_a_link() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let window = driver.window(DESK).await;
     let desk = AdminWindow {
         window: &window,
@@ -256,7 +256,7 @@ const PAGES: [(&str, &str); 31] = [
 
 #[tokio::test]
 async fn console_pages_are_accessible_small_and_self_contained() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let link = casting
         .link(&json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600}))
         .await;
@@ -369,7 +369,7 @@ async fn console_pages_are_accessible_small_and_self_contained() {
 
 #[tokio::test]
 async fn cast_is_managed_without_javascript() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let window = driver
         .window(Look {
             scripting: false,

@@ -102,9 +102,9 @@ impl Driver {
 }
 
 /// The program, with everything in memory.
-pub struct Casting(Program);
+pub struct CastingProgram(Program);
 
-impl Casting {
+impl CastingProgram {
     pub async fn start() -> Self {
         Self(
             Program::start(["--memory", "--port", "0", "--reach", "127.0.0.1"])

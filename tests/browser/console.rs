@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::admin_window::{AdminWindow, SEND};
 use crate::chrome::{
-    Casting, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
 };
 use crate::page_audit::check_accessibility;
 
@@ -22,7 +22,7 @@ async fn count(window: &Client, selector: &str) -> usize {
 }
 
 /// A window that has signed in with this key.
-async fn signed_in(driver: &Driver, casting: &Casting, key: &str) -> Client {
+async fn signed_in(driver: &Driver, casting: &CastingProgram, key: &str) -> Client {
     let window = driver.window(DESK).await;
     window
         .goto(&format!("{}/admin/sign-in#{key}", casting.url()))
@@ -45,7 +45,7 @@ async fn run(window: &Client, script: &str, arguments: &[Value]) -> Value {
 
 #[tokio::test]
 async fn read_only_user_sees_no_change_controls() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     casting.link(&json!({})).await;
     let cast = casting
         .admin(Method::GET, "casts?search=Test", &Value::Null)
@@ -166,7 +166,7 @@ async fn read_only_user_sees_no_change_controls() {
 
 #[tokio::test]
 async fn login_admits_administrators_and_rejects_others() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let window = driver.window(DESK).await;
     let desk = AdminWindow {
         window: &window,
@@ -213,7 +213,7 @@ async fn login_admits_administrators_and_rejects_others() {
 
 #[tokio::test]
 async fn focused_fields_are_not_hidden_by_the_button_bar() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     // What is hidden of the focused element by the bar, in pixels; and whether it is in the window at all.
     let hidden = "const at = document.activeElement, bar = document.querySelector('.form-end'); \
         if (!at.closest('.sheet') || bar.contains(at)) return [null, at.id || at.name]; \
@@ -286,7 +286,7 @@ async fn focused_fields_are_not_hidden_by_the_button_bar() {
 
 #[tokio::test]
 async fn stale_form_shows_conflict_and_keeps_input() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let fields = json!({"name": "Desk", "description": "Plain", "max_live_sessions": 5});
     casting.link(&fields).await;
     let cast = casting
@@ -378,7 +378,7 @@ async fn stale_form_shows_conflict_and_keeps_input() {
 
 #[tokio::test]
 async fn console_watches_unshares_and_anonymises_a_session() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let fields =
         json!({"enable_sharing": true, "allow_anonymous_viewers": true, "disable_tips": true});
     let owner = driver.window(DESK).await;

@@ -12,7 +12,7 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
 use crate::page_audit::check_accessibility;
 
 /// A page of another site with this link in it, by the lines that its administrator is given. Returns its port.
@@ -69,7 +69,7 @@ async fn into_new_window(window: &Client) {
     window.switch_to_window(new).await.expect("switches");
 }
 
-async fn sessions(casting: &Casting) -> usize {
+async fn sessions(casting: &CastingProgram) -> usize {
     casting.admin(Method::GET, "sessions", &Value::Null).await["items"]
         .as_array()
         .expect("sessions")
@@ -78,7 +78,7 @@ async fn sessions(casting: &Casting) -> usize {
 
 #[tokio::test]
 async fn embedded_link_opens_the_session_in_a_new_window() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     for (name, fields, look) in [
         ("plain", json!({}), DESK),
         (
@@ -155,7 +155,7 @@ async fn embedded_link_opens_the_session_in_a_new_window() {
 
 #[tokio::test]
 async fn embedded_login_opens_a_new_window() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let port = other_site(
         &casting
             .link(&json!({"allow_anonymous": false, "restrict_to_referrers": ["127.0.0.1"]}))
@@ -195,7 +195,7 @@ async fn embedded_login_opens_a_new_window() {
 
 #[tokio::test]
 async fn embedded_refusal_is_shown_on_listed_sites_only() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let fields = json!({"restrict_to_referrers": ["127.0.0.1"], "limit_total_sessions": true, "sessions_remaining": 0});
     let port = other_site(&casting.link(&fields).await).await;
     let window = driver.window(DESK).await;

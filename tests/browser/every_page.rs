@@ -5,7 +5,7 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::chrome::{Casting, DESK, Driver, Look, shoot, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, shoot, wait_for};
 use crate::page_audit::{check_accessibility, check_requests_and_size};
 use crate::pages::provider;
 
@@ -47,7 +47,7 @@ impl Round<'_> {
 
 #[tokio::test]
 async fn visitor_pages_are_accessible_small_and_self_contained() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let captcha = json!({"captcha_kind": "turnstile", "captcha_site_key": "site", "captcha_secret_key": "hush",
         "captcha_verify_url": format!("{}/siteverify", provider().await)});
     casting.admin(Method::PATCH, "settings", &captcha).await;

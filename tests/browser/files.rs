@@ -5,7 +5,7 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, into_app, shoot, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, wait_for};
 use crate::inner::{Inner, shows};
 
 /// Bob opens the link; gives the session that he comes into.
@@ -44,7 +44,7 @@ async fn enter(window: &Client, link: &str, host: &str) -> String {
 
 #[tokio::test]
 async fn streamed_browser_profile_persists() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let inner = Inner::serve().await;
     let link = casting
         .link(&json!({

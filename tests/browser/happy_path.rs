@@ -3,11 +3,11 @@
 use casting_tests::processes::{soon, with_environment};
 use fantoccini::Locator;
 
-use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
 
 #[tokio::test]
 async fn demo_link_opens_a_session_that_ends_cleanly() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let window = driver.window(DESK).await;
     window
         .goto(&format!("{}/cast/welcome", casting.url()))
@@ -108,7 +108,7 @@ async fn demo_link_opens_a_session_that_ends_cleanly() {
 
 #[tokio::test]
 async fn button_claims_without_javascript() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let window = driver
         .window(Look {
             scripting: false,

@@ -8,7 +8,7 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, text, wait_for};
 
 /// A page without any policy of its own; it has a frame, so that a page which shows it can be told by counting.
 const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Hostile</title><body><h1>Hostile page</h1><iframe srcdoc=x></iframe>";
@@ -21,7 +21,7 @@ struct Attacked {
 }
 
 impl Attacked {
-    async fn start(driver: &Driver, casting: &Casting) -> Self {
+    async fn start(driver: &Driver, casting: &CastingProgram) -> Self {
         let command = "printf '%s' \"$PAGE\" > index.html; exec python3 -m http.server $PORT --bind 127.0.0.1";
         let image = json!({
             "name": "Hostile page", "container_image": "local/hostile-page", "command": ["sh", "-c", command],
@@ -123,7 +123,7 @@ async fn click(window: &Client, selector: &str) {
 
 #[tokio::test]
 async fn a_page_of_the_app_cannot_act_as_the_owner() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let attacked = Attacked::start(&driver, &casting).await;
     let window = &attacked.window;
     assert_ne!(attacked.viewer, attacked.app);
@@ -142,7 +142,7 @@ async fn a_page_of_the_app_cannot_act_as_the_owner() {
 
 #[tokio::test]
 async fn a_page_of_another_site_cannot_act_in_a_session() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let attacked = Attacked::start(&driver, &casting).await;
     let window = &attacked.window;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;

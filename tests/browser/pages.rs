@@ -10,11 +10,11 @@ use fantoccini::Locator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
 
 #[tokio::test]
 async fn page_solves_the_proof_of_work_and_claims() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let link = casting.link(&json!({"require_captcha": true})).await;
     let window = driver.window(DESK).await;
     window.goto(&link).await.expect("opens");
@@ -39,7 +39,7 @@ async fn page_solves_the_proof_of_work_and_claims() {
 
 #[tokio::test]
 async fn dynamic_url_is_shown_before_the_start() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let link = casting.link(&json!({"allow_dynamic_kasm_url": true})).await;
     let window = driver.window(DESK).await;
     window
@@ -62,7 +62,7 @@ async fn dynamic_url_is_shown_before_the_start() {
 
 #[tokio::test]
 async fn refusal_pages_are_readable_without_console_errors() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let limited =
         json!({"limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 600});
     let limited = casting.link(&limited).await;
@@ -141,7 +141,7 @@ fn closed() -> Value {
 
 #[tokio::test]
 async fn login_link_goes_through_the_provider_and_back() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let link = casting
         .link(&json!({"allow_anonymous": false, "allow_resume": true}))
         .await;
@@ -190,7 +190,7 @@ async fn login_link_goes_through_the_provider_and_back() {
 
 #[tokio::test]
 async fn maintenance_has_its_own_message() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     casting
         .admin(Method::PATCH, "settings", &json!({"max_sessions": 0}))
         .await;
@@ -228,7 +228,7 @@ const PICTURE: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="1100" h
 
 #[tokio::test]
 async fn captcha_widget_must_be_solved_and_its_proof_is_sent() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let settings = json!({"captcha_kind": "turnstile", "captcha_site_key": "site", "captcha_secret_key": "hush",
         "captcha_verify_url": format!("{}/siteverify", provider().await)});
     casting.admin(Method::PATCH, "settings", &settings).await;
@@ -279,7 +279,7 @@ async fn captcha_widget_must_be_solved_and_its_proof_is_sent() {
 
 #[tokio::test]
 async fn background_image_is_shown() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let picture = format!("{}/background.svg", provider().await);
     let link = casting
         .link(&json!({"background_url": picture, "allow_dynamic_kasm_url": true}))

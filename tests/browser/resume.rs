@@ -4,7 +4,7 @@ use casting_tests::processes::soon;
 use fantoccini::{Client, Locator};
 use serde_json::json;
 
-use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
 
 async fn click(window: &Client, selector: &str) {
     let found = window.find(Locator::Css(selector)).await.expect(selector);
@@ -18,7 +18,7 @@ async fn session_of(window: &Client) -> String {
 
 #[tokio::test]
 async fn user_resumes_the_last_session_of_a_used_up_link() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let fields = json!({"allow_anonymous": false, "allow_resume": true, "disable_tips": true,
         "allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 1});
     let link = casting.link(&fields).await;

@@ -3,12 +3,12 @@
 use fantoccini::Locator;
 use serde_json::json;
 
-use crate::chrome::{Casting, DESK, Driver, Look, console, into_app, shoot, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, wait_for};
 use crate::page_audit::check_accessibility;
 
 #[tokio::test]
 async fn second_browser_waits_and_enters_automatically() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let link = casting
         .link(&json!({"max_live_sessions": 1, "waiting_room": true}))
         .await;

@@ -4,12 +4,12 @@ use casting_tests::processes::{soon, with_environment};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::chrome::{Casting, DESK, Driver, into_app, shoot, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, wait_for};
 use crate::inner::{Inner, shows, size, type_in};
 
 #[tokio::test]
 async fn streamed_browser_opens_the_url_and_takes_input() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let inner = Inner::serve().await;
     let fields = json!({"image_id": casting.image("Browser").await, "allow_dynamic_kasm_url": true, "dynamic_kasm_url_hosts": ["127.0.0.1"]});
     let link = casting.link(&fields).await;

@@ -4,7 +4,7 @@ use casting_tests::processes::{soon, with_environment};
 use fantoccini::{Client, Locator};
 use serde_json::json;
 
-use crate::chrome::{Casting, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
 use crate::inner::{Inner, shows, size, type_in};
 
 /// Clicks what the selector finds; again where the page has drawn it anew meanwhile.
@@ -31,7 +31,7 @@ async fn is_there(window: &Client, selector: &str) -> bool {
 
 #[tokio::test]
 async fn panel_and_tips_follow_the_link_and_end_the_session() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     for (name, look) in [
         ("desk", DESK),
         ("dark", Look { dark: true, ..DESK }),
@@ -102,7 +102,7 @@ async fn panel_and_tips_follow_the_link_and_end_the_session() {
 async fn viewers_only_watch_until_given_control() {
     let (driver, casting, inner) = (
         Driver::start().await,
-        Casting::start().await,
+        CastingProgram::start().await,
         Inner::serve().await,
     );
     let fields = json!({
@@ -224,7 +224,7 @@ async fn viewers_only_watch_until_given_control() {
 async fn shared_screen_follows_the_owners_window() {
     let (driver, casting, inner) = (
         Driver::start().await,
-        Casting::start().await,
+        CastingProgram::start().await,
         Inner::serve().await,
     );
     let fields = json!({
@@ -254,7 +254,7 @@ async fn shared_screen_follows_the_owners_window() {
 async fn resume_with_another_url_opens_it() {
     let (driver, casting, inner) = (
         Driver::start().await,
-        Casting::start().await,
+        CastingProgram::start().await,
         Inner::serve().await,
     );
     let fields = json!({
@@ -311,7 +311,7 @@ async fn resume_with_another_url_opens_it() {
 
 #[tokio::test]
 async fn session_warns_before_it_ends_and_shows_the_reason() {
-    let (driver, casting) = (Driver::start().await, Casting::start().await);
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     // The shortest that can be set: a minute.
     let limits = [
         (

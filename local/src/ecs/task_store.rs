@@ -32,7 +32,7 @@ pub(super) struct TaskStore {
 
 impl std::fmt::Debug for TaskStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fleet")
+        f.debug_struct("TaskStore")
             .field("options", &self.options)
             .finish_non_exhaustive()
     }

@@ -10,12 +10,12 @@ use casting_core::session::{Charge, EndReason};
 use casting_core::testing::{NOON, cast, image, session};
 
 use crate::database::Database;
-use crate::wire::{Plan, Trouble};
+use crate::wire::{InjectedFault, Plan};
 
-use Trouble::{Conflict, InternalError, LoseAnswer, LoseRequest, Refuse, Throttle};
+use InjectedFault::{Conflict, InternalError, LoseAnswer, LoseRequest, Refuse, Throttle};
 
 /// What can go wrong with a write that is then tried again.
-const PASSING: [&[Trouble]; 7] = [
+const PASSING: [&[InjectedFault]; 7] = [
     &[LoseAnswer],
     &[LoseRequest],
     &[InternalError],
@@ -29,14 +29,14 @@ const PASSING: [&[Trouble]; 7] = [
 async fn lost_answer_of_a_write_is_recovered_exactly_once() {
     let database = Database::open().await;
     let still = database.store(Plan::default());
-    for (n, troubles) in (0..).zip(PASSING) {
-        let store = || database.store(Plan::next(troubles));
+    for (n, injected) in (0..).zip(PASSING) {
+        let store = || database.store(Plan::next(injected));
         let mut cast = cast(n);
         cast.counter.remaining = 5;
         assert_eq!(
             store().create_cast(&cast, None).await,
             Ok(Created::Done),
-            "{troubles:?}: create"
+            "{injected:?}: create"
         );
 
         let mut after = cast.clone();
@@ -48,7 +48,7 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
                 .replace_cast(&cast, &after, CounterChange::Keep, None)
                 .await,
             Ok(Replaced::Done),
-            "{troubles:?}: replace"
+            "{injected:?}: replace"
         );
 
         for (count, m) in [(None, n), (Some(0), n + 100)] {
@@ -69,7 +69,7 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
             assert_eq!(
                 store().reserve(&reservation).await,
                 Ok(Reserved::Placed),
-                "{troubles:?}: reserve"
+                "{injected:?}: reserve"
             );
             let over = session
                 .ended(EndReason::NoCapacity, NOON)
@@ -84,12 +84,12 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
                     .counter
                     .remaining,
                 taken,
-                "{troubles:?}"
+                "{injected:?}"
             );
             assert_eq!(
                 store().save_session(&session, &over).await,
                 Ok(Saved::Done),
-                "{troubles:?}: save"
+                "{injected:?}: save"
             );
             assert_eq!(
                 still
@@ -100,13 +100,13 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
                     .counter
                     .remaining,
                 5,
-                "{troubles:?}"
+                "{injected:?}"
             );
         }
         assert_eq!(
             store().delete_cast(&after, None).await,
             Ok(Saved::Done),
-            "{troubles:?}: delete"
+            "{injected:?}: delete"
         );
 
         let image = image(n);
@@ -115,12 +115,12 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
                 .put_record(&image, None, None)
                 .await,
             Ok(Saved::Done),
-            "{troubles:?}: image"
+            "{injected:?}: image"
         );
         assert_eq!(
             (&store() as &dyn Store).delete_record(&image, None).await,
             Ok(Saved::Done),
-            "{troubles:?}: no image"
+            "{injected:?}: no image"
         );
 
         let refusals = [RefusalCount {
@@ -133,12 +133,12 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
         assert_eq!(
             store().add_refusals(&refusals).await,
             Ok(()),
-            "{troubles:?}: count"
+            "{injected:?}: count"
         );
         assert_eq!(
             still.refusals(refusals[0].cast_id.as_ref(), 0).await,
             Ok(refusals.to_vec()),
-            "{troubles:?}: counted once"
+            "{injected:?}: counted once"
         );
     }
 }
@@ -147,7 +147,7 @@ async fn lost_answer_of_a_write_is_recovered_exactly_once() {
 async fn abandoned_write_reports_what_is_known() {
     let database = Database::open().await;
     let mut running = Vec::new();
-    for (name, troubles, kind, calls) in [
+    for (name, injected, kind, calls) in [
         ("always busy", vec![Conflict; 99], FaultKind::Contention, 20),
         (
             "always throttled",
@@ -170,7 +170,7 @@ async fn abandoned_write_reports_what_is_known() {
         ),
         ("not allowed", vec![Refuse], FaultKind::Refused, 1),
     ] {
-        let plan = Plan::next(&troubles);
+        let plan = Plan::next(&injected);
         let store = database.store(plan.clone());
         running.push(tokio::spawn(async move {
             let answer = store.create_cast(&cast(1), None).await;

@@ -26,14 +26,14 @@ pub struct Plan {
     /// Too many calls.
     pub throttle: f64,
     /// What happens to the next calls that write, the last one first.
-    pub next_writes: Arc<Mutex<Vec<Trouble>>>,
+    pub next_writes: Arc<Mutex<Vec<InjectedFault>>>,
     /// How many calls were made.
     pub calls: Arc<AtomicU32>,
 }
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum InjectedFault {
     LoseAnswer,
     LoseRequest,
     Conflict,
@@ -65,14 +65,14 @@ impl Wire {
             .and_then(|target| target.split('.').nth(1))
             .unwrap_or_default()
             .to_owned();
-        let trouble = self.plan.trouble(&operation);
-        match trouble {
-            Some(Trouble::LoseRequest) => return Err(lost()),
-            Some(Trouble::Conflict) => return Ok(conflict(&operation, request.body())),
-            Some(Trouble::Throttle) => return Ok(error(400, "ThrottlingException", "")),
-            Some(Trouble::Refuse) => return Ok(error(400, "AccessDeniedException", "")),
-            Some(Trouble::InternalError) => return Ok(error(500, "InternalServerError", "")),
-            Some(Trouble::LoseAnswer) | None => {}
+        let injected_fault = self.plan.injected_fault(&operation);
+        match injected_fault {
+            Some(InjectedFault::LoseRequest) => return Err(lost()),
+            Some(InjectedFault::Conflict) => return Ok(conflict(&operation, request.body())),
+            Some(InjectedFault::Throttle) => return Ok(error(400, "ThrottlingException", "")),
+            Some(InjectedFault::Refuse) => return Ok(error(400, "AccessDeniedException", "")),
+            Some(InjectedFault::InternalError) => return Ok(error(500, "InternalServerError", "")),
+            Some(InjectedFault::LoseAnswer) | None => {}
         }
         let request = request
             .try_into_http1x()
@@ -88,7 +88,7 @@ impl Wire {
             .await
             .map_err(|error| ConnectorError::io(error.into()))?
             .to_bytes();
-        if trouble == Some(Trouble::LoseAnswer) {
+        if injected_fault == Some(InjectedFault::LoseAnswer) {
             return Err(lost());
         }
         HttpResponse::try_from(http::Response::from_parts(parts, SdkBody::from(body)))
@@ -98,28 +98,32 @@ impl Wire {
 
 impl Plan {
     /// These troubles, in this order, for the next calls that write.
-    pub fn next(troubles: &[Trouble]) -> Self {
+    pub fn next(injected: &[InjectedFault]) -> Self {
         Self {
-            next_writes: Arc::new(Mutex::new(troubles.iter().rev().copied().collect())),
+            next_writes: Arc::new(Mutex::new(injected.iter().rev().copied().collect())),
             ..Self::default()
         }
     }
 
-    fn trouble(&self, operation: &str) -> Option<Trouble> {
+    fn injected_fault(&self, operation: &str) -> Option<InjectedFault> {
         let writes = matches!(operation, "PutItem" | "DeleteItem" | "TransactWriteItems");
-        if writes && let Some(trouble) = self.next_writes.lock().expect("not poisoned").pop() {
-            return Some(trouble);
+        if writes && let Some(injected_fault) = self.next_writes.lock().expect("not poisoned").pop()
+        {
+            return Some(injected_fault);
         }
         let mut dice = fastrand::f64();
         let shares = [
-            (self.lose_answer, Trouble::LoseAnswer),
-            (self.lose_request, Trouble::LoseRequest),
-            (self.throttle, Trouble::Throttle),
-            (if writes { self.conflict } else { 0.0 }, Trouble::Conflict),
+            (self.lose_answer, InjectedFault::LoseAnswer),
+            (self.lose_request, InjectedFault::LoseRequest),
+            (self.throttle, InjectedFault::Throttle),
+            (
+                if writes { self.conflict } else { 0.0 },
+                InjectedFault::Conflict,
+            ),
         ];
-        for (share, trouble) in shares {
+        for (share, injected_fault) in shares {
             if dice < share {
-                return Some(trouble);
+                return Some(injected_fault);
             }
             dice -= share;
         }

@@ -1,5 +1,5 @@
 //! Owns what is done with a form whose thing somebody else has changed since it was made: who changed what is told, what the form left as it was is
-//! taken over, and what was typed stays. Must not know which nouns there are.
+//! taken over, and what was typed stays. Must not know which resources there are.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::service::failure::Failure;
 /// How many changes are told at most; whoever has missed more loads the page anew.
 const FLASH_COOKIE: u32 = 20;
 
-/// What was typed, over what others have changed; `messages` then say what that was, and the form can be sent again. Remarks that are about
+/// What was typed, over what others have changed; `messages` then say what that was, and the form can be sent again. Messages that are about
 /// something else leave all as it is.
 pub(super) async fn merge_stale_form(
     request: &ConsoleRequest<'_>,
