@@ -2,13 +2,11 @@
 
 use casting_core::ids::SessionId;
 use casting_core::policy::NotApplied;
-use casting_core::{ClaimRequest, Claimed, PublicUrls};
+use casting_core::{ClaimRequest, Claimed, PublicUrls, captcha_provider};
 use casting_web::credentials::{SetCookie, owner_cookie};
 use casting_web::{Problem, Reply, Request, RequestContext, RequestError, body, reply};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-
-use crate::widget;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,8 +61,7 @@ pub(crate) fn read(request: &Request) -> Result<ClaimRequest, Problem> {
     let field = |name: &str| form.field(name).filter(|value| !value.is_empty());
     Ok(ClaimRequest {
         ticket: field("ticket").unwrap_or_default().to_owned(),
-        captcha: widget::FIELDS
-            .into_iter()
+        captcha: captcha_provider::fields()
             .find_map(field)
             .map(str::to_owned),
         consent: field("consent") == Some("yes"),

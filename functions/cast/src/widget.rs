@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use casting_core::CaptchaNeed;
-use casting_core::captcha::{CAPTCHA_ACTION, CaptchaKind};
+use casting_core::captcha::CAPTCHA_ACTION;
+use casting_core::{CaptchaNeed, captcha_provider};
 use casting_web::page::ThirdPartyScript;
 use url::form_urlencoded::byte_serialize;
 
@@ -11,6 +11,8 @@ use url::form_urlencoded::byte_serialize;
 #[derive(Clone, Debug)]
 pub(crate) struct Widget<'a> {
     pub(crate) kind: &'static str,
+    /// The form fields in which a proof may come, separated by spaces.
+    pub(crate) fields: String,
     pub(crate) site_key: &'a str,
     /// The class by which the provider's script finds its box; `None` for kinds without one.
     pub(crate) class: Option<&'static str>,
@@ -20,54 +22,28 @@ pub(crate) struct Widget<'a> {
     pub(crate) foreign: Option<ThirdPartyScript<'a>>,
 }
 
-/// The fields in which a proof may come, ours first.
-pub(crate) const FIELDS: [&str; 4] = [
-    "captcha",
-    "g-recaptcha-response",
-    "h-captcha-response",
-    "cf-turnstile-response",
-];
-
-const GOOGLE: &str = "https://www.google.com/recaptcha/ https://www.gstatic.com/recaptcha/ https://recaptcha.google.com/recaptcha/";
-const HCAPTCHA: &str = "https://hcaptcha.com https://*.hcaptcha.com";
-const TURNSTILE: &str = "https://challenges.cloudflare.com";
-
 impl<'a> Widget<'a> {
     pub(crate) fn of(need: &'a CaptchaNeed) -> Self {
         let site_key = need.site_key.as_deref().unwrap_or_default();
-        let (class, script, sources): (_, Cow<'static, str>, _) = match need.kind {
-            CaptchaKind::Altcha => (None, "".into(), ""),
-            CaptchaKind::RecaptchaV2 => (
-                Some("g-recaptcha"),
-                "https://www.google.com/recaptcha/api.js".into(),
-                GOOGLE,
-            ),
-            CaptchaKind::RecaptchaV3 => {
-                let key: String = byte_serialize(site_key.as_bytes()).collect();
-                (
-                    None,
-                    format!("https://www.google.com/recaptcha/api.js?render={key}").into(),
-                    GOOGLE,
-                )
-            }
-            CaptchaKind::Hcaptcha => (
-                Some("h-captcha"),
-                "https://js.hcaptcha.com/1/api.js".into(),
-                HCAPTCHA,
-            ),
-            CaptchaKind::Turnstile => (
-                Some("cf-turnstile"),
-                "https://challenges.cloudflare.com/turnstile/v0/api.js".into(),
-                TURNSTILE,
-            ),
-        };
+        let provider = need.kind.provider();
+        let foreign = provider.script.map(|script| ThirdPartyScript {
+            script: match script.site_key_parameter {
+                None => Cow::Borrowed(script.url),
+                Some(name) => {
+                    let key: String = byte_serialize(site_key.as_bytes()).collect();
+                    format!("{}?{name}={key}", script.url).into()
+                }
+            },
+            sources: script.sources,
+        });
         Self {
             kind: need.kind.as_str(),
+            fields: captcha_provider::fields().collect::<Vec<_>>().join(" "),
             site_key,
-            class,
+            class: provider.box_class,
             challenge: need.challenge.as_deref(),
             action: CAPTCHA_ACTION,
-            foreign: (!script.is_empty()).then_some(ThirdPartyScript { script, sources }),
+            foreign,
         }
     }
 
@@ -80,6 +56,20 @@ impl<'a> Widget<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use casting_core::captcha::CaptchaKind;
+
+    #[test]
+    fn page_knows_the_fields_that_bring_a_proof() {
+        let need = CaptchaNeed {
+            kind: CaptchaKind::Altcha,
+            site_key: None,
+            challenge: None,
+        };
+        assert_eq!(
+            Widget::of(&need).fields,
+            "captcha cf-turnstile-response g-recaptcha-response h-captcha-response"
+        );
+    }
 
     #[test]
     fn captcha_widgets_load_only_their_sources() {

@@ -29,7 +29,7 @@
   if (framed) document.addEventListener('visibilitychange', () => sent && document.visibilityState === 'visible' && again());
   addEventListener('pageshow', (event) => event.persisted && again('#started'));
 
-  const hasProof = () => ['captcha', 'g-recaptcha-response', 'h-captcha-response', 'cf-turnstile-response'].some((name) => form.elements[name]?.value);
+  const hasProof = () => form.dataset.proofFields.split(' ').some((name) => form.elements[name]?.value);
   let proving, wanted;
   const prove = async (submit = true) => {
     wanted ||= submit;

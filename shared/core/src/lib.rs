@@ -30,8 +30,8 @@ pub const METRICS: &str = "casting_metrics";
 
 // Modules are named without their folder: `casting_core::cast`.
 pub use admission::{
-    address, address_rules, captcha, denial, open_hours, policy, public_host, quota, rate_limit,
-    reference, referrer, url_rules, window,
+    address, address_rules, captcha, captcha_provider, denial, open_hours, policy, public_host,
+    quota, rate_limit, reference, referrer, url_rules, window,
 };
 pub use flow::{
     AuthError, Bootstrap, CHANGE_SECONDS, CaptchaNeed, Cause, ClaimOffer, ClaimOutcome,

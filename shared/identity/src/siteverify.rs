@@ -42,8 +42,9 @@ pub async fn verify(
         verify_url,
         ..
     } = check.settings;
-    let (Some(secret), Some(own_url)) = (own_secret.or(secret_key.as_deref()), own_url(*kind))
-    else {
+    let provider = kind.provider();
+    let secret = own_secret.or(secret_key.as_deref());
+    let (Some(secret), Some(own_url)) = (secret, provider.verify_url) else {
         return CaptchaVerdict::Unavailable("no secret key is set".into());
     };
     let url = verify_url.as_deref().unwrap_or(own_url);
@@ -53,7 +54,12 @@ pub async fn verify(
         ("response", check.token),
         ("remoteip", &address),
     ];
-    if let (CaptchaKind::Hcaptcha, Some(site_key)) = (kind, check.settings.site_key.as_deref()) {
+    if let Some(site_key) = check
+        .settings
+        .site_key
+        .as_deref()
+        .filter(|_| provider.sends_site_key)
+    {
         form.push(("sitekey", site_key));
     }
     match ask(client, url, &form).await {
@@ -86,17 +92,6 @@ async fn ask(client: &Client, url: &str, form: &[(&str, &str)]) -> Result<Answer
     }
     serde_json::from_slice(&body)
         .map_err(|error| format!("the provider's answer cannot be read: {error}"))
-}
-
-const fn own_url(kind: CaptchaKind) -> Option<&'static str> {
-    match kind {
-        CaptchaKind::Altcha => None,
-        CaptchaKind::RecaptchaV2 | CaptchaKind::RecaptchaV3 => {
-            Some("https://www.google.com/recaptcha/api/siteverify")
-        }
-        CaptchaKind::Hcaptcha => Some("https://api.hcaptcha.com/siteverify"),
-        CaptchaKind::Turnstile => Some("https://challenges.cloudflare.com/turnstile/v0/siteverify"),
-    }
 }
 
 /// Codes that blame what the visitor brought. All others blame us or the provider, and nobody can say whether somebody was there.
@@ -136,8 +131,7 @@ fn judge(
         Some(host) if !host.eq_ignore_ascii_case(hostname) => {
             return failed(format!("solved on {}", shorten(host)));
         }
-        // hCaptcha leaves it out where an account says so; the others always say it.
-        None if settings.kind != CaptchaKind::Hcaptcha => {
+        None if !settings.kind.provider().may_omit_host => {
             return failed("solved on no host".into());
         }
         _ => {}
@@ -145,7 +139,7 @@ fn judge(
     if let Some(why) = wrong_action(settings.kind, answer.action.as_deref()) {
         return failed(why);
     }
-    if settings.kind == CaptchaKind::RecaptchaV3 {
+    if settings.kind.provider().has_score {
         let least = f64::from(settings.min_score_percent) / 100.0;
         match answer.score {
             // Not «below»: a score that is no number passes nowhere.
@@ -167,10 +161,8 @@ fn judge(
     })
 }
 
-/// reCAPTCHA v3 always names the action; Turnstile does when the widget named one, as ours does; the others know none.
 fn wrong_action(kind: CaptchaKind, action: Option<&str>) -> Option<String> {
-    let named = matches!(kind, CaptchaKind::RecaptchaV3 | CaptchaKind::Turnstile);
-    (named && action != Some(CAPTCHA_ACTION)).then(|| {
+    (kind.provider().names_action && action != Some(CAPTCHA_ACTION)).then(|| {
         format!(
             "solved for the action {}",
             shorten(action.unwrap_or("none"))

@@ -50,11 +50,6 @@ impl CaptchaKind {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
-
-    /// Whether the provider gives out a site key and a secret key, without which it works for nobody.
-    pub const fn needs_keys(self) -> bool {
-        !matches!(self, Self::Altcha)
-    }
 }
 
 /// How visitors are checked; one for the whole deployment.

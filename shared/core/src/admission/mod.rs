@@ -3,6 +3,7 @@
 pub mod address;
 pub mod address_rules;
 pub mod captcha;
+pub mod captcha_provider;
 pub mod denial;
 pub mod open_hours;
 pub mod policy;

@@ -1,5 +1,7 @@
 //! Owns the fields of the deployment's settings as they are asked for. Must not know what a field may hold (see `system_form`).
 
+use casting_core::captcha_provider;
+
 use crate::console::field::{Field, Kind, Resource, Section};
 
 /// The deployment's settings.
@@ -14,13 +16,7 @@ pub static SETTINGS: Resource = Resource {
                 Field::new(
                     "captcha_kind",
                     "Kind",
-                    Kind::Choice(&[
-                        ("altcha", "ALTCHA: proof of work, no third party, no keys"),
-                        ("turnstile", "Cloudflare Turnstile"),
-                        ("recaptcha-v2", "Google reCAPTCHA v2"),
-                        ("recaptcha-v3", "Google reCAPTCHA v3"),
-                        ("hcaptcha", "hCaptcha"),
-                    ]),
+                    Kind::Choice(&captcha_provider::CHOICES),
                     "",
                 ),
                 Field::line(
