@@ -10,11 +10,25 @@ use casting_tests::program::Program;
 use fantoccini::{Client, ClientBuilder, Locator};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use tokio::process::{Child, Command};
+use tokio::process::{ChildStdin, Command};
+
+/// Starts chromedriver on a port (`$1`) with a folder (`$0`) for its browsers, and ends both with
+/// its input: also when a test fails or the suite is killed, which closes the pipe.
+const KEEPER: &str = r#"
+mkdir "$0"
+TMPDIR="$0" chromedriver "--port=$1" >/dev/null 2>&1 &
+driver=$!
+cat >/dev/null
+kill "$driver"
+pkill -KILL -f -- "--user-data-dir=$0"
+wait
+rm -rf "$0"
+"#;
 
 /// chromedriver, for as long as it is held.
 pub struct Driver {
-    _child: Child,
+    /// The input of what keeps it.
+    _input: ChildStdin,
     url: String,
 }
 
@@ -42,21 +56,23 @@ impl Driver {
             .and_then(|listener| listener.local_addr())
             .expect("a port")
             .port();
-        let child = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
+        let folder = std::env::temp_dir().join(format!("casting-browser-{port}"));
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER])
+            .arg(folder)
+            .arg(port.to_string())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn();
-        let child =
-            child.expect("chromedriver; on Debian it comes with the package chromium-driver");
+        let input = keeper.expect("a shell").stdin.take().expect("its input");
         let url = format!("http://127.0.0.1:{port}");
         let http = web_client::build(Duration::from_secs(2)).expect("a client");
         assert!(
             soon(async || http.get(format!("{url}/status")).send().await.is_ok()).await,
-            "chromedriver answers"
+            "chromedriver answers; on Debian it comes with the package chromium-driver"
         );
-        Self { _child: child, url }
+        Self { _input: input, url }
     }
 
     /// A window of a browser that nobody has used before.
