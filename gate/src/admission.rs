@@ -4,11 +4,11 @@
 use axum::http::header::{HOST, ORIGIN, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
-use casting_core::ids::SessionId;
-use casting_core::keys::SessionSecret;
-use casting_core::session_origin::SessionOrigin;
-use casting_core::ticket::SessionTicket;
-use casting_core::time::Timestamp;
+use casting_protocol::ids::SessionId;
+use casting_protocol::keys::SessionSecret;
+use casting_protocol::session_origin::SessionOrigin;
+use casting_protocol::ticket::SessionTicket;
+use casting_protocol::time::Timestamp;
 
 use crate::credentials::Told;
 use crate::front::{ENTER_PATH, OWN_PATHS, VIEWER_PATH, is_own};
@@ -124,8 +124,8 @@ fn is_visit(request: &Parts) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use casting_core::keys::Keyring;
-    use casting_core::ticket::Role;
+    use casting_protocol::keys::Keyring;
+    use casting_protocol::ticket::Role;
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! Owns how the gate gets its secret: in exchange for its bootstrap token, once, before the app starts. From then on the secret lives
 //! in this process's memory only, and the token in its environment is worth nothing.
 
-use casting_core::Bootstrap;
-use casting_core::ids::SessionId;
-use casting_core::keys::SessionSecret;
+use casting_protocol::ids::SessionId;
+use casting_protocol::keys::SessionSecret;
+use casting_protocol::report::Bootstrap;
 use reqwest::{Client, StatusCode};
 
 use crate::report::until_answered;

@@ -3,7 +3,7 @@
 
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use casting_core::keys::{SessionSecret, same_secret};
+use casting_protocol::keys::{SessionSecret, same_secret};
 use data_encoding::BASE64;
 
 /// The cookie with the session ticket, where it cannot be bound to its host: over plain http, or under a path.
@@ -24,7 +24,7 @@ const OURS: &str = "x-cast-";
 /// What the edge tells the gate of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// What the visitor's ticket says: see [`casting_core::ticket::SessionTicket::told`].
+    /// What the visitor's ticket says: see [`casting_protocol::ticket::SessionTicket::told`].
     pub visitor: String,
     /// The address that they enter by; empty for all other requests.
     pub entry: String,

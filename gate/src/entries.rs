@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use casting_core::time::Timestamp;
+use casting_protocol::time::Timestamp;
 
 /// How many are remembered. Each was signed for this session half a minute ago at most.
 const REMEMBERED: usize = 10_000;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use casting_core::excerpt::Speaker;
-use casting_core::exec_user::{ExecUser, Id};
-use casting_core::session_environment::OF_GATE;
-use casting_core::viewing::Exec;
+use casting_protocol::excerpt::Speaker;
+use casting_protocol::exec_user::{ExecUser, Id};
+use casting_protocol::session_environment::OF_GATE;
+use casting_protocol::viewing::Exec;
 use nix::unistd::{Gid, Group, Uid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;

@@ -14,12 +14,12 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use casting_core::ids::SessionId;
-use casting_core::keys::SessionSecret;
-use casting_core::session_origin::{self, SessionOrigin};
-use casting_core::ticket::{AssignTicket, MAX_ASSIGN_BYTES, Role, SessionTicket};
-use casting_core::time::Clock;
-use casting_core::viewing::ViewOnly;
+use casting_protocol::ids::SessionId;
+use casting_protocol::keys::SessionSecret;
+use casting_protocol::session_origin::{self, SessionOrigin};
+use casting_protocol::ticket::{AssignTicket, MAX_ASSIGN_BYTES, Role, SessionTicket};
+use casting_protocol::time::Clock;
+use casting_protocol::viewing::ViewOnly;
 use data_encoding::BASE64URL_NOPAD;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use casting_core::image::GATE_PORT;
+use casting_protocol::report::GATE_PORT;
 
 use crate::proxy::Target;
 

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use casting_core::ticket::SessionTicket;
-use casting_core::viewing::SHARED_SIZE;
+use casting_protocol::ticket::SessionTicket;
+use casting_protocol::viewing::SHARED_SIZE;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use casting_core::excerpt::Speaker;
-use casting_core::ids::SessionId;
-use casting_core::keys::SessionSecret;
-use casting_core::viewing::Orders;
-use casting_core::{Cause, ProfileOrders, ProfileReport, Report};
+use casting_protocol::excerpt::Speaker;
+use casting_protocol::ids::SessionId;
+use casting_protocol::keys::SessionSecret;
+use casting_protocol::report::{Cause, ProfileOrders, ProfileReport, Report};
+use casting_protocol::viewing::Orders;
 use reqwest::{Client, ClientBuilder, Response, StatusCode};
 
 use crate::profile::Setback;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use casting_core::Cause;
-use casting_core::ticket::{Role, SessionTicket};
-use casting_core::time::Timestamp;
-use casting_core::viewing::{Orders, ViewOnly};
+use casting_protocol::report::Cause;
+use casting_protocol::ticket::{Role, SessionTicket};
+use casting_protocol::time::Timestamp;
+use casting_protocol::viewing::{Orders, ViewOnly};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -569,9 +569,9 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
-    use casting_core::ids::SessionId;
-    use casting_core::session_origin::SessionOrigin;
-    use casting_core::ticket::Watcher;
+    use casting_protocol::ids::SessionId;
+    use casting_protocol::session_origin::SessionOrigin;
+    use casting_protocol::ticket::Watcher;
 
     use super::*;
 

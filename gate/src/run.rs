@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use casting_core::Cause;
-use casting_core::excerpt::Speaker;
-use casting_core::viewing::Assigned;
+use casting_protocol::excerpt::Speaker;
+use casting_protocol::report::Cause;
+use casting_protocol::viewing::Assigned;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until, timeout};

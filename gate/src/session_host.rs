@@ -2,8 +2,8 @@
 
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Uri};
-use casting_core::ids::SessionId;
-use casting_core::session_origin::{self, SessionOrigin};
+use casting_protocol::ids::SessionId;
+use casting_protocol::session_origin::{self, SessionOrigin};
 
 /// How a session's address is formed.
 ///

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use casting_core::ids::{Entropy, SessionId};
-use casting_core::image::GATE_PORT;
-use casting_core::keys::{SessionKeys, SessionSecret};
-use casting_core::permission::Permission;
-use casting_core::session_environment::BOOTSTRAP_TOKEN;
-use casting_core::time::{Clock, Timestamp};
+use casting_protocol::ids::{Entropy, SessionId};
+use casting_protocol::keys::{SessionKeys, SessionSecret};
+use casting_protocol::permission::Permission;
+use casting_protocol::report::GATE_PORT;
+use casting_protocol::session_environment::BOOTSTRAP_TOKEN;
+use casting_protocol::time::{Clock, Timestamp};
 use url::Url;
 
 use crate::edge::EdgeSettings;

@@ -5,7 +5,7 @@ import boto3
 ORIGIN_FACING = "com.amazonaws.global.cloudfront.origin-facing"
 
 def edge_key(master):
-    # As Keyring::edge_key in shared/core/src/signing/keys.rs.
+    # As Keyring::edge_key in shared/protocol/src/keys.rs.
     key = base64.urlsafe_b64decode(master.strip() + "=")
     derived = hmac.new(key, b"session-casting 1 sessions", hashlib.sha256).digest()
     return base64.urlsafe_b64encode(derived).decode().rstrip("=")

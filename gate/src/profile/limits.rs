@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use casting_core::NotSaved;
+use casting_protocol::report::NotSaved;
 
 /// The most entries: files, folders, links, and what is left out when unpacking.
 pub const MAX_ENTRIES: u64 = 250_000;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use casting_core::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
+use casting_protocol::report::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
 use futures_util::TryStreamExt;
 use reqwest::{Body, Client, Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};

@@ -237,7 +237,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
 
-    use casting_core::NotSaved;
+    use casting_protocol::report::NotSaved;
     use tar::Builder;
     use tempfile::tempdir;
 
@@ -354,7 +354,7 @@ mod tests {
                 .and(fs::write(path, "x"))
                 .expect("a file");
         }
-        let usual = casting_core::persistent_profile::USUAL_EXCLUDE.map(str::to_owned);
+        let usual = casting_protocol::report::USUAL_EXCLUDE.map(str::to_owned);
         let exclude = usual.into_iter().chain(["**/*.tmp".to_owned()]).collect();
         let packed = pack(&Pack {
             exclude,

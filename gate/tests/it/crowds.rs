@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use casting_core::keys::{Keyring, SessionSecret};
-use casting_core::session_origin::SessionOrigin;
-use casting_core::ticket::{Role, SessionTicket, Watcher};
-use casting_core::time::Timestamp;
-use casting_core::viewing::ViewOnly;
 use casting_gate::limits;
 use casting_gate::server::{Connections, Limits};
+use casting_protocol::keys::{Keyring, SessionSecret};
+use casting_protocol::session_origin::SessionOrigin;
+use casting_protocol::ticket::{Role, SessionTicket, Watcher};
+use casting_protocol::time::Timestamp;
+use casting_protocol::viewing::ViewOnly;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
-use casting_core::keys::SessionSecret;
+use casting_protocol::keys::SessionSecret;
 
 use crate::stage::{CONTROL, Stage, UNLISTED, told_by_edge, visitor};
 
@@ -70,7 +70,7 @@ async fn gate_accepts_only_requests_from_the_edge() {
     let secret = stage.keys.secret(&stage.session);
     let other = stage
         .keys
-        .secret(&casting_core::ids::SessionId::from_bytes([2; 16]));
+        .secret(&casting_protocol::ids::SessionId::from_bytes([2; 16]));
     let ask = |secret: &str, ticket: String, path: &str| {
         let request = visitor()
             .get(format!("http://127.0.0.1:{}{path}", stage.gate))

@@ -1,10 +1,10 @@
 //! The page around the app, and what its buttons do, as visitors in each part find them.
 
-use casting_core::Cause;
-use casting_core::ids::SessionId;
-use casting_core::testing::NOON;
-use casting_core::ticket::GoTicket;
-use casting_core::viewing::{Exec, Orders, ViewOnly, Viewing};
+use casting_protocol::ids::SessionId;
+use casting_protocol::report::Cause;
+use casting_protocol::testing::NOON;
+use casting_protocol::ticket::GoTicket;
+use casting_protocol::viewing::{Exec, Orders, ViewOnly, Viewing};
 use futures_util::StreamExt;
 use serde_json::Value;
 
@@ -231,7 +231,7 @@ async fn go_ticket_works_once_for_the_owner_only() {
     });
     let viewing = Viewing {
         view_only: Some(ViewOnly::Rfb),
-        exec: casting_core::viewing::ExecConfig {
+        exec: casting_protocol::viewing::ExecConfig {
             go,
             ..Default::default()
         },

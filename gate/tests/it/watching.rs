@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use casting_core::viewing::ViewOnly;
+use casting_protocol::viewing::ViewOnly;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;

@@ -13,7 +13,6 @@
 
 mod admission;
 pub mod flow;
-pub mod ids;
 mod input;
 mod pool;
 pub mod ports;
@@ -22,23 +21,29 @@ mod sessions;
 mod signing;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod time;
 pub mod waiting_queue;
 
 /// The target of events that are counted rather than read: their numbers are metrics, their texts dimensions.
 pub const METRICS: &str = "casting_metrics";
 
+// What gates share with the control plane.
+pub use casting_protocol::report::{
+    Bootstrap, Cause, Download, NotSaved, ProfileOrders, ProfileReport, Report, Upload,
+};
+pub use casting_protocol::{
+    excerpt, exec_user, ids, keys, public_host, referrer, session_environment, session_origin,
+    time, url_rules, viewing,
+};
 // Modules are named without their folder: `casting_core::cast`.
 pub use admission::{
-    address, address_rules, captcha, captcha_provider, denial, open_hours, policy, public_host,
-    quota, rate_limit, reference, referrer, url_rules, window,
+    address, address_rules, captcha, captcha_provider, denial, open_hours, policy, quota,
+    rate_limit, reference, window,
 };
 pub use flow::{
-    AuthError, Bootstrap, CHANGE_SECONDS, CaptchaNeed, Cause, ClaimOffer, ClaimOutcome,
-    ClaimRequest, Claimed, ControlPlane, Credential, Download, FlowError, FoundRefusal, History,
-    LandingInfo, LinkStatus, NextStep, NotSaved, PoolView, Ports, ProfileOrders, ProfileReport,
-    PublicUrls, Refilled, Refusal, Report, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Swept,
-    Trial, Upload, Visitor, Waiting, outcome,
+    AuthError, CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed,
+    ControlPlane, Credential, FlowError, FoundRefusal, History, LandingInfo, LinkStatus, NextStep,
+    PoolView, Ports, PublicUrls, Refilled, Refusal, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE,
+    Swept, Trial, Visitor, Waiting, outcome,
 };
 pub use input::{
     api_key_form, cast_form, client_form, field_words, form, group_form, image_form, json_schema,
@@ -51,9 +56,6 @@ pub use records::{
     preset, profile, record, system, user,
 };
 pub(crate) use sessions::{end_reason, launch, owner};
-pub use sessions::{
-    excerpt, exec_user, persistent_profile, price, session, session_environment, session_origin,
-    viewing,
-};
+pub use sessions::{persistent_profile, price, session};
 pub(crate) use signing::console_ticket;
-pub use signing::{keys, ticket};
+pub use signing::ticket;

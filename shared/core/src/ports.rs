@@ -12,7 +12,6 @@ use serde_json::Value;
 use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
 use crate::cast::{Cast, CounterChange};
-use crate::flow::Upload;
 use crate::hours::{Hour, HourOf};
 use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use crate::image::Image;
@@ -23,6 +22,7 @@ use crate::session::{EndReason, Session, TaskRef};
 use crate::time::Timestamp;
 use crate::waiting_queue::WaitingQueue;
 use crate::window::Window;
+use casting_protocol::report::Upload;
 
 /// Something that nobody planned for: logged once, shown to the visitor as a reference id only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

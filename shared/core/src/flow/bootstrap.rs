@@ -2,20 +2,11 @@
 //! written down before it is answered, so whatever becomes of the answer there is no second one: a gate that has missed
 //! it ends, and its session is given back as any start that failed.
 
-use serde::{Deserialize, Serialize};
-
 use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::ids::{Nonce, SessionId, random_bytes};
 use crate::keys::SessionSecret;
 use crate::session::State;
-
-/// The answer to a gate that brings its bootstrap token.
-#[derive(Serialize, Deserialize)]
-pub struct Bootstrap {
-    /// The gate's secret.
-    pub secret: String,
-}
 
 impl ControlPlane {
     /// Exchanges the bootstrap token of a session's task for the secret of its gate.

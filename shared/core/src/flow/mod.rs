@@ -35,18 +35,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use authn::{AuthError, Credential, SIGNED_IN_SECONDS};
-pub use bootstrap::Bootstrap;
 pub use cache::CHANGE_SECONDS;
 pub use claim::{ClaimOutcome, ClaimRequest, Claimed};
 pub use history::History;
 pub use link_status::LinkStatus;
 pub use open::{CaptchaNeed, ClaimOffer, LandingInfo, NextStep, Resumable};
 pub use owner::outcome;
-pub use profiles::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
 pub use refusal::{FlowError, Refusal};
 pub use refusals::FoundRefusal;
-pub use report::{Cause, Report};
 pub use sweep::Swept;
 pub use trial::Trial;
 pub use waiting_room::Waiting;

@@ -1,9 +1,7 @@
 //! Owns how persistent profiles travel: what a session's gate asks and reports of the profile that it carries, and what administrators do with one.
 //! An archive takes the place of another only after it was seen to be whole, in one conditional write. Must not know S3 (see [`ProfileFiles`]).
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use casting_protocol::report::{Download, ProfileOrders, ProfileReport};
 
 use super::{ControlPlane, FlowError, Refusal, TRIES};
 use crate::audit::Audit;
@@ -15,99 +13,6 @@ use crate::persistent_profile::{
 use crate::ports::{Fault, FaultKind, ProfileFiles, Saved, Stored};
 use crate::quota::{Quota, QuotaKind};
 use crate::session::Session;
-
-/// What a gate asks or tells of the profile of its session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
-pub enum ProfileReport {
-    /// The app is about to start: what is its profile?
-    Restore,
-    /// This archive is packed: where is it sent?
-    Save {
-        /// Its size.
-        bytes: u64,
-        /// SHA-256 of it, in small hexadecimal digits.
-        sha256: String,
-    },
-    /// It was sent.
-    Saved {
-        /// Its size.
-        bytes: u64,
-        /// SHA-256 of it.
-        sha256: String,
-    },
-    /// The profile stays as it was: it was not saved, or not even brought back.
-    NotSaved {
-        /// Why.
-        why: NotSaved,
-    },
-}
-
-/// Why a profile was not saved, or not brought back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NotSaved {
-    /// It is larger than its image allows.
-    TooLarge,
-    /// It has too many files and folders.
-    TooManyFiles,
-    /// Its folders lie too deep in each other, or a path is too long.
-    TooDeep,
-    /// It is out of all proportion to its archive: almost nothing but repetition.
-    TooCompressible,
-    /// Its folder is gone.
-    Missing,
-    /// It could not be packed or sent.
-    Failed,
-}
-
-impl NotSaved {
-    /// The note in the session's row.
-    const fn note(self) -> &'static str {
-        match self {
-            Self::TooLarge => "profile-too-large",
-            Self::TooManyFiles => "profile-too-many-files",
-            Self::TooDeep => "profile-too-deep",
-            Self::TooCompressible => "profile-too-compressible",
-            Self::Missing => "profile-missing",
-            Self::Failed => "profile-not-saved",
-        }
-    }
-}
-
-/// What a gate is told of the profile of its session.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ProfileOrders {
-    /// How large the archive may be, in bytes.
-    pub max_bytes: u64,
-    /// What of the folder is left out.
-    pub exclude: Vec<String>,
-    /// What the folder holds before the app starts; `None`: nothing has been saved yet.
-    pub archive: Option<Download>,
-    /// Where the archive is sent; `None` when it is there already.
-    pub upload: Option<Upload>,
-}
-
-/// An archive to be fetched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Download {
-    /// From where (GET).
-    pub url: String,
-    /// Its size.
-    pub bytes: u64,
-    /// SHA-256 of it.
-    pub sha256: String,
-}
-
-/// Where an archive is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upload {
-    /// To where (PUT).
-    pub url: String,
-    /// Headers that must go with it.
-    pub headers: BTreeMap<String, String>,
-}
 
 impl ControlPlane {
     /// Answers a gate about the profile of its session. Everything may be asked and told again.

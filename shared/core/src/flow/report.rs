@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use casting_protocol::report::{Cause, Report};
 
 use super::launch::assigned_environment;
 use super::{ControlPlane, FlowError, Refusal};
@@ -12,63 +12,6 @@ use crate::ids::SessionId;
 use crate::session::{EndReason, Endpoint, PoolRole, Session, State};
 use crate::time::Timestamp;
 use crate::viewing::{Assigned, Orders};
-
-/// A gate's report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
-pub enum Report {
-    /// The app answers, and the gate listens on `port`: of the address that the report comes from, or, where the edge is inside the
-    /// network, of the one that ECS knows. It is never asked where it is: whoever holds a session must not point the edge at others.
-    Ready {
-        /// TCP port.
-        port: u16,
-    },
-    /// The gate is there, and asks what holds now.
-    Alive,
-    /// The owner shares the session, or stops doing so.
-    Share {
-        /// Whether it is to be shared.
-        on: bool,
-    },
-    /// The app has ended, or is about to be ended by its gate.
-    Ended {
-        /// Its exit code, once there is one.
-        exit_code: Option<i32>,
-        /// Why the gate ends it; `None` when it ended by itself.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        because: Option<Cause>,
-        /// What it said last, when it ended by itself.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        said: Option<String>,
-    },
-    /// A command inside the session failed.
-    Failed {
-        /// Which.
-        command: Speaker,
-        /// Why, and what it said.
-        said: String,
-    },
-}
-
-/// Why a gate ends a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cause {
-    /// Its time was up.
-    TimeLimit,
-    /// No browser had been connected for long.
-    Abandoned,
-    /// Nobody had entered it since it was ready.
-    NotEntered,
-    /// Nobody had touched it for long.
-    Idle,
-    /// Its owner ended it.
-    Owner,
-    /// The machine is taken back.
-    Reclaimed,
-    /// The files of its user could not be brought back.
-    ProfileNotRestored,
-}
 
 impl From<Cause> for EndReason {
     fn from(cause: Cause) -> Self {

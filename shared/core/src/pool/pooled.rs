@@ -70,13 +70,6 @@ pub fn waiting(pool: &StagingId, most: u32) -> Quota {
     Quota::new(QuotaKind::Pool, pool.as_str(), most)
 }
 
-impl CastId {
-    /// Stands in the row of a session of this pool that no link has been given yet. No cast has it: ids are drawn, and pools' are others.
-    pub fn of_pool(pool: &StagingId) -> Self {
-        Self::respelled(pool.as_str(), StagingId::PREFIX)
-    }
-}
-
 impl Session {
     /// A session of a pool, to be started at `now` for nobody yet. Unless somebody is given it, it lives for as long as the pool keeps one.
     pub fn staged(

@@ -11,8 +11,7 @@ use crate::record::Record;
 use crate::time::Timestamp;
 use crate::viewing::{ExecConfig, ViewOnly};
 
-/// The TCP port of a task on which its gate listens: one that hardly any app has, because both share the task's addresses.
-pub const GATE_PORT: u16 = 18_080;
+pub use casting_protocol::report::GATE_PORT;
 
 /// What sessions run: a task definition, and what the gate must know of the app in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,5 @@
 //! Owns users who have logged in: who they are and what they may do in the console. Must not know how they logged in (`casting-identity` does).
 
-use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::UserId;
@@ -42,20 +41,6 @@ impl ConsoleRole {
             Self::Admin => "admin",
             Self::Auditor => "auditor",
         }
-    }
-}
-
-impl UserId {
-    /// The one user that a provider means by a subject: the same at every login, and no other provider's.
-    pub fn of(issuer: &str, subject: &str) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in ["user", issuer, subject] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&context.finish().as_ref()[..16]);
-        Self::from_bytes(bytes)
     }
 }
 

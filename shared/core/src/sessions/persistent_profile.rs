@@ -32,15 +32,7 @@ pub struct ProfileSettings {
     pub exclude: Vec<String>,
 }
 
-/// What is always left out: what programs make anew by themselves, and what only means something while they run.
-pub const USUAL_EXCLUDE: [&str; 6] = [
-    "**/.cache",
-    "**/Cache",
-    "**/Code Cache",
-    "**/GPUCache",
-    "**/ShaderCache",
-    "**/Singleton*",
-];
+pub use casting_protocol::report::USUAL_EXCLUDE;
 
 impl Default for ProfileSettings {
     fn default() -> Self {

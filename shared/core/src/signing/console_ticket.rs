@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Nonce;
 use crate::keys::Keyring;
-use crate::ticket::{Ticket, TicketError, open, sign};
 use crate::time::Timestamp;
+use casting_protocol::ticket::{Ticket, TicketError, open, sign};
 
 /// Shows that the bearer has signed in to the console with a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

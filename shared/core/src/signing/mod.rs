@@ -1,5 +1,4 @@
-//! Owns what is signed: keys, and the tickets that they sign.
+//! Owns the control plane's own tickets; keys, and those for gates, are in `casting_protocol`.
 
 pub(crate) mod console_ticket;
-pub mod keys;
 pub mod ticket;

@@ -1,24 +1,21 @@
-//! Owns the tickets: short signed values that carry a decision from one request to the next; those that sessions' gates read are in `session`. Must
+//! Owns the tickets: short signed values that carry a decision from one request to the next; their format, and those that sessions' gates read, are in `casting_protocol::ticket`. Must
 //! not know how they travel.
 //!
 //! A ticket is `v1.{payload}.{signature}`, both base64url; the payload is JSON, the signature HMAC-SHA-256 over `v1.{payload}`.
 //! Each kind has a key of its own, so that one kind can never be passed for another.
 
-use data_encoding::BASE64URL_NOPAD;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CastId, Nonce, SessionId};
-use crate::keys::{Keyring, Signer};
+use crate::keys::Keyring;
 use crate::time::Timestamp;
 use crate::user::User;
 
-mod session;
-
-pub use session::{
+pub use casting_protocol::ticket::{
     AssignTicket, ENTRY_SECONDS, EntryTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket,
-    Watcher,
+    TicketError, Watcher,
 };
+use casting_protocol::ticket::{Ticket, open, sign};
 
 /// How long a launch ticket is good for, in seconds.
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
@@ -31,26 +28,6 @@ pub const VIA_TICKET_SECONDS: u64 = 900;
 /// seconds. It is good for this link only and, after [`VIA_TICKET_SECONDS`], for this address only, where the click itself could be repeated
 /// as well: the page's address would otherwise let everybody in who gets it from a visitor.
 pub const RETURN_TICKET_SECONDS: u64 = 43_200;
-
-/// A text longer than this is no ticket of ours, in bytes.
-const MAX_TICKET_BYTES: usize = 8192;
-
-/// Why a ticket was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TicketError {
-    /// Not a ticket of ours: cut, altered, of another kind or signed with another key.
-    #[error("the ticket is not valid")]
-    Invalid,
-    /// Ours, but too old.
-    #[error("the ticket has expired")]
-    Expired,
-}
-
-pub(crate) trait Ticket: Serialize + DeserializeOwned {
-    /// A text longer than this is no ticket of this kind, in bytes.
-    const LONGEST: usize = MAX_TICKET_BYTES;
-    fn expires(&self) -> Timestamp;
-}
 
 /// From the landing page to the claim: who saw which link from where, and that they saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,47 +227,6 @@ impl OwnerTicket {
     pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
         open(text, keys.owner(), now)
     }
-}
-
-pub(crate) fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
-    // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload would open nowhere.
-    let payload = serde_json::to_vec(ticket).unwrap_or_default();
-    let signed = format!("v1.{}", BASE64URL_NOPAD.encode(&payload));
-    let signature = signer.sign(&signed);
-    format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
-}
-
-pub(crate) fn open<T: Ticket>(
-    text: &str,
-    signer: &Signer,
-    now: Timestamp,
-) -> Result<T, TicketError> {
-    if text.len() > T::LONGEST {
-        return Err(TicketError::Invalid);
-    }
-    let (signed, signature) = text.rsplit_once('.').ok_or(TicketError::Invalid)?;
-    let signature = BASE64URL_NOPAD
-        .decode(signature.as_bytes())
-        .map_err(|_| TicketError::Invalid)?;
-    if !signer.verify(signed, &signature) {
-        return Err(TicketError::Invalid);
-    }
-    let ticket: T = payload(text).ok_or(TicketError::Invalid)?;
-    if now >= ticket.expires() {
-        return Err(TicketError::Expired);
-    }
-    Ok(ticket)
-}
-
-fn payload<T: Ticket>(text: &str) -> Option<T> {
-    parsed(text.strip_prefix("v1.")?.split('.').next()?)
-}
-
-fn parsed<T: Ticket>(payload: &str) -> Option<T> {
-    if payload.len() > T::LONGEST {
-        return None;
-    }
-    serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -1,68 +1,21 @@
 //! Owns what tests of every crate share: a clock that is set, ids that repeat, rows to start from, and the contract suites of the ports.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use async_trait::async_trait;
 
 use crate::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Proof};
 use crate::cast::{Cast, CastSettings, Counter};
-use crate::ids::{CastId, CastKey, Entropy, ImageId, Nonce, SessionId, UserId};
+use crate::ids::{CastId, CastKey, ImageId, Nonce, SessionId, UserId};
 use crate::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use crate::permission::Grant;
 use crate::persistent_profile::ProfileSettings;
 use crate::session::{Charge, Launch, Origin, Owner, RESERVED_SECONDS, Session, State};
-use crate::time::{Clock, Timestamp};
+use crate::time::Timestamp;
 use crate::user::User;
 use crate::viewing::{ExecConfig, Sharing, Viewing};
 
 pub mod store_contract;
 
-/// A clock that stands still until it is moved.
-#[derive(Debug)]
-pub struct SetClock(AtomicI64);
-
-impl SetClock {
-    /// A clock that stands at `now`.
-    pub const fn at(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.millis()))
-    }
-
-    /// Moves it forward by `millis` milliseconds.
-    pub fn advance_millis(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-
-    /// Moves it forward by `seconds` seconds.
-    pub fn advance(&self, seconds: u64) {
-        self.advance_millis(seconds as i64 * 1000);
-    }
-}
-
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// Random bytes that are the same for the same seed.
-#[derive(Debug)]
-pub struct SeededEntropy(Mutex<fastrand::Rng>);
-
-impl SeededEntropy {
-    /// The bytes that follow from `seed`.
-    pub fn new(seed: u64) -> Self {
-        Self(Mutex::new(fastrand::Rng::with_seed(seed)))
-    }
-}
-
-impl Entropy for SeededEntropy {
-    fn fill(&self, buffer: &mut [u8]) {
-        if let Ok(mut rng) = self.0.lock() {
-            rng.fill(buffer);
-        }
-    }
-}
+pub use casting_protocol::testing::{NOON, SeededEntropy, SetClock};
 
 /// A verifier that asks nobody: the token `good-N` is a good proof (each N once), `down` finds nobody who can check, and all others are wrong.
 #[derive(Debug, Default)]
@@ -85,9 +38,6 @@ impl CaptchaVerifier for TokenVerifier {
         }
     }
 }
-
-/// The time at which test rows are made: 2026-11-23T12:00:00Z.
-pub const NOON: Timestamp = Timestamp::from_millis(1_795_435_200_000);
 
 /// A cast whose id and key follow from `n`: enabled, without limits, running [`image`] `n`.
 pub fn cast(n: u8) -> Cast {

@@ -102,7 +102,7 @@ pub fn host_of(text: &str) -> Option<String> {
 
 /// Whether it is a name as DNS and browsers know it, in punycode and without a trailing dot. The URL
 /// standard lets more through, such as semicolons, which end a directive where a host stands in a header.
-pub(crate) fn is_host_name(name: &str) -> bool {
+pub fn is_host_name(name: &str) -> bool {
     name.split('.').all(|label| {
         !label.is_empty()
             && label

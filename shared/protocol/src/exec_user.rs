@@ -2,8 +2,6 @@
 //! of it is root: the form, the gate and the container engine's adapter read it here. Must not know
 //! which users a machine has.
 
-use crate::shape;
-
 /// A user or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Id {
@@ -27,7 +25,6 @@ impl ExecUser {
     /// Reads `USER` or `USER:GROUP`; `None` for everything that may be root, or be taken for root
     /// by a program that reads numbers differently.
     pub fn parse(text: &str) -> Option<Self> {
-        shape::USER.check(text).ok()?;
         let (user, group) = match text.split_once(':') {
             Some((user, group)) => (user, Some(group)),
             None => (text, None),
@@ -43,11 +40,15 @@ impl ExecUser {
 }
 
 fn id(text: &str) -> Option<Id> {
-    if text.starts_with(|c: char| c.is_ascii_digit()) {
-        text.parse().ok().filter(|id| *id > 0).map(Id::Number)
-    } else {
-        Some(Id::Name(text.to_owned())).filter(|_| text != "root")
+    let mut letters = text.bytes();
+    let first = letters.next()?;
+    if first.is_ascii_digit() {
+        let is_plain = first != b'0' && letters.all(|letter| letter.is_ascii_digit());
+        return text.parse().ok().filter(|_| is_plain).map(Id::Number);
     }
+    let may_begin = first.is_ascii_alphabetic() || first == b'_';
+    let is_name = may_begin && letters.all(|l| l.is_ascii_alphanumeric() || b"_.-".contains(&l));
+    (is_name && text != "root").then(|| Id::Name(text.to_owned()))
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl SessionId {
 }
 
 /// A number that follows from two ids and looks like none other: another order of the same things for each `one`.
-pub(crate) fn mix(one: &SessionId, other: &SessionId) -> u64 {
+pub fn mix(one: &SessionId, other: &SessionId) -> u64 {
     let hash = digest::digest(&digest::SHA256, format!("{one} {other}").as_bytes());
     hash.as_ref()
         .iter()
@@ -150,7 +150,7 @@ impl Nonce {
     }
 
     /// The nonce of another attempt of the same visitor: the same again leads to the same session.
-    pub(crate) fn another(&self) -> Self {
+    pub fn another(&self) -> Self {
         Self(BASE64URL_NOPAD.encode(
             &digest::digest(&digest::SHA256, format!("another {}", self.0).as_bytes()).as_ref()
                 [..16],
@@ -175,7 +175,7 @@ pub struct Reference(String);
 
 impl Reference {
     /// The reference that these bytes spell, in groups of four; a multiple of five bytes has no rest.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         let letters = spell(bytes);
         let mut text = String::with_capacity(letters.len() + letters.len() / 4);
         for (index, letter) in letters.chars().enumerate() {
@@ -188,7 +188,7 @@ impl Reference {
     }
 
     /// The bytes that this reference spells.
-    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+    pub fn bytes(&self) -> Option<Vec<u8>> {
         let letters = self.0.replace('-', "").to_ascii_uppercase();
         BASE32_NOPAD.decode(letters.as_bytes()).ok()
     }
@@ -244,7 +244,7 @@ impl CastKey {
     }
 
     /// Stands where a session has no link (yet). Too short for a link's.
-    pub(crate) fn of_nobody() -> Self {
+    pub fn of_nobody() -> Self {
         Self("-".to_owned())
     }
 
@@ -257,6 +257,27 @@ impl CastKey {
 impl fmt::Display for CastKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl CastId {
+    /// Stands in the row of a session of this pool that no link has been given yet. No cast has it: ids are drawn, and pools' are others.
+    pub fn of_pool(pool: &StagingId) -> Self {
+        Self::respelled(pool.as_str(), StagingId::PREFIX)
+    }
+}
+
+impl UserId {
+    /// The one user that a provider means by a subject: the same at every login, and no other provider's.
+    pub fn of(issuer: &str, subject: &str) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in ["user", issuer, subject] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&context.finish().as_ref()[..16]);
+        Self::from_bytes(bytes)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ids::SessionId;
 
 /// A key to sign with, and the one before it, whose signatures are still taken while keys are changed.
 #[derive(Clone)]
-pub(crate) struct Signer {
+pub struct Signer {
     current: hmac::Key,
     previous: Option<hmac::Key>,
 }
@@ -31,23 +31,24 @@ impl Signer {
     }
 
     /// Signs with the current key.
-    pub(crate) fn sign(&self, text: &str) -> hmac::Tag {
+    #[must_use]
+    pub fn sign(&self, text: &str) -> hmac::Tag {
         hmac::sign(&self.current, text.as_bytes())
     }
 
     /// Whether one of the keys made this signature.
-    pub(crate) fn verify(&self, text: &str, signature: &[u8]) -> bool {
+    pub fn verify(&self, text: &str, signature: &[u8]) -> bool {
         let made_by = |key: &hmac::Key| hmac::verify(key, text.as_bytes(), signature).is_ok();
         made_by(&self.current) || self.previous.as_ref().is_some_and(made_by)
     }
 
     /// The current key.
-    pub(crate) fn current(&self) -> &hmac::Key {
+    pub fn current(&self) -> &hmac::Key {
         &self.current
     }
 
     /// The current key, and the one before it, if any.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &hmac::Key> {
+    pub fn keys(&self) -> impl Iterator<Item = &hmac::Key> {
         std::iter::once(&self.current).chain(&self.previous)
     }
 
@@ -126,32 +127,32 @@ impl Keyring {
     }
 
     /// Signs launch tickets.
-    pub(crate) fn launch(&self) -> &Signer {
+    pub fn launch(&self) -> &Signer {
         &self.launch
     }
 
     /// Signs owner tickets.
-    pub(crate) fn owner(&self) -> &Signer {
+    pub fn owner(&self) -> &Signer {
         &self.owner
     }
 
     /// Signs via tickets.
-    pub(crate) fn via(&self) -> &Signer {
+    pub fn via(&self) -> &Signer {
         &self.via
     }
 
     /// Signs login tickets.
-    pub(crate) fn login(&self) -> &Signer {
+    pub fn login(&self) -> &Signer {
         &self.login
     }
 
     /// Signs what a browser keeps while its user is at the login provider.
-    pub(crate) fn login_state(&self) -> &Signer {
+    pub fn login_state(&self) -> &Signer {
         &self.login_state
     }
 
     /// Signs console tickets.
-    pub(crate) fn console(&self) -> &Signer {
+    pub fn console(&self) -> &Signer {
         &self.console
     }
 
@@ -161,7 +162,7 @@ impl Keyring {
     }
 
     /// Enciphers references of refusals.
-    pub(crate) fn references(&self) -> &Signer {
+    pub fn references(&self) -> &Signer {
         &self.references
     }
 
@@ -250,12 +251,12 @@ impl SessionKey {
     }
 
     /// Signs session tickets.
-    pub(crate) fn tickets(&self) -> Signer {
+    pub fn tickets(&self) -> Signer {
         self.signer("session ticket")
     }
 
     /// Signs the tickets in addresses by which sessions are entered.
-    pub(crate) fn entries(&self) -> Signer {
+    pub fn entries(&self) -> Signer {
         self.signer("entry ticket")
     }
 
@@ -384,7 +385,7 @@ impl SessionSecret {
     }
 
     /// Signs the addresses that are to be opened in this session.
-    pub(crate) fn go_signer(&self) -> Signer {
+    pub fn go_signer(&self) -> Signer {
         Signer {
             current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("go").as_bytes()),
             previous: None,
@@ -392,7 +393,7 @@ impl SessionSecret {
     }
 
     /// Signs what this session's gate is told when it is given to a visitor.
-    pub(crate) fn assign_signer(&self) -> Signer {
+    pub fn assign_signer(&self) -> Signer {
         Signer {
             current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("assign").as_bytes()),
             previous: None,

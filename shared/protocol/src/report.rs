@@ -1,0 +1,178 @@
+//! Owns what a gate says to the control plane, and what it is told in return. Must not know how it
+//! is sent, or what becomes of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::excerpt::Speaker;
+
+/// The TCP port of a task on which its gate listens: one that hardly any app has, because both share the task's addresses.
+pub const GATE_PORT: u16 = 18_080;
+
+/// The answer to a gate that brings its bootstrap token.
+#[derive(Serialize, Deserialize)]
+pub struct Bootstrap {
+    /// The gate's secret.
+    pub secret: String,
+}
+
+/// A gate's report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Report {
+    /// The app answers, and the gate listens on `port`: of the address that the report comes from, or, where the edge is inside the
+    /// network, of the one that ECS knows. It is never asked where it is: whoever holds a session must not point the edge at others.
+    Ready {
+        /// TCP port.
+        port: u16,
+    },
+    /// The gate is there, and asks what holds now.
+    Alive,
+    /// The owner shares the session, or stops doing so.
+    Share {
+        /// Whether it is to be shared.
+        on: bool,
+    },
+    /// The app has ended, or is about to be ended by its gate.
+    Ended {
+        /// Its exit code, once there is one.
+        exit_code: Option<i32>,
+        /// Why the gate ends it; `None` when it ended by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<Cause>,
+        /// What it said last, when it ended by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
+    },
+    /// A command inside the session failed.
+    Failed {
+        /// Which.
+        command: Speaker,
+        /// Why, and what it said.
+        said: String,
+    },
+}
+
+/// Why a gate ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Its time was up.
+    TimeLimit,
+    /// No browser had been connected for long.
+    Abandoned,
+    /// Nobody had entered it since it was ready.
+    NotEntered,
+    /// Nobody had touched it for long.
+    Idle,
+    /// Its owner ended it.
+    Owner,
+    /// The machine is taken back.
+    Reclaimed,
+    /// The files of its user could not be brought back.
+    ProfileNotRestored,
+}
+
+/// What a gate asks or tells of the profile of its session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum ProfileReport {
+    /// The app is about to start: what is its profile?
+    Restore,
+    /// This archive is packed: where is it sent?
+    Save {
+        /// Its size.
+        bytes: u64,
+        /// SHA-256 of it, in small hexadecimal digits.
+        sha256: String,
+    },
+    /// It was sent.
+    Saved {
+        /// Its size.
+        bytes: u64,
+        /// SHA-256 of it.
+        sha256: String,
+    },
+    /// The profile stays as it was: it was not saved, or not even brought back.
+    NotSaved {
+        /// Why.
+        why: NotSaved,
+    },
+}
+
+/// Why a profile was not saved, or not brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotSaved {
+    /// It is larger than its image allows.
+    TooLarge,
+    /// It has too many files and folders.
+    TooManyFiles,
+    /// Its folders lie too deep in each other, or a path is too long.
+    TooDeep,
+    /// It is out of all proportion to its archive: almost nothing but repetition.
+    TooCompressible,
+    /// Its folder is gone.
+    Missing,
+    /// It could not be packed or sent.
+    Failed,
+}
+
+impl NotSaved {
+    /// The note in the session's row.
+    pub const fn note(self) -> &'static str {
+        match self {
+            Self::TooLarge => "profile-too-large",
+            Self::TooManyFiles => "profile-too-many-files",
+            Self::TooDeep => "profile-too-deep",
+            Self::TooCompressible => "profile-too-compressible",
+            Self::Missing => "profile-missing",
+            Self::Failed => "profile-not-saved",
+        }
+    }
+}
+
+/// What a gate is told of the profile of its session.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProfileOrders {
+    /// How large the archive may be, in bytes.
+    pub max_bytes: u64,
+    /// What of the folder is left out.
+    pub exclude: Vec<String>,
+    /// What the folder holds before the app starts; `None`: nothing has been saved yet.
+    pub archive: Option<Download>,
+    /// Where the archive is sent; `None` when it is there already.
+    pub upload: Option<Upload>,
+}
+
+/// An archive to be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Download {
+    /// From where (GET).
+    pub url: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of it.
+    pub sha256: String,
+}
+
+/// Where an archive is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    /// To where (PUT).
+    pub url: String,
+    /// Headers that must go with it.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What is always left out: what programs make anew by themselves, and what only means something while they run.
+pub const USUAL_EXCLUDE: [&str; 6] = [
+    "**/.cache",
+    "**/Cache",
+    "**/Code Cache",
+    "**/GPUCache",
+    "**/ShaderCache",
+    "**/Singleton*",
+];
