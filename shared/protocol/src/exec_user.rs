@@ -44,7 +44,9 @@ fn id(text: &str) -> Option<Id> {
     let first = letters.next()?;
     if first.is_ascii_digit() {
         let is_plain = first != b'0' && letters.all(|letter| letter.is_ascii_digit());
-        return text.parse().ok().filter(|_| is_plain).map(Id::Number);
+        // No larger number: the last ones mean -1 and others to some programs.
+        let id = text.parse().ok().filter(|id| *id <= 3_999_999_999);
+        return id.filter(|_| is_plain).map(Id::Number);
     }
     let may_begin = first.is_ascii_alphabetic() || first == b'_';
     let is_name = may_begin && letters.all(|l| l.is_ascii_alphanumeric() || b"_.-".contains(&l));
