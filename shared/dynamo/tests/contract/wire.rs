@@ -1,5 +1,6 @@
 //! Owns the wire between the SDK and a DynamoDB on plain HTTP, and what goes wrong on it. Must not know the store.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,7 +30,12 @@ pub struct Plan {
     pub next_writes: Arc<Mutex<Vec<InjectedFault>>>,
     /// How many calls were made.
     pub calls: Arc<AtomicU32>,
+    /// How often each request was lost by chance.
+    pub lost: Arc<Mutex<HashMap<Vec<u8>, u32>>>,
 }
+
+/// A request is lost by chance no oftener than this: fewer times than the store tries.
+const MOST_LOST: u32 = 4;
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +71,8 @@ impl Wire {
             .and_then(|target| target.split('.').nth(1))
             .unwrap_or_default()
             .to_owned();
-        let injected_fault = self.plan.injected_fault(&operation);
+        let body = request.body().bytes().unwrap_or_default();
+        let injected_fault = self.plan.injected_fault(&operation, body);
         match injected_fault {
             Some(InjectedFault::LoseRequest) => return Err(lost()),
             Some(InjectedFault::Conflict) => return Ok(conflict(&operation, request.body())),
@@ -105,7 +112,7 @@ impl Plan {
         }
     }
 
-    fn injected_fault(&self, operation: &str) -> Option<InjectedFault> {
+    fn injected_fault(&self, operation: &str, body: &[u8]) -> Option<InjectedFault> {
         let writes = matches!(operation, "PutItem" | "DeleteItem" | "TransactWriteItems");
         if writes && let Some(injected_fault) = self.next_writes.lock().expect("not poisoned").pop()
         {
@@ -123,11 +130,26 @@ impl Plan {
         ];
         for (share, injected_fault) in shares {
             if dice < share {
-                return Some(injected_fault);
+                return Some(injected_fault).filter(|fault| self.may_happen(*fault, body));
             }
             dice -= share;
         }
         None
+    }
+}
+
+impl Plan {
+    fn may_happen(&self, injected_fault: InjectedFault, body: &[u8]) -> bool {
+        if !matches!(
+            injected_fault,
+            InjectedFault::LoseAnswer | InjectedFault::LoseRequest
+        ) {
+            return true;
+        }
+        let mut lost = self.lost.lock().expect("not poisoned");
+        let times = lost.entry(body.to_vec()).or_default();
+        *times += 1;
+        *times <= MOST_LOST
     }
 }
 
