@@ -80,6 +80,8 @@ pub struct Front {
     pub app_login: Option<HeaderValue>,
     /// Whether files may leave the session.
     pub downloads: bool,
+    /// Whether the user's files are kept when it ends.
+    pub keeps_files: bool,
     /// What goes on in it.
     pub room: Arc<Room>,
     /// Tells the control plane.

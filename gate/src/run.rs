@@ -110,6 +110,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
                     .as_ref()
                     .and_then(|(user, password)| credentials::basic(user, password)),
                 downloads: settings.downloads,
+                keeps_files: settings.profile.is_some(),
                 room: room.clone(),
                 reporter: reporter.clone(),
                 clock: settings.clock.clone(),

@@ -111,17 +111,23 @@ impl Visit<'_> {
             .json()
     }
 
+    async fn inside(&self) -> Inside {
+        let entrance = self.ask(Method::GET, "/enter").await;
+        let (http, url) = (&self.stack.http, &self.stack.local.url);
+        Inside::enter(http, url, entrance.header("location")).await
+    }
+
+    /// The page around the app.
+    async fn viewer_page(&self) -> String {
+        let (http, url) = (&self.stack.http, &self.stack.local.url);
+        let page = self.inside().await.get(http, url, "/.cast/").await;
+        page.text().await.expect("text")
+    }
+
     /// What stands on the demo app's pad; then writes something else on it, if asked to.
     async fn pad(&self, write: Option<&str>) -> String {
-        let entrance = self
-            .ask(Method::GET, "/enter")
-            .await
-            .header("location")
-            .to_owned();
         let stack = &self.stack.local;
-        let app = Inside::enter(&self.stack.http, &stack.url, &entrance)
-            .await
-            .app;
+        let app = self.inside().await.app;
         let mut request = format!("ws://{}/ws", stack.address)
             .into_client_request()
             .expect("a request");
@@ -241,6 +247,13 @@ async fn profile_persists_for_its_user_only() {
             && anonymous.status().await["state"] == "ready"
     );
     assert_eq!(anonymous.pad(Some("nobody")).await, "");
+    for (session, said) in [
+        (&first, "Your files are kept"),
+        (&anonymous, "Everything in it is deleted"),
+    ] {
+        let page = session.viewer_page().await;
+        assert!(page.contains(said), "{page}");
+    }
 
     // The owner ends it; then it ends by a signal, as when a machine is taken back or a time limit is reached.
     assert!(first.ask(Method::POST, "/end").await.status < 400);

@@ -47,6 +47,8 @@ pub(crate) const EVENTS_PATH: &str = "/.cast/events";
 struct Page<'a> {
     title: &'a str,
     owner: bool,
+    /// Whether the user's files are kept for the next session.
+    keeps_files: bool,
     panel: bool,
     tips: bool,
     may_share: bool,
@@ -287,6 +289,7 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part, ticket: &SessionTicket) 
         title: &orders.title,
         owner,
         panel: viewing.control_panel,
+        keeps_files: front.keeps_files,
         tips: viewing.tips,
         may_share: owner && viewing.may_share,
         may_open: owner && viewing.open_hosts.is_some(),

@@ -202,6 +202,7 @@ impl Stage {
             app: Proxy::default().to(app),
             app_login,
             downloads: false,
+            keeps_files: false,
             room: room.clone(),
             reporter: Arc::new(
                 Reporter::new("http://127.0.0.1:1", &session, &keys.secret(&session))
