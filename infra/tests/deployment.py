@@ -46,6 +46,10 @@ PARAMETERS = {
     "DeletionProtection": "false",
     "GateImage": "registry.example/gate:1",
     "LogLevel": "debug",
+    # No task of the emulator ends by itself, so the sessions of all checks add up.
+    "MaxSessions": "100000",
+    "BudgetPerHour": "100000",
+    "BudgetPerDay": "100000",
     # Every caller is one address here.
     "ClaimsPerSecond": "1000",
     "RequestsPerSecond": "1000",
