@@ -73,7 +73,7 @@ cases! {
         a_session_that_was_served_gives_nothing_back
         a_refund_is_given_at_most_once
         a_place_is_not_given_back_into_another_epoch
-        a_refund_is_written_when_there_is_nothing_left_to_give_back_to
+        refund_is_written_when_its_cast_and_window_are_gone
         a_move_is_written_over_its_revision_only
         of_two_moves_at_once_one_is_written;
     quotas:
@@ -81,21 +81,21 @@ cases! {
         money_is_taken_by_amount_and_comes_back_unused_once
         a_count_that_began_late_takes_claims_once_it_is_complete
         fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty
-        a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions
+        refund_returns_all_counts_served_end_live_ones
         a_count_that_was_forgotten_does_not_stop_a_release
         a_proof_is_used_once;
     rooms:
         a_room_is_written_only_as_seen
         a_sign_of_life_changes_nothing_else
         whoever_joins_uses_a_proof_up_or_stays_outside
-        a_claim_gives_up_its_place_with_everything_else_or_not_at_all
+        claim_gives_up_its_queue_entry_atomically
         of_fifty_who_come_at_once_each_gets_a_number_of_their_own;
     pools:
         a_pool_takes_no_more_than_it_may_however_many_come_at_once
         a_session_waits_in_its_pool_until_it_is_given_away_or_stops
-        a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again
+        claim_takes_a_staged_session_and_finds_it_again
         of_two_claims_at_once_one_gets_the_session
-        an_exchange_moves_everything_a_claim_took_and_takes_nothing_again
+        exchange_moves_all_that_a_claim_took_once
         sessions_that_are_nobodys_are_no_claims;
     lists:
         a_users_live_session_of_a_cast_is_found

@@ -165,7 +165,7 @@ pub async fn a_session_waits_in_its_pool_until_it_is_given_away_or_stops(
     listed(fixture, &pool, &[], "nobody waits").await
 }
 
-pub async fn a_claim_takes_a_session_that_was_started_ahead_and_finds_it_again(
+pub async fn claim_takes_a_staged_session_and_finds_it_again(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
@@ -264,9 +264,7 @@ pub async fn of_two_claims_at_once_one_gets_the_session(
     Ok(())
 }
 
-pub async fn an_exchange_moves_everything_a_claim_took_and_takes_nothing_again(
-    fixture: &Fixture<'_>,
-) -> Result<(), Fault> {
+pub async fn exchange_moves_all_that_a_claim_took_once(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
     let (one, two) = (ready(fixture, &pool).await?, ready(fixture, &pool).await?);
     let first = fixture.place(&taking(fixture, &cast, &one)).await?;

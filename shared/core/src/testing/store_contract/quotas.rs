@@ -182,7 +182,7 @@ pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty(
     Ok(())
 }
 
-pub async fn a_refund_gives_every_count_back_and_a_served_end_those_of_live_sessions(
+pub async fn refund_returns_all_counts_served_end_live_ones(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(0).await?;

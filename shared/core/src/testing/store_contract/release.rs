@@ -183,7 +183,7 @@ pub async fn a_place_is_not_given_back_into_another_epoch(
     Ok(())
 }
 
-pub async fn a_refund_is_written_when_there_is_nothing_left_to_give_back_to(
+pub async fn refund_is_written_when_its_cast_and_window_are_gone(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     for (name, cast_gone, slot_gone) in [

@@ -145,9 +145,7 @@ fn serving(claim: &Reservation, queue: &WaitingQueue, entry: &SessionId) -> Queu
     }
 }
 
-pub async fn a_claim_gives_up_its_place_with_everything_else_or_not_at_all(
-    fixture: &Fixture<'_>,
-) -> Result<(), Fault> {
+pub async fn claim_gives_up_its_queue_entry_atomically(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let (cast, one) = (fixture.cast(2).await?, entry(fixture));
     // A claim that takes nothing but its session is held to the room as well.
     let mut stranger = fixture.claim(&cast, false, None);
