@@ -4,6 +4,7 @@
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::SessionSecret;
 use casting_protocol::report::Bootstrap;
+use casting_protocol::urls;
 use reqwest::{Client, StatusCode};
 
 use crate::report::until_answered;
@@ -24,7 +25,7 @@ pub async fn exchange(
     session: &SessionId,
     token: &str,
 ) -> Result<SessionSecret, NoSecret> {
-    let url = &format!("{report_url}/session/{session}/bootstrap");
+    let url = &format!("{report_url}{}", urls::bootstrap(session));
     until_answered(|| async move {
         match client.post(url).bearer_auth(token).send().await {
             Ok(reply) if reply.status().is_success() => match reply.json::<Bootstrap>().await {

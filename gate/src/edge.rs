@@ -17,6 +17,7 @@ use casting_protocol::keys::{SessionKey, SessionKeys, SessionSecret};
 use casting_protocol::session_origin::{self, SessionOrigin};
 use casting_protocol::ticket::{ENTRY_SECONDS, EntryTicket, Role, SessionTicket, TicketError};
 use casting_protocol::time::Clock;
+use casting_protocol::urls;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -397,7 +398,7 @@ impl EdgeSettings {
         let page = self
             .control_url
             .as_ref()?
-            .join(&format!("/session/{}", found.session))
+            .join(&urls::session(&found.session))
             .ok()?;
         Some(page.into())
     }

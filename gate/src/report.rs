@@ -7,6 +7,7 @@ use casting_protocol::excerpt::Speaker;
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::SessionSecret;
 use casting_protocol::report::{Cause, ProfileOrders, ProfileReport, Report};
+use casting_protocol::urls;
 use casting_protocol::viewing::Orders;
 use reqwest::{Client, ClientBuilder, Response, StatusCode};
 
@@ -71,8 +72,8 @@ impl Reporter {
         session: &SessionId,
         secret: &SessionSecret,
     ) -> Self {
-        let url = format!("{report_url}/session/{session}/reports");
-        let profile_url = format!("{report_url}/session/{session}/profile");
+        let url = format!("{report_url}{}", urls::reports(session));
+        let profile_url = format!("{report_url}{}", urls::profile(session));
         Self {
             client,
             url,

@@ -13,6 +13,7 @@ use casting_boot::{Settings, clients};
 use casting_core::ids::{CastKey, Entropy};
 use casting_core::system::FirstLimits;
 use casting_core::time::{Clock, Timestamp};
+use casting_core::urls;
 use casting_core::{ControlPlane, PublicUrls};
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::create_tables;
@@ -178,7 +179,7 @@ impl Endpoints {
 impl Stack {
     /// The demo cast's link.
     pub fn demo_link(&self) -> String {
-        format!("{}/cast/{}", self.url, seed::DEMO_KEY)
+        format!("{}{}", self.url, urls::cast(seed::DEMO_KEY))
     }
 
     /// The browser cast's link, as long as nobody has deleted or disabled it.
@@ -187,7 +188,7 @@ impl Stack {
         let cast = self.control_plane.store.cast_by_key(&key).await.ok()??;
         cast.settings
             .enabled
-            .then(|| format!("{}/cast/{key}", self.url))
+            .then(|| format!("{}{}", self.url, urls::cast(&key)))
     }
 
     /// Starts everything.

@@ -9,6 +9,7 @@ use casting_core::keys::same_secret;
 use casting_core::ports::Saved;
 use casting_core::profile::Profile;
 use casting_core::ticket::{LoginState, LoginTicket};
+use casting_core::urls;
 use casting_core::user::{ConsoleRole, User};
 use casting_core::{ControlPlane, FlowError, Refusal};
 use casting_identity::oidc::{LOGIN_SECONDS, LoginFailure, Oidc};
@@ -213,7 +214,7 @@ fn who_am_i(control_plane: &ControlPlane, visit: &RequestContext) -> Result<Repl
 }
 
 fn redirect(control_plane: &ControlPlane) -> String {
-    format!("{}/login/callback", control_plane.urls.public_url)
+    control_plane.urls.absolute(urls::LOGIN_CALLBACK)
 }
 
 fn set(

@@ -1,5 +1,6 @@
 //! Owns where a login may lead afterwards: a path of ours, and nowhere else.
 
+use casting_core::urls;
 use url::Url;
 
 /// The longest path that is carried through a login, in bytes; it travels in a cookie.
@@ -10,8 +11,8 @@ pub(crate) fn read(to: Option<&str>) -> &str {
     to.filter(|to| is_ours(to)).unwrap_or(HOME)
 }
 
-/// Where a login leads when nobody says anything.
-pub(crate) const HOME: &str = "/login/me";
+/// Where a login leads by default.
+pub(crate) const HOME: &str = urls::ACCOUNT;
 
 fn is_ours(to: &str) -> bool {
     let plain =
@@ -21,7 +22,7 @@ fn is_ours(to: &str) -> bool {
     let stays = Url::parse(base)
         .and_then(|base| base.join(to))
         .is_ok_and(|url| url.origin().ascii_serialization() == base);
-    let circles = ["/login", "/logout"]
+    let circles = [urls::LOGIN, urls::LOGOUT]
         .iter()
         .any(|path| to.split(['?', '#']).next() == Some(path));
     plain && to.starts_with('/') && stays && !circles

@@ -2,6 +2,7 @@
 
 use casting_core::ids::SessionId;
 use casting_core::policy::NotApplied;
+use casting_core::urls;
 use casting_core::{ClaimRequest, Claimed, PublicUrls, captcha_provider};
 use casting_web::credentials::{SetCookie, owner_cookie};
 use casting_web::{Problem, Reply, Request, RequestContext, RequestError, body, reply};
@@ -88,13 +89,13 @@ fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
 
 /// Where programs ask how a session stands.
 pub(crate) fn status_url(urls: &PublicUrls, session: &SessionId) -> String {
-    format!("{}/session/{session}/status", urls.public_url)
+    urls.absolute(&urls::session_status(session))
 }
 
 /// People go on to the waiting page, with a cookie that lets only them in; programs get the token and where to ask.
 pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, urls: &PublicUrls) -> Reply {
     let session = &claimed.session;
-    let path = format!("/session/{}", session.id);
+    let path = urls::session(&session.id);
     let not_applied = |reasons: &[NotApplied]| {
         let codes = reasons.iter().map(|reason| reason.as_str());
         codes.collect::<Vec<_>>()

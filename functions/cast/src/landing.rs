@@ -4,6 +4,7 @@ use askama::Template;
 use casting_core::ids::{Entropy, random_bytes};
 use casting_core::policy::LinkParameters;
 use casting_core::ticket::LAUNCH_TICKET_SECONDS;
+use casting_core::urls;
 use casting_core::{ClaimOffer, LandingInfo, NextStep, PublicUrls};
 use casting_web::credentials::{SetCookie, browser_cookie};
 use casting_web::page::OpenGraph;
@@ -208,7 +209,7 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
         again,
         words,
     };
-    let url = format!("{}/cast/{}", look.urls.public_url, settings.key);
+    let url = look.urls.absolute(&urls::cast(&settings.key));
     let solves = proof.is_some_and(|proof| proof.challenge.is_some());
     let page = Page {
         style: include_str!("../templates/landing.css"),
@@ -313,7 +314,7 @@ pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
             .then(|| opened.cast.counter.amount().as_str()),
         ticket: claim.map(|claim| claim.ticket.as_str()),
         ticket_expires_in: claim.map(|_| LAUNCH_TICKET_SECONDS),
-        claim_url: format!("{}/cast/{}/claims", look.urls.public_url, settings.key),
+        claim_url: look.urls.absolute(&urls::claims(&settings.key)),
         login_url,
         valid_until: settings.valid_until.map(|until| until.to_string()),
     };
@@ -322,12 +323,7 @@ pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
 
 /// To the login, and back here with everything that the link asked for.
 fn login_path(opened: &LandingInfo, wishes: &LinkParameters, via: &str) -> String {
-    format!(
-        "/login?{}",
-        Serializer::new(String::new())
-            .append_pair("to", &link_path(opened, wishes, via))
-            .finish()
-    )
+    urls::login_to(&link_path(opened, wishes, via))
 }
 
 /// The link, with what its parameters ask for and where its visitor came from.
@@ -342,7 +338,11 @@ fn link_path(opened: &LandingInfo, wishes: &LinkParameters, via: &str) -> String
         }
     }
     query.append_pair("via", via);
-    format!("/cast/{}?{}", opened.cast.settings.key, query.finish())
+    format!(
+        "{}?{}",
+        urls::cast(&opened.cast.settings.key),
+        query.finish()
+    )
 }
 
 #[cfg(test)]

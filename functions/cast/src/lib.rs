@@ -9,6 +9,7 @@ mod widget;
 use casting_core::denial::DenialCode;
 use casting_core::policy::LinkParameters;
 use casting_core::rate_limit::RateLimit;
+use casting_core::urls;
 use casting_core::{ClaimOutcome, ControlPlane, Visitor};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext,
@@ -184,7 +185,7 @@ async fn claim(
         )),
         // The login has run out while the page was open: the link itself leads there again.
         Err(refusal) if refusal.denial().code == DenialCode::LoginRequired && !visit.wants_json => {
-            Ok((reply::see_other(&format!("/cast/{key}")), None))
+            Ok((reply::see_other(&urls::cast(key)), None))
         }
         Err(refusal) => Err(refusal.into()),
     }

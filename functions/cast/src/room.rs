@@ -1,6 +1,7 @@
 //! Owns how somebody who waits is shown where they stand, as a page and for programs. Must not know whose turn it is.
 
 use askama::Template;
+use casting_core::urls;
 use casting_core::{PublicUrls, Waiting};
 use casting_web::words::RoomWords;
 use casting_web::{FormAction, Page, Problem, Reply, Request, RequestContext, body, reply};
@@ -137,7 +138,7 @@ fn describe(
         turn: waiting.turn,
         ask_in_seconds: waiting.ask_in,
         told: &tell(waiting, &visit.words.room),
-        room_url: &format!("{}{}", urls.public_url, path(waiting, key)),
+        room_url: &urls.absolute(&path(waiting, key)),
         ticket: &waiting.ticket,
     };
     reply::json(status, &place)
@@ -158,7 +159,7 @@ fn path(waiting: &Waiting, key: &str) -> String {
     let query = Serializer::new(String::new())
         .append_pair("ticket", &waiting.ticket)
         .finish();
-    format!("/cast/{key}/room?{query}")
+    format!("{}?{query}", urls::waiting_room(key))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use askama::Template;
 use casting_core::persistent_profile::PROFILE_SAVED;
 use casting_core::session::{EndReason, Session};
+use casting_core::urls;
 use casting_web::words::{EndedWords, KeptFiles};
 use casting_web::{Page, Reply, RequestContext};
 use http::StatusCode;

@@ -9,6 +9,7 @@ mod waiting;
 
 use casting_core::denial::DenialCode;
 use casting_core::ids::{Reference, SessionId};
+use casting_core::urls;
 use casting_core::{Bootstrap, ControlPlane, FlowError, ProfileReport, Refusal, Report, outcome};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext, body,
@@ -114,7 +115,7 @@ async fn show(
             progress::Stage::Ready if !resumed::not_applied(visit).is_empty() => {
                 Ok(resumed::reply(&session, visit))
             }
-            progress::Stage::Ready => Ok(reply::see_other(&format!("/session/{id}/enter"))),
+            progress::Stage::Ready => Ok(reply::see_other(&urls::enter_session(id))),
             progress::Stage::Over(reason) => Ok(ended::reply(&session, reason, visit)),
         },
     }
@@ -135,7 +136,7 @@ async fn enter(
                     DenialCode::Busy | DenialCode::SessionEnded
                 ) =>
         {
-            Ok(reply::see_other(&format!("/session/{id}")))
+            Ok(reply::see_other(&urls::session(id)))
         }
         Err(refusal) => Err(refusal.into()),
     }
@@ -154,7 +155,7 @@ async fn end(
             &status::Status::of(&session, &control_plane.urls),
         ));
     }
-    Ok(reply::see_other(&format!("/session/{id}")))
+    Ok(reply::see_other(&urls::session(id)))
 }
 
 /// Whoever must log in first comes back here afterwards.
@@ -171,7 +172,7 @@ async fn watch(
     match control_plane.watch(name, user.as_ref()).await {
         Ok(url) => Ok(reply::see_other(&url)),
         Err(refusal) if !visit.wants_json && refusal.denial().code == DenialCode::LoginRequired => {
-            Ok(reply::see_other(&format!("/login?to=/share/{name}")))
+            Ok(reply::see_other(&urls::login_to(&urls::share_named(name))))
         }
         Err(refusal) => Err(refusal.into()),
     }

@@ -4,6 +4,7 @@
 use askama::Template;
 use casting_core::policy::NotApplied;
 use casting_core::session::Session;
+use casting_core::urls;
 use casting_web::words::ResumedWords;
 use casting_web::{Page, Reply, RequestContext};
 

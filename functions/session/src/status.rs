@@ -1,6 +1,7 @@
 //! Owns the status document: where a session stands, for the waiting page's script and for programs. Must stay small; it is asked for often.
 
 use casting_core::session::{Session, State, TaskStatus};
+use casting_core::urls;
 use casting_core::{PublicUrls, outcome};
 use casting_web::words::START_STEPS;
 use serde::Serialize;
@@ -67,7 +68,7 @@ impl<'a> Status<'a> {
                 None
             },
             enter_url: (stage == Stage::Ready)
-                .then(|| format!("{}/session/{}/enter", urls.public_url, session.id)),
+                .then(|| urls.absolute(&urls::enter_session(&session.id))),
         }
     }
 }

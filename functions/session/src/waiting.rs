@@ -3,6 +3,7 @@
 use askama::Template;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
+use casting_core::urls;
 use casting_web::words::WaitingWords;
 use casting_web::{FormAction, Page, Reply, RequestContext};
 

@@ -11,6 +11,7 @@ use casting_boot::{SystemClock, SystemEntropy};
 use casting_core::ids::{CastKey, SessionId};
 use casting_core::session_origin;
 use casting_core::time::Clock;
+use casting_core::urls;
 use serde_json::Value;
 use url::{Host, Url};
 
@@ -85,7 +86,7 @@ impl Checkup {
         self.report(outside::address(&self.base));
         // No link has this key: there are 2^128 keys.
         let key = CastKey::random(&SystemEntropy::new());
-        let first = match self.get(&format!("/cast/{key}"), PAGE, None).await? {
+        let first = match self.get(&urls::cast(&key), PAGE, None).await? {
             Ok(answer) => answer,
             Err(ask_error) => {
                 self.report(outside::unreachable(&self.base, &ask_error));
@@ -107,12 +108,12 @@ impl Checkup {
         }
         for (path, accept, evaluate) in [
             (
-                format!("/api/casts/{key}"),
+                urls::cast_description(&key),
                 DOCUMENT,
                 outside::described as fn(&Answer) -> Finding,
             ),
             (
-                "/api/admin/casts".to_owned(),
+                format!("{}/casts", urls::ADMIN_API),
                 DOCUMENT,
                 outside::admin_without_key,
             ),
@@ -124,12 +125,15 @@ impl Checkup {
                 }
             }
         }
-        match self.get("/login", PAGE, None).await? {
+        match self.get(urls::LOGIN, PAGE, None).await? {
             Ok(answer) => outside::login(&answer, &self.base)
                 .into_iter()
                 .for_each(|finding| self.report(finding)),
             Err(ask_error) => {
-                self.report(outside::unreachable(&self.base.join("/login")?, &ask_error));
+                self.report(outside::unreachable(
+                    &self.base.join(urls::LOGIN)?,
+                    &ask_error,
+                ));
             }
         }
         Ok(true)
@@ -175,7 +179,10 @@ impl Checkup {
 
     /// What an administrator's key shows.
     async fn inside(&mut self, key: &str) -> Result<()> {
-        let Some(settings) = self.read("/api/admin/settings", key).await? else {
+        let Some(settings) = self
+            .read(&format!("{}/settings", urls::ADMIN_API), key)
+            .await?
+        else {
             return Ok(());
         };
         let (Some(casts), Some(images)) = (
@@ -199,7 +206,10 @@ impl Checkup {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         for _ in 0..PAGES {
             let Some(mut page) = self
-                .read(&format!("/api/admin/{name}?limit=100{cursor}"), key)
+                .read(
+                    &format!("{}/{name}?limit=100{cursor}", urls::ADMIN_API),
+                    key,
+                )
                 .await?
             else {
                 return Ok(None);

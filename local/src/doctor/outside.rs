@@ -1,6 +1,8 @@
 //! Owns what anybody can see of a deployment, and what it should be. Judges answers; must not ask for any.
 
+use casting_core::denial::DenialCode;
 use casting_core::time::Timestamp;
+use casting_core::urls;
 use jiff::fmt::rfc2822;
 use url::{Host, Url};
 
@@ -73,10 +75,15 @@ pub fn unknown_link(answer: &Answer, base: &Url) -> (Finding, Option<Url>) {
         .filter(|_| !answer.header("location").is_empty());
     let todo = "Check that this is the control plane's address, and that nothing in front of it answers in its place.";
     match (answer.status, location) {
-        (303, Some(to)) if to.origin() == base.origin() && to.path() == "/error/unknown-cast" => (
-            ok("An unknown link is refused like a disabled one."),
-            Some(to),
-        ),
+        (303, Some(to))
+            if to.origin() == base.origin()
+                && to.path() == urls::error_page(DenialCode::UnknownCast) =>
+        {
+            (
+                ok("An unknown link is refused like a disabled one."),
+                Some(to),
+            )
+        }
         (429, _) => (too_many(), None),
         (status, Some(to)) => (
             error(
@@ -208,7 +215,7 @@ pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
             .map(|(_, value)| value.into_owned())
             .unwrap_or_default()
     };
-    if to.path().starts_with("/error/") && to.origin() == base.origin() {
+    if to.path().starts_with(&urls::error_page("")) && to.origin() == base.origin() {
         return vec![none()];
     }
     let mut findings = vec![ok(format!(

@@ -18,6 +18,7 @@ use axum::{Json, Router};
 use casting_core::ids::{Entropy, random_bytes};
 use casting_core::keys::hash_secret;
 use casting_core::time::Clock;
+use casting_core::urls;
 use casting_web::{Body, FormAction, Page, Reply, Request, RequestContext};
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
@@ -104,7 +105,7 @@ pub fn router(
     let provider = Arc::new(Provider {
         password: hash_secret(password),
         issuer: format!("{url}{PATH}"),
-        redirect: format!("{url}/login/callback"),
+        redirect: format!("{url}{}", urls::LOGIN_CALLBACK),
         signer: Signer::new(&*entropy)?,
         codes: Codes::default(),
         clock,

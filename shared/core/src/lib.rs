@@ -32,7 +32,7 @@ pub use casting_protocol::report::{
 };
 pub use casting_protocol::{
     excerpt, exec_user, ids, keys, public_host, referrer, session_environment, session_origin,
-    time, url_rules, viewing,
+    time, url_rules, urls, viewing,
 };
 // Modules are named without their folder: `casting_core::cast`.
 pub use admission::{

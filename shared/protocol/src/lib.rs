@@ -17,4 +17,5 @@ pub mod testing;
 pub mod ticket;
 pub mod time;
 pub mod url_rules;
+pub mod urls;
 pub mod viewing;

@@ -4,6 +4,7 @@
 //! away, and many apps refuse to be framed. So the frame may open windows and send forms, and gets no camera, clipboard or full screen.
 
 use casting_core::cast::CastSettings;
+use casting_core::urls;
 
 /// Scripts and forms, as any page of ours; that it keeps its own origin, because a form of an unknown sender is refused; and windows that are
 /// not held to these same limits.
@@ -17,7 +18,7 @@ pub fn snippet(settings: &CastSettings, name: &str, public_url: &str) -> Option<
         return None;
     }
     let (url, name) = (
-        escape(&format!("{public_url}/cast/{}", settings.key)),
+        escape(&format!("{public_url}{}", urls::cast(&settings.key))),
         escape(settings.title.as_deref().unwrap_or(name)),
     );
     // The site's own policy may keep referrers to itself; the link asks for one, and the origin is enough.

@@ -3,6 +3,7 @@
 use casting_core::denial::Denial;
 use casting_core::ids::Reference;
 use casting_core::rate_limit::RateLimit;
+use casting_core::urls;
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -121,7 +122,7 @@ impl Problem {
         let mut reply = reply::json(
             status,
             &Document {
-                r#type: format!("/error/{}", self.code.as_str()),
+                r#type: urls::error_page(self.code.as_str()),
                 title: self.code.title(),
                 status: status.as_u16(),
                 detail: self.sentence(),

@@ -4,6 +4,7 @@
 use casting_core::Refusal;
 use casting_core::denial::Denial;
 use casting_core::ids::Reference;
+use casting_core::urls;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -84,7 +85,7 @@ fn own_page(denial: &Denial, reference: &Reference) -> String {
     if let Some(seconds) = denial.retry_after {
         query.append_pair("retry_after", &seconds.to_string());
     }
-    format!("/error/{}?{}", denial.code, query.finish())
+    format!("{}?{}", urls::error_page(denial.code), query.finish())
 }
 
 /// The link's error page: what its query already says stays, and so does its fragment. `None` when the text is no web address.

@@ -257,6 +257,106 @@ mod tests {
     }
 
     #[test]
+    fn every_built_address_has_its_route() {
+        use PublicRouteName as Name;
+        use casting_core::ids::{CastKey, SessionId};
+        use casting_core::urls;
+
+        let key = CastKey::parse("123abc").expect("a key");
+        let id = SessionId::from_bytes([7; 16]);
+        for (method, path, name, segment) in [
+            (Method::GET, urls::cast(&key), Name::OpenCast, key.as_str()),
+            (
+                Method::GET,
+                urls::cast_description(&key),
+                Name::DescribeCast,
+                key.as_str(),
+            ),
+            (Method::POST, urls::claims(&key), Name::Claim, key.as_str()),
+            (
+                Method::GET,
+                urls::waiting_room(&key),
+                Name::SeeRoom,
+                key.as_str(),
+            ),
+            (
+                Method::POST,
+                urls::waiting_room(&key),
+                Name::LeaveRoom,
+                key.as_str(),
+            ),
+            (
+                Method::GET,
+                urls::session(&id),
+                Name::ShowSession,
+                id.as_str(),
+            ),
+            (
+                Method::GET,
+                urls::session_status(&id),
+                Name::SessionStatus,
+                id.as_str(),
+            ),
+            (
+                Method::GET,
+                urls::enter_session(&id),
+                Name::EnterSession,
+                id.as_str(),
+            ),
+            (
+                Method::POST,
+                urls::end_session(&id),
+                Name::EndSession,
+                id.as_str(),
+            ),
+            (
+                Method::GET,
+                urls::share_named("x.token"),
+                Name::WatchSession,
+                "x.token",
+            ),
+            (
+                Method::POST,
+                urls::bootstrap(&id),
+                Name::BootstrapSession,
+                id.as_str(),
+            ),
+            (
+                Method::POST,
+                urls::reports(&id),
+                Name::ReportSession,
+                id.as_str(),
+            ),
+            (
+                Method::POST,
+                urls::profile(&id),
+                Name::ReportProfile,
+                id.as_str(),
+            ),
+            (Method::GET, urls::LOGIN.to_owned(), Name::LogIn, ""),
+            (
+                Method::GET,
+                urls::LOGIN_CALLBACK.to_owned(),
+                Name::LoginCallback,
+                "",
+            ),
+            (Method::GET, urls::ACCOUNT.to_owned(), Name::WhoAmI, ""),
+            (Method::POST, urls::LOGOUT.to_owned(), Name::LogOut, ""),
+            (
+                Method::GET,
+                urls::error_page("busy"),
+                Name::ShowError,
+                "busy",
+            ),
+        ] {
+            let found = PUBLIC_ROUTER
+                .find(&method, &path)
+                .unwrap_or_else(|miss| panic!("{method} {path}: {miss:?}"));
+            assert_eq!((found.line.name, found.segment), (name, segment), "{path}");
+        }
+    }
+
+    #[test]
     fn unknown_paths_do_not_match() {
         for (method, path, miss) in [
             (Method::GET, "/", Some(RouteError::NotFound)),

@@ -90,6 +90,11 @@ fn count_move(before: &Session, session: &Session) {
 }
 
 impl PublicUrls {
+    /// The URL of a path of the control plane; [`crate::urls`] has the paths.
+    pub fn absolute(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+
     /// Where this deployment itself answers.
     pub fn own_urls(&self) -> OwnUrls {
         OwnUrls {

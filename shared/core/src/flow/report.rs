@@ -11,6 +11,7 @@ use crate::excerpt::{Excerpt, Speaker};
 use crate::ids::SessionId;
 use crate::session::{EndReason, Endpoint, PoolRole, Session, State};
 use crate::time::Timestamp;
+use crate::urls;
 use crate::viewing::{Assigned, Orders};
 
 impl From<Cause> for EndReason {
@@ -140,14 +141,13 @@ impl ControlPlane {
                 keepalive_seconds: session.keepalive_seconds(),
                 environment: assigned_environment(&session),
             });
-        let public_url = &self.urls.public_url;
         let waits = session.is_unassigned();
         let share_link = session
             .sharing
             .token
-            .map(|token| format!("{public_url}/share/{}.{token}", session.id));
+            .map(|token| self.urls.absolute(&urls::share(&session.id, &token)));
         Orders {
-            session_page: format!("{public_url}/session/{}", session.id),
+            session_page: self.urls.absolute(&urls::session(&session.id)),
             title: session.launch.image_name,
             share_link,
             share_round: session.sharing.round,

@@ -6,6 +6,7 @@ use crate::ids::{SessionId, random_bytes};
 use crate::keys::same_secret;
 use crate::session::{Session, State};
 use crate::ticket::{Role, SessionTicket, Watcher};
+use crate::urls;
 use crate::user::User;
 
 /// What somebody is called who has not logged in.
@@ -21,8 +22,7 @@ impl ControlPlane {
     /// `ShareEnded` for a link that is not good (any more), `LoginRequired` when only those who have logged in may watch.
     pub async fn watch(&self, name: &str, user: Option<&User>) -> Result<String, Refusal> {
         let found = async {
-            let (id, token) = name.split_once('.').ok_or(DenialCode::ShareEnded)?;
-            let id = SessionId::parse(id).ok_or(DenialCode::ShareEnded)?;
+            let (id, token) = urls::parse_share(name).ok_or(DenialCode::ShareEnded)?;
             let session = self
                 .store
                 .session(&id)

@@ -21,6 +21,7 @@ use crate::shape;
 use crate::system_form::MAX_ADDRESSES;
 use crate::time::Timestamp;
 use crate::url_rules::{self, OwnUrls};
+use crate::urls;
 
 /// The most that Sessions Remaining can be set to.
 pub const MAX_SESSIONS: u64 = 1_000_000;
@@ -556,7 +557,7 @@ pub fn view(cast: &Cast, public_url: &str) -> Value {
     view.insert("id".into(), json!(cast.id));
     view.insert(
         "url".into(),
-        json!(format!("{public_url}/cast/{}", cast.settings.key)),
+        json!(format!("{public_url}{}", urls::cast(&cast.settings.key))),
     );
     view.extend(fields(cast));
     let previous = cast.settings.previous_key.as_ref();
