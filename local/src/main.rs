@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use casting_boot::{SystemClock, SystemEntropy};
 use casting_core::system::FirstLimits;
+use casting_core::urls;
 use casting_gate::server::raise_open_files_limit;
 use casting_local::browser_app::packages::install_line;
 use casting_local::confine::{self, Level};
@@ -188,8 +189,10 @@ async fn greet(stack: &Stack, options: &Options) {
         ),
     }
     println!(
-        "  Console     {}/admin/sign-in#{}",
-        stack.url, stack.admin_key
+        "  Console     {}{}#{}",
+        stack.url,
+        urls::CONSOLE_SIGN_IN,
+        stack.admin_key
     );
     println!("              signs you in; anyone with this link has admin rights");
     println!("  Admin key   {}", stack.admin_key);

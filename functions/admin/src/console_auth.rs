@@ -2,6 +2,7 @@
 
 use casting_core::actor::Scope;
 use casting_core::audit::{Action, Audit, RecordKind};
+use casting_core::urls;
 use casting_core::{ControlPlane, SIGNED_IN_SECONDS};
 use casting_web::credentials::{SetCookie, console_cookie, login_cookie};
 use casting_web::{Access, Problem, Reply, Request, RequestContext, RequestError, body, reply};
@@ -12,10 +13,6 @@ use crate::auth::{self, Authenticated};
 use crate::service::AdminService;
 use crate::service::failure::Failure;
 
-/// The console's first page.
-const HOME: &str = "/admin";
-/// Where one signs in.
-const SIGN_IN: &str = "/admin/sign-in";
 /// The field of every form that shows where it was made.
 pub(crate) const CSRF_FIELD: &str = "csrf_token";
 
@@ -127,7 +124,7 @@ pub(crate) async fn sign_in(
 /// Ends a sign-in, whichever way it was made.
 pub(crate) fn sign_out(control_plane: &ControlPlane) -> Reply {
     let secure = control_plane.urls.is_secure();
-    let mut reply = reply::see_other(SIGN_IN);
+    let mut reply = reply::see_other(urls::CONSOLE_SIGN_IN);
     set(&mut reply, control_plane, "", 0);
     reply::set_cookie(
         &mut reply,
@@ -147,22 +144,22 @@ pub(crate) fn sign_in_first(visit: &RequestContext) -> Reply {
     let wanted = if visit.method == Method::GET {
         visit.path.as_str()
     } else {
-        HOME
+        urls::CONSOLE
     };
     let query: String = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("to", wanted)
         .finish();
-    reply::see_other(&format!("{SIGN_IN}?{query}"))
+    reply::see_other(&format!("{}?{query}", urls::CONSOLE_SIGN_IN))
 }
 
 /// A path within the console, and nothing that a browser could take for another site.
 pub(crate) fn target(wanted: Option<&str>) -> &str {
     let is_ours = |path: &&str| {
-        (*path == HOME || path.starts_with("/admin/") || path.starts_with("/admin?"))
-            && !path.starts_with(SIGN_IN)
+        (*path == urls::CONSOLE || path.starts_with("/admin/") || path.starts_with("/admin?"))
+            && !path.starts_with(urls::CONSOLE_SIGN_IN)
             && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
     };
-    wanted.filter(is_ours).unwrap_or(HOME)
+    wanted.filter(is_ours).unwrap_or(urls::CONSOLE)
 }
 
 fn set(reply: &mut Reply, control_plane: &ControlPlane, value: &str, max_age: u64) {

@@ -65,7 +65,7 @@ async fn begin(
     let begun = oidc
         .begin(
             &redirect(control_plane),
-            target::read(to.as_deref()),
+            target::read(to),
             &*control_plane.entropy,
             now,
         )
@@ -99,7 +99,7 @@ async fn finish(
     let state = kept.and_then(|text| LoginState::open(text, &control_plane.keys, now).ok());
     let came_with = visit.query("state").unwrap_or_default();
     // An answer to a login that this browser did not begin, or began too long ago.
-    let state = state.filter(|state| same_secret(&state.state, &came_with));
+    let state = state.filter(|state| same_secret(&state.state, came_with));
     let state = state.ok_or_else(|| {
         failed(
             control_plane,
@@ -108,7 +108,7 @@ async fn finish(
     })?;
     let user = match (visit.query("code"), visit.query("error")) {
         (Some(code), None) => {
-            oidc.finish(&redirect(control_plane), &code, &state, now)
+            oidc.finish(&redirect(control_plane), code, &state, now)
                 .await
         }
         (_, error) => Err(LoginFailure::Refused(

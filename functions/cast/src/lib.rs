@@ -100,11 +100,11 @@ async fn open(
     visitor: &Visitor,
 ) -> Result<Reply, HandlerError> {
     let wishes = LinkParameters {
-        kasm_url: visit.query("kasm_url"),
-        docker_network: visit.query("docker_network"),
+        kasm_url: visit.query("kasm_url").map(str::to_owned),
+        docker_network: visit.query("docker_network").map(str::to_owned),
     };
     let opened = control_plane
-        .open(key, visitor, &wishes, visit.query("via").as_deref())
+        .open(key, visitor, &wishes, visit.query("via"))
         .await?;
     let user_name = visitor.user.as_ref().map(|user| user.name.as_str());
     let look = Look {
@@ -144,7 +144,7 @@ async fn load_queue(
     visitor: &Visitor,
 ) -> Result<Reply, HandlerError> {
     let waiting = control_plane
-        .wait(key, &visit.query("ticket").unwrap_or_default(), visitor)
+        .wait(key, visit.query("ticket").unwrap_or_default(), visitor)
         .await?;
     Ok(room::reply(&waiting, key, visit, &control_plane.urls))
 }

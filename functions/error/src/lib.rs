@@ -19,7 +19,7 @@ fn told_of(visit: &RequestContext) -> Result<Problem, Problem> {
     let matched = visit.route(Function::Error)?;
     let code = Code::parse(matched.segment).ok_or(Problem::new(RequestError::NotFound))?;
     Ok(Problem {
-        reference: visit.query("ref").as_deref().and_then(Reference::parse),
+        reference: visit.query("ref").and_then(Reference::parse),
         retry_after: visit
             .query("retry_after")
             .and_then(|seconds| seconds.parse().ok())

@@ -15,6 +15,8 @@ pub const ACCOUNT: &str = "/login/me";
 pub const ADMIN_API: &str = "/api/admin";
 /// The start page of the administrators' console; all of its pages are below it.
 pub const CONSOLE: &str = "/admin";
+/// The sign-in page of the console; a key after `#` signs in.
+pub const CONSOLE_SIGN_IN: &str = "/admin/sign-in";
 /// Starts a login at the login provider.
 pub const LOGIN: &str = "/login";
 /// Where the login provider sends users back to.

@@ -44,7 +44,7 @@ pub struct RequestContext {
     pub nonce: String,
     /// What people are told in.
     pub words: &'static Words,
-    query: String,
+    query: Vec<(String, String)>,
     headers: HeaderMap,
 }
 
@@ -78,7 +78,9 @@ impl RequestContext {
                 .is_some_and(|dest| FRAMES.iter().any(|frame| dest == frame)),
             nonce: format!("{:032x}", u128::from_be_bytes(random_bytes(entropy))),
             words: words::choose(text(headers, &header::ACCEPT_LANGUAGE).unwrap_or_default()),
-            query: request.uri().query().unwrap_or_default().to_owned(),
+            query: form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect(),
             headers: headers.clone(),
         }
     }
@@ -156,17 +158,14 @@ impl RequestContext {
     }
 
     /// The first value of a query parameter.
-    pub fn query(&self, name: &str) -> Option<String> {
-        form_urlencoded::parse(self.query.as_bytes())
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.into_owned())
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
     }
 
-    /// Every query parameter, as sent.
-    pub fn queries(&self) -> Vec<(String, String)> {
-        form_urlencoded::parse(self.query.as_bytes())
-            .into_owned()
-            .collect()
+    /// Every query parameter, in the order sent.
+    pub fn queries(&self) -> &[(String, String)] {
+        &self.query
     }
 
     /// The value of a cookie.
@@ -426,7 +425,7 @@ mod tests {
             ],
         );
         assert_eq!(visit.referrer.as_deref(), Some("www.acme.com"));
-        assert_eq!(visit.query("ref").as_deref(), Some("a b"));
+        assert_eq!(visit.query("ref"), Some("a b"));
         assert_eq!((visit.cookie("a"), visit.bearer()), (Some("1"), Some("t")));
         assert_eq!(visit.nonce.len(), 32);
         assert!(visit.source().is_err(), "no address, no visitor");

@@ -7,7 +7,7 @@ use casting_core::ports::Page;
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
-use super::{Call, paging, query};
+use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::service::casts::{self, CastsAsked, Edited};
@@ -16,8 +16,10 @@ use crate::service::trials;
 use crate::service::version::{self, Precondition};
 
 /// Casts, a page at a time.
-pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
-    let (paging, asked) = query::read(call.visit, asked)?;
+pub(crate) async fn list(
+    call: &Call<'_>,
+    (paging, asked): (Paging, CastsAsked),
+) -> Result<Reply, Failure> {
     let page = paging.checked(
         casts::list(
             &call.service,
@@ -120,8 +122,7 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// Deletes a cast; `?terminate=true` ends its live sessions too.
-pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Failure> {
-    let terminate = query::read(call.visit, terminates)?;
+pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, Failure> {
     casts::delete(
         &call.service,
         call.id,
@@ -140,7 +141,7 @@ pub(crate) async fn try_link(call: &Call<'_>) -> Result<Reply, Failure> {
 
 fn made(call: &Call<'_>, edited: &Edited) -> Reply {
     let mut reply = show(call, StatusCode::CREATED, edited);
-    reply::set_location(&mut reply, &format!("/api/admin/casts/{}", edited.cast.id));
+    set_location(&mut reply, "casts", &edited.cast.id);
     reply
 }
 

@@ -11,7 +11,7 @@ use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{Call, query};
+use super::Call;
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::service::casts;
@@ -25,13 +25,15 @@ const DAY: u64 = 86_400;
 const LONGEST_SPAN: u64 = 92 * DAY;
 
 /// `/casts/{id}/claims`; the id `unknown` stands for keys that no cast has. Works for deleted casts too.
-pub(crate) async fn list_of_cast(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn list_of_cast(
+    call: &Call<'_>,
+    (paging, filters): (Paging, Filters),
+) -> Result<Reply, Failure> {
     let of = if call.id == "unknown" {
         ClaimsOf::Unknown
     } else {
         ClaimsOf::Cast(casts::parse_id(call.id)?)
     };
-    let (paging, filters) = query::read(call.visit, asked)?;
     show(
         call,
         &paging,
@@ -41,8 +43,10 @@ pub(crate) async fn list_of_cast(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// `/claims`, of all casts or of `?cast=`.
-pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
-    let ((paging, filters), cast) = query::read(call.visit, asked_of_all)?;
+pub(crate) async fn list(
+    call: &Call<'_>,
+    ((paging, filters), cast): ((Paging, Filters), Option<CastId>),
+) -> Result<Reply, Failure> {
     show(
         call,
         &paging,
@@ -121,8 +125,11 @@ pub(crate) fn asked_of_all(query: &mut Query) -> ((Paging, Filters), Option<Cast
     )
 }
 
-/// What statistics are asked for: since when, and until when.
-pub(crate) fn span(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) {
+/// The time that statistics are asked for: since and until.
+type Span = (Option<Timestamp>, Option<Timestamp>);
+
+/// Reads a [`Span`].
+pub(crate) fn span(query: &mut Query) -> Span {
     let since = query.time(
         "since",
         "At or after this time; a day before `until` when it is left out, and 92 days at most.",
@@ -134,19 +141,22 @@ pub(crate) fn span(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) 
 }
 
 /// `/casts/{id}/statistics`.
-pub(crate) async fn statistics_of_cast(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn statistics_of_cast(call: &Call<'_>, span: Span) -> Result<Reply, Failure> {
     let cast = casts::find(&call.service, call.id).await?;
-    tell(call, Some(&cast)).await
+    show_statistics(call, Some(&cast), span).await
 }
 
 /// `/statistics`.
-pub(crate) async fn statistics(call: &Call<'_>) -> Result<Reply, Failure> {
-    tell(call, None).await
+pub(crate) async fn statistics(call: &Call<'_>, span: Span) -> Result<Reply, Failure> {
+    show_statistics(call, None, span).await
 }
 
-async fn tell(call: &Call<'_>, cast: Option<&Cast>) -> Result<Reply, Failure> {
+async fn show_statistics(
+    call: &Call<'_>,
+    cast: Option<&Cast>,
+    (since, until): Span,
+) -> Result<Reply, Failure> {
     let now = call.service.control_plane.clock.now();
-    let (since, until) = query::read(call.visit, span)?;
     let until = until.unwrap_or(now);
     let since = since.unwrap_or_else(|| until.minus_seconds(DAY - 1));
     if since > until || since < until.minus_seconds(LONGEST_SPAN) {

@@ -9,7 +9,7 @@ use http::header::{CONTENT_DISPOSITION, LINK};
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 
-use super::{Call, claims, query};
+use super::{Call, claims};
 use crate::api::claims::Filters;
 use crate::api::paging::Paging;
 use crate::api::query::Query;
@@ -47,8 +47,10 @@ const COLUMNS: [(&str, &str); 22] = [
 ];
 
 /// `/claims/export?format=csv|json`, with the filters of `/claims`.
-pub(crate) async fn claims(call: &Call<'_>) -> Result<Reply, Failure> {
-    let (((paging, filters), cast), is_csv) = query::read(call.visit, asked)?;
+pub(crate) async fn claims(
+    call: &Call<'_>,
+    (((paging, filters), cast), is_csv): (((Paging, Filters), Option<CastId>), bool),
+) -> Result<Reply, Failure> {
     let asked = filters.of(
         cast.map_or(ClaimsOf::All, ClaimsOf::Cast),
         call.service.control_plane.clock.now(),

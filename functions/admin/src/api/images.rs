@@ -5,15 +5,14 @@ use casting_core::image_form;
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
-use super::{Call, paging, query};
+use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::service::failure::Failure;
 use crate::service::images;
 use crate::service::version::{self, Precondition};
 
 /// All images, a page at a time.
-pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
-    let paging = query::read(call.visit, Paging::asked)?;
+pub(crate) async fn list(call: &Call<'_>, paging: Paging) -> Result<Reply, Failure> {
     let page = call
         .service
         .control_plane
@@ -68,7 +67,7 @@ pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Failure> {
 
 fn show_made(image: &Image) -> Reply {
     let mut reply = show(StatusCode::CREATED, image);
-    reply::set_location(&mut reply, &format!("/api/admin/images/{}", image.id));
+    set_location(&mut reply, "images", &image.id);
     reply
 }
 

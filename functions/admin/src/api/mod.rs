@@ -2,6 +2,7 @@
 //!
 //! # How an endpoint is written
 //! A function from a [`Call`] to a reply, and its line in [`routes`]. A `Call` exists only for somebody whom the route lets in, so no endpoint can forget to ask.
+//! An endpoint with query parameters names their reader in that line and gets what it read as second argument.
 
 pub(crate) mod casts;
 pub(crate) mod claims;
@@ -15,8 +16,11 @@ pub(crate) mod routes;
 pub(crate) mod sessions;
 mod settings;
 
+use std::fmt::Display;
+
 use casting_core::ControlPlane;
 use casting_core::actor::Scope;
+use casting_core::urls;
 use casting_web::{Access, Matched, Problem, Reply, Request, RequestContext, body, reply};
 use http::Method;
 use serde_json::Value;
@@ -121,6 +125,11 @@ pub(crate) fn needed(access: Access) -> String {
     }
 }
 
+/// Says where what was made can be read.
+pub(crate) fn set_location(reply: &mut Reply, collection: &str, id: &impl Display) {
+    reply::set_location(reply, &format!("{}/{collection}/{id}", urls::ADMIN_API));
+}
+
 /// Answers one request to the API.
 ///
 /// # Errors
@@ -138,12 +147,7 @@ pub(crate) async fn answer(
         Handler::Admitted(handler) => handler,
     };
     let call = Call::admit(control_plane, visit, request, &matched).await?;
-    let reads_query = (matched.line.operation)().query.unwrap_or(|_| {});
-    let answered = match query::read(visit, reads_query) {
-        Ok(()) => handler(&call).await,
-        Err(failure) => Err(failure),
-    };
-    let mut reply = answered.unwrap_or_else(|failure| {
+    let mut reply = handler(&call).await.unwrap_or_else(|failure| {
         failure
             .into_problem(|code| control_plane.draw_reference(code, None))
             .reply()

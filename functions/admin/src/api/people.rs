@@ -11,7 +11,7 @@ use casting_web::{Reply, reply};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Call, casts, paging, query};
+use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::service::failure::Failure;
@@ -39,8 +39,10 @@ pub(crate) fn me_schema() -> Value {
 }
 
 /// Users who have logged in, or with `?kind=anonymous` those who were minted for a claim.
-pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
-    let (paging, is_anonymous) = query::read(call.visit, asked_users)?;
+pub(crate) async fn list(
+    call: &Call<'_>,
+    (paging, is_anonymous): (Paging, bool),
+) -> Result<Reply, Failure> {
     if is_anonymous {
         let page = paging.checked(
             users::list_anonymous(&call.service, paging.cursor.as_deref(), paging.limit).await,
@@ -76,8 +78,7 @@ pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// Forgets a user; `?terminate=true` ends their live sessions first.
-pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Failure> {
-    let terminate = query::read(call.visit, casts::terminates)?;
+pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, Failure> {
     users::delete(&call.service, call.id, terminate).await?;
     Ok(reply::no_content())
 }
@@ -114,7 +115,7 @@ pub(crate) async fn create_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
     view["key"] = json!(text);
     let mut reply = reply::json(StatusCode::CREATED, &view);
     version::set(&mut reply, key.version);
-    reply::set_location(&mut reply, &format!("/api/admin/api-keys/{}", key.id));
+    set_location(&mut reply, "api-keys", &key.id);
     Ok(reply)
 }
 
@@ -125,8 +126,10 @@ pub(crate) async fn delete_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// Who changed what, the newest first; `?target=` is the id of what was changed.
-pub(crate) async fn list_audit(call: &Call<'_>) -> Result<Reply, Failure> {
-    let (paging, target) = query::read(call.visit, asked_audit)?;
+pub(crate) async fn list_audit(
+    call: &Call<'_>,
+    (paging, target): (Paging, Option<String>),
+) -> Result<Reply, Failure> {
     let page = paging.checked(
         audits::list(
             &call.service,

@@ -36,7 +36,7 @@ pub(crate) fn read<T>(
     read: impl FnOnce(&mut Query) -> T,
 ) -> Result<T, Failure> {
     let mut query = Query {
-        sent: visit.queries(),
+        sent: visit.queries().to_vec(),
         ..Query::default()
     };
     let found = read(&mut query);

@@ -3,7 +3,7 @@
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
-use super::{Call, paging, query};
+use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::service::failure::Failure;
@@ -12,8 +12,10 @@ use crate::service::version::{self, Precondition};
 use crate::service::{pools, staging};
 
 /// All of a kind, a page at a time.
-pub(crate) async fn list<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, Failure> {
-    let paging = query::read(call.visit, Paging::asked)?;
+pub(crate) async fn list<R: EditableRecord>(
+    call: &Call<'_>,
+    paging: Paging,
+) -> Result<Reply, Failure> {
     let page = paging
         .checked(records::list::<R>(&call.service, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, R::view))
@@ -88,8 +90,7 @@ pub(crate) fn forces(query: &mut Query) -> bool {
 }
 
 /// Deletes a group; `?force=true` also one that others name.
-pub(crate) async fn delete_group(call: &Call<'_>) -> Result<Reply, Failure> {
-    let force = query::read(call.visit, forces)?;
+pub(crate) async fn delete_group(call: &Call<'_>, force: bool) -> Result<Reply, Failure> {
     records::delete_group(&call.service, call.id, &Precondition::of(call.visit), force).await?;
     Ok(reply::no_content())
 }
@@ -102,10 +103,7 @@ pub(crate) async fn delete_network(call: &Call<'_>) -> Result<Reply, Failure> {
 
 fn made<R: EditableRecord>(record: &R) -> Reply {
     let mut reply = show(StatusCode::CREATED, record);
-    reply::set_location(
-        &mut reply,
-        &format!("/api/admin/{}/{}", R::WORDS.0, record.id()),
-    );
+    set_location(&mut reply, R::WORDS.0, &record.id());
     reply
 }
 

@@ -1,6 +1,7 @@
 //! Owns the routes of the API: each with who may come, its handler, and what the document says of it. Must not know how a handler does what it does.
 //!
-//! To add a route: a line here. Its comment is its summary in the document; a schema of its own gets its name in `openapi/schemas.rs`.
+//! To add a route: a line here. Its comment is its summary in the document; in brackets stands the reader of its query parameters, if it has any; a
+//! schema of its own gets its name in `openapi/schemas.rs`.
 
 use std::sync::LazyLock;
 
@@ -16,10 +17,11 @@ use casting_web::{Access, Line, Reply, RequestContext, Route, Router};
 use futures_util::future::BoxFuture;
 use http::Method;
 
-use super::{Call, casts, claims, export, images, people, records, sessions, settings};
+use super::paging::Paging;
+use super::{Call, casts, claims, export, images, people, query, records, sessions, settings};
 use crate::openapi::{
     self, API_KEY, Answer, CAST, GROUP, IF_MATCH, IMAGE, Keys, NETWORK, Operation, STAGING,
-    cast_or_unknown, lists, of_session, pages, plain, shows,
+    cast_or_unknown, of_session, plain, shows,
 };
 use crate::service::failure::Failure;
 use crate::service::profiles;
@@ -53,7 +55,8 @@ pub(crate) enum Handler {
 macro_rules! api_routes {
     ($(
         #[doc = $summary:literal]
-        $id:literal = $method:ident $path:literal, $access:ident $(($scope:ident))? => $handler:path, $operation:expr;
+        $id:literal = $method:ident $path:literal, $access:ident $(($scope:ident))? =>
+            $handler:path $([$query:expr])?, $operation:expr;
     )*) => {
         /// Every route of the API.
         pub(crate) static API_ROUTES: &[ApiRoute] = &[
@@ -65,13 +68,27 @@ macro_rules! api_routes {
                     access: Access::$access $((Scope::$scope))?,
                     summary: $summary,
                 },
-                handler: api_routes!(@handler $access $handler),
-                operation: || $operation,
+                handler: api_routes!(@handler $access $handler $([$query])?),
+                operation: || Operation {
+                    $(query: Some(|query| _ = $query(query)),)?
+                    ..$operation
+                },
             },)*
         ];
     };
     (@handler Public $handler:path) => { Handler::Open($handler) };
-    (@handler $access:ident $handler:path) => { Handler::Admitted(|call| Box::pin($handler(call))) };
+    (@handler $access:ident $handler:path) => {
+        Handler::Admitted(|call| Box::pin(async move {
+            query::read(call.visit, |_| {})?;
+            $handler(call).await
+        }))
+    };
+    (@handler $access:ident $handler:path [$query:expr]) => {
+        Handler::Admitted(|call| Box::pin(async move {
+            let asked = query::read(call.visit, $query)?;
+            $handler(call, asked).await
+        }))
+    };
 }
 
 api_routes! {
@@ -84,8 +101,8 @@ api_routes! {
     /// Who calls, and what they may do.
     "readMe" = GET "/api/admin/me", SignedIn => people::me, shows("About", "Me");
     /// All casts.
-    "listCasts" = GET "/api/admin/casts", Read => casts::list,
-        lists(CAST.tag, "Casts", |query| _ = casts::asked(query));
+    "listCasts" = GET "/api/admin/casts", Read => casts::list [casts::asked],
+        shows(CAST.tag, "Casts");
     /// A new cast.
     "createCast" = POST "/api/admin/casts", Write(Casts) => casts::create, CAST.create();
     /// One cast.
@@ -93,20 +110,19 @@ api_routes! {
     /// Changes a cast.
     "changeCast" = PATCH "/api/admin/casts/{id}", Write(Casts) => casts::change, CAST.change();
     /// Deletes a cast.
-    "deleteCast" = DELETE "/api/admin/casts/{id}", Write(Casts) => casts::delete, Operation {
-        query: Some(|query| _ = casts::terminates(query)),
+    "deleteCast" = DELETE "/api/admin/casts/{id}", Write(Casts) => casts::delete [casts::terminates], Operation {
         ..CAST.delete()
     };
     /// A cast's claims, accepted and refused.
-    "listCastClaims" = GET "/api/admin/casts/{id}/claims", Read => claims::list_of_cast, Operation {
+    "listCastClaims" = GET "/api/admin/casts/{id}/claims", Read => claims::list_of_cast [claims::asked], Operation {
         segment: Some(cast_or_unknown()),
-        ..lists("Claims", "Claims", |query| _ = claims::asked(query))
+        ..shows("Claims", "Claims")
     };
     /// What became of a cast's claims, by the hour.
-    "readCastStatistics" = GET "/api/admin/casts/{id}/statistics", Read => claims::statistics_of_cast,
+    "readCastStatistics" = GET "/api/admin/casts/{id}/statistics", Read => claims::statistics_of_cast [claims::span],
         Operation {
             segment: Some(CAST.id.schema()),
-            ..lists("Claims", "Statistics", |query| _ = claims::span(query))
+            ..shows("Claims", "Statistics")
         };
     /// What every rule would say of a made-up visit to a cast.
     "tryCast" = POST "/api/admin/casts/{id}/trials", Read => casts::try_link, Operation {
@@ -138,19 +154,18 @@ api_routes! {
             )
         };
     /// All claims, accepted and refused.
-    "listClaims" = GET "/api/admin/claims", Read => claims::list,
-        lists("Claims", "Claims", |query| _ = claims::asked_of_all(query));
+    "listClaims" = GET "/api/admin/claims", Read => claims::list [claims::asked_of_all],
+        shows("Claims", "Claims");
     /// The same, as a file.
-    "exportClaims" = GET "/api/admin/claims/export", Read => export::claims, Operation {
-        query: Some(|query| _ = export::asked(query)),
+    "exportClaims" = GET "/api/admin/claims/export", Read => export::claims [export::asked], Operation {
         ..plain("Claims", Answer::File)
     };
     /// What became of all claims, by the hour.
-    "readStatistics" = GET "/api/admin/statistics", Read => claims::statistics,
-        lists("Claims", "Statistics", |query| _ = claims::span(query));
+    "readStatistics" = GET "/api/admin/statistics", Read => claims::statistics [claims::span],
+        shows("Claims", "Statistics");
     /// All groups.
-    "listGroups" = GET "/api/admin/groups", Read => records::list::<Group>,
-        lists(GROUP.tag, "Groups", pages);
+    "listGroups" = GET "/api/admin/groups", Read => records::list::<Group> [Paging::asked],
+        shows(GROUP.tag, "Groups");
     /// A new group.
     "createGroup" = POST "/api/admin/groups", Write(People) => records::create::<Group>,
         GROUP.create();
@@ -160,14 +175,13 @@ api_routes! {
     "changeGroup" = PATCH "/api/admin/groups/{id}", Write(People) => records::change::<Group>,
         GROUP.change();
     /// Deletes a group.
-    "deleteGroup" = DELETE "/api/admin/groups/{id}", Write(People) => records::delete_group,
+    "deleteGroup" = DELETE "/api/admin/groups/{id}", Write(People) => records::delete_group [records::forces],
         Operation {
-            query: Some(|query| _ = records::forces(query)),
             ..GROUP.delete()
         };
     /// All networks.
-    "listNetworks" = GET "/api/admin/networks", Read => records::list::<Network>,
-        lists(NETWORK.tag, "Networks", pages);
+    "listNetworks" = GET "/api/admin/networks", Read => records::list::<Network> [Paging::asked],
+        shows(NETWORK.tag, "Networks");
     /// A new network.
     "createNetwork" = POST "/api/admin/networks", Write(Images) => records::create::<Network>,
         NETWORK.create();
@@ -181,7 +195,7 @@ api_routes! {
     "deleteNetwork" = DELETE "/api/admin/networks/{id}", Write(Images) => records::delete_network,
         NETWORK.delete();
     /// All images.
-    "listImages" = GET "/api/admin/images", Read => images::list, lists(IMAGE.tag, "Images", pages);
+    "listImages" = GET "/api/admin/images", Read => images::list [Paging::asked], shows(IMAGE.tag, "Images");
     /// A new image.
     "createImage" = POST "/api/admin/images", Write(Images) => images::create, IMAGE.create();
     /// One image.
@@ -204,8 +218,8 @@ api_routes! {
             ..IMAGE.read()
         };
     /// All staging configs.
-    "listStagingConfigs" = GET "/api/admin/staging-configs", Read => records::list::<StagingConfig>,
-        lists(STAGING.tag, "StagingConfigs", pages);
+    "listStagingConfigs" = GET "/api/admin/staging-configs", Read => records::list::<StagingConfig> [Paging::asked],
+        shows(STAGING.tag, "StagingConfigs");
     /// A new staging config.
     "createStagingConfig" = POST "/api/admin/staging-configs", Write(Casts) => records::create_staging,
         STAGING.create();
@@ -224,17 +238,16 @@ api_routes! {
         ..shows(STAGING.tag, "Pool")
     };
     /// Users who have been here, anonymous or not.
-    "listUsers" = GET "/api/admin/users", Read => people::list,
-        lists("People", "Users", |query| _ = people::asked_users(query));
+    "listUsers" = GET "/api/admin/users", Read => people::list [people::asked_users],
+        shows("People", "Users");
     /// One user.
     "readUser" = GET "/api/admin/users/{id}", Read => people::read, Operation {
         segment: Some(UserId::SPELLING.schema()),
         ..shows("People", "User")
     };
     /// Forgets a user, and who their sessions belonged to.
-    "deleteUser" = DELETE "/api/admin/users/{id}", Write(People) => people::delete, Operation {
+    "deleteUser" = DELETE "/api/admin/users/{id}", Write(People) => people::delete [casts::terminates], Operation {
         segment: Some(UserId::SPELLING.schema()),
-        query: Some(|query| _ = casts::terminates(query)),
         problems: &[409],
         ..plain("People", Answer::Nothing)
     };
@@ -282,8 +295,8 @@ api_routes! {
         )
     };
     /// All sessions.
-    "listSessions" = GET "/api/admin/sessions", Read => sessions::list, {
-        lists("Sessions", "Sessions", |query| _ = sessions::asked(query))
+    "listSessions" = GET "/api/admin/sessions", Read => sessions::list [sessions::asked], {
+        shows("Sessions", "Sessions")
     };
     /// One session.
     "readSession" = GET "/api/admin/sessions/{id}", Read => sessions::read, of_session("Session");
@@ -306,8 +319,8 @@ api_routes! {
             ..of_session("WayIn")
         };
     /// All API keys.
-    "listApiKeys" = GET "/api/admin/api-keys", Read => records::list::<ApiKey>,
-        lists(API_KEY.tag, "ApiKeys", pages);
+    "listApiKeys" = GET "/api/admin/api-keys", Read => records::list::<ApiKey> [Paging::asked],
+        shows(API_KEY.tag, "ApiKeys");
     /// A new API key.
     "createApiKey" = POST "/api/admin/api-keys", Write(Keys) => people::create_api_key, Operation {
         answer: Answer::Document {
@@ -327,8 +340,8 @@ api_routes! {
     "deleteApiKey" = DELETE "/api/admin/api-keys/{id}", Write(Keys) => people::delete_api_key,
         API_KEY.delete();
     /// Who changed what.
-    "listAudit" = GET "/api/admin/audit", Read => people::list_audit,
-        lists("Audit", "Audit", |query| _ = people::asked_audit(query));
+    "listAudit" = GET "/api/admin/audit", Read => people::list_audit [people::asked_audit],
+        shows("Audit", "Audit");
     /// One change.
     "readAudit" = GET "/api/admin/audit/{id}", Read => people::read_audit, Operation {
         segment: Some(AuditId::SPELLING.schema()),

@@ -6,15 +6,17 @@ use casting_web::{Reply, reply};
 use http::StatusCode;
 use serde_json::json;
 
-use super::{Call, paging, query};
+use super::{Call, paging};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::service::failure::Failure;
 use crate::service::sessions::{self, SessionsAsked};
 
 /// All sessions, the newest first.
-pub(crate) async fn list(call: &Call<'_>) -> Result<Reply, Failure> {
-    let (paging, asked) = query::read(call.visit, asked)?;
+pub(crate) async fn list(
+    call: &Call<'_>,
+    (paging, asked): (Paging, SessionsAsked),
+) -> Result<Reply, Failure> {
     let page = paging.checked(
         sessions::list(
             &call.service,

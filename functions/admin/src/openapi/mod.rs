@@ -20,7 +20,7 @@ use http::{HeaderValue, StatusCode};
 
 pub(crate) use self::operations::{
     API_KEY, Answer, CAST, GROUP, IF_MATCH, IMAGE, Keys, NETWORK, Operation, STAGING,
-    cast_or_unknown, lists, of_session, pages, plain, shows,
+    cast_or_unknown, of_session, plain, shows,
 };
 
 /// The document as it is sent, and its ETag.

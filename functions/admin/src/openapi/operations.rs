@@ -7,7 +7,6 @@ use casting_core::network::NetworkName;
 use casting_web::PublicRouteName;
 use serde_json::{Value, json};
 
-use crate::api::paging::Paging;
 use crate::api::query::Query;
 
 /// What one route takes and gives.
@@ -83,14 +82,6 @@ pub(crate) fn shows(tag: &'static str, schema: &'static str) -> Operation {
             versioned: false,
         },
     )
-}
-
-/// A list, asked for with these parameters.
-pub(crate) fn lists(tag: &'static str, schema: &'static str, query: fn(&mut Query)) -> Operation {
-    Operation {
-        query: Some(query),
-        ..shows(tag, schema)
-    }
 }
 
 /// A kind of thing that is made, read, changed and deleted.
@@ -217,10 +208,6 @@ pub(crate) const API_KEY: Kind = Kind {
     links: &["readApiKey", "changeApiKey", "deleteApiKey"],
 };
 
-pub(crate) fn pages(query: &mut Query) {
-    _ = Paging::asked(query);
-}
-
 /// The id of a cast, or the word for keys that no cast has.
 pub(crate) fn cast_or_unknown() -> Value {
     json!({ "anyOf": [CastId::SPELLING.schema(), { "const": "unknown" }] })
@@ -268,7 +255,10 @@ fn wishes(query: &mut Query) {
 pub(super) fn of_public(name: PublicRouteName) -> Option<Operation> {
     Some(match name {
         PublicRouteName::DescribeCast => {
-            let operation = lists("Claiming", "Description", wishes);
+            let operation = Operation {
+                query: Some(wishes),
+                ..shows("Claiming", "Description")
+            };
             of_program(
                 operation,
                 CastKey::SPELLING,

@@ -41,15 +41,15 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
     let state = request
         .visit
         .query("state")
-        .filter(|state| state == "on" || state == "off")
+        .filter(|state| ["on", "off"].contains(state))
         .unwrap_or_default();
-    let enabled = match state.as_str() {
+    let enabled = match state {
         "on" => Some(true),
         "off" => Some(false),
         _ => None,
     };
     let asked = CastsAsked {
-        search: Some(search.clone()).filter(|search| !search.trim().is_empty()),
+        search: Some(search.to_owned()).filter(|search| !search.trim().is_empty()),
         enabled,
         ..CastsAsked::default()
     };
@@ -75,16 +75,13 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
     let has_images = !choices
         .get(&crate::console::field::OptionSource::Image)
         .is_none_or(Vec::is_empty);
-    let next = request.next(
-        page.next.as_ref(),
-        &[("search", &search), ("state", &state)],
-    );
+    let next = request.next(page.next.as_ref(), &[("search", search), ("state", state)]);
     Ok(request.show(&casts::list(
         &request.context,
         &CastList {
             rows,
-            search,
-            state,
+            search: search.to_owned(),
+            state: state.to_owned(),
             next,
             choices,
             has_images,

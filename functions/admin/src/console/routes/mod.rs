@@ -17,6 +17,7 @@ use casting_core::actor::Scope;
 use casting_core::group::Group;
 use casting_core::image::Image;
 use casting_core::network::Network;
+use casting_core::urls;
 use casting_web::credentials::SetCookie;
 use casting_web::{Code, Problem, Reply, Request, RequestContext, RequestError, reply};
 use futures_util::try_join;
@@ -103,7 +104,7 @@ async fn show_sign_in(
     visit: &RequestContext,
     _request: &Request,
 ) -> Reply {
-    sign_in_page(control_plane, visit, visit.query("to").as_deref(), None)
+    sign_in_page(control_plane, visit, visit.query("to"), None)
 }
 
 async fn sign_in(control_plane: &ControlPlane, visit: &RequestContext, request: &Request) -> Reply {
@@ -147,9 +148,6 @@ fn sign_in_page(
         flash: None,
     };
     let home = console_auth::target(to);
-    let query: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("to", home)
-        .finish();
     // Whoever may come in is led on; who is shown this page with a login has none of the roles that let in.
     let login = visit.login(
         &control_plane.keys,
@@ -157,7 +155,7 @@ fn sign_in_page(
         control_plane.clock.now(),
     );
     let page = SignIn {
-        provider: control_plane.has_logins.then(|| format!("/login?{query}")),
+        provider: control_plane.has_logins.then(|| urls::login_to(home)),
         stranger: login
             .filter(|user| user.roles.is_empty())
             .map(|user| user.name),
@@ -359,7 +357,7 @@ impl<'a> ConsoleRequest<'a> {
             &SetCookie {
                 name: FLASH_COOKIE,
                 value,
-                path: "/admin",
+                path: urls::CONSOLE,
                 max_age,
                 secure,
             },
@@ -437,6 +435,7 @@ impl<'a> ConsoleRequest<'a> {
         self.visit
             .query("cursor")
             .filter(|cursor| !cursor.is_empty())
+            .map(str::to_owned)
     }
 
     /// The address of this page from `cursor` on, with these parameters.

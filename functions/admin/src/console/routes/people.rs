@@ -20,7 +20,7 @@ use crate::service::failure::Failure;
 use crate::service::{audits, settings as verbs, users};
 
 pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    if request.visit.query("kind").as_deref() == Some("anonymous") {
+    if request.visit.query("kind") == Some("anonymous") {
         let page =
             users::list_anonymous(&request.service, request.cursor().as_deref(), ROWS).await?;
         let views: Vec<Value> = page
@@ -162,7 +162,7 @@ pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply,
 
 pub(super) async fn audit(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
     let about = request.visit.query("about").unwrap_or_default();
-    let target = Some(about.as_str()).filter(|about| !about.is_empty() && about.len() <= 100);
+    let target = Some(about).filter(|about| !about.is_empty() && about.len() <= 100);
     let page = audits::list(&request.service, target, request.cursor().as_deref(), ROWS).await?;
     let may = |audit: &Audit| {
         audits::scope_of(audit.noun).is_some_and(|scope| request.service.actor.may(scope))
@@ -172,7 +172,7 @@ pub(super) async fn audit(request: &ConsoleRequest<'_>) -> Result<Reply, Failure
         .iter()
         .map(|audit| entry(audit, may(audit)))
         .collect();
-    let next = request.next(page.next.as_ref(), &[("about", &about)]);
+    let next = request.next(page.next.as_ref(), &[("about", about)]);
     Ok(request.show(&audit::page(
         &request.context,
         &entries,

@@ -247,7 +247,9 @@ pub(super) async fn ask(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Repl
         ) {
             document = typed_over(&document, &Value::Object(fields));
         }
-        above = shown(&Presets { chosen });
+        above = shown(&Presets {
+            chosen: chosen.to_owned(),
+        });
     }
     Ok(request.show(
         &page(
