@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use casting_boot::{SystemClock, SystemEntropy};
+use casting_core::session::SWEEP_INTERVAL_SECONDS;
 use casting_core::system::FirstLimits;
 use casting_core::urls;
 use casting_gate::server::raise_open_files_limit;
@@ -80,6 +81,11 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// How often one machine sweeps: oftener than a deployment, because nobody wants to wait there.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+// Estimates and grace periods count on a sweep at least this often.
+const _: () = assert!(SWEEP_EVERY.as_secs() <= SWEEP_INTERVAL_SECONDS);
+
 async fn serve(options: Options) -> Result<()> {
     let settings = StackSettings {
         address: options.address(),
@@ -98,7 +104,7 @@ async fn serve(options: Options) -> Result<()> {
         },
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
-        sweep_every: Some(Duration::from_secs(5)),
+        sweep_every: Some(SWEEP_EVERY),
         first_limits: FirstLimits {
             max_sessions: Some(MAX_SESSIONS),
             ..FirstLimits::default()

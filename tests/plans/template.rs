@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use casting_core::session::SWEEP_INTERVAL_SECONDS;
 use casting_dynamo::schema::{AttributeKind, KeySchema, Projection, TABLES};
 use serde_yaml_ng::Value;
 
@@ -613,6 +614,24 @@ fn failed_invocations_are_kept_and_alarmed() {
             "{name} tells nobody"
         );
     }
+}
+
+#[test]
+fn schedule_starts_a_sweep_as_often_as_the_code_expects() {
+    let template = template();
+    let events = &template["Resources"]["LifecycleFunction"]["Properties"]["Events"];
+    let schedule = &events["Sweep"]["Properties"];
+    let minutes = SWEEP_INTERVAL_SECONDS / 60;
+    let unit = if minutes == 1 { "minute" } else { "minutes" };
+    assert_eq!(
+        text(&schedule["Schedule"]),
+        format!("rate({minutes} {unit})")
+    );
+    // The next sweep does what a late one would have done.
+    let age = &schedule["RetryPolicy"]["MaximumEventAgeInSeconds"];
+    assert_eq!(age.as_u64(), Some(SWEEP_INTERVAL_SECONDS));
+    let alarm = &template["Resources"]["SweepStands"]["Properties"];
+    assert!(alarm["Period"].as_u64() > Some(2 * SWEEP_INTERVAL_SECONDS));
 }
 
 #[test]

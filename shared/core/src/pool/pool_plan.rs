@@ -3,7 +3,7 @@
 
 use crate::ids::SessionId;
 use crate::pool_log::PoolLog;
-use crate::session::EndReason;
+use crate::session::{EndReason, SWEEP_INTERVAL_SECONDS};
 use crate::staging::StagingSettings;
 use crate::time::Timestamp;
 
@@ -192,10 +192,11 @@ fn rest(facts: &PoolFacts<'_>) -> Option<IdleReason> {
     let cents = u64::from(settings.daily_budget_cents?);
     match facts.hour_micros {
         None => Some(IdleReason::NoPrice),
-        // What it would cost until the next round must fit as well.
+        // The cost until the next sweep must fit as well.
         Some(hour) => {
-            let next_minute = u64::from(settings.desired_sessions) * hour / 60;
-            (facts.log.spent_today(facts.now) + next_minute >= cents * 10_000)
+            let full_hour = u64::from(settings.desired_sessions) * hour;
+            let until_next = full_hour * SWEEP_INTERVAL_SECONDS / 3600;
+            (facts.log.spent_today(facts.now) + until_next >= cents * 10_000)
                 .then_some(IdleReason::BudgetSpent)
         }
     }

@@ -20,6 +20,9 @@ use crate::viewing::{Sharing, Viewing};
 pub const LAUNCH_WINDOW_SECONDS: u64 = 30;
 /// After this many seconds the sweep settles a session that is still reserved. Well after the launch window, so that the two never meet.
 pub const RESERVED_SECONDS: u64 = 90;
+/// How often the schedule starts a sweep, in seconds; `infra/template.yaml` is held to it. A whole
+/// number of minutes.
+pub const SWEEP_INTERVAL_SECONDS: u64 = 60;
 /// How often the sweep looks after a session that is ready, in seconds.
 pub const CHECK_SECONDS: u64 = 300;
 /// How long a stopping task may take before the sweep asks again, in seconds.
@@ -32,7 +35,7 @@ pub const ANONYMOUS_KEEPALIVE_SECONDS: u32 = 300;
 /// set, in seconds.
 pub const ENTRY_TIMEOUT_SECONDS: u32 = 300;
 /// For how much longer the sweep leaves that to the session's gate, in seconds.
-pub const ENTRY_GRACE_SECONDS: u64 = 120;
+pub const ENTRY_GRACE_SECONDS: u64 = 2 * SWEEP_INTERVAL_SECONDS;
 /// How long the row of an ended session is kept, in seconds (90 days).
 pub const LEDGER_SECONDS: u64 = 90 * 86_400;
 

@@ -8,13 +8,13 @@ use crate::image::Image;
 use crate::permission::Grant;
 use crate::price;
 use crate::quota::{Held, Quota, QuotaKind};
-use crate::session::{Session, State};
+use crate::session::{SWEEP_INTERVAL_SECONDS, Session, State};
 use crate::system::SystemSettings;
 use crate::time::Timestamp;
 
 /// For how long a session can cost something beyond its time limit, in seconds: ECS gives a task at
-/// most two minutes to stop, and the sweep looks once a minute.
-const STOP_SECONDS: u64 = 180;
+/// most two minutes to stop, and the next sweep notices.
+const STOP_SECONDS: u64 = 120 + SWEEP_INTERVAL_SECONDS;
 /// What AWS charges at least for a task, in seconds.
 const LEAST_SECONDS: u64 = 60;
 /// The windows, and how long they are, in seconds.
