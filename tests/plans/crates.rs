@@ -9,8 +9,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("core", &["protocol"]),
-    ("dynamo", &["core"]),
-    ("ecs", &["core"]),
+    ("retry", &[]),
+    ("dynamo", &["core", "retry"]),
+    ("ecs", &["core", "retry"]),
     ("s3", &["core"]),
     ("identity", &["core"]),
     ("web", &["core"]),

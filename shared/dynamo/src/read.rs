@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
 use casting_core::listing::Counted;
-use casting_core::ports::{Fault, FaultKind};
+use casting_core::ports::Fault;
 use serde::de::DeserializeOwned;
 
 use crate::fault::{corrupt, incomplete};
 use crate::names;
-use crate::retry::{ConditionFailure, call, pause};
+use crate::retry::{Batch, ConditionFailure, call};
 use crate::rows::{Item, from_item, text};
 use crate::store::DynamoStore;
 
@@ -175,11 +175,8 @@ impl DynamoStore {
         let key = |id: &AttributeValue| Item::from([(names::ID.to_owned(), id.clone())]);
         let mut missing: Vec<Item> = ids.iter().map(key).collect();
         let mut found = HashMap::new();
-        // DynamoDB may leave some out when it is busy; it then expects to be asked for them again a little later.
-        for tries in 1..=5 {
-            if missing.is_empty() {
-                return Ok(found);
-            }
+        let mut batch = Batch::new(what);
+        while !missing.is_empty() {
             let wanted = KeysAndAttributes::builder()
                 .set_keys(Some(missing))
                 .consistent_read(true)
@@ -205,18 +202,10 @@ impl DynamoStore {
                 .flat_map(|keys| keys.keys)
                 .collect();
             if !missing.is_empty() {
-                pause(tries).await;
+                batch.again().await?;
             }
         }
-        if missing.is_empty() {
-            Ok(found)
-        } else {
-            Err(Fault {
-                kind: FaultKind::Unavailable,
-                what,
-                detail: "rows are left out".into(),
-            })
-        }
+        Ok(found)
     }
 }
 

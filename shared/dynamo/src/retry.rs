@@ -1,5 +1,5 @@
-//! Owns the one retry layer: how often a call is repeated, how long it waits between, and what is known when it gives up.
-//! Must not know what is called.
+//! Owns how calls to DynamoDB are repeated, and what is known when the last attempt has failed. Must
+//! not know what is called.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,17 +7,25 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Error;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use casting_core::ports::{Fault, FaultKind};
+use casting_retry::{Attempts, Failed, Limits};
 
 use crate::fault::{self, CallError, ConditionOutcome};
 use crate::rows::Item;
 
-/// Transactions on one row conflict instead of queueing. Twenty tries with these waits (2.8 s on average when all are used) see a
-/// thousand simultaneous visitors of one link with a hundred places through, at 15 ms a transaction.
-const BUSY_TRIES: u32 = 20;
-/// Every lost answer may cost a whole time-out, so there are fewer of these.
-const LOST_TRIES: u32 = 5;
-const FIRST_WAIT: Duration = Duration::from_millis(25);
-const LONGEST_WAIT: Duration = Duration::from_millis(400);
+/// Transactions on one row conflict instead of queueing. Twenty attempts with these waits (2.8 s on
+/// average when all are used) see a thousand simultaneous visitors of one link with a hundred places
+/// through, at 15 ms a transaction. Every lost answer may cost a whole time-out, so there are fewer of
+/// these.
+const LIMITS: Limits = Limits {
+    busy: 20,
+    lost: 5,
+    first_wait: Duration::from_millis(25),
+    longest_wait: Duration::from_millis(400),
+    budget: None,
+};
+/// DynamoDB may leave out a part of a batch when it is busy, and expects to be asked for that again a
+/// little later; so many times.
+const BATCH_LIMITS: Limits = Limits { busy: 5, ..LIMITS };
 
 /// A write whose conditions failed.
 #[derive(Debug)]
@@ -51,61 +59,64 @@ where
     Error: From<E>,
     F: Future<Output = Result<O, SdkError<E>>> + Send,
 {
-    let (mut busy, mut lost) = (0, 0);
+    let mut attempts = Attempts::new(LIMITS);
     loop {
         // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a place for each of its calls.
         let error = match Box::pin(send()).await {
             Ok(output) => return Ok(Ok(output)),
             Err(error) => fault::sort(error),
         };
-        let detail = match error {
+        let (failed, detail) = match error {
             CallError::Conditions(outcomes) => {
                 return Ok(Err(ConditionFailure {
                     outcomes,
-                    after_loss: lost > 0,
+                    after_loss: attempts.in_doubt(),
                 }));
             }
             CallError::Final(detail) => return Err(fault::refused(what, detail)),
-            CallError::Busy(detail) => {
-                busy += 1;
-                detail
-            }
-            CallError::Lost(detail) => {
-                lost += 1;
-                detail
-            }
+            CallError::Busy(detail) => (Failed::Busy, detail),
+            CallError::Lost(detail) => (Failed::Lost, detail),
         };
-        tracing::debug!(what, busy, lost, detail, "Trying again to {what}");
-        if busy >= BUSY_TRIES || lost >= LOST_TRIES {
-            let kind = if lost > 0 {
+        tracing::debug!(what, ?failed, detail, "Could not {what} yet");
+        if !attempts.again(failed).await {
+            let kind = if attempts.in_doubt() {
                 FaultKind::Unavailable
             } else {
                 FaultKind::Contention
             };
             return Err(Fault { kind, what, detail });
         }
-        pause(busy + lost).await;
     }
 }
 
-/// Waits before try number `tries + 1`: exponential back-off with full jitter, so that visitors who met once do not meet again.
-pub async fn pause(tries: u32) {
-    tokio::time::sleep(longest_wait(tries).mul_f64(fastrand::f64())).await;
+/// The attempts of one batch, of which DynamoDB may leave out parts.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    what: &'static str,
+    attempts: Attempts,
 }
 
-fn longest_wait(tries: u32) -> Duration {
-    FIRST_WAIT
-        .saturating_mul(2u32.saturating_pow(tries.saturating_sub(1)))
-        .min(LONGEST_WAIT)
-}
+impl Batch {
+    /// Nothing was asked yet.
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            attempts: Attempts::new(BATCH_LIMITS),
+        }
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn backoff_doubles_up_to_a_cap() {
-        let waits = [1, 2, 3, 4, 5, 6, 100].map(|tries| longest_wait(tries).as_millis());
-        assert_eq!(waits, [25, 50, 100, 200, 400, 400, 400]);
+    /// Waits until the parts that were left out can be asked for again.
+    ///
+    /// # Errors
+    /// `Unavailable` when they were left out too often.
+    pub(crate) async fn again(&mut self) -> Result<(), Fault> {
+        if self.attempts.again(Failed::Busy).await {
+            return Ok(());
+        }
+        Err(Fault {
+            kind: FaultKind::Unavailable,
+            what: self.what,
+            detail: "rows are left out".into(),
+        })
     }
 }

@@ -6,10 +6,10 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, PutRequest, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update, WriteRequest,
 };
-use casting_core::ports::{Fault, FaultKind, Saved};
+use casting_core::ports::{Fault, Saved};
 
 use crate::fault::{corrupt, incomplete};
-use crate::retry::{ConditionFailure, call, pause};
+use crate::retry::{Batch, ConditionFailure, call};
 use crate::rows::Item;
 use crate::store::DynamoStore;
 
@@ -154,8 +154,8 @@ impl DynamoStore {
                     .build())
             };
             let mut left: Vec<WriteRequest> = rows.iter().map(put).collect::<Result<_, Fault>>()?;
-            // DynamoDB may leave some out when it is busy; it then expects to be asked again a little later.
-            for tries in 1..=5 {
+            let mut batch = Batch::new(what);
+            loop {
                 let request = self.client.batch_write_item().request_items(table, left);
                 let answer = call(what, || request.clone().send())
                     .await?
@@ -169,14 +169,7 @@ impl DynamoStore {
                 if left.is_empty() {
                     break;
                 }
-                pause(tries).await;
-            }
-            if !left.is_empty() {
-                return Err(Fault {
-                    kind: FaultKind::Unavailable,
-                    what,
-                    detail: "rows are left out".into(),
-                });
+                batch.again().await?;
             }
         }
         Ok(())

@@ -1,9 +1,11 @@
-//! Owns the one layer of retries: how often, how long, and whether a call may have taken effect unseen. Must not know what is called.
+//! Owns how calls to ECS are repeated, and whether one may have taken effect without an answer. Must
+//! not know what is called.
 
 use std::time::Duration;
 
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
-use tokio::time::{Instant, sleep, timeout};
+use casting_retry::{Attempts, Failed, Limits};
+use tokio::time::timeout;
 
 use crate::failure::{Failure, Kind};
 
@@ -11,10 +13,14 @@ use crate::failure::{Failure, Kind};
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(8);
 /// How long all attempts may take together: well within the launch window, after which the sweep takes over.
 pub(crate) const BUDGET: Duration = Duration::from_secs(20);
-/// How often a call without an answer is made.
-const TRIES_LOST: u32 = 3;
-/// How often a throttled call is made.
-const TRIES_THROTTLED: u32 = 5;
+/// How often a call is made that gets no answer, or is throttled, and with which waits.
+const LIMITS: Limits = Limits {
+    busy: 5,
+    lost: 3,
+    first_wait: Duration::from_millis(600),
+    longest_wait: Duration::from_millis(4800),
+    budget: Some(BUDGET),
+};
 
 /// What came of a call and its repetitions.
 #[derive(Debug)]
@@ -30,47 +36,31 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     F: Future<Output = Result<T, SdkError<E>>>,
 {
-    let deadline = Instant::now() + BUDGET;
-    let (mut lost, mut throttled) = (0, 0);
+    let mut attempts = Attempts::new(LIMITS);
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = attempts.time_left().unwrap_or(BUDGET);
         // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a place for each of its calls.
         let result = match timeout(ATTEMPT.min(left), Box::pin(send())).await {
             Ok(result) => result.map_err(Failure::from),
             Err(_) => Err(Failure::timed_out()),
         };
-        let again = match &result {
-            Err(Failure {
-                kind: Kind::Lost, ..
-            }) => {
-                lost += 1;
-                lost < TRIES_LOST
-            }
-            Err(Failure {
-                kind: Kind::Throttled,
-                ..
-            }) => {
-                throttled += 1;
-                throttled < TRIES_THROTTLED
-            }
-            _ => false,
+        let failed = match result.as_ref().map_err(|failure| failure.kind) {
+            Err(Kind::Lost) => Some(Failed::Lost),
+            Err(Kind::Throttled) => Some(Failed::Busy),
+            Ok(_) | Err(Kind::Full | Kind::Refused) => None,
         };
-        let pause = back_off(lost + throttled);
-        if !again || Instant::now() + pause >= deadline {
+        if let (Some(failed), Err(failure)) = (failed, &result) {
+            tracing::info!(?failed, "A call to ECS failed: {}", failure.words);
+        }
+        let again = match failed {
+            Some(failed) => attempts.again(failed).await,
+            None => false,
+        };
+        if !again {
             return Answer {
                 result,
-                in_doubt: lost > 0,
+                in_doubt: attempts.in_doubt(),
             };
         }
-        if let Err(failure) = &result {
-            tracing::info!(kind = ?failure.kind, "A call to ECS is tried again: {}", failure.words);
-        }
-        sleep(pause).await;
     }
-}
-
-/// A random time below a bound that doubles: callers that were turned away together do not come back together.
-fn back_off(failures: u32) -> Duration {
-    let bound = 200 * 2_u64.pow(failures.min(4));
-    Duration::from_millis(bound / 4 + fastrand::u64(0..bound))
 }
