@@ -25,7 +25,7 @@ pub use address::TrustedProxy;
 pub use code::{Code, RequestError};
 pub use lambda_http::{Body, Request};
 pub use page::{FormAction, Page};
-pub use problem::{FieldError, Problem};
+pub use problem::Problem;
 pub use refusal::HandlerError;
 pub use reply::Reply;
 pub use request_context::{FetchSite, RequestContext};

@@ -1,6 +1,7 @@
 //! Owns problem documents (RFC 9457): how programs are told that something did not work. Must not know why it did not.
 
 use casting_core::denial::Denial;
+use casting_core::form::FieldError;
 use casting_core::ids::Reference;
 use casting_core::rate_limit::RateLimit;
 use casting_core::urls;
@@ -36,15 +37,6 @@ pub enum Hints {
     Allow(Box<str>),
     /// The limit that refused.
     Limit(RateLimit),
-}
-
-/// What is wrong with one value of a document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    /// A JSON pointer to the value, such as `/ip_limit/sessions`.
-    pub pointer: String,
-    /// One plain sentence.
-    pub detail: String,
 }
 
 #[derive(Serialize)]
@@ -199,10 +191,7 @@ mod tests {
 
     #[test]
     fn invalid_values_are_named() {
-        let error = FieldError {
-            pointer: "/name".into(),
-            detail: "A cast needs a name.".into(),
-        };
+        let error = FieldError::new("/name", "A cast needs a name.");
         let reply = Problem::not_valid(vec![error])
             .detail("The cast was not made.")
             .reply();

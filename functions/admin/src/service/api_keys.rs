@@ -8,9 +8,10 @@ use casting_core::actor::{Actor, ActorKind, Scope};
 use casting_core::api_key::{ApiKey, ApiKeySettings, Excess};
 use casting_core::api_key_form;
 use casting_core::audit::{Difference, RecordKind};
+use casting_core::form::FieldError;
 use casting_core::ids::{ApiKeyId, random_bytes};
 use casting_core::ports::Saved;
-use casting_web::{FieldError, Problem, RequestError};
+use casting_web::{Problem, RequestError};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
@@ -90,10 +91,7 @@ pub(crate) fn permit(
             ("expires_at", words)
         }
     };
-    let error = FieldError {
-        pointer: format!("/{field}"),
-        detail: words.clone(),
-    };
+    let error = FieldError::new(format!("/{field}"), &*words);
     Err(Problem {
         errors: vec![error],
         ..Problem::new(RequestError::Forbidden).detail(words)

@@ -5,7 +5,7 @@ use casting_core::form::FieldErrors;
 use casting_core::ids::Reference;
 use casting_core::ports::{Fault, FaultKind};
 use casting_core::{FlowError, Refusal};
-use casting_web::{FieldError, Problem, RequestError};
+use casting_web::{Problem, RequestError};
 
 /// How often a change is tried again because somebody else wrote first.
 pub(crate) const TRIES: u32 = 5;
@@ -82,12 +82,8 @@ impl From<FieldErrors> for Failure {
         } else {
             RequestError::NotValid
         };
-        let errors = errors.0.into_iter().map(|error| FieldError {
-            pointer: error.pointer,
-            detail: error.detail,
-        });
         Problem {
-            errors: errors.collect(),
+            errors: errors.0,
             ..Problem::new(code)
         }
         .into()

@@ -470,11 +470,7 @@ pub(super) fn messages(failure: Failure) -> Result<FormMessages, Failure> {
         return Err(Failure::Problem(problem));
     }
     let is_stale = status == StatusCode::PRECONDITION_FAILED;
-    let mut errors: Vec<_> = problem
-        .errors
-        .iter()
-        .map(|error| casting_core::form::FieldError::new(&error.pointer, &error.detail))
-        .collect();
+    let mut errors = problem.errors.clone();
     if errors.is_empty() {
         let detail = match status {
             StatusCode::PRECONDITION_FAILED => {
