@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use casting_protocol::session_environment::OF_GATE;
+use casting_protocol::session_environment::{MASTER_TOKEN, OF_GATE};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::unix::process::ExitStatusExt;
@@ -39,12 +39,17 @@ pub struct App {
 }
 
 impl App {
-    /// Starts `command` with `PORT` set and without what only the gate is told, and writes as much of
+    /// Starts `command` with `PORT` set, with the key to its streaming server where it is one, and without what only the gate is told, and writes as much of
     /// what it says as `log` allows; without a command, stands for an app that something else runs.
     ///
     /// # Errors
     /// When the command cannot be run.
-    pub fn start(command: &[OsString], port: u16, log: &Arc<Allowance>) -> io::Result<Self> {
+    pub fn start(
+        command: &[OsString],
+        port: u16,
+        master_token: Option<&str>,
+        log: &Arc<Allowance>,
+    ) -> io::Result<Self> {
         let Some((program, arguments)) = command.split_first() else {
             return Ok(Self {
                 child: None,
@@ -56,6 +61,9 @@ impl App {
         command.args(arguments);
         for name in OF_GATE {
             command.env_remove(name);
+        }
+        if let Some(token) = master_token {
+            command.env(MASTER_TOKEN, token);
         }
         let mut child = command
             .env(PORT_VARIABLE, port.to_string())

@@ -39,6 +39,21 @@ pub fn leads_to(path: &str, folder: &str) -> bool {
     first.eq_ignore_ascii_case(folder)
 }
 
+/// Whether this path may leave the folder that it names, however it is written.
+pub fn climbs(path: &str) -> bool {
+    let mut decoded = path.to_owned();
+    for _ in 0..4 {
+        let Some(next) = decode(&decoded) else {
+            return true;
+        };
+        if next == decoded {
+            break;
+        }
+        decoded = next;
+    }
+    decoded.contains(['\\', '\0']) || decoded.split('/').any(|segment| segment == "..")
+}
+
 /// One round of percent-decoding; `None` when what comes out is no text.
 fn decode(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
@@ -61,6 +76,24 @@ fn decode(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn climbing_paths_are_known_in_every_spelling() {
+        for (path, climbs_up) in [
+            ("/api/files/..", true),
+            ("/api/files/../tokens", true),
+            ("/api/files/%2e%2e/tokens", true),
+            ("/api/files/%252e%252e/tokens", true),
+            ("/api/files/%2e./tokens", true),
+            ("/api/files/..%2ftokens", true),
+            ("/api/files/..%5ctokens", true),
+            ("/api/files/%ff", true),
+            ("/api/files/a..b", false),
+            ("/api/files/a%20b.txt", false),
+        ] {
+            assert_eq!(climbs(path), climbs_up, "{path}");
+        }
+    }
 
     #[test]
     fn download_paths_are_blocked_in_every_spelling() {

@@ -33,6 +33,7 @@ use crate::proxy::{Lost, Passed, Route};
 use crate::report::{Heard, Reporter};
 use crate::rfb::Dialect;
 use crate::room::{Held, Holding, Part, Room};
+use crate::selkies_roles::{self, Roster};
 use crate::{blocked, bodies, credentials, pages, relay, viewer};
 
 /// How long a visitor waits for the answer to the ready report. The control plane sends visitors
@@ -76,6 +77,8 @@ pub struct Front {
     pub entries: Entries,
     /// The way to its app.
     pub app: Route,
+    /// How the app is told who may do what, where it is a streaming server that is to be.
+    pub roster: Option<Arc<Roster>>,
     /// What the app is told of who asks (`Authorization`), whatever the visitor says; `None` lets the visitor speak.
     pub app_login: Option<HeaderValue>,
     /// Whether files may leave the session.
@@ -135,7 +138,7 @@ fn may_watch(front: &Front, parts: &Parts, asked: Asked, body: &Body) -> bool {
     // What is sent along with a question is an answer to some apps.
     let read = matches!(parts.method, Method::GET | Method::HEAD) && bodies::is_empty(body);
     match front.room.view_only() {
-        Some(ViewOnly::Rfb) => read,
+        Some(ViewOnly::Rfb | ViewOnly::Selkies) => read,
         // Its own interface changes things by GET too.
         Some(ViewOnly::Kasmvnc) => read && !blocked::leads_to(parts.uri.path(), "api"),
         Some(ViewOnly::Requests) => read && asked == Asked::Reply,
@@ -213,6 +216,9 @@ impl Front {
         if !part.controls() && !may_watch(self, &parts, asked, &body) {
             return pages::ONLY_WATCHING.reply(&parts.headers);
         }
+        if self.is_selkies() && !selkies_roles::may_ask(&parts, asked, &part, self.room.media()) {
+            return pages::NOT_OF_THE_STREAM.reply(&parts.headers);
+        }
         if part.controls() && is_touch(&parts) {
             self.room.presence.touch();
         }
@@ -254,6 +260,11 @@ impl Front {
                 pages::APP_DOWN.reply(&headers)
             }
         }
+    }
+
+    /// Whether the app is the streaming server Selkies.
+    fn is_selkies(&self) -> bool {
+        self.roster.is_some() || self.room.view_only() == Some(ViewOnly::Selkies)
     }
 
     /// The origin of the viewer that frames what is answered, where that is another.
@@ -354,6 +365,17 @@ impl Front {
         }
         if asked == Asked::Socket && self.room.view_only().and_then(Dialect::of).is_some() {
             only_binary(headers);
+        }
+        let mut _turn = None;
+        if let Some(roster) = &self.roster {
+            if asked == Asked::Socket {
+                _turn = Some(roster.turn(part).await);
+            }
+            let roles = self.room.roles();
+            if roster.tell(roles.clone()).await.is_err() {
+                return Err(Lost::BrokeOff);
+            }
+            roster.introduce(&mut parts, part, &roles, asked);
         }
         self.app
             .pass_on(Request::from_parts(parts, body), asked)

@@ -8,7 +8,7 @@
 //! - how both pass requests on: [`proxy`], judged by [`hop`], served by [`server`], within
 //!   [`limits`]; bodies that break off: [`bodies`]
 //! - what goes on in a session: [`room`], [`presence`]; its WebSockets: [`relay`], [`frames`],
-//!   [`rfb`], [`picture`]; its log: [`output`]; the page around the app: `viewer`; commands inside: [`exec`]
+//!   [`rfb`], [`picture`], [`selkies`], [`selkies_roles`]; its log: [`output`]; the page around the app: `viewer`; commands inside: [`exec`]
 //! - the user's files, before and after: [`profile`]
 //! - what visitors see instead: [`pages`]
 //! - [`settings`] reads the environment, [`cli`] the command line
@@ -40,6 +40,8 @@ pub mod report;
 pub mod rfb;
 pub mod room;
 pub mod run;
+pub mod selkies;
+pub mod selkies_roles;
 pub mod server;
 pub mod session_host;
 pub mod settings;

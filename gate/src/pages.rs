@@ -53,6 +53,14 @@ pub const ONLY_WATCHING: Notice = Notice {
     refreshes: false,
 };
 
+/// Somebody asked the streaming server for what it keeps for whoever runs it, or for what is not allowed in this session.
+pub const NOT_OF_THE_STREAM: Notice = Notice {
+    status: StatusCode::FORBIDDEN,
+    title: "This is not open in this session",
+    detail: "Its picture and sound are; files are where they are allowed.",
+    refreshes: false,
+};
+
 /// Somebody else asked for what only the owner may do.
 pub const OWNERS_ONLY: Notice = Notice {
     status: StatusCode::FORBIDDEN,

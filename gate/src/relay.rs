@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use casting_protocol::ticket::SessionTicket;
-use casting_protocol::viewing::SHARED_SIZE;
+use casting_protocol::viewing::{SHARED_SIZE, ViewOnly};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use crate::frames::{Broken, Frame, Sender, Sink, Source, apply_mask, rotated};
 use crate::rfb::{Dialect, Rules, Stream, Terms};
 use crate::room::{Out, Part, Room};
+use crate::selkies::{self, Step};
 use crate::{limits, picture};
 
 /// How often a visitor's end is pinged, so that nothing on the way takes an idle stream for a dead one.
@@ -102,6 +103,8 @@ struct Visitor<'a> {
     ticket: &'a SessionTicket,
     /// What their client and the screen speak; `None`: no RFB.
     dialect: Option<Dialect>,
+    /// Whether they speak as Selkies does.
+    selkies: bool,
     /// What their client has told the screen of how to speak.
     terms: &'a Mutex<Terms>,
 }
@@ -110,6 +113,17 @@ impl Visitor<'_> {
     /// Whether what the screen says to them is read.
     const fn is_measured(&self) -> bool {
         self.dialect.is_some() && self.room.is_measured(self.ticket)
+    }
+
+    /// What may pass of what Selkies and its clients say; `None`: they may not be there any more.
+    fn rules(&self) -> Option<selkies::Rules> {
+        let part = self.room.part(self.ticket)?;
+        Some(selkies::Rules {
+            controls: part.controls(),
+            clipboard: self.room.clipboard(),
+            media: self.room.media(),
+            size: self.room.is_fixed().then_some(SHARED_SIZE),
+        })
     }
 
     fn terms(&self) -> Terms {
@@ -127,6 +141,8 @@ enum Said {
     Anything,
     /// RFB.
     Rfb(Stream),
+    /// As clients of Selkies speak.
+    Selkies(selkies::Stream),
 }
 
 /// The visitor's frame that is being passed on.
@@ -156,6 +172,7 @@ where
         room,
         ticket,
         dialect: room.view_only().and_then(Dialect::of),
+        selkies: room.view_only() == Some(ViewOnly::Selkies),
         terms: &terms,
     };
     let end = tokio::select! {
@@ -203,6 +220,9 @@ where
         .dialect
         .filter(|_| own.is_measured())
         .map(picture::Stream::new);
+    let mut messages = own
+        .selkies
+        .then(|| selkies::Stream::new(selkies::Speaker::App));
     loop {
         let ended = loop {
             if left > 0 {
@@ -211,6 +231,12 @@ where
                     break None;
                 }
                 left -= piece.len() as u64;
+                if let Some(messages) = &mut messages {
+                    match show_message(messages, piece, (left, is_final), own, to_visitor) {
+                        Ok(()) => continue,
+                        Err(end) => break Some(end),
+                    }
+                }
                 match look_at(&mut picture, piece, (left, is_final), own, to_visitor) {
                     Ok(()) => continue,
                     Err(end) => break Some(end),
@@ -222,9 +248,25 @@ where
                 Ok(Some(Frame::Data { is_text: true, .. })) if picture.is_some() => {
                     break Some(End::NotShown);
                 }
-                Ok(Some(Frame::Data { header, length, .. })) => {
+                Ok(Some(Frame::Data {
+                    header,
+                    length,
+                    is_text,
+                })) => {
                     (left, is_final) = (length, header.is_final);
-                    if picture.is_none() {
+                    if let Some(messages) = &mut messages {
+                        if header.opcode != OpCode::Data(Data::Continue) {
+                            messages.begin(is_text);
+                        } else if messages.is_passing() {
+                            to_visitor.begin(&header, length);
+                        }
+                        if length == 0
+                            && let Err(end) =
+                                show_message(messages, &[], (0, is_final), own, to_visitor)
+                        {
+                            break Some(end);
+                        }
+                    } else if picture.is_none() {
                         to_visitor.begin(&header, length);
                     }
                 }
@@ -253,6 +295,44 @@ where
                 to_visitor.whole(OpCode::Control(Control::Pong), None, &payload);
             }
         }
+    }
+}
+
+/// Passes on what may pass of a piece of a message of Selkies. `rest`: as for [`look_at`].
+fn show_message<A: AsyncWrite + Unpin>(
+    messages: &mut selkies::Stream,
+    piece: &[u8],
+    rest: (u64, bool),
+    own: Visitor<'_>,
+    to_visitor: &mut Sink<A>,
+) -> Result<(), End> {
+    let (left, is_final) = rest;
+    let rules = own.rules().ok_or(End::Out(Out::NotShared))?;
+    let is_text = messages.is_text();
+    let (step, _) = messages
+        .take(piece, left == 0 && is_final, rules)
+        .map_err(|_| End::NotShown)?;
+    match step {
+        Step::Raw => to_visitor.piece(piece),
+        Step::Nothing => {}
+        Step::Begin(bytes) => {
+            let header = first_frame(is_text, is_final, None);
+            to_visitor.begin(&header, bytes.len() as u64 + left);
+            to_visitor.piece(&bytes);
+        }
+        Step::Instead(text) => to_visitor.whole(OpCode::Data(Data::Text), None, &text),
+    }
+    Ok(())
+}
+
+/// The header of a message's first frame.
+fn first_frame(is_text: bool, is_final: bool, mask: Option<[u8; 4]>) -> FrameHeader {
+    let data = if is_text { Data::Text } else { Data::Binary };
+    FrameHeader {
+        is_final,
+        opcode: OpCode::Data(data),
+        mask,
+        ..FrameHeader::default()
     }
 }
 
@@ -314,6 +394,7 @@ where
     let mut changes = room.changes();
     let mut said = match own.dialect {
         Some(dialect) => Said::Rfb(Stream::new(dialect)),
+        None if own.selkies => Said::Selkies(selkies::Stream::new(selkies::Speaker::Visitor)),
         None => Said::Anything,
     };
     let (mut current, mut fixed): (Option<Current>, bool) = (None, false);
@@ -338,8 +419,8 @@ where
                 }
                 continue;
             }
-            if let Some(size) = newly_fixed(room, &part, &said, &mut fixed) {
-                to_app.whole(OpCode::Data(Data::Binary), Some(OWN_MASK), &size);
+            if let Some((data, size)) = newly_fixed(room, &part, &said, &mut fixed) {
+                to_app.whole(OpCode::Data(data), Some(OWN_MASK), &size);
             }
             let limit = if part.controls() {
                 limits::MESSAGE
@@ -359,7 +440,7 @@ where
                         left: length,
                         done: 0,
                     };
-                    match begin(&said, &frame, &part, own, to_app) {
+                    match begin(&mut said, &frame, &part, own, to_app) {
                         Ok(()) => current = Some(frame),
                         Err(end) => break Some(end),
                     }
@@ -391,12 +472,24 @@ where
 /// Begins a frame of the visitor's. One that is read goes on in frames of its own; any other keeps
 /// its form.
 fn begin<B: AsyncWrite + Unpin>(
-    said: &Said,
+    said: &mut Said,
     frame: &Current,
     part: &Part,
     own: Visitor<'_>,
     to_app: &mut Sink<B>,
 ) -> Result<(), End> {
+    if let Said::Selkies(messages) = said {
+        if frame.header.opcode != OpCode::Data(Data::Continue) {
+            messages.begin(frame.is_text);
+        } else if messages.is_passing() {
+            to_app.begin(&frame.header, frame.left);
+        }
+        return if frame.left == 0 {
+            say_message(messages, frame, &mut [], own, to_app)
+        } else {
+            Ok(())
+        };
+    }
     // Streams that are watched are binary; a text could be anything, the clipboard too.
     let is_read = matches!(said, Said::Rfb(_)) && !frame.is_text;
     if !is_read && !part.controls() {
@@ -420,6 +513,9 @@ fn pass<B: AsyncWrite + Unpin>(
     own: Visitor<'_>,
     to_app: &mut Sink<B>,
 ) -> Result<(), End> {
+    if let Said::Selkies(messages) = said {
+        return say_message(messages, frame, piece, own, to_app);
+    }
     let room = own.room;
     let key = frame.header.mask.unwrap_or(OWN_MASK);
     let stream = match said {
@@ -476,6 +572,47 @@ fn pass<B: AsyncWrite + Unpin>(
     }
 }
 
+/// Passes on what may pass of a piece of a message of the visitor's to Selkies.
+fn say_message<B: AsyncWrite + Unpin>(
+    messages: &mut selkies::Stream,
+    frame: &Current,
+    piece: &mut [u8],
+    own: Visitor<'_>,
+    to_app: &mut Sink<B>,
+) -> Result<(), End> {
+    let key = frame.header.mask.unwrap_or(OWN_MASK);
+    let piece_key = rotated(key, frame.done);
+    // What passes goes on masked, as it came.
+    if !messages.is_passing() {
+        apply_mask(piece, piece_key);
+    }
+    let rules = own.rules().ok_or(End::Out(Out::NotShared))?;
+    let is_text = messages.is_text();
+    let ends = frame.left == 0 && frame.header.is_final;
+    let (step, touched) = messages
+        .take(piece, ends, rules)
+        .map_err(|_| End::NotAllowed)?;
+    if touched {
+        own.room.presence.touch();
+    }
+    match step {
+        Step::Raw => to_app.piece(piece),
+        Step::Nothing => {}
+        Step::Begin(mut bytes) => {
+            // The rest of the frame comes masked, and goes on as it comes: its key must be at the
+            // same place when it does.
+            let rest_key = rotated(piece_key, piece.len() as u64);
+            let key = rotated(rest_key, 4 - (bytes.len() % 4) as u64);
+            let header = first_frame(is_text, frame.header.is_final, Some(key));
+            to_app.begin(&header, bytes.len() as u64 + frame.left);
+            apply_mask(&mut bytes, key);
+            to_app.piece(&bytes);
+        }
+        Step::Instead(text) => to_app.whole(OpCode::Data(Data::Text), Some(key), &text),
+    }
+    Ok(())
+}
+
 /// Whether nothing of RFB may go on unread: it could be the clipboard, or the wish for what cannot
 /// be read of the answers.
 const fn must_be_read(own: Visitor<'_>) -> bool {
@@ -483,15 +620,17 @@ const fn must_be_read(own: Visitor<'_>) -> bool {
 }
 
 /// The message that brings the screen to its fixed size, when that begins to hold.
-fn newly_fixed(room: &Room, part: &Part, said: &Said, fixed: &mut bool) -> Option<Vec<u8>> {
+fn newly_fixed(room: &Room, part: &Part, said: &Said, fixed: &mut bool) -> Option<(Data, Vec<u8>)> {
     if !room.is_fixed() || *part != Part::Owner {
         *fixed = false;
         return None;
     }
-    let (Said::Rfb(stream), false) = (said, *fixed) else {
-        return None;
+    let message = match said {
+        _ if *fixed => return None,
+        Said::Rfb(stream) => (Data::Binary, stream.resize(SHARED_SIZE)?),
+        Said::Selkies(messages) => (Data::Text, messages.resize(SHARED_SIZE)?),
+        Said::Anything => return None,
     };
-    let message = stream.resize(SHARED_SIZE)?;
     *fixed = true;
     Some(message)
 }

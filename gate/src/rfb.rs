@@ -20,7 +20,7 @@ impl Dialect {
         match view_only {
             ViewOnly::Rfb => Some(Self::Plain),
             ViewOnly::Kasmvnc => Some(Self::Kasm),
-            ViewOnly::Requests => None,
+            ViewOnly::Selkies | ViewOnly::Requests => None,
         }
     }
 }

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 use crate::limits;
 use crate::output::Allowance;
 use crate::presence::Presence;
+use crate::selkies::Media;
+use crate::selkies_roles::Roles;
 
 /// From how many seconds before its end on an idle session warns its visitor; from a quarter of the limit on where that is less.
 const IDLE_WARNING: u64 = 60;
@@ -105,6 +107,7 @@ pub struct Room {
     /// What the session may still write to its log.
     pub log: Arc<Allowance>,
     clipboard: Clipboard,
+    media: Media,
     unread: AtomicBool,
     inner: Mutex<Inner>,
     changed: watch::Sender<()>,
@@ -202,12 +205,29 @@ impl Room {
             presence: Arc::default(),
             log: Arc::default(),
             clipboard,
+            media: Media::default(),
             unread: AtomicBool::new(false),
             inner: Mutex::default(),
             changed,
             end_asked: Notify::new(),
             refresh_asked: Notify::new(),
         }
+    }
+
+    /// The same, with what else is allowed in the session.
+    #[must_use]
+    pub fn allowing(self, media: Media) -> Self {
+        Self { media, ..self }
+    }
+
+    /// Which ways the clipboard goes, for whoever controls the session.
+    pub const fn clipboard(&self) -> Clipboard {
+        self.clipboard
+    }
+
+    /// What is allowed in the session beside the clipboard.
+    pub const fn media(&self) -> Media {
+        self.media
     }
 
     /// Whether a visitor's clipboard may reach the app.
@@ -299,6 +319,16 @@ impl Room {
     /// Whether the screen is to keep its size, because the session is shared.
     pub fn is_fixed(&self) -> bool {
         self.lock().is_fixed()
+    }
+
+    /// What a streaming server is to know of who is in the session.
+    pub fn roles(&self) -> Roles {
+        let inner = self.lock();
+        let is_shared = inner.orders.share_link.is_some();
+        Roles {
+            round: is_shared.then_some(inner.orders.share_round),
+            controller: inner.controller.clone().filter(|_| is_shared),
+        }
     }
 
     /// When the session ends at the latest.
@@ -515,7 +545,7 @@ impl Inner {
         };
         let watched = matches!(
             self.orders.viewing.view_only,
-            Some(ViewOnly::Rfb | ViewOnly::Kasmvnc)
+            Some(ViewOnly::Rfb | ViewOnly::Kasmvnc | ViewOnly::Selkies)
         );
         (is_socket && !part.controls() && !watched).then_some(Out::NoSockets)
     }

@@ -1,6 +1,7 @@
 //! Owns the life of a gate: opens the door, starts the app, says when it is ready, and ends with it. Must not know how requests are judged.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ use crate::profile::Keeper;
 use crate::proxy::{Proxy, Target};
 use crate::report::{self, Heard, Reporter};
 use crate::room::{Ending, Room};
+use crate::selkies_roles::{Roster, master_token};
 use crate::settings::GateSettings;
 use crate::{bootstrap, limits, server};
 
@@ -86,25 +88,31 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         Ok(keeper) => keeper,
         Err(code) => return Ok(code),
     };
-    let room = Arc::new(Room::new(settings.clipboard));
+    let room = Arc::new(Room::new(settings.clipboard).allowing(settings.media));
     let connections = server::Connections::new(server::Limits {
         pending_per_peer: limits::PENDING_PER_PEER_OF_GATE,
         ..server::Limits::default()
     });
-    let started = App::start(command, app_port, &room.log);
+    let master_token = settings.is_selkies.then(|| master_token(&secret));
+    let started = App::start(command, app_port, master_token.as_deref(), &room.log);
     tracing::info!(session.id = %settings.session, port, app_port, "The gate listens");
     let mut said = None;
     let (code, because, was_ready) = match started {
         Ok(app) => {
             let tail = app.tail();
+            let route = Proxy::default().to(Target::loopback(app_port)
+                .context("the app's port makes no address")?
+                .over_https(settings.app_https));
+            let roster = settings
+                .is_selkies
+                .then(|| Arc::new(Roster::new(route.clone(), secret.clone())));
             let front = Front {
                 session: settings.session.clone(),
                 secret: secret.clone(),
                 admission: Admission::new(settings.session.clone(), secret.clone()),
                 entries: Entries::default(),
-                app: Proxy::default().to(Target::loopback(app_port)
-                    .context("the app's port makes no address")?
-                    .over_https(settings.app_https)),
+                app: route,
+                roster: roster.clone(),
                 app_login: settings
                     .app_login
                     .as_ref()
@@ -118,6 +126,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
             let watched = tokio::select! {
                 watched = watch(app, signals, &settings, &reporter, &room, [port, app_port]) => watched,
                 never = connections.serve(listener, front::router(front)) => match never {},
+                never = follow(roster.as_deref(), &room) => match never {},
             };
             // An app that was there and ends well needs no explanation.
             if watched.0 != 0 || !watched.2 {
@@ -143,6 +152,14 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         Some(_) | None => {}
     }
     Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// Tells a streaming server of what changes; never ends.
+async fn follow(roster: Option<&Roster>, room: &Room) -> Infallible {
+    match roster {
+        Some(roster) => roster.follow(room).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What a program exits with that a signal has ended.

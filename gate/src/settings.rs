@@ -10,13 +10,15 @@ use casting_protocol::ids::{Entropy, SessionId};
 use casting_protocol::keys::{SessionKeys, SessionSecret};
 use casting_protocol::permission::Permission;
 use casting_protocol::report::GATE_PORT;
-use casting_protocol::session_environment::BOOTSTRAP_TOKEN;
+use casting_protocol::session_environment::{APP_STREAM, BOOTSTRAP_TOKEN};
 use casting_protocol::time::{Clock, Timestamp};
+use casting_protocol::viewing::ViewOnly;
 use url::Url;
 
 use crate::edge::EdgeSettings;
 use crate::places::{self, Places};
 use crate::room::Clipboard;
+use crate::selkies::Media;
 use crate::session_host::SessionHost;
 
 /// How long an app may take to end after it was asked to, before it is killed.
@@ -57,6 +59,10 @@ pub struct GateSettings {
     pub reclaim: Option<Duration>,
     /// Which ways the clipboard goes (`clipboard_up`, `clipboard_down` in `CAST_PERMISSIONS`).
     pub clipboard: Clipboard,
+    /// What else is allowed in the session (`CAST_PERMISSIONS`).
+    pub media: Media,
+    /// Whether the app is the streaming server Selkies, which is told who may do what (`CAST_APP_STREAM=selkies`).
+    pub is_selkies: bool,
     /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed that nobody names).
     pub downloads: bool,
     /// The folder with the files that the user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
@@ -132,6 +138,16 @@ impl GateSettings {
                 up: allows(Permission::ClipboardUp),
                 down: allows(Permission::ClipboardDown),
             },
+            media: Media {
+                audio: allows(Permission::Audio),
+                microphone: allows(Permission::Microphone),
+                webcam: allows(Permission::Webcam),
+                gamepad: allows(Permission::Gamepad),
+                uploads: allows(Permission::Uploads),
+                downloads: allows(Permission::Downloads),
+                printing: allows(Permission::Printing),
+            },
+            is_selkies: source(APP_STREAM).is_some_and(|text| text == ViewOnly::Selkies.as_str()),
             downloads: allows(Permission::Downloads),
             profile: optional(
                 &source,

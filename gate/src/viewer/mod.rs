@@ -53,8 +53,12 @@ struct Page<'a> {
     tips: bool,
     may_share: bool,
     may_open: bool,
-    /// Whether the app is a screen: it is told how to fit its picture into the window, and has a clipboard.
+    /// Whether the app is a screen, and has a clipboard.
     screen: bool,
+    /// Whether the screen is told how to fit its picture into the window.
+    resizes: bool,
+    /// Whether the screen is streamed by Selkies, whose page is told that roles come by token.
+    streams: bool,
     /// What a screen of KasmVNC is told of sound and input methods; `None` for all others.
     kasm: Option<KasmStart>,
     session_page: &'a str,
@@ -285,6 +289,8 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part, ticket: &SessionTicket) 
     let app = front.app_of(&parts.headers, ticket);
     let at = app.as_deref().unwrap_or("'self'");
     let allow: Vec<String> = ALLOWED.map(|name| format!("{name} {at}")).into();
+    let resizes = viewing.view_only.and_then(rfb::Dialect::of).is_some();
+    let streams = viewing.view_only == Some(ViewOnly::Selkies);
     let page = Page {
         title: &orders.title,
         owner,
@@ -293,7 +299,9 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part, ticket: &SessionTicket) 
         tips: viewing.tips,
         may_share: owner && viewing.may_share,
         may_open: owner && viewing.open_hosts.is_some(),
-        screen: viewing.view_only.and_then(rfb::Dialect::of).is_some(),
+        screen: resizes || streams,
+        resizes,
+        streams,
         kasm: (viewing.view_only == Some(ViewOnly::Kasmvnc)).then_some(KasmStart {
             audio: viewing.audio_on,
             ime: viewing.ime_on,

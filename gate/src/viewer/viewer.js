@@ -28,8 +28,15 @@ const show = () => {
     if (view.part === 'viewer') query.set('view_only', '1');
     if ('ime' in root.dataset) query.set('enable_ime', '1');
   }
+  // A streaming server's page asks who somebody is when it is loaded, so it is loaded anew when that changes. That there are tokens is all that it is
+  // told of them: the gate has them.
+  if ('streams' in root.dataset) {
+    query.set('part', view.part);
+    query.set('size', view.fixed ? 'fixed' : 'window');
+  }
+  const token = 'streams' in root.dataset ? '#token=session' : '';
   const first = query.size ? '?' + query : '';
-  const address = root.dataset.frame + (app && first ? '?to=' + encode('/' + first) : first);
+  const address = root.dataset.frame + (app && first ? '?to=' + encode('/' + first) : first) + token;
   if (address !== shown) frame.src = shown = address;
 };
 

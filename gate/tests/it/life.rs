@@ -366,6 +366,7 @@ async fn app_that_ignores_sigterm_is_killed() {
     let mut app = App::start(
         &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"].map(Into::into),
         1,
+        None,
         &Arc::default(),
     )
     .expect("sh runs");

@@ -16,6 +16,8 @@ mod profiles;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod selkies;
+#[cfg(test)]
 mod smuggling;
 #[cfg(test)]
 mod stage;

@@ -19,6 +19,8 @@ use casting_gate::places::Places;
 use casting_gate::proxy::{Proxy, Target};
 use casting_gate::report::Reporter;
 use casting_gate::room::{Clipboard, Room};
+use casting_gate::selkies::Media;
+use casting_gate::selkies_roles::Roster;
 use casting_gate::server;
 use casting_gate::session_host::SessionHost;
 use casting_protocol::ids::Nonce;
@@ -80,6 +82,8 @@ pub struct Stage {
     pub reached: Arc<AtomicUsize>,
     /// What goes on in the session, as the gate sees it.
     pub room: Arc<Room>,
+    /// How its streaming server is told who may do what, where its app is one.
+    pub roster: Option<Arc<Roster>>,
     pub gate: u16,
     pub edge: u16,
     template: &'static str,
@@ -144,6 +148,19 @@ impl Stage {
         .await
     }
 
+    /// Before a streaming server on this port, as Selkies is, in a session where this is allowed.
+    pub async fn before_selkies(port: u16, clipboard: Clipboard, media: Media) -> Self {
+        Self::in_room(
+            Room::new(clipboard).allowing(media),
+            Target::loopback(port).expect("an address"),
+            Arc::default(),
+            None,
+            "{session}.localhost",
+            false,
+        )
+        .await
+    }
+
     async fn before(
         app: Target,
         reached: Arc<AtomicUsize>,
@@ -194,11 +211,18 @@ impl Stage {
         let session = SessionId::from_bytes([1; 16]);
         let room = Arc::new(room);
         room.follow(Orders::default());
+        // Only such apps have anything to hear of it.
+        let is_selkies = room.media() != Media::default();
+        let roster = is_selkies.then(|| {
+            let app = Proxy::default().to(app.clone());
+            Arc::new(Roster::new(app, keys.secret(&session)))
+        });
         let front = Front {
             session: session.clone(),
             secret: keys.secret(&session),
             admission: Admission::new(session.clone(), keys.secret(&session)),
             entries: Entries::default(),
+            roster: roster.clone(),
             app: Proxy::default().to(app),
             app_login,
             downloads: false,
@@ -229,6 +253,7 @@ impl Stage {
             session,
             reached,
             room,
+            roster,
             gate,
             edge,
             template,

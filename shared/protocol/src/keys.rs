@@ -405,6 +405,11 @@ impl SessionSecret {
         self.derive("app-password")
     }
 
+    /// The token by which the streaming server in this session knows somebody in this part.
+    pub fn stream_token(&self, part: &str) -> String {
+        self.derive(&format!("stream\n{part}"))
+    }
+
     fn derive(&self, purpose: &str) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
         BASE64URL_NOPAD.encode(hmac::sign(&key, purpose.as_bytes()).as_ref())

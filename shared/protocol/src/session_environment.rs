@@ -30,6 +30,11 @@ pub const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
 /// The text that a gate exchanges once for its secret, before it starts the app.
 pub const BOOTSTRAP_TOKEN: &str = "CAST_BOOTSTRAP_TOKEN";
 
+/// How the app streams, where a gate has to know that before it starts: `selkies`.
+pub const APP_STREAM: &str = "CAST_APP_STREAM";
+/// By which Selkies, the streaming server, knows its gate.
+pub const MASTER_TOKEN: &str = "SELKIES_MASTER_TOKEN";
+
 /// Everything that an app is told beside the image's own environment, in any container.
 pub const OF_APP: [&str; 19] = [
     USER,
@@ -54,16 +59,23 @@ pub const OF_APP: [&str; 19] = [
 ];
 
 /// What an app is told besides where its gate starts it, in one container.
-pub const BESIDE_GATE: [&str; 4] = [SESSION_ID, TIME_LIMIT_SECONDS, PROFILE_PATH, "PORT"];
+pub const BESIDE_GATE: [&str; 5] = [
+    SESSION_ID,
+    TIME_LIMIT_SECONDS,
+    PROFILE_PATH,
+    "PORT",
+    MASTER_TOKEN,
+];
 
 /// What only a gate is told: it passes none of these on to the app that it starts.
-pub const OF_GATE: [&str; 9] = [
+pub const OF_GATE: [&str; 10] = [
     BOOTSTRAP_TOKEN,
     "CAST_REPORT_URL",
     "CAST_KEEPALIVE_SECONDS",
     "CAST_GATE_LISTEN",
     "CAST_APP_PORT",
     "CAST_APP_HTTPS",
+    APP_STREAM,
     "CAST_APP_USER",
     "CAST_APP_PASSWORD_VARIABLE",
     "CAST_RECLAIM_SECONDS",

@@ -19,19 +19,23 @@ pub enum ViewOnly {
     Rfb,
     /// The same as KasmVNC speaks it.
     Kasmvnc,
+    /// The app's picture and sound travel as Selkies 2.1 streams them in a WebSocket: they get a token that only watches, and all of their messages but those
+    /// that watching needs are dropped.
+    Selkies,
     /// They may read (GET and HEAD), and nothing else: neither other requests nor WebSockets.
     Requests,
 }
 
 impl ViewOnly {
     /// Every way.
-    pub const ALL: [Self; 3] = [Self::Rfb, Self::Kasmvnc, Self::Requests];
+    pub const ALL: [Self; 4] = [Self::Rfb, Self::Kasmvnc, Self::Selkies, Self::Requests];
 
     /// The way as the API says it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rfb => "rfb",
             Self::Kasmvnc => "kasmvnc",
+            Self::Selkies => "selkies",
             Self::Requests => "requests",
         }
     }

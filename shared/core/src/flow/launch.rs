@@ -11,6 +11,7 @@ use crate::permission::PERMISSIONS_VARIABLE;
 use crate::ports::{Fault, Run, Task, TaskSpec};
 use crate::session::{EndReason, Owner, Session, State};
 use crate::session_environment as variables;
+use crate::viewing::ViewOnly;
 
 impl ControlPlane {
     /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
@@ -192,6 +193,9 @@ impl ControlPlane {
         }
         if app.https {
             set("CAST_APP_HTTPS", "1");
+        }
+        if session.viewing.view_only == Some(ViewOnly::Selkies) {
+            set(variables::APP_STREAM, ViewOnly::Selkies.as_str());
         }
         if let (Some(name), Some(variable)) = (&app.user, &app.password_variable) {
             set("CAST_APP_USER", name);

@@ -252,7 +252,14 @@ fn subjects() -> Vec<Subject> {
         container.clone(),
         json!({"name": "Demo", "task_definition": "family"}),
     ];
-    images.extend(preset::ALL.map(|preset| json!({"name": "Demo", "container_image": "example/app:1", "port": 80, "preset": preset})));
+    images.extend(preset::ALL.map(|preset| {
+        let mut image = json!({"name": "Demo", "container_image": "example/app:1", "port": 80, "preset": preset});
+        // Started by its gate, or not at all.
+        if preset == "selkies" {
+            image["command"] = json!(["app"]);
+        }
+        image
+    }));
     images.push(json!({"name": "Demo", "container_image": "example/app:1", "command": ["app"], "exec_config": {"go": {"cmd": "x"}}, "app_user": "a", "app_password_variable": "A"}));
     vec![
         subject(
@@ -413,6 +420,7 @@ fn field_dependencies_match_the_schema() {
                 json!("kasmweb"),
                 json!("kasmweb_chromium"),
                 json!("linuxserver"),
+                json!("selkies"),
                 json!("web_app"),
             ],
         ),
@@ -450,6 +458,7 @@ fn field_dependencies_match_the_schema() {
             "exec_config",
             &[json!({}), json!({"go": null}), json!({"go": {"cmd": "x"}})],
         ),
+        ("view_only", &[json!(null), json!("rfb"), json!("selkies")]),
         ("app_user", &[json!(null), json!("a")]),
         ("app_password_variable", &[json!(null), json!("A")]),
         ("limit_total_sessions", &[json!(true), json!(false)]),

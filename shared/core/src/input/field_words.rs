@@ -286,7 +286,7 @@ pub const IMAGE: &[(&str, &str)] = &[
     ),
     (
         "view_only",
-        "How those who watch are kept from changing anything; null is that nobody can watch.",
+        "How those who watch are kept from changing anything; null is that nobody can watch. `selkies` needs a `command`: the gate that starts it tells it who may do what.",
     ),
     (
         "exec_config",

@@ -115,6 +115,12 @@ fn read(form: &mut Form) -> Result<ImageSettings, FieldErrors> {
     if beside && exec != ExecConfig::default() {
         form.refuse("exec_config", "needs a command: what is run inside a session is run by the gate that started its app.");
     }
+    if beside && view_only == Some(ViewOnly::Selkies) {
+        form.refuse(
+            "view_only",
+            "needs a command: the gate that starts Selkies tells it who may do what.",
+        );
+    }
     let profile = read_profile(form);
     if beside && profile.path.is_some() {
         form.refuse("profile_path", "needs a command: files are brought back before the app starts, by the gate that starts it.");
@@ -154,7 +160,7 @@ fn read_view_only(form: &mut Form) -> Option<ViewOnly> {
     form.nullable(
         "view_only",
         spelled(move |text| {
-            read(text).ok_or_else(|| "must be rfb, kasmvnc, requests or null.".to_owned())
+            read(text).ok_or_else(|| "must be rfb, kasmvnc, selkies, requests or null.".to_owned())
         }),
     )
 }
@@ -537,6 +543,16 @@ mod tests {
                 "a command inside, without a gate there",
                 json!({"exec_config": {"go": {"cmd": "open"}}}),
                 vec!["/exec_config"],
+            ),
+            (
+                "a streaming server",
+                json!({"command": ["stream"], "view_only": "selkies"}),
+                vec![],
+            ),
+            (
+                "a streaming server that the gate does not start",
+                json!({"view_only": "selkies"}),
+                vec!["/view_only"],
             ),
             (
                 "a profile",

@@ -50,8 +50,14 @@ fn rules(filled: &Map<String, Value>) -> Value {
         "first_launch": { "type": "null" }, "go": { "type": "null" }, "assign": { "type": "null" },
     } });
     let no_exec = laid.with("exec_config", filled.contains_key("exec_config"), &no_exec);
+    let is_selkies = filled.get("view_only").is_some_and(|way| way == "selkies");
+    let no_selkies = laid.with(
+        "view_only",
+        is_selkies,
+        &json!({ "not": { "const": "selkies" } }),
+    );
     let beside = json!({ "allOf": [
-        laid.with("command", filled.contains_key("command"), &json!({ "maxItems": 0 })), laid.is_set("port"), no_exec,
+        laid.with("command", filled.contains_key("command"), &json!({ "maxItems": 0 })), laid.is_set("port"), no_exec, no_selkies,
         laid.is_not_set("profile_path"),
     ] });
     let inside = laid.with(

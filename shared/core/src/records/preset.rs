@@ -6,7 +6,13 @@ use serde_json::{Map, Value, json};
 use crate::form::FieldErrors;
 
 /// Every preset.
-pub const ALL: [&str; 4] = ["kasmweb", "kasmweb_chromium", "linuxserver", "web_app"];
+pub const ALL: [&str; 5] = [
+    "kasmweb",
+    "kasmweb_chromium",
+    "linuxserver",
+    "selkies",
+    "web_app",
+];
 
 /// Takes the field `preset` off a new image: the fields that it stands for, and the document without it. What the document names itself wins.
 ///
@@ -42,6 +48,10 @@ pub fn fields(name: &str) -> Option<Map<String, Value>> {
         "linuxserver" => {
             json!({"port": 3000, "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300})
         }
+        // A command that starts Selkies on `$PORT`: the gate starts it, and tells it who may do what.
+        "selkies" => {
+            json!({"cpu": 1024, "memory": 2048, "start_timeout_seconds": 300, "view_only": "selkies"})
+        }
         "web_app" => json!({"cpu": 256, "memory": 512, "view_only": "requests"}),
         _ => return None,
     };
@@ -68,20 +78,24 @@ mod tests {
     #[test]
     fn preset_fills_an_image_and_explicit_fields_win() {
         for (preset, port, beside, watched, goes) in [
-            ("kasmweb", 6901, false, true, true),
-            ("kasmweb_chromium", 6901, false, true, true),
-            ("linuxserver", 3000, true, false, false),
-            ("web_app", 8080, true, true, false),
+            ("kasmweb", Some(6901), false, true, true),
+            ("kasmweb_chromium", Some(6901), false, true, true),
+            ("linuxserver", Some(3000), true, false, false),
+            ("selkies", None, false, true, false),
+            ("web_app", Some(8080), true, true, false),
         ] {
             let mut document = json!({"name": "Desktop", "container_image": "example/app:1", "preset": preset, "memory": 8192, "cpu": 2048});
             if preset == "web_app" {
                 document["port"] = json!(8080);
             }
+            if preset == "selkies" {
+                document["command"] = json!(["stream"]);
+            }
             let settings = image_form::create(&document)
                 .unwrap_or_else(|errors| panic!("{preset}: {errors:?}"));
             assert_eq!(
                 (settings.port, settings.has_gate_beside()),
-                (Some(port), beside),
+                (port, beside),
                 "{preset}"
             );
             assert_eq!(

@@ -142,7 +142,7 @@ struct Presets {
 }
 
 /// The families of images that are known, and what they are.
-const PRESETS: [(&str, &str, &str); 4] = [
+const PRESETS: [(&str, &str, &str); 5] = [
     ("kasmweb", "Kasm desktop or app", "kasmweb/*"),
     (
         "kasmweb_chromium",
@@ -150,6 +150,11 @@ const PRESETS: [(&str, &str, &str); 4] = [
         "kasmweb/chromium, kasmweb/chrome",
     ),
     ("linuxserver", "LinuxServer", "lscr.io/linuxserver/*"),
+    (
+        "selkies",
+        "Selkies",
+        "an image whose command starts Selkies 2.1 on $PORT",
+    ),
     ("web_app", "Web app", "any image that serves pages"),
 ];
 
