@@ -26,6 +26,12 @@ need chromium chromium
 need chromedriver chromium-driver
 need Xvnc tigervnc-standalone-server
 need matchbox-window-manager matchbox-window-manager
+# A streaming server's screen, sound and desktop.
+need Xvfb xvfb
+need pulseaudio pulseaudio
+need jwm jwm
+need xterm xterm
+need pcmanfm pcmanfm
 need npm nodejs npm
 # Real containers: the suite starts an engine of its own where this machine runs none and lets it.
 need dockerd docker.io iptables
@@ -42,6 +48,10 @@ npm ci --prefix tests/axe --silent --no-audit --no-fund
 say "A checker of APIs against their documents, for the tests"
 [ -x target/venv-schemathesis/bin/pip ] || python3 -m venv target/venv-schemathesis
 target/venv-schemathesis/bin/pip install --quiet --disable-pip-version-check --requirement tests/schemathesis/requirements.txt
+
+say "A streaming server, for sessions with video and sound"
+[ -x target/venv-selkies/bin/pip ] || python3 -m venv target/venv-selkies
+target/venv-selkies/bin/pip install --quiet --disable-pip-version-check --requirement tests/selkies/requirements.txt
 
 say "Crates, also those of other platforms, which the dependency graph names"
 cargo fetch --locked

@@ -11,7 +11,7 @@ use casting_core::ids::{Entropy, random_bytes};
 use data_encoding::BASE64URL_NOPAD;
 
 /// Everything that a run may leave in the folder; `--reset` deletes these and nothing else.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "casting.db",
     "casting.db-wal",
     "casting.db-shm",
@@ -22,6 +22,7 @@ const OURS: [&str; 13] = [
     "admin-key",
     crate::login_provider::PASSWORD_FILE,
     "browser-offered",
+    "streaming-offered",
     "tasks",
     crate::bucket::FOLDER,
     "bin",

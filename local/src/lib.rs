@@ -5,7 +5,7 @@
 //! - the AWS services: [`database`] (DynamoDB), [`ecs`] (ECS), [`in_process`] (how both are called),
 //!   [`bucket`] (S3), [`front`] (API Gateway and the edge), [`request_check`] (which requests it takes),
 //!   [`lifecycle`] (EventBridge)
-//! - what a new folder begins with: [`seed`], [`demo_app`], [`browser_app`]; real containers: [`container_app`]
+//! - what a new folder begins with: [`seed`], [`demo_app`], [`browser_app`], [`streamed_app`]; real containers: [`container_app`]
 //! - what holds the commands of sessions: [`confine`]
 //! - a look at a deployment from outside: [`doctor`]
 
@@ -27,3 +27,4 @@ pub mod request_check;
 pub mod seed;
 pub mod server;
 pub mod stack;
+pub mod streamed_app;

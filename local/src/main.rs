@@ -17,9 +17,12 @@ use casting_local::browser_app::packages::install_line;
 use casting_local::confine::{self, Level};
 use casting_local::ecs::supervisor;
 use casting_local::options::{Command, Options};
+use casting_local::seed;
 use casting_local::stack::{
-    BROWSER_APP, CONTAINER_APP, DEMO_APP, GATE, Stack, StackSettings, TaskKind,
+    BROWSER_APP, CONTAINER_APP, DEMO_APP, GATE, STREAMED_BROWSER_APP, STREAMED_DESKTOP_APP, Stack,
+    StackSettings, TaskKind,
 };
+use casting_local::streamed_app;
 use clap::Parser;
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
         CONTAINER_APP => casting_local::container_app::main_from(arguments),
         confine::NAME => confine::main_from(arguments),
         BROWSER_APP => casting_local::browser_app::main_from(arguments),
+        STREAMED_BROWSER_APP => streamed_app::main_from(streamed_app::Kind::Browser, arguments),
+        STREAMED_DESKTOP_APP => streamed_app::main_from(streamed_app::Kind::Desktop, arguments),
         _ => run(Options::parse()),
     }
 }
@@ -160,6 +165,28 @@ fn confinement_words(stack: &Stack) -> Vec<String> {
     lines
 }
 
+/// Where the sessions with video and sound are, or what they need of this machine.
+async fn greet_streaming(stack: &Stack) {
+    if !stack.streaming_lines.is_empty() {
+        println!("  Streaming   for a browser and a desktop with video and sound:");
+        for line in &stack.streaming_lines {
+            println!("              {line}");
+        }
+        return;
+    }
+    let links = [
+        (seed::STREAMED_BROWSER_KEY, "Chromium with video and sound"),
+        (seed::DESKTOP_KEY, "a small desktop with video and sound"),
+    ];
+    let mut title = "Streaming";
+    for (key, what) in links {
+        if let Some(link) = stack.open_link(key).await {
+            println!("  {title:<11} {link}\n              {what}");
+            title = "";
+        }
+    }
+}
+
 async fn greet(stack: &Stack, options: &Options) {
     let data = if options.memory {
         "in memory only".to_owned()
@@ -174,9 +201,10 @@ async fn greet(stack: &Stack, options: &Options) {
             "  Browser     for sessions with Chromium in them: {}",
             install_line(&stack.missing_packages)
         );
-    } else if let Some(link) = stack.browser_link().await {
+    } else if let Some(link) = stack.open_link(seed::BROWSER_KEY).await {
         println!("  Browser     {link}\n              the same with Chromium in it");
     }
+    greet_streaming(stack).await;
     for line in confinement_words(stack) {
         println!("  {line}");
     }

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::confine::reach::Reach;
 use crate::stack::Freedom;
+use crate::streamed_app::packages;
 
 /// Session casting on one machine: public links that start a session for whoever opens them.
 ///
@@ -78,6 +79,11 @@ pub struct Options {
     /// once
     #[arg(long, value_name = "FOLDER")]
     pub show: Vec<PathBuf>,
+
+    /// Virtual environment of Python with Selkies, which streams browsers and desktops with video
+    /// and sound
+    #[arg(long, value_name = "FOLDER", default_value = packages::FOLDER, env = "CASTING_SELKIES")]
+    pub selkies: PathBuf,
 
     /// Address that commands of sessions may connect to although it is not public, such as
     /// 10.1.0.0/16 or 127.0.0.1:3000; may be given more than once
@@ -185,6 +191,11 @@ impl Options {
             unconfined: self.unconfined,
             shown: self.show.iter().map(show).collect::<anyhow::Result<_>>()?,
             reach: self.reach.clone(),
+            // Its programs name the folder by its real path.
+            selkies: self
+                .selkies
+                .canonicalize()
+                .unwrap_or_else(|_| self.selkies.clone()),
         })
     }
 

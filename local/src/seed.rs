@@ -15,7 +15,7 @@ use casting_core::system::System;
 use casting_core::time::Timestamp;
 use casting_core::viewing::{Exec, ExecConfig, ViewOnly};
 
-use crate::stack::{BROWSER_APP, DEMO_APP};
+use crate::stack::{BROWSER_APP, DEMO_APP, STREAMED_BROWSER_APP, STREAMED_DESKTOP_APP};
 
 /// The demo link's key.
 pub const DEMO_KEY: &str = "welcome";
@@ -27,10 +27,20 @@ pub const OWN_FILES_KEY: &str = "my-files";
 /// The browser link's key for those who log in, and find their bookmarks again.
 pub const OWN_BROWSER_KEY: &str = "my-browser";
 
+/// The streamed browser link's key.
+pub const STREAMED_BROWSER_KEY: &str = "streamed-browser";
+/// The desktop link's key.
+pub const DESKTOP_KEY: &str = "desktop";
+/// The streamed browser link's key for those who log in.
+pub const OWN_STREAMED_BROWSER_KEY: &str = "my-streamed-browser";
+/// The desktop link's key for those who log in, and find their files again.
+pub const OWN_DESKTOP_KEY: &str = "my-desktop";
+
 /// What the administrator's key is called.
 const ADMIN_KEY_NAME: &str = "Local administrator";
 
 /// What an image and its link are made of.
+#[derive(Clone, Copy)]
 struct Offer {
     name: &'static str,
     description: &'static str,
@@ -106,6 +116,42 @@ pub async fn seed_browser(control_plane: &ControlPlane) -> Result<()> {
         ready: 0,
     };
     offer.make(control_plane).await
+}
+
+/// Registers the streamed apps and makes their links, unless somebody has links of these keys.
+///
+/// # Errors
+/// When the store or the ECS endpoint refuses.
+pub async fn seed_streamed(control_plane: &ControlPlane) -> Result<()> {
+    let browser = Offer {
+        name: "Streamed browser",
+        description: "Chromium on a streaming server: video, sound, every keyboard.",
+        image: "casting/streamed-browser",
+        command: STREAMED_BROWSER_APP,
+        cpu: 1024,
+        memory: 2048,
+        link: "Streamed browser",
+        key: STREAMED_BROWSER_KEY,
+        view_only: ViewOnly::Selkies,
+        own_key: OWN_STREAMED_BROWSER_KEY,
+        go: Some([STREAMED_BROWSER_APP, "open"]),
+        assign: [STREAMED_BROWSER_APP, "open"],
+        ready: 0,
+    };
+    let desktop = Offer {
+        name: "Desktop",
+        description: "A small desktop on a streaming server, with a browser, a terminal and a file manager.",
+        image: "casting/streamed-desktop",
+        command: STREAMED_DESKTOP_APP,
+        link: "Desktop",
+        key: DESKTOP_KEY,
+        own_key: OWN_DESKTOP_KEY,
+        go: Some([STREAMED_DESKTOP_APP, "open"]),
+        assign: [STREAMED_DESKTOP_APP, "open"],
+        ..browser
+    };
+    browser.make(control_plane).await?;
+    desktop.make(control_plane).await
 }
 
 impl Offer {

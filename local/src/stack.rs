@@ -41,6 +41,7 @@ use crate::login_provider;
 use crate::request_check::HostNames;
 use crate::seed;
 use crate::server::Server;
+use crate::streamed_app;
 
 /// How a stack is to run.
 #[derive(Clone)]
@@ -102,6 +103,28 @@ pub struct Freedom {
     pub shown: Vec<PathBuf>,
     /// Addresses that are not public and that they may connect to all the same.
     pub reach: Vec<Reach>,
+    /// The virtual environment with Selkies, the streaming server.
+    pub selkies: PathBuf,
+}
+
+impl Freedom {
+    /// What sessions are shown: what was asked for, and the streaming server with its Python where these are not among the machine's programs.
+    fn shown_with_programs(&self) -> Vec<PathBuf> {
+        let mut shown = self.shown.clone();
+        let interpreter = streamed_app::packages::programs(&self.selkies).join("python3");
+        let python = interpreter.canonicalize().ok();
+        let python = python
+            .as_deref()
+            .and_then(Path::parent)
+            .and_then(Path::parent);
+        for folder in [Some(self.selkies.as_path()), python].into_iter().flatten() {
+            let is_seen = ["/usr", "/opt"].iter().any(|root| folder.starts_with(root));
+            if folder.is_dir() && !is_seen {
+                shown.push(folder.to_owned());
+            }
+        }
+        shown
+    }
 }
 
 /// What `casting` is called when it is a gate.
@@ -110,6 +133,10 @@ pub const GATE: &str = "gate";
 pub const DEMO_APP: &str = "demo-app";
 /// What `casting` is called when it is the browser app.
 pub const BROWSER_APP: &str = "browser";
+/// What `casting` is called when it is the browser on a streaming server.
+pub const STREAMED_BROWSER_APP: &str = "streamed-browser";
+/// What `casting` is called when it is the desktop on a streaming server.
+pub const STREAMED_DESKTOP_APP: &str = "streamed-desktop";
 /// What `casting` is called when it stands for a container.
 pub const CONTAINER_APP: &str = "container-app";
 
@@ -123,6 +150,8 @@ pub struct Stack {
     pub admin_key: String,
     /// The Debian packages without which there are no browser sessions.
     pub missing_packages: Vec<&'static str>,
+    /// The commands that install what the streamed apps need; none if all of it is there.
+    pub streaming_lines: Vec<String>,
     /// How commands of sessions are held; `None`: they are not run.
     pub confinement: Option<Level>,
     /// Why they are not held better, a sentence each.
@@ -182,9 +211,9 @@ impl Stack {
         format!("{}{}", self.url, urls::cast(seed::DEMO_KEY))
     }
 
-    /// The browser cast's link, as long as nobody has deleted or disabled it.
-    pub async fn browser_link(&self) -> Option<String> {
-        let key = CastKey::parse(seed::BROWSER_KEY)?;
+    /// The link of the cast with this key, as long as nobody has deleted or disabled it.
+    pub async fn open_link(&self, key: &str) -> Option<String> {
+        let key = CastKey::parse(key)?;
         let cast = self.control_plane.store.cast_by_key(&key).await.ok()??;
         cast.settings
             .enabled
@@ -302,6 +331,20 @@ impl Stack {
         {
             seed::seed_browser(&control_plane).await?;
         }
+        let streaming_lines = match &settings.tasks {
+            TaskKind::Processes { freedom, .. } => Some(streamed_app::packages::install_lines(
+                &crate::options::search_path(),
+                &freedom.selkies,
+            )),
+            TaskKind::Simulated => None,
+        };
+        if streaming_lines.as_ref().is_some_and(Vec::is_empty)
+            && folder
+                .as_ref()
+                .map_or(Ok(true), |folder| folder.once("streaming-offered"))?
+        {
+            seed::seed_streamed(&control_plane).await?;
+        }
         let lifecycle =
             lifecycle::EventPump::start(control_plane.clone(), events, settings.sweep_every);
         let refusals = tokio::spawn(write_refusals(control_plane.clone()));
@@ -353,6 +396,7 @@ impl Stack {
             address,
             admin_key: keys.admin,
             missing_packages: missing.unwrap_or_default(),
+            streaming_lines: streaming_lines.unwrap_or_default(),
             confinement,
             confinement_faults: faults,
             has_containers: engine.is_some(),
@@ -571,8 +615,18 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
         journal: keep.then(|| root.join("ecs.jsonl")),
         runtime: match &settings.tasks {
             TaskKind::Processes {
-                executable, engine, ..
-            } => Runtime::Processes(Box::new(lay_out_tasks(executable, engine.clone(), root)?)),
+                executable,
+                engine,
+                freedom,
+            } => {
+                let mut processes = lay_out_tasks(executable, engine.clone(), root)?;
+                // Last, so that nothing in it takes the place of the machine's own programs.
+                if let Some(path) = processes.environment.get_mut("PATH") {
+                    let own = streamed_app::packages::programs(&freedom.selkies);
+                    *path = format!("{path}:{}", own.display());
+                }
+                Runtime::Processes(Box::new(processes))
+            }
             TaskKind::Simulated => Runtime::Simulated { run_at_once: true },
         },
         max_tasks: None,
@@ -584,7 +638,15 @@ fn lay_out_tasks(executable: &Path, engine: Option<PathBuf>, root: &Path) -> Res
     let bin = root.join("bin");
     std::fs::create_dir_all(&bin)
         .with_context(|| format!("Cannot make the folder {}.", bin.display()))?;
-    for name in [GATE, DEMO_APP, BROWSER_APP, CONTAINER_APP, confine::NAME] {
+    for name in [
+        GATE,
+        DEMO_APP,
+        BROWSER_APP,
+        STREAMED_BROWSER_APP,
+        STREAMED_DESKTOP_APP,
+        CONTAINER_APP,
+        confine::NAME,
+    ] {
         let link = bin.join(name);
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(executable, &link)
@@ -621,7 +683,7 @@ fn confine(
     };
     let confinement = level.map(|level| Confinement {
         level,
-        shown: freedom.shown.clone(),
+        shown: freedom.shown_with_programs(),
         reach: freedom.reach.clone(),
         own_users,
     });

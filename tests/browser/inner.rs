@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::response::Html;
-use axum::routing::get;
+use axum::routing::{get, post};
 use casting_tests::processes::soon;
 use serde_json::{Value, json};
 
@@ -15,6 +15,16 @@ use crate::chrome::text;
 pub struct Inner {
     pub host: String,
     typed: Arc<Mutex<String>>,
+    written: Arc<Mutex<String>>,
+}
+
+/// A large field, which tells all that stands in it.
+fn sheet() -> Html<&'static str> {
+    Html(
+        "<!doctype html><title>Sheet</title><style>html{background:#0a7d32}textarea{width:60vw;height:60vh;font:20px sans-serif}</style>
+         <textarea autofocus></textarea><script>const sheet=document.querySelector('textarea');
+         sheet.oninput=()=>fetch('/written',{method:'POST',body:sheet.value});addEventListener('click',()=>sheet.focus())</script>",
+    )
 }
 
 fn page(colour: &str) -> Html<String> {
@@ -54,8 +64,30 @@ impl Inner {
             .route("/kept", get(|| async { kept() }))
             .route("/typed", get(note))
             .with_state(typed.clone());
+        let written = Arc::<Mutex<String>>::default();
+        let keep = |State(written): State<Arc<Mutex<String>>>, text: String| async move {
+            // The field only grows here, and requests may overtake one another.
+            let mut last = written.lock().expect("unpoisoned");
+            if text.len() > last.len() {
+                *last = text;
+            }
+        };
+        let sheets = Router::new()
+            .route("/sheet", get(|| async { sheet() }))
+            .route("/written", post(keep))
+            .with_state(written.clone());
+        let router = router.merge(sheets);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { host, typed }
+        Self {
+            host,
+            typed,
+            written,
+        }
+    }
+
+    /// What stands in the large field.
+    pub fn written(&self) -> String {
+        self.written.lock().expect("unpoisoned").clone()
     }
 
     /// What stands in the page's field.

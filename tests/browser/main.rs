@@ -23,4 +23,5 @@ mod pages;
 mod resume;
 mod rooms;
 mod streamed;
+mod streaming;
 mod viewer;

@@ -129,6 +129,7 @@ async fn help_names_every_flag() {
         "--listen",
         "--unconfined",
         "--show",
+        "--selkies",
         "--reach",
         "--log",
     ] {
@@ -178,11 +179,7 @@ async fn startup_conflicts_are_explained_and_lose_nothing() {
         code == Some(1) && text.contains(&first.url),
         "a second instance is told where the first is: {code:?} {text}"
     );
-    assert_eq!(
-        keys(&first).await,
-        ["browser", "my-browser", "my-files", "welcome"],
-        "the first is unharmed"
-    );
+    assert_eq!(keys(&first).await, OFFERED, "the first is unharmed");
 }
 
 /// What group and others may do with the files in a folder, itself included.
@@ -310,6 +307,18 @@ async fn greeting(child: &mut Child) -> (u16, String) {
     (port, seen)
 }
 
+/// The keys of the links that a stack begins with.
+const OFFERED: [&str; 8] = [
+    "browser",
+    "desktop",
+    "my-browser",
+    "my-desktop",
+    "my-files",
+    "my-streamed-browser",
+    "streamed-browser",
+    "welcome",
+];
+
 /// The keys of all links, in their alphabetical order.
 async fn keys(program: &Program) -> Vec<String> {
     let casts = read(program, "casts").await;
@@ -345,7 +354,17 @@ async fn data_survives_restart_until_reset() {
     assert_eq!(second.key, key, "the same administrator");
     assert_eq!(
         keys(&second).await,
-        ["browser", "kept-link", "my-browser", "my-files", "welcome"]
+        [
+            "browser",
+            "desktop",
+            "kept-link",
+            "my-browser",
+            "my-desktop",
+            "my-files",
+            "my-streamed-browser",
+            "streamed-browser",
+            "welcome"
+        ]
     );
     signal(&second.child, Signal::SIGINT);
     assert_eq!(ended(second).await, Some(0));
@@ -355,10 +374,7 @@ async fn data_survives_restart_until_reset() {
         .chain(["--reset".to_owned()])
         .collect();
     let third = start(&reset).await;
-    assert_eq!(
-        keys(&third).await,
-        ["browser", "my-browser", "my-files", "welcome"]
-    );
+    assert_eq!(keys(&third).await, OFFERED);
     assert_ne!(third.key, key);
 }
 

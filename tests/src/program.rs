@@ -19,6 +19,9 @@ use crate::engine::Engine;
 /// How long it may take to say where it is.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Where `./test.sh` installs the streaming server.
+const SELKIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv-selkies");
+
 /// A stack that runs in a process of its own, and dies with this value.
 pub struct Program {
     /// The process.
@@ -38,6 +41,7 @@ pub fn casting(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Comman
     let mut command = Command::new(binaries::path("casting"));
     command
         .args(arguments)
+        .env("CASTING_SELKIES", SELKIES)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

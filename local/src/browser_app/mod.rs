@@ -22,8 +22,8 @@ use settings::Settings;
 mod bridge;
 pub mod packages;
 mod page;
-mod screen;
-mod settings;
+pub(crate) mod screen;
+pub(crate) mod settings;
 
 /// The argument with which a second process of this app opens an address in the browser of the first.
 const OPEN: &str = "open";

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::settings::Settings;
 
 /// How long the X server may take until it says its display's number.
-const SCREEN_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const SCREEN_WITHIN: Duration = Duration::from_secs(20);
 /// How long Chromium may take to write down what it has in memory.
 const LAST_WRITES: Duration = Duration::from_secs(6);
 /// The displays that are tried: far from those that people use.
@@ -26,7 +26,7 @@ const DISPLAYS: u32 = 20_000;
 /// How many of them.
 const TRIES: usize = 50;
 /// The file that says which display the screen is.
-const DISPLAY: &str = "display";
+pub(crate) const DISPLAY: &str = "display";
 /// The size of the screen until a window asks for another.
 const GEOMETRY: &str = "1280x720";
 
@@ -73,11 +73,7 @@ impl Screen {
 
     /// Lets Chromium write down what it has in memory, then ends everything.
     pub(super) async fn stop(&mut self) {
-        let id = self.chromium.id().and_then(|id| i32::try_from(id).ok());
-        let asked = id.is_some_and(|id| kill(Pid::from_raw(id), Signal::SIGTERM).is_ok());
-        if asked && timeout(LAST_WRITES, self.chromium.wait()).await.is_err() {
-            eprintln!("browser: Chromium did not end in time");
-        }
+        stop_chromium(&mut self.chromium).await;
     }
 
     /// Waits until the session has come to its end by itself: its browser was closed, or its screen is gone.
@@ -97,22 +93,25 @@ impl Screen {
     }
 }
 
+/// Asks Chromium to end, and waits until it has written down what it has in memory.
+pub(crate) async fn stop_chromium(chromium: &mut Child) {
+    let id = chromium.id().and_then(|id| i32::try_from(id).ok());
+    let asked = id.is_some_and(|id| kill(Pid::from_raw(id), Signal::SIGTERM).is_ok());
+    if asked && timeout(LAST_WRITES, chromium.wait()).await.is_err() {
+        eprintln!("browser: Chromium did not end in time");
+    }
+}
+
 /// Starts the X server, and gives its display. The number is tried, not left to the server: servers that choose for themselves and start at once
 /// take the same one, and their sessions would see each other.
 async fn start_server(settings: &Settings, folder: &Folder) -> anyhow::Result<(Child, Display)> {
-    let first = FIRST_DISPLAY + std::process::id() % DISPLAYS;
-    for display in (first..).take(TRIES) {
-        let Some(held) = Display::hold(display)? else {
-            continue;
-        };
-        if let Some(server) = try_display(settings, folder, display).await? {
+    for held in Display::candidates() {
+        let Some(held) = held? else { continue };
+        if let Some(server) = try_display(settings, folder, held.number).await? {
             return Ok((server, held));
         }
     }
-    bail!(
-        "no X server came up on the displays {first} to {}",
-        first + TRIES as u32 - 1
-    )
+    bail!("no X server came up on any display")
 }
 
 /// The X server on this display; `None` when it ended at once, because another has it.
@@ -166,12 +165,23 @@ async fn try_display(
 }
 
 /// A display's number, held by a lock that goes with this process however it ends: X servers that are told a number take it without asking.
-struct Display {
+pub(crate) struct Display {
     number: u32,
     _lock: File,
 }
 
 impl Display {
+    /// The displays to be tried, one after the other; `None` for those that other sessions have.
+    pub(crate) fn candidates() -> impl Iterator<Item = anyhow::Result<Option<Self>>> {
+        let first = FIRST_DISPLAY + std::process::id() % DISPLAYS;
+        (first..).take(TRIES).map(Self::hold)
+    }
+
+    /// Its number.
+    pub(crate) const fn number(&self) -> u32 {
+        self.number
+    }
+
     /// `None` when another session has it.
     fn hold(number: u32) -> anyhow::Result<Option<Self>> {
         let path = std::env::temp_dir().join(format!("casting-display-{number}"));
@@ -217,7 +227,7 @@ pub(super) async fn open(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// Chromium with the session's profile, about to open an address.
-fn chromium(folder: &Path, display: &str, settings: &Settings) -> Command {
+pub(crate) fn chromium(folder: &Path, display: &str, settings: &Settings) -> Command {
     let mut chromium = command("chromium", folder);
     let profile = settings
         .profile
@@ -254,7 +264,7 @@ fn chromium(folder: &Path, display: &str, settings: &Settings) -> Command {
     chromium
 }
 
-fn command(program: &str, home: &Path) -> Command {
+pub(crate) fn command(program: &str, home: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .env("HOME", home)
@@ -267,20 +277,24 @@ fn command(program: &str, home: &Path) -> Command {
 }
 
 /// Where a session's folder is.
-fn place(session: &str) -> PathBuf {
+pub(crate) fn place(session: &str) -> PathBuf {
     std::env::temp_dir().join(format!("casting-browser-{session}"))
 }
 
 /// A folder of this session alone, deleted at the end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(session: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(session: &str) -> anyhow::Result<Self> {
         let path = place(session);
         let _ = std::fs::remove_dir_all(&path);
         let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
         made.with_context(|| format!("the folder {} cannot be made", path.display()))?;
         Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 
     fn socket(&self) -> PathBuf {

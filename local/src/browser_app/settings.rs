@@ -1,4 +1,4 @@
-//! Owns what the browser app is told: the one place of it that reads the environment. Must not know what is done with it.
+//! Owns what the browser app and the streamed apps are told: the one place of them that reads the environment. Must not know what is done with it.
 
 use std::path::PathBuf;
 
@@ -8,42 +8,78 @@ use casting_core::permission::Permission;
 use crate::confine::plan::PROXY_VARIABLE;
 
 /// What the app is told.
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The loopback port to listen on (`PORT`).
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// What tells this session from others on the machine (`CAST_SESSION_ID`).
-    pub(super) session: String,
+    pub(crate) session: String,
     /// What Chromium opens (`KASM_URL`); a blank page when nothing is said.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// Where the browser keeps what its user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
-    pub(super) profile: Option<PathBuf>,
+    pub(crate) profile: Option<PathBuf>,
     /// The only way out of the session, for Chromium (`ALL_PROXY`); `None`: it goes where it likes.
-    pub(super) proxy: Option<String>,
+    pub(crate) proxy: Option<String>,
     /// Whether text may be pasted into the session (`clipboard_up` in `CAST_PERMISSIONS`).
-    pub(super) paste_in: bool,
+    pub(crate) paste_in: bool,
     /// Whether text may be copied out of it (`clipboard_down`).
-    pub(super) copy_out: bool,
+    pub(crate) copy_out: bool,
+    /// Whether sound is on from the start (`KASM_AUDIO_DEFAULT_ON`), where it is allowed.
+    pub(crate) sound_on: bool,
+    /// What opens the streaming server's own door (`SELKIES_MASTER_TOKEN`): the gate's alone.
+    pub(crate) master_token: Option<String>,
+    /// What is allowed (`CAST_PERMISSIONS`).
+    permissions: String,
 }
+
+/// The variable with the key to the streaming server.
+pub(crate) const MASTER_TOKEN: &str = "SELKIES_MASTER_TOKEN";
+/// What is opened when nothing is said.
+pub(crate) const BLANK: &str = "about:blank";
 
 impl Settings {
     /// Reads the environment.
     ///
     /// # Errors
     /// When there is no port to listen on.
-    pub(super) fn from_environment() -> anyhow::Result<Self> {
+    pub(crate) fn from_environment() -> anyhow::Result<Self> {
         let port = told("PORT").and_then(|text| text.parse().ok());
         let permissions = told("CAST_PERMISSIONS").unwrap_or_default();
         Ok(Self {
             port: port.context("the environment variable PORT must hold the port to listen on")?,
             session: told("CAST_SESSION_ID").unwrap_or_else(|| "alone".to_owned()),
-            url: told("KASM_URL").unwrap_or_else(|| "about:blank".to_owned()),
+            url: told("KASM_URL").unwrap_or_else(|| BLANK.to_owned()),
             profile: told("CAST_PROFILE_PATH").map(PathBuf::from),
             // What curl calls socks5h (names are looked up at the proxy's) is what Chromium does
             // anyway.
             proxy: told(PROXY_VARIABLE).map(|url| url.replace("socks5h:", "socks5:")),
             paste_in: Permission::ClipboardUp.is_named_in(&permissions),
             copy_out: Permission::ClipboardDown.is_named_in(&permissions),
+            sound_on: told("KASM_AUDIO_DEFAULT_ON").is_none_or(|text| text != "0"),
+            master_token: told(MASTER_TOKEN),
+            permissions,
         })
+    }
+
+    /// Whether this is allowed in the session.
+    pub(crate) fn allows(&self, permission: Permission) -> bool {
+        permission.is_named_in(&self.permissions)
+    }
+
+    /// Settings of a session with these permissions.
+    #[cfg(test)]
+    pub(crate) fn allowing(permissions: &str) -> Self {
+        Self {
+            port: 1,
+            session: "test".to_owned(),
+            url: BLANK.to_owned(),
+            profile: None,
+            proxy: None,
+            paste_in: Permission::ClipboardUp.is_named_in(permissions),
+            copy_out: Permission::ClipboardDown.is_named_in(permissions),
+            sound_on: true,
+            master_token: None,
+            permissions: permissions.to_owned(),
+        }
     }
 }
 

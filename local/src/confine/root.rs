@@ -73,7 +73,12 @@ const CACHES: [&str; 2] = ["/var/cache/fontconfig", "/var/lib/xkb"];
 /// Devices that say nothing of this machine.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 /// What this executable is called there.
-const NAMES: [&str; 2] = [crate::stack::DEMO_APP, crate::stack::BROWSER_APP];
+const NAMES: [&str; 4] = [
+    crate::stack::DEMO_APP,
+    crate::stack::BROWSER_APP,
+    crate::stack::STREAMED_BROWSER_APP,
+    crate::stack::STREAMED_DESKTOP_APP,
+];
 /// How many files a session may have that are not the user's own.
 const INODES: u32 = 100_000;
 
