@@ -63,5 +63,26 @@ cargo clippy --workspace --all-targets -- -D warnings
 say "Build (the suites start the programs, so these come first)"
 cargo build --workspace --all-targets
 
-say "Unit, contract, fault, end-to-end and browser tests"
-cargo test --workspace
+# Other histories every day, and all of a day alike: what fails can be run again on the same day, or by its seed.
+export CASTING_TEST_SEED=${CASTING_TEST_SEED:-$(($(date +%s) / 86400 * 1000))}
+
+# Browsers and containers wait, and the fault suite computes: these suites run beside the others, and say what they have found at the end.
+beside=(faults programs)
+others=$(cargo metadata --format-version 1 --no-deps | python3 -c '
+import json, sys
+for package in json.load(sys.stdin)["packages"]:
+    for target in package["targets"]:
+        if "test" in target["kind"] and target["name"] not in sys.argv[1:]:
+            print("--test", target["name"])
+' "${beside[@]}")
+
+say "Unit, contract, end-to-end and browser tests; beside them ${beside[*]} (CASTING_TEST_SEED=$CASTING_TEST_SEED)"
+for suite in "${beside[@]}"; do
+  cargo test --workspace --test "$suite" || exit 1
+done >target/beside.log 2>&1 &
+failed=()
+# shellcheck disable=SC2086 # one word for each
+cargo test --workspace --lib --bins $others || failed+=("the suites above")
+wait $! || failed+=("${beside[*]}")
+cat target/beside.log
+[ ${#failed[@]} = 0 ] || { say "Failed: ${failed[*]}"; exit 1; }

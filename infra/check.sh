@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lints, builds and tries the deployment: SAM, CDK, and the template in an emulator of AWS with the functions' real programs. Installs what it needs.
+# Lints, builds and tries the deployment: SAM, CDK, and the template in an emulator of AWS with the functions' real programs.
+# Takes the programs of the debug build, which ./test.sh has made; with --release, those that `sam build` makes. Installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -59,13 +60,21 @@ say "The CDK construct"
 npm ci --prefix infra/cdk --silent --no-audit --no-fund
 npm run --prefix infra/cdk --silent build
 
-say "Build every function, for this machine's architecture"
 case $(uname -m) in aarch64) architecture=arm64 ;; *) architecture=x86_64 ;; esac
-# Thin LTO in parallel units takes half the time of what is packaged; only size and speed differ. Packaging for a
-# release (see .github/workflows/ci.yml) builds with the profile as it stands, for both architectures.
-CARGO_PROFILE_RELEASE_LTO=thin CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+if [ "${1:-}" = --release ]; then
+  say "Build every function as it is released, for this machine's architecture"
   sam build --build-dir target/sam --parameter-overrides "Architecture=$architecture" </dev/null
+else
+  say "The functions' programs of the debug build"
+  cargo build --workspace --all-targets # what ./test.sh builds, so that nothing is compiled twice
+  export CASTING_PROGRAMS=$PWD/target/programs
+  for function in functions/*; do
+    name=${function##*/}
+    mkdir -p "$CASTING_PROGRAMS/$name"
+    strip -o "$CASTING_PROGRAMS/$name/bootstrap" "target/debug/$name"
+  done
+fi
 
-say "Try it"
+say "Try it, in one emulator for each of two processes"
 CASTING_ARCHITECTURE=$architecture SAM=$tools/build/bin/sam \
-  "$tools/tests/bin/python" -m pytest -p no:cacheprovider --quiet --durations 5 infra/tests </dev/null
+  "$tools/tests/bin/python" -m pytest -p no:cacheprovider --quiet --numprocesses 2 --durations 5 infra/tests </dev/null

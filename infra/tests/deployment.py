@@ -20,6 +20,8 @@ from botocore.config import Config
 
 INFRA = pathlib.Path(__file__).parents[1]
 PROJECT = INFRA.parent
+# The functions' programs: a folder with {binary}/bootstrap for each, or what `sam build` has built.
+PROGRAMS = os.environ.get("CASTING_PROGRAMS")
 BUILT = PROJECT / "target" / "sam" / "template.yaml"
 REGION = "eu-central-1"
 STACK = "casting"
@@ -117,9 +119,9 @@ class Deployment:
         return boto3.client(service, region_name=REGION, endpoint_url=self.url, config=once, **keys)
 
     def deploy(self, **changes):
-        """`sam deploy` of what `sam build` has built, without what the emulator does not know; then admits an administrator."""
+        """`sam deploy` of the template with its programs, without what the emulator does not know; then admits an administrator."""
         parameters = {name: value for name, value in (PARAMETERS | changes).items() if value is not None}
-        template = yaml.load(BUILT.read_text(), _Tagged)
+        template = built_template()
         is_unknown = lambda one: one["Type"] in UNKNOWN or (one["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in one["Properties"])
         # The distribution goes on without the firewall's rules.
         for one in template["Resources"].values():
@@ -143,7 +145,7 @@ class Deployment:
         for statement in template["Resources"]["EdgeSettingsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
             if statement.get("Sid") == "ReadMasterKeys":
                 statement["Resource"] = "*"
-        path = BUILT.with_name(f"emulated-{self.port}.yaml")
+        path = self.folder / "emulated.yaml"
         path.write_text(yaml.dump(template, Dumper=_Untagged, sort_keys=False))
         self.client("s3").create_bucket(Bucket="artefacts", CreateBucketConfiguration={"LocationConstraint": REGION})
         environment = os.environ | {"AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "SAM_CLI_TELEMETRY": "0"}
@@ -261,6 +263,20 @@ class Deployment:
 
     def role_of(self, function):
         return self.client("lambda").get_function_configuration(FunctionName=self.resources[function])["Role"].rsplit("/", 1)[1]
+
+
+def built_template():
+    """The template, each function with the absolute path of its program's folder."""
+    source = INFRA / "template.yaml" if PROGRAMS else BUILT
+    template = yaml.load(source.read_text(), _Tagged)
+    for resource in template["Resources"].values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        binary = resource.pop("Metadata")["BuildProperties"]["Binary"]
+        folder = pathlib.Path(PROGRAMS, binary) if PROGRAMS else source.parent / resource["Properties"]["CodeUri"]
+        assert (folder / "bootstrap").is_file(), f"{folder} has no program"
+        resource["Properties"]["CodeUri"] = str(folder.absolute())
+    return template
 
 
 def _text(raw):

@@ -1,6 +1,7 @@
 """Nobody may do more than the scenario needs: each permission is taken away, and a check of the scenario must fail without it."""
 
 import json
+import pathlib
 
 import pytest
 import scenario
@@ -28,6 +29,11 @@ NOT_SHOWN = {
 }
 
 
+# Which check showed each permission last time: it is tried first, so that most need one check. Only the order depends on it.
+# `infra/tests/shown_by.py` writes the file from the output of a run.
+SHOWN_BY = json.loads(pathlib.Path(__file__).with_name("shown_by.json").read_text())
+
+
 @pytest.mark.parametrize(("function", "statement", "what"), [one for one in permissions() if one not in NOT_SHOWN])
 def test_without_this_permission_something_fails(deployment, function, statement, what):
     iam, role = deployment.client("iam"), deployment.role_of(function)
@@ -44,8 +50,10 @@ def test_without_this_permission_something_fails(deployment, function, statement
     scenario.image(deployment)
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less)) if less["Statement"] else iam.delete_role_policy(RoleName=role, PolicyName=name)
     deployment.restart(function)
+    likely = SHOWN_BY.get(f"{function} {statement} {what}")
+    checks = sorted(scenario.for_function(function), key=lambda check: check.__name__ != likely)
     try:
-        failed = next((check for check in scenario.for_function(function) if fails(deployment, check)), None)
+        failed = next((check for check in checks if fails(deployment, check)), None)
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(whole))
         deployment.restart(function)

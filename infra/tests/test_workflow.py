@@ -6,15 +6,19 @@ import re
 import yaml
 
 PROJECT = pathlib.Path(__file__).parents[2]
-TEXT = (PROJECT / ".github" / "workflows" / "ci.yml").read_text()
+WORKFLOWS = PROJECT / ".github" / "workflows"
+TEXT = (WORKFLOWS / "ci.yml").read_text()
 JOBS = yaml.safe_load(TEXT)["jobs"]
+NIGHTLY = (WORKFLOWS / "nightly.yml").read_text()
 
 
 def test_every_job_ends_and_may_do_no_more_than_read_unless_it_says_so():
     assert yaml.safe_load(TEXT)["permissions"] == {"contents": "read"}
     writers = {name: {what for what, how in job.get("permissions", {}).items() if how == "write"} for name, job in JOBS.items()}
     assert writers == {"test": set(), "dependencies": set(), "package": {"id-token", "attestations"}, "release": {"contents", "packages", "id-token"}}
-    for name, job in JOBS.items():
+    nightly = yaml.safe_load(NIGHTLY)
+    assert nightly["permissions"] == {"contents": "read"} and not any("permissions" in job for job in nightly["jobs"].values())
+    for name, job in (JOBS | nightly["jobs"]).items():
         assert job["timeout-minutes"] <= 90, name
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/checkout"):
@@ -29,7 +33,7 @@ def test_nothing_that_a_stranger_writes_is_run():
 
 
 def test_what_the_workflow_names_is_there():
-    for path in re.findall(r"(infra/[\w./-]+\.(?:txt|Dockerfile|sh))|(\.ci/run)", TEXT):
+    for path in re.findall(r"(infra/[\w./-]+\.(?:txt|Dockerfile|sh))|(\.ci/run|\./test\.sh)", TEXT + NIGHTLY):
         assert (PROJECT / (path[0] or path[1])).is_file(), path
     names = next(step["run"] for step in JOBS["package"]["steps"] if step.get("name") == "Functions")
     functions = sorted(folder.name for folder in (PROJECT / "functions").iterdir())

@@ -228,6 +228,34 @@ fn key_of(value: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
+fn functions_name_a_binary_of_the_workspace() {
+    let template = template();
+    let all = template["Resources"].as_mapping().expect("resources");
+    let built: Vec<&Value> = all
+        .values()
+        .filter(|resource| resource["Metadata"]["BuildMethod"] == "rust-cargolambda")
+        .collect();
+    assert_eq!(
+        built.len(),
+        resources(&template, "AWS::Serverless::Function").len()
+    );
+    for function in built {
+        let binary = text(&function["Metadata"]["BuildProperties"]["Binary"]);
+        let folder = text(&function["Properties"]["CodeUri"]);
+        assert_eq!(folder, format!("../functions/{binary}"));
+        let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../infra")
+            .join(folder)
+            .join("Cargo.toml");
+        let manifest = std::fs::read_to_string(manifest).expect("the function's manifest");
+        assert!(
+            manifest.contains(&format!("[[bin]]\nname = \"{binary}\"\n")),
+            "{manifest}"
+        );
+    }
+}
+
+#[test]
 fn functions_have_every_variable_that_boot_requires() {
     let template = template();
     let common = &template["Globals"]["Function"]["Environment"]["Variables"];
