@@ -273,6 +273,52 @@ async fn reload_keeps_the_referrer_for_a_limited_time() {
 }
 
 #[tokio::test]
+async fn start_that_ecs_failed_is_tried_once_more() {
+    let stack = TestStack::start().await;
+    let cast = stack
+        .cast(&json!({ "limit_total_sessions": true, "sessions_remaining": 2 }))
+        .await;
+    let key = cast["key"].as_str().expect("a key");
+    for (name, failures, expected) in [("once", 1, "starting"), ("twice", 2, "ended")] {
+        let failing = std::iter::repeat_n(InjectedFault::NoNetworkInterface, failures);
+        stack.local.ecs.inject_faults(failing);
+        let claimed = stack.claim(Caller(1), key).await.json();
+        let id = claimed["session_id"].as_str().expect("an id");
+        let tasks = || {
+            let all = stack.local.ecs.tasks();
+            all.into_iter()
+                .filter(|task| task["startedBy"] == id)
+                .collect::<Vec<_>>()
+        };
+        let is_settled = async || {
+            let status = stack.request(Method::GET, &format!("/session/{id}/status"));
+            let token = claimed["session_token"].as_str().expect("a token");
+            let status = Answer::of(status.bearer_auth(token)).await.json();
+            tasks().len() == 2 && status["state"] == expected
+        };
+        // News of tasks comes by itself, a moment later.
+        let mut waited = 0;
+        while !is_settled().await {
+            assert!(waited < 200, "{name}: {:?}", tasks());
+            waited += 1;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let codes: Vec<_> = tasks()
+            .iter()
+            .map(|task| task["stopCode"].clone())
+            .collect();
+        let failed = codes.iter().filter(|code| *code == "TaskFailedToStart");
+        assert_eq!(failed.count(), failures, "{name}: {codes:?}");
+        assert_eq!(
+            stack.remaining(&cast).await,
+            1,
+            "{name}: counted once, or given back"
+        );
+    }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
 async fn failed_start_refunds_everything() {
     let stack = TestStack::start().await;
     let limits = json!({

@@ -28,10 +28,11 @@ enum Flow {
     End,
     EndWhileStarting,
     TaskStopped,
+    StartFailed,
     Sweep,
 }
 
-const FLOWS: [Flow; 8] = [
+const FLOWS: [Flow; 9] = [
     Flow::Claim,
     Flow::Resume,
     Flow::Bootstrap,
@@ -39,6 +40,7 @@ const FLOWS: [Flow; 8] = [
     Flow::End,
     Flow::EndWhileStarting,
     Flow::TaskStopped,
+    Flow::StartFailed,
     Flow::Sweep,
 ];
 
@@ -198,6 +200,9 @@ async fn bootstrap_thrice(world: &mut SimWorld, faults: FaultPlan) -> Result<usi
 
 async fn set_in_motion(world: &mut SimWorld, flow: Flow, faults: FaultPlan) -> Result<usize> {
     let process = world.processes[1].clone();
+    if flow == Flow::StartFailed {
+        world.fail_starts(1);
+    }
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(&process, &key, &visitor(1))
         .await
@@ -243,9 +248,11 @@ async fn set_in_motion(world: &mut SimWorld, flow: Flow, faults: FaultPlan) -> R
                 .await
                 .calls
         }
-        Flow::TaskStopped => {
-            let arn = session.task.context("it has a task")?.arn;
-            world.ecs.exit(&arn, 3);
+        Flow::TaskStopped | Flow::StartFailed => {
+            if flow == Flow::TaskStopped {
+                let arn = session.task.context("it has a task")?.arn;
+                world.ecs.exit(&arn, 3);
+            }
             let mut calls = 0;
             for event in world.events() {
                 // EventBridge carries an event again when the function did not take it.
@@ -263,6 +270,13 @@ async fn set_in_motion(world: &mut SimWorld, flow: Flow, faults: FaultPlan) -> R
                 if result.is_none_or(|result| result.is_err()) {
                     let _ = casting_fn_lifecycle::handle(&other, event).await;
                 }
+            }
+            if flow == Flow::StartFailed {
+                let row = other.store.session(&id).await?.context("it has a row")?;
+                ensure!(
+                    row.launch.attempt == 2 && row.is_live() && world.runs(&id),
+                    "it was not started again: {row:?}"
+                );
             }
             calls
         }

@@ -144,6 +144,8 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
         }
         if rng.u8(0..8) == 0 {
             world.refuse_starts(rng.usize(1..3));
+        } else if rng.u8(0..8) == 0 {
+            world.fail_starts(rng.usize(1..4));
         }
         undelivered.extend(world.events());
         let mut actors = JoinSet::new();

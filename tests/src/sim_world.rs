@@ -510,6 +510,14 @@ impl SimWorld {
             .inject_faults(std::iter::repeat_n(InjectedFault::NoCapacity, count));
     }
 
+    /// The tasks of the next `count` RunTask calls get no network interface.
+    pub fn fail_starts(&self, count: usize) {
+        self.ecs.inject_faults(std::iter::repeat_n(
+            InjectedFault::NoNetworkInterface,
+            count,
+        ));
+    }
+
     /// Ends what is left, so that the next history's sweeps see none of this one.
     pub async fn clear(&mut self) -> Result<()> {
         for row in self.sessions().await? {

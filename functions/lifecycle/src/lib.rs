@@ -151,6 +151,7 @@ mod tests {
             stop_detail: String::new(),
             exit_code: None,
             app_reason: None,
+            start_failed: false,
         };
         assert_eq!(task(event!("task_running")), expected);
     }

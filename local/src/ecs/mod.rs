@@ -75,6 +75,8 @@ pub enum InjectedFault {
     ServerError,
     /// The task is started, and the answer is a ServerException all the same.
     LostAnswer,
+    /// The task is taken, and stops before its container starts: it gets no network interface in time.
+    NoNetworkInterface,
 }
 
 /// A running endpoint.

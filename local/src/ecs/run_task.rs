@@ -101,7 +101,12 @@ pub(super) fn run(store: &Arc<TaskStore>, body: &Value) -> Result<Value, ApiErro
     match inject_faults {
         Some(InjectedFault::Throttled) => return Err(ApiError::throttling()),
         Some(InjectedFault::ServerError) => return Err(ApiError::server()),
-        Some(InjectedFault::NoCapacity | InjectedFault::LostAnswer) | None => {}
+        Some(
+            InjectedFault::NoCapacity
+            | InjectedFault::LostAnswer
+            | InjectedFault::NoNetworkInterface,
+        )
+        | None => {}
     }
     let digest = start.client_token.as_ref().map(|_| digest_of(body));
     if let Some((seen, arns)) = start
@@ -122,6 +127,7 @@ pub(super) fn run(store: &Arc<TaskStore>, body: &Value) -> Result<Value, ApiErro
     }
     let definition = definition.clone();
     let order = match &store.options.runtime {
+        _ if inject_faults == Some(InjectedFault::NoNetworkInterface) => None,
         Runtime::Processes(processes) => Some(order(&start, &definition, processes)?),
         Runtime::Simulated { .. } => None,
     };
@@ -166,6 +172,11 @@ pub(super) fn run(store: &Arc<TaskStore>, body: &Value) -> Result<Value, ApiErro
         ));
     }
     let answer = answer(state, &arns, count - arns.len());
+    if inject_faults == Some(InjectedFault::NoNetworkInterface) {
+        for arn in &arns {
+            store.refuse_interface(state, arn);
+        }
+    }
     if let Runtime::Simulated { run_at_once: true } = store.options.runtime {
         for arn in &arns {
             store.change(state, arn, |progress, now| {

@@ -276,6 +276,17 @@ impl TaskStore {
         });
     }
 
+    /// The task got no network interface in time.
+    pub(super) fn refuse_interface(&self, state: &mut State, arn: &str) {
+        self.change(state, arn, |progress, now| {
+            progress.stop = Some((
+                StopCode::TaskFailedToStart,
+                "Timeout waiting for network interface provisioning to complete.".to_owned(),
+            ));
+            finish(progress, now);
+        });
+    }
+
     /// Asks for a task to be stopped; the first to ask gives the reason.
     pub(super) fn stop(&self, arn: &str, code: StopCode, reason: &str) {
         let state = &mut self.lock();

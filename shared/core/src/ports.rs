@@ -420,6 +420,8 @@ pub struct Task {
     pub exit_code: Option<i32>,
     /// What ECS says of why the app's container ended or did not start, such as `OutOfMemoryError: …`.
     pub app_reason: Option<String>,
+    /// Whether ECS could not start it for a reason of its own, so that another start may do: no network interface in time, for instance.
+    pub start_failed: bool,
 }
 
 impl Task {

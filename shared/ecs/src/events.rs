@@ -86,6 +86,15 @@ impl TaskDetail {
             .or_else(|| of_app().next())
     }
 
+    /// Whether the task could not be started for a reason that lies with ECS. What is wrong with a container, its image or what it is given would
+    /// be wrong again.
+    fn start_failed(&self) -> bool {
+        let reason = self.stopped_reason.as_deref().unwrap_or_default();
+        let of_the_image = ["Cannot", "ResourceInitializationError"];
+        self.stop_code.as_deref() == Some("TaskFailedToStart")
+            && !of_the_image.iter().any(|prefix| reason.starts_with(prefix))
+    }
+
     /// What ECS says of the app's container, or, where it says nothing of that, of any.
     fn app_reason(&self) -> Option<String> {
         let first = self.app().into_iter().chain(&self.containers);
@@ -115,6 +124,7 @@ impl From<TaskDetail> for Task {
             .join(": ")
         };
         Task {
+            start_failed: is_over && detail.start_failed(),
             session: detail.started_by.as_deref().and_then(SessionId::parse),
             app_reason: is_over
                 .then(|| detail.app_reason())
@@ -234,8 +244,58 @@ mod tests {
                 stop_detail: "EssentialContainerExited: Essential container in task exited".into(),
                 exit_code: Some(137),
                 app_reason: None,
+                start_failed: false,
             }
         );
+    }
+
+    #[test]
+    fn only_failures_of_ecs_itself_ask_for_another_start() {
+        for (code, reason, expected) in [
+            (
+                "TaskFailedToStart",
+                "Timeout waiting for network interface provisioning to complete.",
+                true,
+            ),
+            (
+                "TaskFailedToStart",
+                "Unexpected EC2 error while attempting to attach network interface",
+                true,
+            ),
+            (
+                "TaskFailedToStart",
+                "CannotPullContainerError: pull image manifest has been retried 5 time(s)",
+                false,
+            ),
+            (
+                "TaskFailedToStart",
+                "CannotStartContainerError: no such file",
+                false,
+            ),
+            (
+                "TaskFailedToStart",
+                "ResourceInitializationError: unable to pull secrets",
+                false,
+            ),
+            (
+                "EssentialContainerExited",
+                "Essential container in task exited",
+                false,
+            ),
+            ("UserInitiated", "the session was ended", false),
+        ] {
+            let detail = TaskDetail {
+                last_status: "STOPPED".into(),
+                stop_code: Some(code.into()),
+                stopped_reason: Some(reason.into()),
+                ..TaskDetail::default()
+            };
+            assert_eq!(
+                Task::from(detail).start_failed,
+                expected,
+                "{code}: {reason}"
+            );
+        }
     }
 
     #[test]

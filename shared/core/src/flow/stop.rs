@@ -105,14 +105,17 @@ impl ControlPlane {
 
 /// Whether it is certain that no task of this session runs, or will come to run.
 pub(super) fn is_gone(session: &Session, tasks: &[Task], now: Timestamp) -> bool {
-    let all_stopped = tasks
+    // A task that ECS could not start says nothing of the one that is started instead.
+    let mut own = tasks
         .iter()
-        .all(|task| task.task.status == TaskStatus::Stopped);
+        .filter(|task| session.may_own(&task.task.arn))
+        .peekable();
     let believed = now
         >= session
-            .created_at
+            .attempt_began()
             .plus_seconds(LAUNCH_WINDOW_SECONDS.max(BELIEVE_MISSING_SECONDS));
-    all_stopped && (!tasks.is_empty() || believed)
+    let is_known = own.peek().is_some();
+    own.all(|task| task.task.status == TaskStatus::Stopped) && (is_known || believed)
 }
 
 #[cfg(test)]
@@ -120,6 +123,34 @@ mod tests {
     use super::*;
     use crate::session::TaskRef;
     use crate::testing::{NOON, cast, session};
+
+    #[test]
+    fn task_that_could_not_be_started_proves_nothing_of_the_next() {
+        let failed = Task {
+            task: TaskRef {
+                arn: "a".into(),
+                status: TaskStatus::Stopped,
+                version: 1,
+            },
+            session: None,
+            stop_detail: String::new(),
+            exit_code: None,
+            app_reason: None,
+            start_failed: true,
+        };
+        let later = NOON.plus_seconds(170);
+        let retried = session(&cast(1), 1)
+            .restarted("a", later)
+            .expect("its first");
+        for (age, expected) in [(0, false), (59, false), (60, true)] {
+            let now = later.plus_seconds(age);
+            assert_eq!(
+                is_gone(&retried, std::slice::from_ref(&failed), now),
+                expected,
+                "{age}"
+            );
+        }
+    }
 
     #[test]
     fn task_counts_as_gone_only_with_proof() {
@@ -133,6 +164,7 @@ mod tests {
             stop_detail: String::new(),
             exit_code: None,
             app_reason: None,
+            start_failed: false,
         };
         use TaskStatus::{Running, Stopped, Stopping};
         for (name, tasks, age, expected) in [

@@ -113,7 +113,9 @@ impl ControlPlane {
         }
         let tasks = self.launcher.find(&session.id).await?;
         if is_gone(&session, &tasks, now) {
-            let reason = tasks.first().map_or(EndReason::TaskLost, Task::reason);
+            let own = tasks.iter().find(|task| session.may_own(&task.task.arn));
+            let last = own.or(tasks.first());
+            let reason = last.map_or(EndReason::TaskLost, Task::reason);
             return self.close(session, reason, now).await;
         }
         let Some(task) = tasks

@@ -1,9 +1,9 @@
 //! Owns what news from ECS does to a session. News may come twice, late and out of order.
 
-use super::ControlPlane;
+use super::{ControlPlane, FlowError};
 use crate::excerpt::{Excerpt, Speaker};
 use crate::ports::{Fault, Task};
-use crate::session::{Session, State, TaskStatus};
+use crate::session::{Retry, Session, State, TaskStatus};
 use crate::time::Timestamp;
 
 impl ControlPlane {
@@ -19,8 +19,9 @@ impl ControlPlane {
         let row = Box::pin(self.move_or_exchange(&id, now, |row| advance(row, &task, now))).await?;
         if let Some(row) = &row {
             self.record_failed_start(row).await?;
+            self.start_again(row, &task).await?;
         }
-        let wanted = row.is_some_and(|row| row.is_live() && is_own(&row, &task));
+        let wanted = row.is_some_and(|row| row.is_live() && row.may_own(&task.task.arn));
         if !wanted && task.task.status < TaskStatus::Stopping {
             tracing::warn!(session.id = %id, task.arn = task.task.arn, "Stopping a task without a session");
             self.launcher
@@ -29,21 +30,35 @@ impl ControlPlane {
         }
         Ok(())
     }
-}
 
-fn is_own(session: &Session, task: &Task) -> bool {
-    session
-        .task
-        .as_ref()
-        .is_none_or(|known| known.arn == task.task.arn)
+    /// Starts the session again whose first task this was and could not be started. Repeated news repeats the call, under the same client token.
+    async fn start_again(&self, row: &Session, failed: &Task) -> Result<(), Fault> {
+        let is_first_task = |retry: &Retry| {
+            retry.failed_task == failed.task.arn && row.may_launch(self.clock.now())
+        };
+        if !row.retry.as_ref().is_some_and(is_first_task) {
+            return Ok(());
+        }
+        tracing::warn!(session.id = %row.id, detail = failed.stop_detail, "ECS could not start session {}; trying once more", row.id);
+        match Box::pin(self.launch(row.clone())).await {
+            // A refusal is written into the row, where the visitor reads it.
+            Ok(_) | Err(FlowError::Denied(_)) => Ok(()),
+            Err(FlowError::Fault(fault)) => Err(fault),
+        }
+    }
 }
 
 /// What a session becomes when ECS says this of its task; `None` when nothing changes.
 fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
-    if !session.is_live() || !is_own(session, task) {
+    if !session.is_live() || !session.may_own(&task.task.arn) {
         return None;
     }
     if task.task.status == TaskStatus::Stopped {
+        if task.start_failed
+            && let Ok(restarted) = session.restarted(&task.task.arn, now)
+        {
+            return Some(restarted);
+        }
         let ended = session.ended(task.reason(), now).ok()?;
         return Some(with_word_of_ecs(session, ended, task));
     }
@@ -80,7 +95,8 @@ fn with_word_of_ecs(before: &Session, ended: Session, task: &Task) -> Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{EndReason, Endpoint, TaskRef};
+    use crate::ids::{Nonce, StagingId};
+    use crate::session::{EndReason, Endpoint, PoolMembership, PoolRole, TaskRef};
     use crate::testing::{NOON, cast, session};
     use TaskStatus::{Pending, Running, Stopped};
 
@@ -95,7 +111,85 @@ mod tests {
             stop_detail: "it fell".into(),
             exit_code: Some(1),
             app_reason: None,
+            start_failed: false,
         }
+    }
+
+    #[test]
+    fn task_that_ecs_could_not_start_gets_one_more_start() {
+        let failed = |arn: &str, start_failed| Task {
+            start_failed,
+            ..task(arn, Stopped, 5)
+        };
+        let reserved = session(&cast(1), 1);
+        let starting = reserved
+            .started(task("a", Pending, 1).task)
+            .expect("starts");
+        let bootstrapped = starting
+            .bootstrapped(Nonce::from_bytes([1; 16]))
+            .expect("is starting");
+        let retried = starting.restarted("a", NOON).expect("its first");
+        let second = retried.started(task("b", Pending, 1).task).expect("starts");
+        let mut waits = starting.clone();
+        waits.pooled = Some(PoolMembership::new(
+            StagingId::from_bytes([1; 16]),
+            PoolRole::Waiting,
+        ));
+        let later = NOON.plus_seconds(100);
+        for (name, row, news, attempt, is_live) in [
+            ("starting", &starting, failed("a", true), 2, true),
+            (
+                "its task is not known yet",
+                &reserved,
+                failed("a", true),
+                2,
+                true,
+            ),
+            (
+                "for a reason of the image",
+                &starting,
+                failed("a", false),
+                1,
+                false,
+            ),
+            (
+                "its gate has spoken",
+                &bootstrapped,
+                failed("a", true),
+                1,
+                false,
+            ),
+            ("nobody's yet", &waits, failed("a", true), 1, false),
+            ("for the second time", &second, failed("b", true), 2, false),
+        ] {
+            let after = advance(row, &news, later).expect(name);
+            assert_eq!(
+                (after.launch.attempt, after.is_live()),
+                (attempt, is_live),
+                "{name}"
+            );
+            assert_eq!(after.rev, row.rev + 1, "{name}");
+            if is_live {
+                assert_eq!(
+                    (&after.state, &after.task),
+                    (&State::Reserved, &None),
+                    "{name}"
+                );
+                assert!(after.may_launch(later), "{name}");
+                let timeout = row.created_at.seconds_until(row.ready_by);
+                assert_eq!(after.ready_by, later.plus_seconds(timeout), "{name}");
+                assert!(!after.gives_back(row).held.iter().any(|_| true), "{name}");
+                assert_ne!(after.client_token(), row.client_token(), "{name}");
+            }
+        }
+        for (name, news) in [
+            ("again", failed("a", true)),
+            ("as running, late", task("a", Running, 3)),
+        ] {
+            assert_eq!(advance(&retried, &news, later), None, "old task, {name}");
+            assert_eq!(advance(&second, &news, later), None, "old task, {name}");
+        }
+        assert!(retried.started(task("a", Pending, 9).task).is_err());
     }
 
     #[test]

@@ -114,6 +114,7 @@ impl Session {
             pooled: Some(PoolMembership::new(pool.id.clone(), PoolRole::Waiting)),
             state: State::Reserved,
             task: None,
+            retry: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
         }
     }
@@ -246,7 +247,7 @@ impl Session {
     /// Its claim as a session of its own, to be started at `now` or exchanged for another one.
     pub fn claim_alone(&self, now: Timestamp) -> Self {
         let id = self.claim_id().clone();
-        let start = self.created_at.seconds_until(self.ready_by);
+        let start = self.start_timeout_seconds();
         Self {
             rev: 1,
             claim: None,
@@ -265,6 +266,7 @@ impl Session {
                 .map(|pooled| PoolMembership::new(pooled.pool.clone(), PoolRole::Missed)),
             state: State::Reserved,
             task: None,
+            retry: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
             id,
             ..self.clone()

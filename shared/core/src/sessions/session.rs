@@ -116,6 +116,9 @@ pub struct Session {
     /// The ECS task, once known.
     #[serde(default)]
     pub task: Option<TaskRef>,
+    /// Set once ECS could not start its first task and it was given another start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// When the sweep must look at it next; `None` once it has ended.
     #[serde(default)]
     pub due_at: Option<Timestamp>,
@@ -171,6 +174,15 @@ pub struct TaskRef {
     /// The version of that status; ECS counts it up, and older news is dropped.
     #[serde(default)]
     pub version: i64,
+}
+
+/// The second start of a session, after ECS failed to start its first task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// When the second attempt began.
+    pub at: Timestamp,
+    /// The ARN of the task that could not be started; news of it no longer concerns the session.
+    pub failed_task: String,
 }
 
 /// ECS's `lastStatus`, as far as it matters.
@@ -278,7 +290,27 @@ impl Session {
     /// Whether RunTask may (still) be called for it.
     pub fn may_launch(&self, now: Timestamp) -> bool {
         matches!(self.state, State::Reserved)
-            && now < self.created_at.plus_seconds(LAUNCH_WINDOW_SECONDS)
+            && now < self.attempt_began().plus_seconds(LAUNCH_WINDOW_SECONDS)
+    }
+
+    /// When the current attempt to start its task began.
+    pub fn attempt_began(&self) -> Timestamp {
+        self.retry
+            .as_ref()
+            .map_or(self.created_at, |retry| retry.at)
+    }
+
+    /// How long one attempt to start it may take, in seconds.
+    pub fn start_timeout_seconds(&self) -> u64 {
+        self.attempt_began().seconds_until(self.ready_by)
+    }
+
+    /// Whether this task is, or may be, the session's own.
+    pub fn may_own(&self, arn: &str) -> bool {
+        self.retry
+            .as_ref()
+            .is_none_or(|retry| retry.failed_task != arn)
+            && self.task.as_ref().is_none_or(|known| known.arn == arn)
     }
 
     /// How long it lives without a browser that is connected to it, in seconds.
@@ -350,7 +382,7 @@ impl Session {
     /// # Errors
     /// When it has ended or already has another task. A session that is ready, or stopping, keeps its state and learns its task.
     pub fn started(&self, task: TaskRef) -> Result<Self, InvalidTransition> {
-        let same = self.task.as_ref().is_none_or(|known| known.arn == task.arn);
+        let same = self.may_own(&task.arn);
         let mut after = self.clone();
         match &self.state {
             State::Reserved if same => {
@@ -361,6 +393,31 @@ impl Session {
             _ => return Err(self.invalid("starting")),
         }
         after.task = Some(task);
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// ECS could not start the task `failed`: the session is started once more, with all the time of a first start.
+    ///
+    /// # Errors
+    /// When it was started again before, its gate has spoken, it was started ahead of its visitor,
+    /// or it is not starting.
+    pub fn restarted(&self, failed: &str, now: Timestamp) -> Result<Self, InvalidTransition> {
+        let is_starting = matches!(self.state, State::Reserved | State::Starting);
+        let is_first = self.retry.is_none() && self.bootstrapped.is_none();
+        if !is_starting || !is_first || self.is_unassigned() || !self.may_own(failed) {
+            return Err(self.invalid("restarted"));
+        }
+        let mut after = self.clone();
+        after.ready_by = now.plus_seconds(self.start_timeout_seconds());
+        after.retry = Some(Retry {
+            at: now,
+            failed_task: failed.to_owned(),
+        });
+        after.launch.attempt += 1;
+        after.state = State::Reserved;
+        after.task = None;
+        after.due_at = Some(now.plus_seconds(RESERVED_SECONDS));
         after.rev += 1;
         Ok(after)
     }

@@ -152,6 +152,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         pooled: None,
         state: State::Reserved,
         task: None,
+        retry: None,
         due_at: Some(NOON.plus_seconds(RESERVED_SECONDS)),
     }
 }

@@ -78,7 +78,7 @@ pub fn unused(session: &Session, held: &Held) -> Option<Held> {
         let seconds = session.created_at.seconds_until(*at);
         let share = u128::from(held.amount) * u128::from(seconds.max(LEAST_SECONDS));
         let most = u128::from(longest(
-            session.created_at.seconds_until(session.ready_by),
+            session.start_timeout_seconds(),
             session.time_limit_seconds,
         ));
         u64::try_from(share.div_ceil(most)).unwrap_or(u64::MAX)

@@ -328,6 +328,7 @@ impl ClaimAttempt<'_> {
             pooled: None,
             state: State::Reserved,
             task: None,
+            retry: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
         };
         let window = admission.window.zip(key).map(|(limit, key)| {
