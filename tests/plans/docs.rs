@@ -224,16 +224,12 @@ fn documented_change_delay_matches_the_code() {
         assert!(page(name).contains(&expected), "{name}: {expected}");
     }
     let said = format!("A new number holds within {seconds}.");
-    for (name, text) in [
-        (
-            "the API",
-            include_str!("../../shared/core/src/input/field_words.rs"),
-        ),
-        (
-            "the console",
-            include_str!("../../functions/admin/src/console/resources/cast.rs"),
-        ),
-    ] {
+    let schema = casting_core::cast_form::schemas().change;
+    let api = schema["properties"]["sessions_remaining"]["description"].to_string();
+    let form = casting_core::cast_form::resource();
+    let field = form.field_at("/sessions_remaining");
+    let console = field.map_or("", |(field, _)| field.help);
+    for (name, text) in [("the API", api.as_str()), ("the console", console)] {
         assert!(text.contains(&said), "{name}: {said}");
     }
 }

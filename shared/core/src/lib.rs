@@ -46,10 +46,10 @@ pub use flow::{
     Swept, Trial, Visitor, Waiting, outcome,
 };
 pub use input::{
-    api_key_form, cast_form, client_form, field_words, form, group_form, image_form, json_schema,
-    network_form, shape, staging_form, system_form,
+    api_key_form, cast_form, form, group_form, image_form, json_schema, network_form, resource,
+    shape, staging_form, system_form,
 };
-pub(crate) use input::{exec_form, image_rules, open_hours_form, reader};
+pub(crate) use input::{client_form, exec_form, field, image_rules, open_hours_form, reader};
 pub use pool::{pool_log, pool_plan, pooled, staging};
 pub use records::{
     actor, api_key, audit, cast, cast_warnings, group, hours, image, listing, network, permission,

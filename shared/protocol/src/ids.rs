@@ -260,6 +260,19 @@ impl fmt::Display for CastKey {
     }
 }
 
+impl Default for CastKey {
+    fn default() -> Self {
+        Self::of_nobody()
+    }
+}
+
+impl Default for ImageId {
+    /// Names no image: ids are drawn.
+    fn default() -> Self {
+        Self::from_bytes([0; 16])
+    }
+}
+
 impl CastId {
     /// Stands in the row of a session of this pool that no link has been given yet. No cast has it: ids are drawn, and pools' are others.
     pub fn of_pool(pool: &StagingId) -> Self {

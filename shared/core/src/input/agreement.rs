@@ -1,19 +1,27 @@
 //! Owns the proof that what JSON Schema says of a form and what the form takes are the same: every field is given values from a long list, one at a
 //! time and mixed, and both are asked. Tests only.
 
-use jsonschema::{Validator, options};
-use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
+use jsonschema::{Validator, options};
+use serde_json::{Value, json};
+
+use crate::api_key::ApiKey;
 use crate::cast::{Cast, CountBy, IpLimit};
 use crate::form::FieldErrors;
 use crate::group::Group;
+use crate::ids::{ApiKeyId, StagingId};
 use crate::json_schema::Schemas;
 use crate::network::{Network, NetworkName, NetworkSettings, Placement};
 use crate::preset;
+use crate::resource::{FormField, Resource, Widget};
+use crate::staging::StagingConfig;
 use crate::system::System;
 use crate::testing::{NOON, SeededEntropy, cast, image};
 use crate::url_rules::OwnUrls;
-use crate::{cast_form, field_words, group_form, image_form, network_form, system_form};
+use crate::{
+    api_key_form, cast_form, group_form, image_form, network_form, staging_form, system_form,
+};
 
 const OURS: &str = "https://cast.example.org";
 
@@ -542,24 +550,114 @@ fn views_match_their_schemas() {
     }
 }
 
+/// Every record whose fields are declared in a table: its form, what JSON Schema says of it, and one as the API shows it.
+fn records() -> Vec<(&'static Resource, Schemas, Value)> {
+    let staging = StagingConfig {
+        id: StagingId::from_bytes([1; 16]),
+        version: 1,
+        settings: staging_form::create(&json!({"name": "Pool", "image_id": image(1).id}))
+            .expect("a pool"),
+        created_at: NOON,
+        updated_at: NOON,
+    };
+    let key = api_key_form::create(&json!({"name": "CI"})).expect("a key");
+    let key = ApiKey::with_secret(ApiKeyId::from_bytes([1; 16]), &[1; 16], NOON, key).0;
+    vec![
+        (
+            cast_form::resource(),
+            cast_form::schemas(),
+            cast_form::view(&cast(1), OURS),
+        ),
+        (
+            image_form::resource(),
+            image_form::schemas(),
+            image_form::view(&image(1)),
+        ),
+        (
+            group_form::resource(),
+            group_form::schemas(),
+            group_form::view(&Group::all_users()),
+        ),
+        (
+            network_form::resource(),
+            network_form::schemas(),
+            network_form::view(&network()),
+        ),
+        (
+            staging_form::resource(),
+            staging_form::schemas(),
+            staging_form::view(&staging),
+        ),
+        (
+            api_key_form::resource(),
+            api_key_form::schemas(),
+            api_key_form::view(&key),
+        ),
+        (
+            system_form::resource(),
+            system_form::schemas(),
+            system_form::view(&System::default()),
+        ),
+    ]
+}
+
+/// The schema of the field at this pointer, which may lead into objects.
+fn schema_at<'a>(schema: &'a Value, field: &FormField) -> &'a Value {
+    let path = field.pointer().replace('/', "/properties/");
+    schema.pointer(&path).unwrap_or(&Value::Null)
+}
+
+/// The words that a text, or each text of a list, may be; an empty one is null.
+fn words_of(schema: &Value) -> BTreeSet<&str> {
+    let words = schema.get("items").unwrap_or(schema)["enum"].as_array();
+    let words = words.map(Vec::as_slice).unwrap_or_default();
+    words
+        .iter()
+        .map(|word| word.as_str().unwrap_or_default())
+        .collect()
+}
+
 #[test]
-fn each_field_has_a_description() {
-    for (schema, words) in [
-        (cast_form::schemas().create, field_words::CAST),
-        (group_form::schemas().create, field_words::GROUP),
-        (network_form::schemas().create, field_words::NETWORK),
-        (image_form::schemas().create, field_words::IMAGE),
-        (system_form::schemas().change, field_words::SETTINGS),
-    ] {
-        let fields: &Map<_, _> = schema["properties"].as_object().expect("an object");
-        for (name, field) in fields {
-            assert!(field["description"].is_string(), "{name}");
+fn declared_fields_are_in_schema_view_and_form() {
+    for (resource, Schemas { change, shown, .. }, view) in records() {
+        for field in resource.fields() {
+            let name = format!("{} {}", resource.name, field.name);
+            assert_ne!(field.label, "", "{name}: no label");
+            let is_secret = field.widget == Widget::Secret;
+            let is_shown = view.pointer(&field.pointer()).is_some();
+            assert_eq!(is_shown, !is_secret, "{name}: in the view");
+            assert_eq!(schema_at(&shown, field).is_object(), is_shown, "{name}");
+            assert!(schema_at(&change, field).is_object(), "{name}: in a change");
+            if let Widget::Choice(options) | Widget::Ticks(options) = field.widget {
+                let offered: BTreeSet<_> = options.iter().map(|(value, _)| *value).collect();
+                assert_eq!(offered, words_of(schema_at(&change, field)), "{name}");
+            }
+            let top = field.name.split('.').next().unwrap_or_default();
+            let about = &change["properties"][top]["description"];
+            assert!(about.is_string(), "{name}: no doc");
         }
-        for (name, _) in words {
-            assert!(
-                fields.contains_key(*name),
-                "{name} is described and not there"
-            );
+    }
+}
+
+#[test]
+fn everything_that_can_be_set_is_in_the_form() {
+    for (resource, Schemas { create, change, .. }, _) in records() {
+        let asked: BTreeSet<_> = resource
+            .fields()
+            .filter_map(|field| field.name.split('.').next())
+            .collect();
+        for schema in [create, change] {
+            let fields = schema["properties"].as_object().cloned();
+            for (name, field) in fields.unwrap_or_default() {
+                // Neither a read-only field, nor one that is taken off before the document is read.
+                let is_elsewhere = field["description"] == "What a read shows; it is left out."
+                    || ["preset", "sessions_remaining_add"].contains(&name.as_str());
+                assert!(
+                    is_elsewhere || asked.contains(name.as_str()),
+                    "{}: {name}",
+                    resource.name
+                );
+            }
         }
     }
 }

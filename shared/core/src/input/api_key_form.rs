@@ -1,14 +1,54 @@
-//! Owns how an API key is written and read over the API. Its secret is never shown. Must not know the store or HTTP.
+//! Owns the fields of an API key, and how it is written and read over the API. Its secret is never
+//! shown. Must not know the store or HTTP.
+
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
 use crate::actor::Scope;
 use crate::api_key::{ApiKey, ApiKeySettings};
-use crate::field_words as words;
-use crate::form::{FieldErrors, Form, Spelled, line, spelled};
+use crate::field::{self, FieldTable};
+use crate::form::{FieldErrors, Form, Spelled, line};
 use crate::ids::ApiKeyId;
 use crate::json_schema::{self, SchemaBuilder, Schemas};
-use crate::time::Timestamp;
+use crate::resource::{Resource, Widget};
+
+type Field = field::Field<ApiKeySettings>;
+
+static FIELDS: LazyLock<FieldTable<ApiKeySettings>> = LazyLock::new(|| {
+    let key = field::Section {
+        id: "key",
+        title: "The key",
+        intro: "For one program or one person. It is shown only once, when it is created.",
+        fields: vec![
+            Field::required("name", line(1..=100), |key| &mut key.name)
+                .label("Name")
+                .help("Who or what uses it.")
+                .example("Continuous integration")
+                .doc("What the key is for."),
+            Field::list("scopes", Scope::ALL.len(), read_scope, |key| {
+                &mut key.scopes
+            })
+            .label("Scopes")
+            .help("Choose as few as possible. Every write scope includes read access.")
+            .widget(Widget::Ticks(&[
+                ("read", "Read everything"),
+                ("casts", "Manage casts and staging configs"),
+                ("images", "Manage images and networks"),
+                ("people", "Manage groups, forget users"),
+                ("sessions", "Stop, watch and unshare sessions"),
+                ("settings", "Change settings"),
+                ("keys", "Manage API keys, within its own scopes"),
+            ]))
+            .doc("What it may do; when it names none, it reads and changes nothing."),
+            Field::time("expires_at", |key| &mut key.expires_at)
+                .label("Expires")
+                .help("The key stops working at this time (UTC). Empty: never.")
+                .doc("From this time on it opens nothing; null is never."),
+        ],
+    };
+    FieldTable::new("API key", vec![key])
+});
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
@@ -30,37 +70,28 @@ pub fn create(input: &Value) -> Result<ApiKeySettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(key: &ApiKey, input: &Value) -> Result<ApiKeySettings, FieldErrors> {
-    read(&mut Form::change(
-        fields(&key.settings),
-        input,
-        &read_only(),
-    )?)
+    read(&mut Form::change(fields(key), input, &read_only())?)
 }
 
 /// What JSON Schema says of a new key, of a change and of what is shown.
 pub fn schemas() -> Schemas {
     SchemaBuilder::of(|form| _ = read(form))
-        .described(words::API_KEY)
+        .described(&FIELDS.docs())
         .schemas(&read_only())
 }
 
+/// The console's form of a key.
+pub fn resource() -> &'static Resource {
+    FIELDS.resource()
+}
+
 fn read(form: &mut Form) -> Result<ApiKeySettings, FieldErrors> {
-    let name = form.required("name", line(1..=100));
-    let mut scopes = form.list("scopes", Scope::ALL.len(), read_scope);
-    if scopes.is_empty() {
-        scopes.push(Scope::Read);
+    let mut settings = FIELDS.read(form);
+    if settings.scopes.is_empty() {
+        settings.scopes.insert(Scope::Read);
     }
-    let expires_at = form.nullable("expires_at", spelled(read_time));
     form.finish()?;
-    // A missing one was noted by the form, which has returned by now.
-    let Some(name) = name else {
-        return Err(FieldErrors(Vec::new()));
-    };
-    Ok(ApiKeySettings {
-        name,
-        scopes: scopes.into_iter().collect(),
-        expires_at,
-    })
+    Ok(settings)
 }
 
 fn read_scope(text: &str) -> Result<Scope, String> {
@@ -72,30 +103,14 @@ fn read_scope(text: &str) -> Result<Scope, String> {
     })
 }
 
-fn read_time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z.".to_owned())
-}
-
-fn fields(settings: &ApiKeySettings) -> Map<String, Value> {
-    let fields = json!({
-        "name": settings.name,
-        "scopes": settings.scopes,
-        "expires_at": settings.expires_at.map(|time| time.to_string()),
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
+fn fields(key: &ApiKey) -> Map<String, Value> {
+    FIELDS.view(&mut key.settings.clone())
 }
 
 /// The key as the API shows it, without its secret.
 pub fn view(key: &ApiKey) -> Value {
-    let mut view = Map::new();
-    view.insert("id".into(), json!(key.id));
-    view.extend(fields(&key.settings));
-    view.insert("version".into(), json!(key.version));
-    view.insert("created_at".into(), json!(key.created_at.to_string()));
-    view.insert("updated_at".into(), json!(key.updated_at.to_string()));
+    let mut view = field::identified(&key.id, fields(key));
+    view.extend(field::stamps(key.version, key.created_at, key.updated_at));
     view.insert(
         "last_used_at".into(),
         json!(key.last_used_at.map(|time| time.to_string())),

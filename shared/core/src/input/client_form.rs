@@ -1,63 +1,147 @@
-//! Owns how client settings are written and read over the API: permissions and limits, as groups and casts have them. A change replaces the whole
-//! object. Must not know groups or casts.
+//! Owns the fields of client settings, which casts and groups share: permissions and limits. A
+//! change replaces the whole object. Must not know groups or casts.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
+use serde_json::json;
+
+use crate::field;
 use crate::form::{Form, flag, whole};
 use crate::permission::{ClientSettings, Permission};
+use crate::resource::Widget;
 
 /// The longest time limit, in seconds (7 days).
 const LONGEST_SECONDS: u64 = 604_800;
 
-/// Reads the object in field `name`; what it leaves out is not set. Mistakes are noted where they are.
-pub fn read(form: &mut Form, name: &'static str) -> ClientSettings {
-    form.object(name, |part| ClientSettings {
-        permissions: part.object("permissions", |part| {
-            Permission::ALL
-                .into_iter()
-                .filter_map(|permission| {
-                    Some((permission, part.nullable(permission.as_str(), flag)?))
-                })
-                .collect()
+type Field = field::Field<ClientSettings>;
+type Permissions = BTreeMap<Permission, bool>;
+
+/// The fields of the object, null where nothing is set.
+pub(crate) fn fields() -> Vec<Field> {
+    vec![
+        Field::object("permissions", permissions(), |client| {
+            &mut client.permissions
         }),
         // Unset is «no limit»; 0 would be a session that ends as it begins.
-        session_time_limit_seconds: part
-            .nullable("session_time_limit_seconds", whole(60..=LONGEST_SECONDS)),
-        idle_minutes: part.nullable("idle_minutes", whole(1..=10_080)),
-        keepalive_seconds: part.nullable("keepalive_seconds", whole(60..=LONGEST_SECONDS)),
-        entry_timeout_seconds: part.nullable("entry_timeout_seconds", whole(60..=LONGEST_SECONDS)),
-        sessions_per_user: part.nullable("sessions_per_user", whole(1..=1000)),
-    })
+        Field::nullable(
+            "session_time_limit_seconds",
+            whole(60..=LONGEST_SECONDS),
+            |client| &mut client.session_time_limit_seconds,
+        )
+        .label("Session time limit")
+        .help(
+            "The longest a session may run. The smallest limit set by image, groups or cast \
+             applies. Empty: no limit.",
+        )
+        .unit("seconds"),
+        Field::nullable("idle_minutes", whole(1..=10_080), |client| {
+            &mut client.idle_minutes
+        })
+        .label("Idle limit")
+        .help("A session ends after this long without input. The visitor is warned first.")
+        .unit("minutes"),
+        Field::nullable("keepalive_seconds", whole(60..=LONGEST_SECONDS), |client| {
+            &mut client.keepalive_seconds
+        })
+        .label("Disconnect timeout")
+        .help(
+            "A session ends when its visitor has been disconnected for this long. Empty: 3600, \
+             or 300 for anonymous users.",
+        )
+        .unit("seconds"),
+        Field::nullable(
+            "entry_timeout_seconds",
+            whole(60..=LONGEST_SECONDS),
+            |client| &mut client.entry_timeout_seconds,
+        )
+        .label("Entry timeout")
+        .help(
+            "A session ends when nobody enters it within this time after it is ready. Empty: 300.",
+        )
+        .unit("seconds"),
+        Field::nullable("sessions_per_user", whole(1..=1000), |client| {
+            &mut client.sessions_per_user
+        })
+        .label("Sessions per user")
+        .help("How many live sessions a signed-in user may have, across all links.")
+        .unit("sessions"),
+    ]
 }
 
-/// The settings as the API shows them: every field, null where nothing is set.
-pub fn view(settings: &ClientSettings) -> Value {
-    let permissions: Map<String, Value> = Permission::ALL
-        .into_iter()
-        .map(|permission| {
-            (
-                permission.as_str().to_owned(),
-                json!(settings.permissions.get(&permission)),
-            )
-        })
-        .collect();
-    json!({
-        "permissions": permissions,
-        "session_time_limit_seconds": settings.session_time_limit_seconds,
-        "idle_minutes": settings.idle_minutes,
-        "keepalive_seconds": settings.keepalive_seconds,
-        "entry_timeout_seconds": settings.entry_timeout_seconds,
-        "sessions_per_user": settings.sessions_per_user,
-    })
+fn permissions() -> Vec<field::Field<Permissions>> {
+    use Permission::{
+        Audio, ClipboardDown, ClipboardUp, Downloads, Gamepad, Microphone, Printing, Sharing,
+        Uploads, Webcam,
+    };
+    [
+        (Audio, "Sound", "From the session to the visitor."),
+        (
+            Microphone,
+            "Microphone",
+            "The visitor\u{2019}s, into the session.",
+        ),
+        (Webcam, "Camera", "The visitor\u{2019}s, into the session."),
+        (
+            Gamepad,
+            "Game controller",
+            "The visitor\u{2019}s, into the session.",
+        ),
+        (
+            ClipboardDown,
+            "Clipboard: session to visitor",
+            "From the session\u{2019}s clipboard to the visitor\u{2019}s; enforced by the image.",
+        ),
+        (
+            ClipboardUp,
+            "Clipboard: visitor to session",
+            "From the visitor\u{2019}s clipboard to the session\u{2019}s.",
+        ),
+        (Downloads, "Downloads", "Files out of the session."),
+        (Uploads, "Uploads", "Files into the session."),
+        (Printing, "Printing", "On the visitor\u{2019}s machine."),
+        (
+            Sharing,
+            "Sharing",
+            "The visitor may share the session with viewers.",
+        ),
+    ]
+    .map(|(permission, label, help)| permission_field(permission).label(label).help(help))
+    .into()
+}
+
+/// Allowed, forbidden, or null where nothing is set.
+fn permission_field(permission: Permission) -> field::Field<Permissions> {
+    let read = move |form: &mut Form, permissions: &mut Permissions| {
+        match form.nullable(permission.as_str(), flag) {
+            Some(allowed) => permissions.insert(permission, allowed),
+            None => permissions.remove(&permission),
+        };
+    };
+    let show = move |permissions: &mut Permissions| json!(permissions.get(&permission));
+    field::Field::custom(permission.as_str(), Widget::Permission, read, show)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, Value};
+
     use super::*;
+    use crate::field::{FieldTable, Section};
+
+    fn table() -> FieldTable<ClientSettings> {
+        let client = field::Field::object("client", fields(), |client| client);
+        let section = Section {
+            id: "",
+            title: "",
+            intro: "",
+            fields: vec![client],
+        };
+        FieldTable::new("test", vec![section])
+    }
 
     fn read_one(value: &Value) -> Result<ClientSettings, Vec<String>> {
         let mut form = Form::over(Map::new(), &json!({ "client": value }), &[]).expect("an object");
-        let settings = read(&mut form, "client");
+        let settings = table().read(&mut form);
         form.finish()
             .map(|()| settings)
             .map_err(|errors| errors.0.into_iter().map(|error| error.pointer).collect())
@@ -115,8 +199,18 @@ mod tests {
 
     #[test]
     fn view_is_accepted_as_input() {
-        let settings = read_one(&json!({"permissions": {"audio": false}, "idle_minutes": 20}))
+        let mut settings = read_one(&json!({"permissions": {"audio": false}, "idle_minutes": 20}))
             .expect("is right");
-        assert_eq!(read_one(&view(&settings)), Ok(settings));
+        let view = table().view(&mut settings);
+        assert_eq!(read_one(&view["client"]), Ok(settings));
+    }
+
+    #[test]
+    fn each_permission_is_a_field() {
+        let shown: Vec<_> = permissions().iter().map(|field| field.name()).collect();
+        for permission in Permission::ALL {
+            assert!(shown.contains(&permission.as_str()), "{permission:?}");
+        }
+        assert_eq!(shown.len(), Permission::ALL.len());
     }
 }

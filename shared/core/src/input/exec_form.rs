@@ -3,16 +3,25 @@
 
 use serde_json::{Value, json};
 
+use crate::field::Field;
 use crate::form::{Form, Reader, plain};
+use crate::resource::Widget;
 use crate::shape;
 use crate::viewing::{Exec, ExecConfig};
 
 /// How long the commands may be together, as JSON, in bytes.
 const MAX_BYTES: usize = 4096;
 
-/// Reads the object in field `name`: `{"go": {"cmd": "open \"$KASM_URL\"", "user": …, "workdir": …, "environment": {…}}}`. A command in one text is
-/// for `sh`; a list is a program and its arguments. Mistakes are noted where they are.
-pub fn read(form: &mut Form, name: &'static str) -> ExecConfig {
+/// A field with the commands: `{"go": {"cmd": "open \"$KASM_URL\"", "user": …, "workdir": …, "environment": {…}}}`. A command in one text is
+/// for `sh`; a list is a program and its arguments.
+pub(crate) fn field<D>(name: &'static str, at: fn(&mut D) -> &mut ExecConfig) -> Field<D> {
+    let read = move |form: &mut Form, record: &mut D| *at(record) = read(form, name);
+    let show = move |record: &mut D| view(at(record));
+    Field::custom(name, Widget::Json, read, show)
+}
+
+/// Mistakes are noted where they are.
+fn read(form: &mut Form, name: &'static str) -> ExecConfig {
     form.object(name, |part| {
         if part.bytes() > MAX_BYTES {
             part.refuse_all(format!("is longer than {MAX_BYTES} bytes."));
@@ -71,7 +80,7 @@ fn command_schema() -> Value {
 }
 
 /// The commands as the API shows them; what is read can be sent back.
-pub fn view(config: &ExecConfig) -> Value {
+fn view(config: &ExecConfig) -> Value {
     let one = |exec: &Exec| json!({"cmd": exec.command, "user": exec.user, "workdir": exec.working_directory, "environment": exec.environment});
     let ExecConfig {
         first_launch,

@@ -161,6 +161,11 @@ impl Form {
         self.named.contains(name) && self.fields.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether this changes something that is there.
+    pub fn is_change(&self) -> bool {
+        self.is_change
+    }
+
     /// How many bytes all fields are together, as JSON.
     pub fn bytes(&self) -> usize {
         json!(self.fields).to_string().len()

@@ -1,14 +1,61 @@
-//! Owns how a group is written and read over the API. Creating and changing go through one validator. Must not know the store or HTTP.
+//! Owns the fields of a group, and how it is written and read over the API. Creating and changing
+//! go through one validator. Must not know the store or HTTP.
+
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
 use crate::client_form;
-use crate::field_words as words;
+use crate::field::{self, FieldTable};
 use crate::form::{FieldErrors, Form, Spelled, line, text, whole};
 use crate::group::{ALL_USERS, Group, GroupSettings};
 use crate::ids::GroupId;
 use crate::json_schema::{self, SchemaBuilder, Schemas};
+use crate::resource::{Resource, Widget};
 use crate::shape;
+
+type Field = field::Field<GroupSettings>;
+type Section = field::Section<GroupSettings>;
+
+static FIELDS: LazyLock<FieldTable<GroupSettings>> = LazyLock::new(|| {
+    let group = Section {
+        id: "group",
+        title: "The group",
+        intro: "Members come from the login provider, or from casts that use it.",
+        fields: vec![
+            Field::required("name", line(1..=100), |group| &mut group.name)
+                .label("Name")
+                .help("The name used by the login provider, which decides the members.")
+                .example("Staff")
+                .doc("Users whose login names a group of this name are in it."),
+            Field::defaulted("priority", 100, whole(1..=100_000), |group| {
+                &mut group.priority
+            })
+            .label("Priority")
+            .help("Where groups disagree, the lowest number wins.")
+            .doc("For each setting, the lowest number that says something wins."),
+            Field::defaulted("description", String::new(), text(0..=2000), |group| {
+                &mut group.description
+            })
+            .label("Description")
+            .help("Notes for administrators.")
+            .widget(Widget::Text)
+            .doc("For administrators only."),
+        ],
+    };
+    let client = Section {
+        id: "client",
+        title: "Permissions of members",
+        intro: "What is not set here is decided by the next group, and finally by All Users.",
+        fields: vec![
+            Field::object("client_settings", client_form::fields(), |group| {
+                &mut group.client
+            })
+            .doc("What its users' sessions are allowed; a change replaces the whole object."),
+        ],
+    };
+    FieldTable::new("group", vec![group, client])
+});
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
@@ -28,65 +75,60 @@ pub fn create(input: &Value) -> Result<GroupSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(group: &Group, input: &Value) -> Result<GroupSettings, FieldErrors> {
-    read(
-        &mut Form::change(fields(&group.settings), input, &read_only())?,
-        Some(group),
-    )
+    let mut form = Form::change(fields(group), input, &read_only())?;
+    read(&mut form, Some(group))
+}
+
+fn schema_builder() -> SchemaBuilder {
+    SchemaBuilder::of(|form| _ = read(form, None)).described(&FIELDS.docs())
 }
 
 /// What JSON Schema says of a new group, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    let schema_builder = SchemaBuilder::of(|form| _ = read(form, None)).described(words::GROUP);
-    schema_builder.schemas(&read_only())
+    schema_builder().schemas(&read_only())
+}
+
+/// The console's form of a group.
+pub fn resource() -> &'static Resource {
+    FIELDS.resource()
+}
+
+/// What a new group is where its document says nothing.
+pub fn defaults() -> Value {
+    schema_builder().defaults()
 }
 
 fn read(form: &mut Form, current: Option<&Group>) -> Result<GroupSettings, FieldErrors> {
-    let name = form.required("name", line(1..=100));
-    let description = form.defaulted("description", String::new(), text(0..=2000));
-    let priority = form.defaulted("priority", 100, whole(1..=100_000));
-    let client = client_form::read(form, "client_settings");
+    let settings = FIELDS.read(form);
     let is_all_users = current.is_some_and(|group| group.id == Group::all_users_id());
     form.rule(|| json!({ "properties": { "name": { "not": shape::ALL_USERS.schema() } } }));
-    if name
-        .as_deref()
-        .is_some_and(|name| (name == ALL_USERS) != is_all_users)
-    {
+    if !form.is_wrong("name") && (settings.name == ALL_USERS) != is_all_users {
         form.refuse("name", format!("must not change from or to {ALL_USERS}: everybody is in that group, and in no other by birth."));
     }
     form.finish()?;
-    // A missing one was noted by the form, which has returned by now.
-    let Some(name) = name else {
-        return Err(FieldErrors(Vec::new()));
-    };
-    Ok(GroupSettings {
-        name,
-        description,
-        priority,
-        client,
-    })
+    Ok(settings)
 }
 
-fn fields(settings: &GroupSettings) -> Map<String, Value> {
-    let fields = json!({
-        "name": settings.name,
-        "description": settings.description,
-        "priority": settings.priority,
-        "client_settings": client_form::view(&settings.client),
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
+/// Reads the id of a group.
+///
+/// # Errors
+/// One plain sentence.
+pub(crate) fn read_id(text: &str) -> Result<GroupId, String> {
+    GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned())
+}
+
+fn fields(group: &Group) -> Map<String, Value> {
+    FIELDS.view(&mut group.settings.clone())
 }
 
 /// The group as the API shows it; what is read can be sent back as a change.
 pub fn view(group: &Group) -> Value {
-    let mut view = Map::new();
-    view.insert("id".into(), json!(group.id));
-    view.extend(fields(&group.settings));
-    view.insert("version".into(), json!(group.version));
-    view.insert("created_at".into(), json!(group.created_at.to_string()));
-    view.insert("updated_at".into(), json!(group.updated_at.to_string()));
+    let mut view = field::identified(&group.id, fields(group));
+    view.extend(field::stamps(
+        group.version,
+        group.created_at,
+        group.updated_at,
+    ));
     Value::Object(view)
 }
 

@@ -55,21 +55,34 @@ impl SchemaBuilder {
         self
     }
 
-    /// A field that may be left out, because something draws a value for it.
+    /// These fields may be left out, because a value is generated for them.
     #[must_use]
-    pub fn drawn(mut self, name: &str) -> Self {
-        for field in self.fields.iter_mut().filter(|field| field.name == name) {
-            // There is no default to be told: the value is another one each time.
+    pub fn generated(mut self, names: &[&str]) -> Self {
+        for field in &mut self.fields {
+            if !names.contains(&field.name) {
+                continue;
+            }
+            // No default to describe: the value is another one each time.
             field.need = Need::Defaulted(Value::Null);
         }
         self
     }
 
-    /// What each field means.
+    /// The same without these fields.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.fields.retain(|field| !names.contains(&field.name));
+        self
+    }
+
+    /// What each field means; nothing is said of those without words.
     #[must_use]
     pub fn described(mut self, words: &[(&str, &str)]) -> Self {
         for field in &mut self.fields {
-            if let Some((_, words)) = words.iter().find(|(name, _)| *name == field.name) {
+            if let Some((_, words)) = words
+                .iter()
+                .find(|(name, words)| *name == field.name && !words.is_empty())
+            {
                 field.schema["description"] = json!(words);
             }
         }
@@ -79,6 +92,17 @@ impl SchemaBuilder {
     /// The names of all fields.
     pub fn names(&self) -> Vec<&'static str> {
         self.fields.iter().map(|field| field.name).collect()
+    }
+
+    /// What stands in for the fields that may be left out and must not be null.
+    pub fn defaults(&self) -> Value {
+        let default = |field: &Field| match &field.need {
+            Need::Defaulted(default) if !default.is_null() => {
+                Some((field.name.to_owned(), default.clone()))
+            }
+            _ => None,
+        };
+        Value::Object(self.fields.iter().filter_map(default).collect())
     }
 
     /// The three faces of what the form makes, changes and shows.

@@ -1,12 +1,79 @@
-//! Owns how a network is written and read over the API. Creating and changing go through one validator. Must not know the store or HTTP.
+//! Owns the fields of a network, and how it is written and read over the API. Creating and changing
+//! go through one validator. Must not know the store or HTTP.
 
-use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
-use crate::field_words as words;
-use crate::form::{FieldErrors, Form, Spelled, flag, plain, spelled, text};
+use serde_json::{Map, Value};
+
+use crate::field::{self, FieldTable};
+use crate::form::{FieldErrors, Form, Spelled, plain, spelled, text};
 use crate::json_schema::{self, SchemaBuilder, Schemas};
-use crate::network::{DEFAULT_NETWORK, Network, NetworkName, NetworkSettings, Placement};
+use crate::network::{DEFAULT_NETWORK, Network, NetworkName, NetworkSettings};
+use crate::resource::{Resource, Widget};
 use crate::shape;
+
+/// A network as its document has it.
+#[derive(Default)]
+struct NetworkFields {
+    /// Read when the network is made, and never after that.
+    name: Option<NetworkName>,
+    settings: NetworkSettings,
+}
+
+type Field = field::Field<NetworkFields>;
+
+static FIELDS: LazyLock<FieldTable<NetworkFields>> = LazyLock::new(|| {
+    let network = field::Section {
+        id: "network",
+        title: "The network",
+        intro: "Subnets and security groups that sessions can start in.",
+        fields: vec![
+            Field::required("name", spelled(read_name), |network| &mut network.name)
+                .label("Name")
+                .help(
+                    "Links and images use this name, so it cannot be changed. 1 to 63 lower-case \
+                     letters, digits, hyphens and underscores.",
+                )
+                .example("lab")
+                .fixed()
+                .doc("What links and images call it. It never changes."),
+            Field::defaulted("description", String::new(), text(0..=2000), |network| {
+                &mut network.settings.description
+            })
+            .label("Description")
+            .help("Notes for administrators.")
+            .widget(Widget::Text)
+            .doc("For administrators only."),
+            Field::list_of("subnets", 1..=16, plain(|| &shape::SUBNET), |network| {
+                &mut network.settings.placement.subnets
+            })
+            .label("Subnets")
+            .help("One ID per line, up to 16. Several spread sessions over zones.")
+            .example("subnet-0123456789abcdef0")
+            .doc("Where its tasks are placed."),
+            Field::list_of(
+                "security_groups",
+                1..=5,
+                plain(|| &shape::SECURITY_GROUP),
+                |network| &mut network.settings.placement.security_groups,
+            )
+            .label("Security groups")
+            .help(
+                "One ID per line, up to 5. They must allow traffic from the edge to the gate, \
+                 and nothing else.",
+            )
+            .example("sg-0123456789abcdef0")
+            .doc("What its tasks may reach, and who may reach them."),
+            Field::flag("assign_public_ip", false, |network| {
+                &mut network.settings.placement.assign_public_ip
+            })
+            .label("Public address")
+            .help("Gives sessions a public address. Needed in subnets without a NAT gateway.")
+            .doc("Whether its tasks get a public address."),
+        ],
+    };
+    FieldTable::new("network", vec![network])
+});
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
@@ -20,38 +87,44 @@ fn read_only() -> Vec<(&'static str, Value)> {
 /// # Errors
 /// Every mistake in the document.
 pub fn create(input: &Value) -> Result<(NetworkName, NetworkSettings), FieldErrors> {
-    read_new(&mut Form::over(Map::new(), input, &[])?)
-}
-
-fn read_new(form: &mut Form) -> Result<(NetworkName, NetworkSettings), FieldErrors> {
-    let name = form.required("name", spelled(read_name));
-    let settings = read(form)?;
+    let fields = read(&mut Form::over(Map::new(), input, &[])?)?;
     // A missing one was noted by the form, which has returned by now.
-    name.map(|name| (name, settings))
-        .ok_or(FieldErrors(Vec::new()))
+    let name = fields.name.ok_or(FieldErrors(Vec::new()))?;
+    Ok((name, fields.settings))
 }
 
-/// What JSON Schema says of a new network, of a change and of what is shown.
-pub fn schemas() -> Schemas {
-    let create = SchemaBuilder::of(|form| _ = read_new(form)).described(words::NETWORK);
-    let rest = SchemaBuilder::of(|form| _ = read(form)).described(words::NETWORK);
-    Schemas {
-        create: create.whole(),
-        change: rest.change(&read_only()),
-        shown: rest.shown(&read_only(), &[]),
-    }
-}
-
-/// Reads a change: what is not named stays. The name never changes, because links and images know the network by it.
+/// Reads a change: what is not named stays. The name never changes, because links and images know
+/// the network by it.
 ///
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(network: &Network, input: &Value) -> Result<NetworkSettings, FieldErrors> {
-    read(&mut Form::change(
-        fields(&network.settings),
-        input,
-        &read_only(),
-    )?)
+    let mut form = Form::change(fields(network), input, &read_only())?;
+    Ok(read(&mut form)?.settings)
+}
+
+fn schema_builder() -> SchemaBuilder {
+    SchemaBuilder::of(|form| _ = read(form)).described(&FIELDS.docs())
+}
+
+/// What JSON Schema says of a new network, of a change and of what is shown.
+pub fn schemas() -> Schemas {
+    let all = schema_builder();
+    let changeable = all.clone().without(&FIELDS.fixed());
+    Schemas {
+        create: all.whole(),
+        ..changeable.schemas(&read_only())
+    }
+}
+
+/// The console's form of a network.
+pub fn resource() -> &'static Resource {
+    FIELDS.resource()
+}
+
+/// What a new network is where its document says nothing.
+pub fn defaults() -> Value {
+    schema_builder().defaults()
 }
 
 /// Reads a network's name.
@@ -63,48 +136,34 @@ pub fn read_name(text: &str) -> Result<NetworkName, String> {
     name.ok_or_else(|| format!("must be 1 to 63 lower-case letters, digits, hyphens and underscores, and not {DEFAULT_NETWORK}."))
 }
 
-fn read(form: &mut Form) -> Result<NetworkSettings, FieldErrors> {
-    let description = form.defaulted("description", String::new(), text(0..=2000));
-    let subnets = form.list_of("subnets", 1..=16, &plain(|| &shape::SUBNET));
-    let security_groups = form.list_of("security_groups", 1..=5, &plain(|| &shape::SECURITY_GROUP));
-    let assign_public_ip = form.defaulted("assign_public_ip", false, flag);
+fn read(form: &mut Form) -> Result<NetworkFields, FieldErrors> {
+    let fields = FIELDS.read(form);
     form.finish()?;
-    Ok(NetworkSettings {
-        description,
-        placement: Placement {
-            subnets,
-            security_groups,
-            assign_public_ip,
-        },
-    })
+    Ok(fields)
 }
 
-fn fields(settings: &NetworkSettings) -> Map<String, Value> {
-    let fields = json!({
-        "description": settings.description,
-        "subnets": settings.placement.subnets,
-        "security_groups": settings.placement.security_groups,
-        "assign_public_ip": settings.placement.assign_public_ip,
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
+fn fields(network: &Network) -> Map<String, Value> {
+    FIELDS.view(&mut NetworkFields {
+        name: Some(network.id.clone()),
+        settings: network.settings.clone(),
+    })
 }
 
 /// The network as the API shows it; what is read can be sent back as a change.
 pub fn view(network: &Network) -> Value {
-    let mut view = Map::new();
-    view.insert("name".into(), json!(network.id));
-    view.extend(fields(&network.settings));
-    view.insert("version".into(), json!(network.version));
-    view.insert("created_at".into(), json!(network.created_at.to_string()));
-    view.insert("updated_at".into(), json!(network.updated_at.to_string()));
+    let mut view = fields(network);
+    view.extend(field::stamps(
+        network.version,
+        network.created_at,
+        network.updated_at,
+    ));
     Value::Object(view)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -2,11 +2,19 @@
 
 use serde_json::{Value, json};
 
+use crate::field::Field;
 use crate::form::{Form, Reader, spelled};
 use crate::open_hours::{MAX_SPANS, OpenHours, Span};
+use crate::resource::Widget;
 
 /// Open hours: `{"time_zone": "Europe/Berlin", "spans": ["mon-fri 09:00-17:00"]}`, or null for always.
-pub(crate) fn read(form: &mut Form, name: &'static str) -> Option<OpenHours> {
+pub(crate) fn field<D>(name: &'static str, at: fn(&mut D) -> &mut Option<OpenHours>) -> Field<D> {
+    let read = move |form: &mut Form, record: &mut D| *at(record) = read(form, name);
+    let show = move |record: &mut D| json!(at(record));
+    Field::custom(name, Widget::OpenHours, read, show)
+}
+
+fn read(form: &mut Form, name: &'static str) -> Option<OpenHours> {
     form.nullable_object(name, |part| OpenHours {
         time_zone: part
             .required("time_zone", Reader::new(read_time_zone, time_zone_schema))

@@ -32,19 +32,19 @@ pub trait Read<T> {
     fn schema(&self) -> Value;
 }
 
-type Reading<T> = dyn Fn(&Value) -> Result<T, String>;
+type Reading<T> = dyn Fn(&Value) -> Result<T, String> + Send + Sync;
 
 /// A way to read a value, which can be called like a function.
 pub struct Reader<T: 'static> {
     read: Box<Reading<T>>,
-    schema: Box<dyn Fn() -> Value>,
+    schema: Box<dyn Fn() -> Value + Send + Sync>,
 }
 
 impl<T> Reader<T> {
     /// Reads with `read` what `schema` describes.
     pub fn new(
-        read: impl Fn(&Value) -> Result<T, String> + 'static,
-        schema: impl Fn() -> Value + 'static,
+        read: impl Fn(&Value) -> Result<T, String> + Send + Sync + 'static,
+        schema: impl Fn() -> Value + Send + Sync + 'static,
     ) -> Self {
         Self {
             read: Box::new(read),
@@ -61,7 +61,7 @@ impl<T> Reader<T> {
     #[must_use]
     pub fn but(self, value: T, detail: impl Into<String>) -> Self
     where
-        T: PartialEq + serde::Serialize,
+        T: PartialEq + serde::Serialize + Send + Sync,
     {
         let Self { read, schema } = self;
         let (barred, detail) = (json!(value), detail.into());
@@ -97,6 +97,15 @@ impl<T> Deref for Reader<T> {
 }
 
 impl<T> Read<T> for Reader<T> {
+    fn read(&self, value: &Value) -> Result<T, String> {
+        (self.read)(value)
+    }
+    fn schema(&self) -> Value {
+        (self.schema)()
+    }
+}
+
+impl<T> Read<T> for &Reader<T> {
     fn read(&self, value: &Value) -> Result<T, String> {
         (self.read)(value)
     }
@@ -191,7 +200,9 @@ spelled! {
 }
 
 /// A text that `read` understands, and that looks as its type says.
-pub fn spelled<T: Spelled>(read: impl Fn(&str) -> Result<T, String> + 'static) -> Reader<T> {
+pub fn spelled<T: Spelled>(
+    read: impl Fn(&str) -> Result<T, String> + Send + Sync + 'static,
+) -> Reader<T> {
     let read =
         move |text: &str| read(text).and_then(|value| T::SPELLING.check(text).map(|()| value));
     Reader::new(
@@ -203,7 +214,7 @@ pub fn spelled<T: Spelled>(read: impl Fn(&str) -> Result<T, String> + 'static) -
 /// A text that `read` understands, and that has this shape.
 pub fn shaped<T>(
     shape: fn() -> &'static Shape,
-    read: impl Fn(&str) -> Result<T, String> + 'static,
+    read: impl Fn(&str) -> Result<T, String> + Send + Sync + 'static,
 ) -> Reader<T> {
     let read = move |text: &str| read(text).and_then(|value| shape().check(text).map(|()| value));
     Reader::new(

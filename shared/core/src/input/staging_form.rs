@@ -1,14 +1,126 @@
-//! Owns how a staging config is written and read over the API. Creating and changing go through one validator. Must not know the store or HTTP.
+//! Owns the fields of a staging config, and how it is written and read over the API. Creating and
+//! changing go through one validator. Must not know the store or HTTP.
 
-use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
-use crate::field_words as words;
-use crate::form::{FieldErrors, Form, Spelled, flag, line, spelled, text, whole};
-use crate::ids::{GroupId, ImageId, StagingId};
+use serde_json::{Map, Value};
+
+use crate::field::{self, FieldTable};
+use crate::form::{FieldErrors, Form, Spelled, line, spelled, text, whole};
+use crate::ids::StagingId;
 use crate::json_schema::{self, SchemaBuilder, Schemas};
-use crate::network_form;
 use crate::open_hours_form;
+use crate::resource::{OptionSource, Resource, Widget};
 use crate::staging::{StagingConfig, StagingSettings};
+use crate::{group_form, image_form, network_form};
+
+type Field = field::Field<StagingSettings>;
+type Section = field::Section<StagingSettings>;
+
+static FIELDS: LazyLock<FieldTable<StagingSettings>> =
+    LazyLock::new(|| FieldTable::new("staging config", vec![pool(), visitors(), cost()]));
+
+fn pool() -> Section {
+    Section {
+        id: "pool",
+        title: "Pool",
+        intro: "Sessions that are started in advance. A visitor who needs the same kind of \
+                session gets one instantly.",
+        fields: vec![
+            Field::required("name", line(1..=100), |staging| &mut staging.name)
+                .label("Name")
+                .help("For you and your colleagues.")
+                .example("Monday class")
+                .doc("What administrators call the pool."),
+            Field::flag("enabled", true, |staging| &mut staging.enabled)
+                .label("Enabled")
+                .help("When disabled, no sessions are kept ready and waiting ones are stopped.")
+                .doc("A pool that is off keeps nothing ready."),
+            Field::required("image_id", spelled(image_form::read_id), |staging| {
+                &mut staging.image_id
+            })
+            .label("Image")
+            .help("What the sessions run.")
+            .widget(Widget::Select(OptionSource::Image))
+            .doc("What its sessions run."),
+            Field::defaulted("desired_sessions", 1, whole(0..=1000), |staging| {
+                &mut staging.desired_sessions
+            })
+            .label("Desired Sessions")
+            .help("How many are kept ready. Each one that a visitor takes is replaced.")
+            .unit("sessions")
+            .doc("How many sessions shall be ready."),
+            Field::defaulted("description", String::new(), text(0..=2000), |staging| {
+                &mut staging.description
+            })
+            .label("Description")
+            .help("Notes for administrators.")
+            .widget(Widget::Text)
+            .doc("For administrators only."),
+        ],
+    }
+}
+
+fn visitors() -> Section {
+    Section {
+        id: "fit",
+        title: "Matching visitors",
+        intro: "A session's permissions are fixed when it starts, so it only fits visitors with \
+                the same permissions and network.",
+        fields: vec![
+            Field::nullable("group_id", spelled(group_form::read_id), |staging| {
+                &mut staging.group_id
+            })
+            .label("Group")
+            .help("The sessions start with this group\u{2019}s permissions. None: All Users only.")
+            .widget(Widget::Select(OptionSource::Group))
+            .doc("Beside All Users, the group whose permissions its sessions are started with."),
+            Field::nullable("network", spelled(network_form::read_name), |staging| {
+                &mut staging.network
+            })
+            .label("Network")
+            .help("None: the image\u{2019}s own network.")
+            .widget(Widget::Select(OptionSource::Network))
+            .doc("Where they run; null is the image's own network."),
+        ],
+    }
+}
+
+fn cost() -> Section {
+    Section {
+        id: "cost",
+        title: "Schedule and budget",
+        intro: "Sessions cost money while they wait.",
+        fields: vec![
+            open_hours_form::field("schedule", |staging: &mut StagingSettings| {
+                &mut staging.schedule
+            })
+            .label("Hours")
+            .help("When in the week sessions are kept ready. Empty: always.")
+            .doc("When in the week the pool is kept; null is always."),
+            Field::defaulted("expiration_hours", 24, whole(1..=168), |staging| {
+                &mut staging.expiration_hours
+            })
+            .label("Expiration")
+            .help("A session that is not taken within this time is replaced.")
+            .unit("hours")
+            .doc("After so many hours an unused session is replaced by a fresh one."),
+            Field::nullable("daily_budget_cents", whole(1..=10_000_000), |staging| {
+                &mut staging.daily_budget_cents
+            })
+            .label("Daily budget")
+            .help(
+                "When waiting sessions have cost this much in a day, no more are started. Empty: \
+                 no limit.",
+            )
+            .unit("cents")
+            .doc(
+                "The most that its unused sessions may cost in a day (UTC), in US cents; null is \
+                 no cap.",
+            ),
+        ],
+    }
+}
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
@@ -28,88 +140,53 @@ pub fn create(input: &Value) -> Result<StagingSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(staging: &StagingConfig, input: &Value) -> Result<StagingSettings, FieldErrors> {
-    read(&mut Form::change(
-        fields(&staging.settings),
-        input,
-        &read_only(),
-    )?)
+    read(&mut Form::change(fields(staging), input, &read_only())?)
+}
+
+fn schema_builder() -> SchemaBuilder {
+    SchemaBuilder::of(|form| _ = read(form)).described(&FIELDS.docs())
 }
 
 /// What JSON Schema says of a new staging config, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    SchemaBuilder::of(|form| _ = read(form))
-        .described(words::STAGING)
-        .schemas(&read_only())
+    schema_builder().schemas(&read_only())
+}
+
+/// The console's form of a staging config.
+pub fn resource() -> &'static Resource {
+    FIELDS.resource()
+}
+
+/// What a new staging config is where its document says nothing.
+pub fn defaults() -> Value {
+    schema_builder().defaults()
 }
 
 fn read(form: &mut Form) -> Result<StagingSettings, FieldErrors> {
-    let name = form.required("name", line(1..=100));
-    let description = form.defaulted("description", String::new(), text(0..=2000));
-    let enabled = form.defaulted("enabled", true, flag);
-    let image_id = form.required(
-        "image_id",
-        spelled(|text| ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())),
-    );
-    let network = form.nullable("network", spelled(network_form::read_name));
-    let group_id = form.nullable(
-        "group_id",
-        spelled(|text| GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned())),
-    );
-    let desired_sessions = form.defaulted("desired_sessions", 1, whole(0..=1000));
-    let expiration_hours = form.defaulted("expiration_hours", 24, whole(1..=168));
-    let schedule = open_hours_form::read(form, "schedule");
-    let daily_budget_cents = form.nullable("daily_budget_cents", whole(1..=10_000_000));
+    let settings = FIELDS.read(form);
     form.finish()?;
-    // A missing one of these was noted by the form, which has returned by now.
-    let (Some(name), Some(image_id)) = (name, image_id) else {
-        return Err(FieldErrors(Vec::new()));
-    };
-    Ok(StagingSettings {
-        name,
-        description,
-        enabled,
-        image_id,
-        network,
-        group_id,
-        desired_sessions,
-        expiration_hours,
-        schedule,
-        daily_budget_cents,
-    })
+    Ok(settings)
 }
 
-fn fields(settings: &StagingSettings) -> Map<String, Value> {
-    let fields = json!({
-        "name": settings.name,
-        "description": settings.description,
-        "enabled": settings.enabled,
-        "image_id": settings.image_id,
-        "network": settings.network,
-        "group_id": settings.group_id,
-        "desired_sessions": settings.desired_sessions,
-        "expiration_hours": settings.expiration_hours,
-        "schedule": settings.schedule,
-        "daily_budget_cents": settings.daily_budget_cents,
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
+fn fields(staging: &StagingConfig) -> Map<String, Value> {
+    FIELDS.view(&mut staging.settings.clone())
 }
 
 /// The staging config as the API shows it; what is read can be sent back as a change.
 pub fn view(staging: &StagingConfig) -> Value {
-    let mut view = Map::new();
-    view.insert("id".into(), json!(staging.id));
-    view.extend(fields(&staging.settings));
-    view.insert("version".into(), json!(staging.version));
-    view.insert("created_at".into(), json!(staging.created_at.to_string()));
-    view.insert("updated_at".into(), json!(staging.updated_at.to_string()));
+    let mut view = field::identified(&staging.id, fields(staging));
+    view.extend(field::stamps(
+        staging.version,
+        staging.created_at,
+        staging.updated_at,
+    ));
     Value::Object(view)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::testing::{NOON, image};
 

@@ -1,13 +1,17 @@
-//! Owns how the deployment's settings are written and read over the API. The CAPTCHA's secret key can be set and is never shown.
-//! Must not know the store or HTTP.
+//! Owns the fields of the deployment's settings, and how they are written and read over the API.
+//! The CAPTCHA's secret key can be set and is never shown. Must not know the store or HTTP.
+
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
 use crate::address_rules::AddressRule;
 use crate::captcha::{CaptchaKind, CaptchaSettings};
-use crate::field_words as words;
+use crate::captcha_provider;
+use crate::field::{self, FieldTable};
 use crate::form::{FieldErrors, Form, line, shaped, spelled, whole};
 use crate::json_schema::{self, SchemaBuilder, Schemas};
+use crate::resource::{Resource, Widget};
 use crate::shape;
 use crate::system::{System, SystemSettings};
 use crate::url_rules;
@@ -16,6 +20,167 @@ use crate::url_rules;
 pub const MAX_ADDRESSES: usize = 500;
 /// The largest budget, in US cents.
 pub const MAX_CENTS: u32 = 100_000_000;
+
+type Field = field::Field<SystemSettings>;
+type Section = field::Section<SystemSettings>;
+
+static FIELDS: LazyLock<FieldTable<SystemSettings>> =
+    LazyLock::new(|| FieldTable::new("settings", vec![captcha(), limits()]));
+
+fn captcha() -> Section {
+    Section {
+        id: "captcha",
+        title: "CAPTCHA",
+        intro: "Shown to anonymous visitors of casts with \u{201c}Require reCAPTCHA\u{201d}.",
+        fields: vec![
+            Field::defaulted(
+                "captcha_kind",
+                CaptchaKind::Altcha,
+                spelled(read_kind),
+                |system| &mut system.captcha.kind,
+            )
+            .label("Kind")
+            .widget(Widget::Choice(&captcha_provider::CHOICES))
+            .doc("Who asks whether somebody is there."),
+            Field::nullable("captcha_site_key", line(1..=200), |system| {
+                &mut system.captcha.site_key
+            })
+            .label("Site key")
+            .help("From the provider; public. Not needed for ALTCHA.")
+            .doc("The public half of the provider's keys; required for every kind but altcha."),
+            Field::nullable("captcha_secret_key", line(1..=200), |system| {
+                &mut system.captcha.secret_key
+            })
+            .label("Private key")
+            .help("From the provider; stored and never shown again.")
+            .secret()
+            .doc("The private half. It can be set and is never shown."),
+            Field::nullable(
+                "captcha_verify_url",
+                shaped(|| &shape::SECURE_URL, url_rules::service_url),
+                |system| &mut system.captcha.verify_url,
+            )
+            .label("Verifier")
+            .help("URL where answers are verified, if not the provider\u{2019}s default.")
+            .example("https://verify.example.com/siteverify")
+            .doc("Where proofs are verified, when it is not the provider's own address."),
+            Field::defaulted(
+                "captcha_min_score_percent",
+                CaptchaSettings::default().min_score_percent,
+                whole(0..=100),
+                |system| &mut system.captcha.min_score_percent,
+            )
+            .label("Minimum score")
+            .help("Visitors with a lower score are refused (providers with scores only).")
+            .unit("percent")
+            .doc("The lowest score that passes, in hundredths; for recaptcha-v3."),
+        ],
+    }
+}
+
+fn limits() -> Section {
+    Section {
+        id: "limits",
+        title: "Limits of the deployment",
+        intro: "They apply to all links together.",
+        fields: vec![
+            Field::nullable("max_sessions", whole(0..=1_000_000), |system| {
+                &mut system.max_sessions
+            })
+            .label("Sessions at once")
+            .help(
+                "0 is maintenance: nothing new starts and running sessions continue. Empty: no \
+                 limit.",
+            )
+            .unit("sessions")
+            .doc("How many sessions may live at once; 0 is maintenance, null is no limit."),
+            Field::nullable(
+                "budget_per_hour_cents",
+                whole(1..=u64::from(MAX_CENTS)),
+                |system| &mut system.budget_per_hour_cents,
+            )
+            .label("Budget of an hour")
+            .help(
+                "What the sessions claimed in a clock hour may cost together, each counted with \
+                 the most that it can cost until it has ended. Then the links are closed until \
+                 the hour is over. Empty sets no limit.",
+            )
+            .unit("cents")
+            .doc(
+                "What the sessions claimed in one clock hour may cost together, in US cents; \
+                 null is no limit.",
+            ),
+            Field::nullable(
+                "budget_per_day_cents",
+                whole(1..=u64::from(MAX_CENTS)),
+                |system| &mut system.budget_per_day_cents,
+            )
+            .label("Budget of a day")
+            .help("The same of a day, which ends at midnight UTC. Empty sets no limit.")
+            .unit("cents")
+            .doc("The same of one day (UTC)."),
+            Field::nullable("anonymous_users_per_hour", whole(1..=1_000_000), |system| {
+                &mut system.anonymous_users_per_hour
+            })
+            .label("Anonymous users per hour")
+            .help("Empty: no limit.")
+            .unit("users")
+            .doc(
+                "How many anonymous users the deployment makes in an hour; null is as many as \
+                 come.",
+            ),
+            Field::nullable("anonymous_user_hours", whole(0..=8760), |system| {
+                &mut system.anonymous_user_hours
+            })
+            .label("Anonymous users are forgotten after")
+            .help("Their sessions are then no longer linked to them. Empty or 0: never.")
+            .unit("hours")
+            .doc(
+                "When an anonymous user is forgotten, in hours after the claim; 0 and null are \
+                 never.",
+            ),
+            Field::defaulted(
+                "attempts_per_minute",
+                SystemSettings::default().attempts_per_minute,
+                whole(1..=100_000),
+                |system| &mut system.attempts_per_minute,
+            )
+            .label("Attempts per address")
+            .help("More attempts are refused before any lookup.")
+            .unit("in a minute")
+            .doc("How many claims one address may try in a minute."),
+            // Never so few that the setting could not be changed back.
+            Field::defaulted(
+                "calls_per_minute",
+                SystemSettings::default().calls_per_minute,
+                whole(60..=1_000_000),
+                |system| &mut system.calls_per_minute,
+            )
+            .label("Requests per administrator")
+            .help("The number of requests allowed per administrator or API key.")
+            .unit("in a minute")
+            .doc("What one administrator or API key may ask in a minute of one function instance."),
+            Field::list(
+                "banned_addresses",
+                MAX_ADDRESSES,
+                AddressRule::parse,
+                |system| &mut system.banned_addresses,
+            )
+            .label("Banned Addresses")
+            .help(
+                "Visitors from these addresses or blocks are refused by every link. One per \
+                 line; they see the text after it.",
+            )
+            .example("198.51.100.0/24 Abuse")
+            .doc("Addresses that get nothing from any link."),
+        ],
+    }
+}
+
+fn read_kind(text: &str) -> Result<CaptchaKind, String> {
+    let kinds = || CaptchaKind::ALL.map(CaptchaKind::as_str).join(", ");
+    CaptchaKind::parse(text).ok_or_else(|| format!("must be one of {}.", kinds()))
+}
 
 /// What a read shows besides the settings. It may be sent back, and is left out then.
 fn read_only() -> Vec<(&'static str, Value)> {
@@ -30,12 +195,7 @@ fn read_only() -> Vec<(&'static str, Value)> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(system: &System, input: &Value) -> Result<SystemSettings, FieldErrors> {
-    let mut current = fields(&system.settings);
-    // Here for the form only: it is never shown.
-    current.insert(
-        "captcha_secret_key".into(),
-        json!(system.settings.captcha.secret_key),
-    );
+    let current = FIELDS.document(&mut system.settings.clone());
     let mut settings = read(&mut Form::change(current, input, &read_only())?)?;
     settings.counted_since = match (system.settings.max_sessions, settings.max_sessions) {
         (None, Some(_)) => system.version + 1,
@@ -46,105 +206,49 @@ pub fn patch(system: &System, input: &Value) -> Result<SystemSettings, FieldErro
 
 /// What JSON Schema says of a change of the settings and of what is shown. Nobody makes new ones.
 pub fn schemas() -> Schemas {
-    let schema_builder = SchemaBuilder::of(|form| _ = read(form)).described(words::SETTINGS);
+    let schema_builder = SchemaBuilder::of(|form| _ = read(form)).described(&FIELDS.docs());
     let mut change = schema_builder.change(&read_only());
-    change["properties"]["captcha_secret_key"]["writeOnly"] = json!(true);
+    for secret in FIELDS.secrets() {
+        change["properties"][secret]["writeOnly"] = json!(true);
+    }
     Schemas {
         create: json!(false),
         change,
-        shown: schema_builder.shown(&read_only(), &["captcha_secret_key"]),
+        shown: schema_builder.shown(&read_only(), &FIELDS.secrets()),
     }
 }
 
+/// The console's form of the settings.
+pub fn resource() -> &'static Resource {
+    FIELDS.resource()
+}
+
 fn read(form: &mut Form) -> Result<SystemSettings, FieldErrors> {
-    let captcha = read_captcha(form);
-    let settings = SystemSettings {
-        captcha,
-        // 0 is never, as in the seed's world; here it is also null.
-        anonymous_user_hours: form
-            .nullable("anonymous_user_hours", whole(0..=8760))
-            .filter(|hours| *hours > 0),
-        anonymous_users_per_hour: form.nullable("anonymous_users_per_hour", whole(1..=1_000_000)),
-        max_sessions: form.nullable("max_sessions", whole(0..=1_000_000)),
-        counted_since: 0,
-        budget_per_hour_cents: form
-            .nullable("budget_per_hour_cents", whole(1..=u64::from(MAX_CENTS))),
-        budget_per_day_cents: form
-            .nullable("budget_per_day_cents", whole(1..=u64::from(MAX_CENTS))),
-        banned_addresses: form.list("banned_addresses", MAX_ADDRESSES, AddressRule::parse),
-        attempts_per_minute: form.defaulted(
-            "attempts_per_minute",
-            SystemSettings::default().attempts_per_minute,
-            whole(1..=100_000),
-        ),
-        // Never so few that the setting could not be changed back.
-        calls_per_minute: form.defaulted(
-            "calls_per_minute",
-            SystemSettings::default().calls_per_minute,
-            whole(60..=1_000_000),
-        ),
-    };
+    let mut settings = FIELDS.read(form);
+    // 0 is never, as in the seed's world; here it is also null.
+    settings.anonymous_user_hours = settings.anonymous_user_hours.filter(|hours| *hours > 0);
+    require_keys(form, &settings.captcha);
     form.finish()?;
     Ok(settings)
 }
 
-fn read_captcha(form: &mut Form) -> CaptchaSettings {
-    let kinds = CaptchaKind::ALL.map(CaptchaKind::as_str).join(", ");
-    let kind = form.defaulted(
-        "captcha_kind",
-        CaptchaKind::Altcha,
-        spelled(move |text| {
-            CaptchaKind::parse(text).ok_or_else(|| format!("must be one of {kinds}."))
-        }),
-    );
-    let captcha = CaptchaSettings {
-        kind,
-        site_key: form.nullable("captcha_site_key", line(1..=200)),
-        secret_key: form.nullable("captcha_secret_key", line(1..=200)),
-        verify_url: form.nullable(
-            "captcha_verify_url",
-            shaped(|| &shape::SECURE_URL, url_rules::service_url),
-        ),
-        min_score_percent: form.defaulted("captcha_min_score_percent", 50, whole(0..=100)),
-    };
-    if kind.needs_keys() {
+/// A provider's own keys are required where it has some.
+fn require_keys(form: &mut Form, captcha: &CaptchaSettings) {
+    if captcha.kind.needs_keys() {
         for (name, missing) in [
             ("captcha_site_key", captcha.site_key.is_none()),
             ("captcha_secret_key", captcha.secret_key.is_none()),
         ] {
             if missing {
-                form.require(name, format!("is required for {}.", kind.as_str()));
+                form.require(name, format!("is required for {}.", captcha.kind.as_str()));
             }
         }
-    }
-    captcha
-}
-
-fn fields(settings: &SystemSettings) -> Map<String, Value> {
-    let captcha = &settings.captcha;
-    let fields = json!({
-        "captcha_kind": captcha.kind,
-        "captcha_site_key": captcha.site_key,
-        "captcha_verify_url": captcha.verify_url,
-        "captcha_min_score_percent": captcha.min_score_percent,
-        "anonymous_user_hours": settings.anonymous_user_hours,
-        "anonymous_users_per_hour": settings.anonymous_users_per_hour,
-        "max_sessions": settings.max_sessions,
-        "budget_per_hour_cents": settings.budget_per_hour_cents,
-        "budget_per_day_cents": settings.budget_per_day_cents,
-        "banned_addresses": settings.banned_addresses,
-        "attempts_per_minute": settings.attempts_per_minute,
-        "calls_per_minute": settings.calls_per_minute,
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
     }
 }
 
 /// The settings as the API shows them.
 pub fn view(system: &System) -> Value {
-    let mut view = fields(&system.settings);
+    let mut view: Map<String, Value> = FIELDS.view(&mut system.settings.clone());
     view.insert(
         "captcha_secret_key_is_set".into(),
         json!(system.settings.captcha.secret_key.is_some()),

@@ -25,7 +25,7 @@ pub struct StagingConfig {
 }
 
 /// What an administrator sets on a pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StagingSettings {
     /// For administrators only.
     pub name: String,

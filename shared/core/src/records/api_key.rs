@@ -35,7 +35,7 @@ pub struct ApiKey {
 }
 
 /// What an administrator sets on an API key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKeySettings {
     /// What it is for.
     pub name: String,

@@ -117,8 +117,8 @@ impl Cast {
     }
 }
 
-/// What an administrator sets on a cast.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What an administrator sets on a cast. Its default is no link yet: what a document is read into.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CastSettings {
     /// For administrators only.
     pub name: String,
@@ -259,46 +259,15 @@ impl CastSettings {
     }
 
     /// The least that a link is made of: enabled, open to anybody, without limits.
-    pub const fn open(name: String, key: CastKey, image_id: ImageId) -> Self {
+    pub fn open(name: String, key: CastKey, image_id: ImageId) -> Self {
         Self {
             name,
-            description: String::new(),
-            title: None,
-            summary: None,
             key,
-            previous_key: None,
             image_id,
             enabled: true,
-            valid_until: None,
-            limit_total_sessions: false,
-            ip_limit: None,
-            kept_ip_limit: KeptIpLimit::NONE,
-            referrers: Vec::new(),
-            error_url: None,
-            kasm_url: None,
-            dynamic_kasm_url: false,
-            dynamic_kasm_url_hosts: Vec::new(),
-            dynamic_docker_network: false,
             allow_anonymous: true,
-            anonymous_group_id: None,
-            require_captcha: false,
-            allow_resume: false,
-            max_live_sessions: None,
-            counted_since: 0,
-            waiting_room: false,
-            open_hours: None,
-            allowed_addresses: Vec::new(),
-            banned_addresses: Vec::new(),
-            enforced_client_settings: None,
-            kept_client_settings: None,
-            background_url: None,
-            disable_control_panel: false,
-            disable_tips: false,
-            enable_sharing: false,
-            allow_anonymous_viewers: false,
-            disable_fixed_resolution: false,
             audio_default_on: on(),
-            ime_mode_default_on: false,
+            ..Self::default()
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Group {
 }
 
 /// What an administrator sets on a group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSettings {
     /// Users whose login names a group of this name are in it.
     pub name: String,

@@ -31,7 +31,7 @@ pub struct Image {
 }
 
 /// What an administrator sets on an image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSettings {
     /// Shown to administrators, and to the session.
     pub name: String,
@@ -109,6 +109,13 @@ pub enum ImageSource {
     TaskDefinition(String),
     /// A container image, for which we register a task definition.
     Container(ContainerSource),
+}
+
+impl Default for ImageSource {
+    /// No source yet.
+    fn default() -> Self {
+        Self::TaskDefinition(String::new())
+    }
 }
 
 /// A container to register a task definition for.

@@ -55,7 +55,7 @@ pub struct Network {
 }
 
 /// What an administrator sets on a network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkSettings {
     /// For administrators only.
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct NetworkSettings {
 }
 
 /// Where a task is placed (ECS: awsvpcConfiguration).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// Ids of subnets, 1 to 16.
     pub subnets: Vec<String>,

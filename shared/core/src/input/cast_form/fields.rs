@@ -1,0 +1,509 @@
+//! Owns the fields of a cast: what the link is, who may come in, how many, what they get, where
+//! they land, how it looks. Must not know what holds between fields (see `rules`).
+
+use std::sync::LazyLock;
+
+use super::{MAX_REFERRERS, MAX_SESSIONS, read_key};
+use crate::address_rules::AddressRule;
+use crate::cast::{Cast, CastSettings, CountBy, KeptIpLimit};
+use crate::field::{self, FieldTable};
+use crate::form::{line, shaped, spelled, text, whole};
+use crate::permission::ClientSettings;
+use crate::referrer::ReferrerRule;
+use crate::resource::{OptionSource, Widget};
+use crate::shape;
+use crate::system_form::MAX_ADDRESSES;
+use crate::url_rules::{self, OwnUrls};
+use crate::{client_form, group_form, image_form, open_hours_form};
+
+/// A cast as its document has it: each switch beside what it switches, also while it is off.
+#[derive(Debug, Default)]
+pub(super) struct CastFields {
+    /// What the other members say is not set here until the rules have judged it.
+    pub(super) settings: CastSettings,
+    pub(super) sessions_remaining: Option<u64>,
+    pub(super) limit_requests_per_ip: bool,
+    pub(super) ip_limit: KeptIpLimit,
+    pub(super) enforce_client_settings: bool,
+    pub(super) client_settings: ClientSettings,
+}
+
+impl From<&Cast> for CastFields {
+    fn from(cast: &Cast) -> Self {
+        let settings = cast.settings.clone();
+        let enforced = settings.enforced_client_settings.clone();
+        Self {
+            sessions_remaining: cast.sessions_remaining(),
+            limit_requests_per_ip: settings.ip_limit.is_some(),
+            ip_limit: KeptIpLimit::of(&settings),
+            enforce_client_settings: enforced.is_some(),
+            client_settings: enforced
+                .or_else(|| settings.kept_client_settings.clone())
+                .unwrap_or_default(),
+            settings,
+        }
+    }
+}
+
+type Field = field::Field<CastFields>;
+type Section = field::Section<CastFields>;
+
+/// The fields of a cast, in the order of the console's form.
+pub(super) static FIELDS: LazyLock<FieldTable<CastFields>> = LazyLock::new(|| {
+    let sections = vec![
+        link(),
+        access(),
+        limits(),
+        resources(),
+        destination(),
+        appearance(),
+    ];
+    FieldTable::new("cast", sections)
+});
+
+fn link() -> Section {
+    Section {
+        id: "link",
+        title: "The link",
+        intro: "Name, address and image.",
+        fields: vec![
+            Field::required("name", line(1..=100), |cast| &mut cast.settings.name)
+                .label("Name")
+                .help("Only administrators see it.")
+                .example("Trial desktop")
+                .doc("What administrators call the link."),
+            Field::required("key", spelled(read_key), |cast| &mut cast.settings.key)
+                .label("URL Key")
+                .help(
+                    "The end of the link: /cast/ and this. 6 to 64 letters, digits, hyphens and \
+                     underscores. Leave it empty to generate a key that nobody can guess.",
+                )
+                .generated()
+                .example("generated automatically")
+                .doc(
+                    "The public part of the link. Drawn, so that nobody can guess it, when it is \
+                     left out.",
+                ),
+            Field::required("image_id", spelled(image_form::read_id), |cast| {
+                &mut cast.settings.image_id
+            })
+            .label("Image")
+            .help("What each session runs. Visitors see its name.")
+            .widget(Widget::Select(OptionSource::Image))
+            .doc("What a session runs."),
+            Field::flag("enabled", true, |cast| &mut cast.settings.enabled)
+                .label("Enabled")
+                .help(
+                    "When disabled, the link looks as if it did not exist. Running sessions \
+                     continue.",
+                )
+                .doc(
+                    "A disabled link looks as if it did not exist, except to users who resume \
+                     their own session.",
+                ),
+            Field::defaulted("description", String::new(), text(0..=2000), |cast| {
+                &mut cast.settings.description
+            })
+            .label("Description")
+            .help("Notes for administrators.")
+            .widget(Widget::Text)
+            .doc("For administrators only."),
+        ],
+    }
+}
+
+fn access() -> Section {
+    Section {
+        id: "who",
+        title: "Access",
+        intro: "Anyone with the link has access unless you restrict it here.",
+        fields: vec![
+            Field::flag("allow_anonymous", false, |cast| {
+                &mut cast.settings.allow_anonymous
+            })
+            .label("Allow Anonymous")
+            .help(
+                "Visitors need no account; each request gets an anonymous user that is \
+                 forgotten later. When off, visitors must sign in.",
+            )
+            .doc("Whether visitors need no login."),
+            Field::flag("require_captcha", false, |cast| {
+                &mut cast.settings.require_captcha
+            })
+            .label("Require reCAPTCHA")
+            .help("Anonymous visitors must pass a CAPTCHA. Choose the provider in Settings.")
+            .under("allow_anonymous")
+            .doc("Whether anonymous visitors must show that they are a person."),
+            Field::nullable(
+                "anonymous_user_group_id",
+                spelled(group_form::read_id),
+                |cast| &mut cast.settings.anonymous_group_id,
+            )
+            .label("Anonymous User Group")
+            .help(
+                "Anonymous users belong to All Users and to this group; its permissions and \
+                 limits apply to them.",
+            )
+            .widget(Widget::Select(OptionSource::Group))
+            .under("allow_anonymous")
+            .doc("The group that anonymous visitors are in besides All Users."),
+            Field::list(
+                "restrict_to_referrers",
+                MAX_REFERRERS,
+                ReferrerRule::parse,
+                |cast| &mut cast.settings.referrers,
+            )
+            .label("Restrict to Referrers")
+            .help(
+                "Only visitors who click the link on one of these sites get in, and only \
+                 these sites may embed it. One domain per line: acme.com includes its \
+                 subdomains, =acme.com means only that host, *.acme.com only its subdomains. \
+                 Empty: every site.",
+            )
+            .example("acme.com\n=shop.example.com")
+            .doc(
+                "The sites whose visitors are accepted; empty accepts everybody. `acme.com` \
+                 is it and its subdomains, `=acme.com` only it, `*.acme.com` only its \
+                 subdomains.",
+            ),
+            Field::list(
+                "allowed_addresses",
+                MAX_ADDRESSES,
+                AddressRule::parse,
+                |cast| &mut cast.settings.allowed_addresses,
+            )
+            .label("Allowed Addresses")
+            .help(
+                "Only visitors from these addresses or blocks get in. One per line; text \
+                 after it is a note. Empty: every address.",
+            )
+            .example("192.0.2.0/24 Office")
+            .doc("The only addresses that may come; empty is all."),
+            Field::list(
+                "banned_addresses",
+                MAX_ADDRESSES,
+                AddressRule::parse,
+                |cast| &mut cast.settings.banned_addresses,
+            )
+            .label("Banned Addresses")
+            .help(
+                "Visitors from these addresses are refused and see the text after the \
+                 address.",
+            )
+            .example("198.51.100.7 Bot")
+            .doc("Addresses that may not come."),
+            Field::time("valid_until", |cast| &mut cast.settings.valid_until)
+                .label("Valid Until")
+                .help("The link expires at this time (UTC). Empty: never.")
+                .doc(
+                    "From this time on the link gives no new sessions; null is for ever. Without \
+                     an offset the time is in UTC.",
+                ),
+            open_hours_form::field("open_hours", |cast: &mut CastFields| {
+                &mut cast.settings.open_hours
+            })
+            .label("Open Hours")
+            .help(
+                "When in the week the link is open. An end before the start continues into \
+                 the next day. Empty: always.",
+            )
+            .doc("When in the week the link gives sessions; null is always."),
+        ],
+    }
+}
+
+fn limits() -> Section {
+    Section {
+        id: "many",
+        title: "Limits",
+        intro: "Limits are exact, no matter how many people click at the same time. A session \
+                that fails to start is refunded.",
+        fields: vec![
+            Field::flag("limit_total_sessions", false, |cast| {
+                &mut cast.settings.limit_total_sessions
+            })
+            .label("Limit Total Session")
+            .help("The link serves a fixed number of sessions.")
+            .doc("Whether the link gives a limited number of sessions."),
+            Field::nullable("sessions_remaining", whole(0..=MAX_SESSIONS), |cast| {
+                &mut cast.sessions_remaining
+            })
+            .label("Sessions Remaining")
+            .help(
+                "How many sessions are left. At zero, visitors read that all are taken. A \
+                 new number holds within 5 seconds.",
+            )
+            .unit("sessions")
+            .under("limit_total_sessions")
+            .doc(
+                "How many sessions the link still gives; required while \
+                 `limit_total_sessions` is on, and kept while it is off. While it is on, \
+                 another number is set only with If-Match, over the number that was read: \
+                 every claim moves it. A new number holds within 5 seconds. See \
+                 `sessions_remaining_add`.",
+            ),
+            Field::flag("limit_requests_per_ip", false, |cast| {
+                &mut cast.limit_requests_per_ip
+            })
+            .label("Limit Requests Per IP")
+            .help("Limits how many sessions one network address gets in a given period.")
+            .doc("Whether one address gets a limited number of sessions in a given time."),
+            Field::nullable("sessions_allowed", whole(1..=1000), |cast| {
+                &mut cast.ip_limit.sessions
+            })
+            .label("Sessions Allowed")
+            .help("The number of sessions \u{2026}")
+            .unit("sessions")
+            .under("limit_requests_per_ip")
+            .doc("How many; required while `limit_requests_per_ip` is on."),
+            Field::nullable("within_seconds", whole(1..=2_592_000), |cast| {
+                &mut cast.ip_limit.within_seconds
+            })
+            .label("Within Seconds")
+            .help("\u{2026} within any period of this length.")
+            .unit("seconds")
+            .under("limit_requests_per_ip")
+            .doc("In which time; required while `limit_requests_per_ip` is on."),
+            Field::defaulted(
+                "limit_requests_by",
+                CountBy::Address,
+                spelled(CountBy::parse),
+                |cast| &mut cast.ip_limit.by,
+            )
+            .label("Count by")
+            .help(
+                "Whether everyone behind one address shares the limit, or each browser has \
+                 its own.",
+            )
+            .widget(Widget::Choice(&[
+                ("address", "Address"),
+                ("browser", "Address and browser"),
+            ]))
+            .under("limit_requests_per_ip")
+            .doc("What is counted: addresses, or browsers at an address."),
+            Field::list(
+                "limit_exempt_addresses",
+                MAX_ADDRESSES,
+                AddressRule::parse,
+                |cast| &mut cast.ip_limit.exempt,
+            )
+            .label("Exempt Addresses")
+            .help("Addresses or blocks to which this limit does not apply.")
+            .example("192.0.2.0/24 Classroom")
+            .under("limit_requests_per_ip")
+            .doc("Addresses and blocks that are not counted, each with a label if wanted."),
+            Field::nullable("max_live_sessions", whole(0..=MAX_SESSIONS), |cast| {
+                &mut cast.settings.max_live_sessions
+            })
+            .label("Sessions at once")
+            .help("How many sessions of this link may run at the same time. Empty: no limit.")
+            .unit("sessions")
+            .doc("How many sessions of this link may live at once; null is no limit."),
+            Field::flag("waiting_room", false, |cast| {
+                &mut cast.settings.waiting_room
+            })
+            .label("Waiting Room")
+            .help(
+                "When the link is full, visitors wait in a queue, first come, first served, \
+                 and get in automatically. Up to 200 can wait.",
+            )
+            .doc(
+                "Whether visitors who find every place taken wait in line instead of being \
+                 refused.",
+            ),
+            Field::flag("allow_resume", false, |cast| {
+                &mut cast.settings.allow_resume
+            })
+            .label("Allow Resume")
+            .help(
+                "Signed-in visitors return to their running session of this link, even when \
+                 the link is sold out, closed or disabled. Resuming does not count as a \
+                 session.",
+            )
+            .doc(
+                "Whether users who have logged in get back into their own running session, \
+                 whatever limits and hours say.",
+            ),
+        ],
+    }
+}
+
+fn resources() -> Section {
+    Section {
+        id: "what",
+        title: "Resources",
+        intro: "Permissions inside a session. By default, groups decide.",
+        fields: vec![
+            Field::flag("allow_dynamic_docker_network", false, |cast| {
+                &mut cast.settings.dynamic_docker_network
+            })
+            .label("Allow Dynamic Docker Network URL Parameter")
+            .help(
+                "Visitors may choose a network with ?docker_network=. The image must have \
+                 Allow Network Selection enabled.",
+            )
+            .doc("Whether the link's address may name the network that a session runs in."),
+            Field::flag("enforce_client_settings", false, |cast| {
+                &mut cast.enforce_client_settings
+            })
+            .label("Enforce client settings")
+            .help("These settings override every group.")
+            .doc("Whether `client_settings` win over those of groups."),
+            Field::object("client_settings", client_form::fields(), |cast| {
+                &mut cast.client_settings
+            })
+            .under("enforce_client_settings")
+            .doc("What a session is allowed; a change replaces the whole object."),
+        ],
+    }
+}
+
+fn destination() -> Section {
+    // Whether it leads back to this deployment is for the rules, which know where that is.
+    let error_url = |text: &str| url_rules::error_url(text, &OwnUrls::default());
+    Section {
+        id: "where",
+        title: "Destination",
+        intro: "What the session opens, and where refused visitors are sent.",
+        fields: vec![
+            Field::nullable(
+                "kasm_url",
+                shaped(|| &shape::SESSION_URL, url_rules::session_url),
+                |cast| &mut cast.settings.kasm_url,
+            )
+            .label("Kasm URL")
+            .help("Passed to the session as KASM_URL; browser images open it first.")
+            .example("https://example.com/welcome")
+            .doc(
+                "The address that a session opens; at most 2,048 characters once it is \
+                 written out.",
+            ),
+            Field::flag("allow_dynamic_kasm_url", false, |cast| {
+                &mut cast.settings.dynamic_kasm_url
+            })
+            .label("Allow Dynamic Kasm URL Parameter")
+            .help(
+                "Visitors may pass an address with ?kasm_url=. They see it and confirm \
+                 before it is opened.",
+            )
+            .doc("Whether the link's address may name what a session opens."),
+            Field::list(
+                "dynamic_kasm_url_hosts",
+                MAX_REFERRERS,
+                ReferrerRule::parse,
+                |cast| &mut cast.settings.dynamic_kasm_url_hosts,
+            )
+            .label("Allowed hosts")
+            .help("Addresses on other hosts are refused. Empty: every public host.")
+            .example("example.com")
+            .under("allow_dynamic_kasm_url")
+            .doc("The hosts that it may name; empty is every public one."),
+            Field::nullable(
+                "error_url",
+                shaped(|| &shape::SECURE_URL, error_url),
+                |cast| &mut cast.settings.error_url,
+            )
+            .label("Error URL")
+            .help(
+                "Refused visitors are sent here with the reason code, a reference and when \
+                 to try again. Empty: the built-in error page.",
+            )
+            .example("https://example.com/sorry")
+            .doc(
+                "Where people are sent when a claim is refused; at most 2,048 characters \
+                 once it is written out, and not a link of this host.",
+            ),
+        ],
+    }
+}
+
+fn appearance() -> Section {
+    Section {
+        id: "look",
+        title: "Appearance",
+        intro: "What visitors see around the session.",
+        fields: vec![
+            Field::nullable("title", line(1..=100), |cast| &mut cast.settings.title)
+                .label("Title")
+                .help(
+                    "Shown on the link\u{2019}s page and in link previews. Empty: a default text.",
+                )
+                .example("Try our editor")
+                .doc(
+                    "What visitors read, on the link's page and in chats; null is the \
+                     deployment's own words.",
+                ),
+            Field::nullable("summary", line(1..=300), |cast| &mut cast.settings.summary)
+                .label("Summary")
+                .help("One or two sentences below the title.")
+                .example("A session of your own, for an hour.")
+                .doc("What visitors read below the title; null is the deployment's own words."),
+            Field::nullable(
+                "background_url",
+                shaped(|| &shape::PICTURE_URL, url_rules::picture_url),
+                |cast| &mut cast.settings.background_url,
+            )
+            .label("Background picture")
+            .help("Shown behind the landing page.")
+            .example("https://example.com/paper.jpg")
+            .doc("A picture behind the landing page."),
+            Field::flag("disable_control_panel", false, |cast| {
+                &mut cast.settings.disable_control_panel
+            })
+            .label("Disable Control Panel")
+            .help("Hides the control panel in the session.")
+            .doc("Whether a session has no control panel."),
+            Field::flag("disable_tips", false, |cast| {
+                &mut cast.settings.disable_tips
+            })
+            .label("Disable Tips")
+            .help("Hides the tips shown on entry.")
+            .doc("Whether there are no tips on entry."),
+            Field::flag("enable_sharing", false, |cast| {
+                &mut cast.settings.enable_sharing
+            })
+            .label("Enable Sharing")
+            .help("Sessions are shared from the start: anyone with the share link can watch.")
+            .doc(
+                "Whether every session has a link for those who only watch. The image must \
+                 be one that can be only watched.",
+            ),
+            Field::flag("allow_anonymous_viewers", false, |cast| {
+                &mut cast.settings.allow_anonymous_viewers
+            })
+            .label("Allow Anonymous Viewers")
+            .help("Anyone with a share link can watch without signing in.")
+            .doc("Whether those who watch need no login."),
+            Field::flag("disable_shared_fixed_resolution", false, |cast| {
+                &mut cast.settings.disable_fixed_resolution
+            })
+            .label("Disable Shared Fixed Resolution")
+            .help(
+                "While shared, the picture follows the size of the owner\u{2019}s window \
+                 instead of a fixed size.",
+            )
+            .doc("Whether the screen keeps its own size while others watch."),
+            Field::flag("kasm_audio_default_on", true, |cast| {
+                &mut cast.settings.audio_default_on
+            })
+            .label("Sound on at Start")
+            .help("Where sound is allowed. Visitors can change it in the session.")
+            .doc(
+                "Whether sound is on when a session starts, where the permission audio \
+                 allows it.",
+            ),
+            Field::flag("kasm_ime_mode_default_on", false, |cast| {
+                &mut cast.settings.ime_mode_default_on
+            })
+            .label("Input Method on at Start")
+            .help(
+                "For visitors who type with the input method of their own machine, such as \
+                 Chinese or Japanese.",
+            )
+            .doc(
+                "Whether the streamed screen starts with the input method of the visitor's \
+                 own machine switched on.",
+            ),
+        ],
+    }
+}
