@@ -5,7 +5,7 @@
 //! A page is a function from a [`page_context::PageContext`] and documents as the API shows them to a [`layout::Screen`]; [`layout::answer`] sends it.
 //! - around each page: `page_context`, `layout`
 //! - parts of pages: `table`, `chart`, `qr`, `time_format`, `preview`, `cast_labels`
-//! - forms: `field` (what they are made of), `resources` (every field there is), `form` (document to form), `form_parser` (form to document), `hours`
+//! - forms: `resources` (the fields, from core's tables), `form` (document to form), `form_parser` (form to document), `hours`
 //! - what stands behind them: `routes`, which asks the service
 //! - pages: `sign_in`, `dashboard`, `casts`, `cast`, `claims`, `sessions`, `pool`, `trial`, `edit`, `records`, `audit`, `confirm`, `error_page`
 
@@ -19,7 +19,6 @@ pub mod confirm;
 pub mod dashboard;
 pub mod edit;
 mod error_page;
-pub mod field;
 pub mod form;
 pub mod form_parser;
 pub mod history;

@@ -1,6 +1,7 @@
 //! Owns the page of one cast: its link in every form, where it stands, and what has become of it. Must not know how anything is counted.
 
 use askama::Template;
+use casting_core::cast_form;
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
@@ -125,7 +126,7 @@ fn plain(name: &str) -> String {
 
 /// What is worth a second look, with the labels that people know.
 pub fn warnings(cast: &Value) -> Vec<String> {
-    let resource = &super::resources::cast::CAST;
+    let resource = cast_form::resource();
     let of = |warning: &Value| {
         let (pointer, detail) = (text(warning, "pointer"), text(warning, "detail"));
         let label = resource

@@ -1,10 +1,10 @@
 //! Owns how a cast's settings are told in a few plain sentences, and in one word where it stands. Must not know how they are filled in.
 
 use casting_core::open_hours::OpenHours;
+use casting_core::resource::OptionSource;
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
-use super::field::OptionSource;
 use super::form::Choices;
 use super::hours;
 use super::page_context::Severity;

@@ -1,10 +1,10 @@
 //! Owns the list of casts. Must not know how casts are found or counted.
 
 use askama::Template;
+use casting_core::resource::OptionSource;
 use serde_json::Value;
 
 use super::cast_labels::{on, state, text};
-use super::field::OptionSource;
 use super::form::Choices;
 use super::layout::{Place, Screen};
 use super::page_context::{PageContext, Severity};

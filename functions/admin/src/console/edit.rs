@@ -2,9 +2,9 @@
 //! filled in.
 
 use askama::Template;
+use casting_core::resource::{Resource, Widget};
 use serde_json::Value;
 
-use super::field::Resource;
 use super::form::{self, Choices, Form, FormMessages};
 use super::layout::{Place, Screen};
 use super::page_context::PageContext;
@@ -93,7 +93,7 @@ pub fn page(context: &PageContext, edit: &Edit<'_>) -> Screen {
     let zones = edit
         .resource
         .fields()
-        .any(|field| field.kind == super::field::Kind::OpenHours);
+        .any(|field| field.widget == Widget::OpenHours);
     let main = shown(&Main {
         form,
         aside: &edit.aside,

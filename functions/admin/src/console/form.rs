@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use askama::Template;
 use casting_core::form::FieldError;
+use casting_core::resource::{FormField, OptionSource, Resource, ResourceSection, Widget};
 use serde_json::{Map, Value};
 
-use super::field::{Field, Kind, OptionSource, Resource};
 use super::hours::{self, Plan};
 
 /// What there is to pick from: a value and how people read it.
@@ -85,7 +85,7 @@ pub struct FormError {
 #[derive(Debug)]
 pub struct Control {
     /// The field.
-    pub field: &'static Field,
+    pub field: &'static FormField,
     /// The element's id.
     pub id: String,
     /// Its value.
@@ -155,13 +155,13 @@ pub fn parts(
     choices: &Choices,
     is_new: bool,
 ) -> Vec<FormSection> {
-    let controls = |section: &'static super::field::Section| {
+    let controls = |section: &'static ResourceSection| {
         section
             .fields
             .iter()
             .map(|field| control(resource, field, document, messages, choices, is_new))
     };
-    let part = |section: &'static super::field::Section| FormSection {
+    let part = |section: &'static ResourceSection| FormSection {
         id: section.id,
         title: section.title,
         intro: section.intro,
@@ -174,12 +174,12 @@ pub fn parts(
 fn blocks(controls: Vec<Control>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for control in controls {
-        let is_permission = control.field.kind == Kind::Permission;
+        let is_permission = control.field.widget == Widget::Permission;
         let joins = |group: &Vec<Control>| {
             is_permission
                 && group
                     .first()
-                    .is_some_and(|first| first.field.kind == Kind::Permission)
+                    .is_some_and(|first| first.field.widget == Widget::Permission)
         };
         match blocks.last_mut() {
             Some(block) if control.field.under.is_some() => match block.under.last_mut() {
@@ -233,15 +233,15 @@ pub fn mistakes(resource: &Resource, messages: &FormMessages) -> Vec<FormError> 
 }
 
 /// What a remark says beside its field: `Line 2 must be …`.
-pub fn sentence(resource: &Resource, field: &Field, rest: &str, detail: &str) -> String {
+pub fn sentence(resource: &Resource, field: &FormField, rest: &str, detail: &str) -> String {
     let detail = resource.in_labels(detail);
     let within = rest.rsplit('/').next().unwrap_or_default();
     let subject = match (within.parse::<usize>(), within) {
         (_, "") => String::new(),
         (Ok(index), _)
             if matches!(
-                field.kind,
-                Kind::Lines { .. } | Kind::Words { .. } | Kind::SelectMany(_) | Kind::OpenHours
+                field.widget,
+                Widget::Lines | Widget::Words | Widget::SelectMany(_) | Widget::OpenHours
             ) =>
         {
             format!("line {} ", index + 1)
@@ -259,13 +259,13 @@ pub fn sentence(resource: &Resource, field: &Field, rest: &str, detail: &str) ->
 }
 
 /// The id of a field's control.
-pub fn id_of(field: &Field) -> String {
+pub fn id_of(field: &FormField) -> String {
     format!("f-{}", field.name.replace(['.', '_'], "-"))
 }
 
 fn control(
     resource: &Resource,
-    field: &'static Field,
+    field: &'static FormField,
     document: &Value,
     messages: &FormMessages,
     choices: &Choices,
@@ -296,34 +296,34 @@ fn control(
     }
 }
 
-fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> FieldValue {
+fn holds(field: &FormField, value: &Value, document: &Value, choices: &Choices) -> FieldValue {
     let area = |value: String, least: usize, code: bool| FieldValue::Area {
         rows: (value.lines().count() + 1).clamp(least, 14),
         value,
         code,
     };
-    match field.kind {
-        Kind::Line { .. } => FieldValue::Line {
+    match field.widget {
+        Widget::Line(_) => FieldValue::Line {
             kind: "text",
             value: typed(value),
         },
-        Kind::Text => area(typed(value), 2, false),
-        Kind::Flag => FieldValue::Flag(value.as_bool().unwrap_or_default()),
+        Widget::Text => area(typed(value), 2, false),
+        Widget::Flag => FieldValue::Flag(value.as_bool().unwrap_or_default()),
         // A field for numbers would not show what is none, and what was typed must not be lost.
-        Kind::Number { .. } => FieldValue::Line {
+        Widget::Number { .. } => FieldValue::Line {
             kind: if value.is_string() { "text" } else { "number" },
             value: typed(value),
         },
-        Kind::Time => time(value),
-        Kind::Lines { .. } => area(lines(value), 2, true),
-        Kind::Words { .. } => area(words(value), 3, true),
-        Kind::Choice(options) => {
+        Widget::Time => time(value),
+        Widget::Lines => area(lines(value), 2, true),
+        Widget::Words => area(words(value), 3, true),
+        Widget::Choice(options) => {
             let options = options
                 .iter()
                 .map(|(value, words)| ((*value).to_owned(), (*words).to_owned()));
             choose(options.collect(), &[typed(value)], false)
         }
-        Kind::Select(from) => {
+        Widget::Select(from) => {
             let mut options = vec![(
                 String::new(),
                 if field.required {
@@ -336,7 +336,7 @@ fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> F
             options.extend(choices.get(&from).cloned().unwrap_or_default());
             choose(options, &[typed(value)], false)
         }
-        Kind::SelectMany(from) => {
+        Widget::SelectMany(from) => {
             let picked: Vec<String> = value
                 .as_array()
                 .map(|items| items.iter().map(typed).collect())
@@ -347,7 +347,7 @@ fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> F
                 true,
             )
         }
-        Kind::Ticks(options) => {
+        Widget::Ticks(options) => {
             let ticked = |known: &str| {
                 value
                     .as_array()
@@ -360,15 +360,15 @@ fn holds(field: &Field, value: &Value, document: &Value, choices: &Choices) -> F
             };
             FieldValue::Ticks(options.iter().map(tick).collect())
         }
-        Kind::Permission => FieldValue::Permission(value.as_bool()),
-        Kind::Pairs { .. } => area(pairs(value), 3, true),
-        Kind::Json { .. } => area(json(value), 4, true),
-        Kind::Secret => FieldValue::Secret(
+        Widget::Permission => FieldValue::Permission(value.as_bool()),
+        Widget::Pairs => area(pairs(value), 3, true),
+        Widget::Json => area(json(value), 4, true),
+        Widget::Secret => FieldValue::Secret(
             document[format!("{}_is_set", field.name)]
                 .as_bool()
                 .unwrap_or_default(),
         ),
-        Kind::OpenHours => FieldValue::Plan(hours::plan(value)),
+        Widget::OpenHours => FieldValue::Plan(hours::plan(value)),
     }
 }
 
@@ -493,22 +493,10 @@ impl Control {
         ids.collect::<Vec<_>>().join(" ")
     }
 
-    /// An example of what can be typed.
-    pub fn example(&self) -> &'static str {
-        match self.field.kind {
-            Kind::Line { example, .. }
-            | Kind::Lines { example }
-            | Kind::Words { example }
-            | Kind::Pairs { example }
-            | Kind::Json { example } => example,
-            _ => "",
-        }
-    }
-
     /// The least, the most and the unit of a number.
     pub fn range(&self) -> Option<(u64, u64, &'static str)> {
-        match self.field.kind {
-            Kind::Number { min, max, unit } => Some((min, max, unit)),
+        match self.field.widget {
+            Widget::Number { min, max } => Some((min, max, self.field.unit)),
             _ => None,
         }
     }

@@ -1,9 +1,9 @@
 //! Owns how submitted form fields become a document of the API. Must not know which values are possible: what cannot be read is
 //! passed on as it was typed, so that one validator says what is wrong with it, and the form shows it again.
 
+use casting_core::resource::{Empty, FormField, Resource, Widget};
 use serde_json::{Map, Value, json};
 
-use super::field::{Empty, Field, Kind, Resource};
 use super::hours;
 
 /// The fields of a form, as they were sent.
@@ -43,7 +43,7 @@ pub fn document(resource: &Resource, form_data: &FormData) -> Value {
     let mut document = Map::new();
     for field in resource.fields() {
         if let Some(value) = read(field, form_data) {
-            place(&mut document, field.name, value);
+            place(&mut document, &field.name, value);
         }
     }
     Value::Object(document)
@@ -66,49 +66,49 @@ fn place(object: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-fn read(field: &Field, form_data: &FormData) -> Option<Value> {
-    let text = form_data.text(field.name);
+fn read(field: &FormField, form_data: &FormData) -> Option<Value> {
+    let text = form_data.text(&field.name);
     let line = text.trim();
-    let value = match field.kind {
-        Kind::Line { empty, .. } => match (line.is_empty(), empty) {
+    let value = match field.widget {
+        Widget::Line(empty) => match (line.is_empty(), empty) {
             (true, Empty::LeftOut) => return None,
             (true, Empty::Null) => Value::Null,
             _ => json!(line),
         },
-        Kind::Text => json!(line),
-        Kind::Flag => json!(form_data.first(field.name).is_some()),
-        Kind::Number { .. } => number(line, field.required),
-        Kind::Time => time(line),
-        Kind::Lines { .. } => json!(
+        Widget::Text => json!(line),
+        Widget::Flag => json!(form_data.first(&field.name).is_some()),
+        Widget::Number { .. } => number(line, field.required),
+        Widget::Time => time(line),
+        Widget::Lines => json!(
             line.lines()
                 .map(str::trim)
                 .filter(|line| !line.is_empty())
                 .collect::<Vec<_>>()
         ),
-        Kind::Words { .. } => words(&text),
-        Kind::Choice(_) | Kind::Select(_) => {
+        Widget::Words => words(&text),
+        Widget::Choice(_) | Widget::Select(_) => {
             if line.is_empty() && !field.required {
                 Value::Null
             } else {
                 json!(line)
             }
         }
-        Kind::SelectMany(_) | Kind::Ticks(_) => json!(
+        Widget::SelectMany(_) | Widget::Ticks(_) => json!(
             form_data
-                .all(field.name)
+                .all(&field.name)
                 .filter(|value| !value.is_empty())
                 .collect::<Vec<_>>()
         ),
-        Kind::Permission => match line {
+        Widget::Permission => match line {
             "true" => json!(true),
             "false" => json!(false),
             "" => Value::Null,
             other => json!(other),
         },
-        Kind::Pairs { .. } => pairs(&text),
-        Kind::Json { .. } if line.is_empty() => json!({}),
-        Kind::Json { .. } => serde_json::from_str(line).unwrap_or_else(|_| json!(line)),
-        Kind::Secret => match (
+        Widget::Pairs => pairs(&text),
+        Widget::Json if line.is_empty() => json!({}),
+        Widget::Json => serde_json::from_str(line).unwrap_or_else(|_| json!(line)),
+        Widget::Secret => match (
             line.is_empty(),
             form_data.first(&format!("{}.clear", field.name)),
         ) {
@@ -116,7 +116,7 @@ fn read(field: &Field, form_data: &FormData) -> Option<Value> {
             (true, None) => return None,
             (false, None) => json!(line),
         },
-        Kind::OpenHours => hours::read(field.name, form_data),
+        Widget::OpenHours => hours::read(&field.name, form_data),
     };
     Some(value)
 }
@@ -176,13 +176,13 @@ fn pairs(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::resources::{cast::CAST, image::IMAGE, settings::SETTINGS};
+    use casting_core::{cast_form, image_form, system_form};
 
     fn answer(resource: &Resource, name: &str, typed: &str) -> Value {
         let pointer = resource
             .fields()
             .find(|field| field.name == name)
-            .map(Field::pointer)
+            .map(FormField::pointer)
             .unwrap_or_default();
         let form_data = FormData::new(vec![(name.to_owned(), typed.to_owned())]);
         document(resource, &form_data)
@@ -193,74 +193,77 @@ mod tests {
 
     #[test]
     fn each_field_kind_is_parsed() {
+        let cast = cast_form::resource();
+        let image = image_form::resource();
+        let settings = system_form::resource();
         for (resource, name, typed, expected) in [
-            (&CAST, "name", " Desk ", json!("Desk")),
-            (&CAST, "name", "", json!("")),
-            (&CAST, "key", "", json!("left out")),
-            (&CAST, "kasm_url", " ", json!(null)),
-            (&CAST, "enabled", "on", json!(true)),
-            (&CAST, "sessions_remaining", "10", json!(10)),
-            (&CAST, "sessions_remaining", "", json!(null)),
-            (&CAST, "sessions_remaining", "ten", json!("ten")),
+            (cast, "name", " Desk ", json!("Desk")),
+            (cast, "name", "", json!("")),
+            (cast, "key", "", json!("left out")),
+            (cast, "kasm_url", " ", json!(null)),
+            (cast, "enabled", "on", json!(true)),
+            (cast, "sessions_remaining", "10", json!(10)),
+            (cast, "sessions_remaining", "", json!(null)),
+            (cast, "sessions_remaining", "ten", json!("ten")),
             (
-                &CAST,
+                cast,
                 "valid_until",
                 "2026-12-31T18:00",
                 json!("2026-12-31T18:00:00Z"),
             ),
             (
-                &CAST,
+                cast,
                 "valid_until",
                 "2026-12-31T18:00:05",
                 json!("2026-12-31T18:00:05Z"),
             ),
             (
-                &CAST,
+                cast,
                 "valid_until",
                 "2026-12-31T18:00:00+01:00",
                 json!("2026-12-31T18:00:00+01:00"),
             ),
-            (&CAST, "valid_until", "soon", json!("soon")),
+            (cast, "valid_until", "soon", json!("soon")),
             (
-                &CAST,
+                cast,
                 "restrict_to_referrers",
                 " acme.com\r\n\r\n=b.com ",
                 json!(["acme.com", "=b.com"]),
             ),
             (
-                &CAST,
+                cast,
                 "client_settings.permissions.webcam",
                 "false",
                 json!(false),
             ),
-            (&CAST, "client_settings.permissions.webcam", "", json!(null)),
+            (cast, "client_settings.permissions.webcam", "", json!(null)),
             (
-                &IMAGE,
+                image,
                 "command",
                 "/bin/sh\r\n-c\r\n ls  -l",
                 json!(["/bin/sh", "-c", " ls  -l"]),
             ),
-            (&IMAGE, "command", "[\"a\\nb\", \"\"]", json!(["a\nb", ""])),
-            (&IMAGE, "command", "[", json!(["["])),
+            (image, "command", "[\"a\\nb\", \"\"]", json!(["a\nb", ""])),
+            (image, "command", "[", json!(["["])),
             (
-                &IMAGE,
+                image,
                 "environment",
                 "A=b=c\r\nB=",
                 json!({"A": "b=c", "B": ""}),
             ),
-            (&IMAGE, "environment", "A", json!({"A": null})),
+            (image, "environment", "A", json!({"A": null})),
             (
-                &IMAGE,
+                image,
                 "environment",
                 "{\"A\": \"x\\ny\"}",
                 json!({"A": "x\ny"}),
             ),
-            (&IMAGE, "exec_config", "", json!({})),
-            (&IMAGE, "exec_config", "{\"go\": null}", json!({"go": null})),
-            (&IMAGE, "exec_config", "{go", json!("{go")),
-            (&IMAGE, "start_timeout_seconds", "", json!("")),
-            (&SETTINGS, "captcha_secret_key", "", json!("left out")),
-            (&SETTINGS, "captcha_secret_key", "hush", json!("hush")),
+            (image, "exec_config", "", json!({})),
+            (image, "exec_config", "{\"go\": null}", json!({"go": null})),
+            (image, "exec_config", "{go", json!("{go")),
+            (image, "start_timeout_seconds", "", json!("")),
+            (settings, "captcha_secret_key", "", json!("left out")),
+            (settings, "captcha_secret_key", "hush", json!("hush")),
         ] {
             assert_eq!(
                 answer(resource, name, typed),
@@ -274,7 +277,7 @@ mod tests {
     fn checkbox_removes_a_secret() {
         let form_data = FormData::new(vec![("captcha_secret_key.clear".into(), "on".into())]);
         assert_eq!(
-            document(&SETTINGS, &form_data)["captcha_secret_key"],
+            document(system_form::resource(), &form_data)["captcha_secret_key"],
             Value::Null
         );
     }
@@ -282,7 +285,7 @@ mod tests {
     #[test]
     fn unticked_checkbox_means_false() {
         assert_eq!(
-            document(&CAST, &FormData::default())["enabled"],
+            document(cast_form::resource(), &FormData::default())["enabled"],
             json!(false)
         );
     }

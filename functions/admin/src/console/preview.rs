@@ -2,10 +2,10 @@
 //! nothing from elsewhere.
 
 use askama::Template;
+use casting_core::resource::OptionSource;
 use serde_json::Value;
 
 use super::cast_labels::{name_of, on, sentences, text};
-use super::field::OptionSource;
 use super::form::Choices;
 
 /// A link before anybody opens it.

@@ -1,32 +1,29 @@
-//! Owns the one list of what can be filled in on the console. Must not know how a form is drawn or read; `cast_form` and its neighbours in core say
-//! what each field may hold.
+//! Owns the list of what can be filled in on the console. The fields of each stand in core, in the
+//! tables of `cast_form` and its neighbours. Must not know how a form is drawn or read.
 
-pub mod api_key;
-pub mod cast;
-pub mod client;
-pub mod group;
-pub mod image;
-pub mod network;
-pub mod settings;
-pub mod staging;
+use casting_core::resource::Resource;
+use casting_core::{
+    api_key_form, cast_form, group_form, image_form, network_form, staging_form, system_form,
+};
 
-use super::field::Resource;
+/// The form of every kind of record.
+pub fn all() -> [&'static Resource; 7] {
+    [
+        cast_form::resource(),
+        image_form::resource(),
+        group_form::resource(),
+        network_form::resource(),
+        system_form::resource(),
+        staging_form::resource(),
+        api_key_form::resource(),
+    ]
+}
 
-/// Every noun.
-pub static ALL: [&Resource; 7] = [
-    &cast::CAST,
-    &image::IMAGE,
-    &group::GROUP,
-    &network::NETWORK,
-    &settings::SETTINGS,
-    &staging::STAGING,
-    &api_key::API_KEY,
-];
-
-/// How people read the name of a field, of whatever noun; the name itself when there is none.
+/// How people read the name of a field, of whatever record; the name itself when there is none.
 pub fn label_of(name: &str) -> &str {
-    ALL.iter()
-        .flat_map(|resource| resource.fields())
+    all()
+        .into_iter()
+        .flat_map(Resource::fields)
         .find(|field| field.name == name)
         .map_or(name, |field| field.label)
 }
@@ -54,11 +51,9 @@ mod tests {
     use casting_core::url_rules::OwnUrls;
     use serde_json::{Value, json};
 
-    use super::{api_key::API_KEY, staging::STAGING};
-    use super::{cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS};
-    use crate::console::field::{Kind, Resource};
     use crate::console::form::{self, Choices, FormMessages};
     use crate::console::form_parser::{self, FormData};
+    use casting_core::resource::{Resource, Widget};
 
     const OURS: &str = "https://cast.example.com";
 
@@ -143,11 +138,11 @@ mod tests {
         let hours = json!({"time_zone": "Europe/Berlin", "spans": ["mon,tue,wed,thu,fri 09:00-17:00", "sat,sun 22:00-02:00"]});
         vec![
             (
-                &CAST,
+                cast_form::resource(),
                 cast(&json!({"name": "Desk", "image_id": image_id()})),
             ),
             (
-                &CAST,
+                cast_form::resource(),
                 cast(&json!({
                     "name": "Desk", "description": "Two\nlines", "key": "a-key-of-my-own", "image_id": image_id(), "enabled": false,
                     "valid_until": "2026-12-31T18:00:05.5Z", "limit_total_sessions": true, "sessions_remaining": 10,
@@ -164,59 +159,59 @@ mod tests {
                 })),
             ),
             (
-                &IMAGE,
+                image_form::resource(),
                 image(&json!({"name": "App", "task_definition": "app:1"})),
             ),
             (
-                &IMAGE,
+                image_form::resource(),
                 image(&json!({
                     "name": "App", "container_image": "example/app:1", "preset": "kasmweb", "ephemeral_storage": 30, "network": "lab",
                     "restrict_to_networks": ["lab", "lan"], "allow_network_selection": true, "description": "Why",
                     "environment": {"A": "b=c", "B": "two\nlines"}, "command": ["/bin/sh", "-c", "one\n two", ""],
                 })),
             ),
-            (&GROUP, group(&json!({"name": "Staff"}))),
+            (group_form::resource(), group(&json!({"name": "Staff"}))),
             (
-                &GROUP,
+                group_form::resource(),
                 group(
                     &json!({"name": "Staff", "description": "x", "priority": 7, "client_settings": client()}),
                 ),
             ),
             (
-                &NETWORK,
+                network_form::resource(),
                 network(
                     &json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]}),
                 ),
             ),
             (
-                &NETWORK,
+                network_form::resource(),
                 network(&json!({
                     "name": "lab", "description": "x", "subnets": ["subnet-1a", "subnet-2b"], "security_groups": ["sg-1a"],
                     "assign_public_ip": true,
                 })),
             ),
             (
-                &STAGING,
+                staging_form::resource(),
                 staging(&json!({"name": "Monday", "image_id": image_id()})),
             ),
             (
-                &STAGING,
+                staging_form::resource(),
                 staging(&json!({
                     "name": "Monday", "description": "x", "enabled": false, "image_id": image_id(), "network": "lab",
                     "group_id": Group::all_users_id(), "desired_sessions": 0, "expiration_hours": 2, "schedule": hours,
                     "daily_budget_cents": 500,
                 })),
             ),
-            (&API_KEY, api_key(&json!({"name": "CI"}))),
+            (api_key_form::resource(), api_key(&json!({"name": "CI"}))),
             (
-                &API_KEY,
+                api_key_form::resource(),
                 api_key(
                     &json!({"name": "CI", "scopes": ["casts", "keys"], "expires_at": "2026-12-31T18:00:00Z"}),
                 ),
             ),
-            (&SETTINGS, settings(&json!({}))),
+            (system_form::resource(), settings(&json!({}))),
             (
-                &SETTINGS,
+                system_form::resource(),
                 settings(&json!({
                     "captcha_kind": "recaptcha-v3", "captcha_site_key": "s", "captcha_secret_key": "hush", "max_sessions": 0,
                     "captcha_verify_url": "https://verify.example.com/", "captcha_min_score_percent": 70, "anonymous_user_hours": 8,
@@ -269,7 +264,7 @@ mod tests {
             names("", &settable(&document), &mut known);
             let asked = resource
                 .fields()
-                .filter(|field| field.kind != Kind::Secret)
+                .filter(|field| field.widget != Widget::Secret)
                 .map(|field| field.name.to_owned())
                 .collect();
             assert_eq!(known, asked, "{}", resource.name);
@@ -330,7 +325,10 @@ mod tests {
             "Restrict to Referrers",
         ] {
             assert_eq!(
-                CAST.fields().filter(|field| field.label == label).count(),
+                cast_form::resource()
+                    .fields()
+                    .filter(|field| field.label == label)
+                    .count(),
                 1,
                 "{label}"
             );
@@ -348,7 +346,7 @@ mod tests {
             .expect_err("is wrong")
             .0;
         let mistakes = form::mistakes(
-            &CAST,
+            cast_form::resource(),
             &FormMessages {
                 errors,
                 ..FormMessages::default()

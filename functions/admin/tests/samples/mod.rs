@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use casting_core::cast::{Cast, Counter};
 use casting_core::form::FieldError;
 use casting_core::group::Group;
+use casting_core::resource::{OptionSource, Resource};
 use casting_core::testing::{self, NOON, SeededEntropy};
 use casting_core::url_rules::OwnUrls;
-use casting_core::{cast_form, group_form, image_form, system_form};
+use casting_core::{
+    api_key_form, cast_form, group_form, image_form, network_form, staging_form, system_form,
+};
 use casting_fn_admin::console::audit::Entry;
 use casting_fn_admin::console::cast::{CastPage, figure};
 use casting_fn_admin::console::casts::{CastList, CastRow};
@@ -18,15 +21,10 @@ use casting_fn_admin::console::claims::{Claim, ClaimFilter, ClaimPage};
 use casting_fn_admin::console::confirm::Confirm;
 use casting_fn_admin::console::dashboard::Overview;
 use casting_fn_admin::console::edit::Edit;
-use casting_fn_admin::console::field::{OptionSource, Resource};
 use casting_fn_admin::console::form::{Choices, FormMessages};
 use casting_fn_admin::console::layout::{Place, Screen};
 use casting_fn_admin::console::page_context::{CurrentUser, Flash, PageContext, Severity};
 use casting_fn_admin::console::preview::Preview;
-use casting_fn_admin::console::resources::{
-    api_key::API_KEY, cast::CAST, group::GROUP, image::IMAGE, network::NETWORK, settings::SETTINGS,
-    staging::STAGING,
-};
 use casting_fn_admin::console::sign_in::SignIn;
 use casting_fn_admin::console::table::Badge;
 use casting_fn_admin::console::trial::TrialPage;
@@ -498,7 +496,8 @@ fn wrong_cast() -> (Value, FormMessages) {
         .into_iter()
         .flatten()
         .filter(|(name, _)| {
-            CAST.fields()
+            cast_form::resource()
+                .fields()
                 .any(|field| field.name.split('.').next() == Some(name.as_str()))
         })
         .map(|(name, value)| (name.clone(), value.clone()))
@@ -709,7 +708,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             auditor.clone(),
             form_page(
                 &auditor,
-                &SETTINGS,
+                system_form::resource(),
                 Place::Settings,
                 &settings,
                 FormMessages::default(),
@@ -747,7 +746,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                &CAST,
+                cast_form::resource(),
                 Place::Casts,
                 &full_cast(),
                 FormMessages::default(),
@@ -759,7 +758,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                &CAST,
+                cast_form::resource(),
                 Place::Casts,
                 &blank,
                 FormMessages::default(),
@@ -769,7 +768,14 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "cast-form-wrong",
             context.clone(),
-            form_page(&context, &CAST, Place::Casts, &wrong, messages, false),
+            form_page(
+                &context,
+                cast_form::resource(),
+                Place::Casts,
+                &wrong,
+                messages,
+                false,
+            ),
         ),
         (
             "cast-delete",
@@ -822,7 +828,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                &IMAGE,
+                image_form::resource(),
                 Place::Images,
                 &image_view(),
                 FormMessages::default(),
@@ -839,7 +845,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                &NETWORK,
+                network_form::resource(),
                 Place::Networks,
                 &network,
                 FormMessages::default(),
@@ -856,7 +862,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                &GROUP,
+                group_form::resource(),
                 Place::Groups,
                 &groups[0],
                 FormMessages::default(),
@@ -892,7 +898,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                &STAGING,
+                staging_form::resource(),
                 Place::Staging,
                 &json!({"enabled": true, "desired_sessions": 3, "expiration_hours": 24}),
                 FormMessages::default(),
@@ -902,7 +908,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         ("pool", context.clone(), {
             let document = json!({"name": "Workshop browsers", "enabled": true, "image_id": image_id(), "desired_sessions": 6, "expiration_hours": 24, "daily_budget_cents": 800});
             let form = form(
-                &STAGING,
+                staging_form::resource(),
                 Place::Staging,
                 &document,
                 FormMessages::default(),
@@ -922,7 +928,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                &API_KEY,
+                api_key_form::resource(),
                 Place::ApiKeys,
                 &json!({"scopes": ["read"]}),
                 FormMessages::default(),
@@ -934,7 +940,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                &SETTINGS,
+                system_form::resource(),
                 Place::Settings,
                 &settings,
                 FormMessages::default(),

@@ -22,7 +22,6 @@ use crate::console::edit::{self, Edit};
 use crate::console::form::{self, Choices, FormMessages};
 use crate::console::layout::{Place, Screen};
 use crate::console::preview::Preview;
-use crate::console::resources::cast::CAST;
 use crate::console::time_format::{grouped, length, wait};
 use crate::console::trial::{self, TrialPage};
 use crate::console::{form_parser, history, qr};
@@ -73,7 +72,7 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
     };
     let rows = views.into_iter().zip(counts).map(row).collect();
     let has_images = !choices
-        .get(&crate::console::field::OptionSource::Image)
+        .get(&casting_core::resource::OptionSource::Image)
         .is_none_or(Vec::is_empty);
     let next = request.next(page.next.as_ref(), &[("search", search), ("state", state)]);
     Ok(request.show(&casts::list(
@@ -181,16 +180,12 @@ pub(super) async fn qr_code(request: &ConsoleRequest<'_>) -> Result<Reply, Failu
 }
 
 /// What a new cast is before anything is typed.
-fn blank() -> Value {
-    json!({ "enabled": true, "limit_requests_by": "address", "kasm_audio_default_on": true })
-}
-
 pub(super) async fn ask(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
     let choices = request.choices().await?;
     Ok(request.show(&page(
         request,
         None,
-        &blank(),
+        &cast_form::defaults(),
         FormMessages::default(),
         &choices,
     )))
@@ -228,7 +223,7 @@ fn page(
     }
     let back = home.unwrap_or_else(|| "/admin/casts".to_owned());
     let edit = Edit {
-        resource: &CAST,
+        resource: cast_form::resource(),
         place: Place::Casts,
         scope: "casts",
         title: if stored.is_some() {
@@ -260,7 +255,7 @@ fn page(
 }
 
 pub(super) async fn make(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let typed = form_parser::document(&CAST, &request.form_data);
+    let typed = form_parser::document(cast_form::resource(), &request.form_data);
     match verbs::create(&request.service, &typed).await {
         Ok(Edited { cast, .. }) => {
             request
@@ -279,7 +274,7 @@ pub(super) async fn make(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
 }
 
 pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let mut typed = form_parser::document(&CAST, &request.form_data);
+    let mut typed = form_parser::document(cast_form::resource(), &request.form_data);
     let number = |name: &str| -> Option<u64> { request.form_data.first(name)?.parse().ok() };
     // Visitors count on while the form is open: the number that it was made with is no wish.
     let counted = number("counted");
@@ -305,9 +300,15 @@ pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
         Err(failure) => {
             let mut messages = messages(failure)?;
             let (stored, choices) = (find(request).await?, request.choices().await?);
-            let typed =
-                stale::merge_stale_form(request, &CAST, request.id, &stored, typed, &mut messages)
-                    .await?;
+            let typed = stale::merge_stale_form(
+                request,
+                cast_form::resource(),
+                request.id,
+                &stored,
+                typed,
+                &mut messages,
+            )
+            .await?;
             Ok(request.show(&page(
                 request,
                 Some(&stored),
@@ -321,7 +322,7 @@ pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
 
 /// What is typed so far: what is wrong with it, what is worth a look, and how it would look.
 pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let typed = form_parser::document(&CAST, &request.form_data);
+    let typed = form_parser::document(cast_form::resource(), &request.form_data);
     let stored = match request.form_data.first("id") {
         Some(id) => Some(verbs::find(&request.service, id).await?),
         None => None,
@@ -333,8 +334,10 @@ pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, Failure
         None => cast_form::create(&typed, &own, &*control_plane.entropy),
     };
     let at_field = |pointer: &str, detail: &str| {
-        let (field, rest) = CAST.field_at(pointer)?;
-        Some(json!({ "field": field.name, "text": form::sentence(&CAST, field, rest, detail) }))
+        let (field, rest) = cast_form::resource().field_at(pointer)?;
+        Some(
+            json!({ "field": field.name, "text": form::sentence(cast_form::resource(), field, rest, detail) }),
+        )
     };
     let (errors, warnings): (Vec<FieldError>, Vec<Warning>) = match draft {
         Ok(draft) => {

@@ -15,7 +15,6 @@ use crate::console::form::{Choices, FormMessages};
 use crate::console::form_parser;
 use crate::console::layout::{Place, Screen};
 use crate::console::records;
-use crate::console::resources::settings::SETTINGS;
 use crate::service::failure::Failure;
 use crate::service::{audits, settings as verbs, users};
 
@@ -105,7 +104,7 @@ pub(super) async fn settings(request: &ConsoleRequest<'_>) -> Result<Reply, Fail
 
 fn settings_page(request: &ConsoleRequest<'_>, document: &Value, messages: FormMessages) -> Screen {
     let edit = Edit {
-        resource: &SETTINGS,
+        resource: system_form::resource(),
         place: Place::Settings,
         scope: "settings",
         title: "Settings".into(),
@@ -128,7 +127,7 @@ fn settings_page(request: &ConsoleRequest<'_>, document: &Value, messages: FormM
 }
 
 pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let typed = form_parser::document(&SETTINGS, &request.form_data);
+    let typed = form_parser::document(system_form::resource(), &request.form_data);
     match verbs::change(&request.service, &typed, &request.precondition()).await {
         Ok(_) => {
             request
@@ -144,7 +143,7 @@ pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply,
             let stored = system_form::view(&verbs::read(&request.service).await?);
             let typed = stale::merge_stale_form(
                 request,
-                &SETTINGS,
+                system_form::resource(),
                 casting_core::system::SYSTEM_ID,
                 &stored,
                 typed,

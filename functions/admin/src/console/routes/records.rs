@@ -8,10 +8,10 @@ use casting_core::ids::{GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::image_form;
 use casting_core::network::Network;
-use casting_core::persistent_profile::ProfileSettings;
 use casting_core::ports::Page;
+use casting_core::resource::{OptionSource, Resource};
 use casting_core::staging::StagingConfig;
-use casting_core::{api_key_form, preset};
+use casting_core::{api_key_form, group_form, network_form, preset, staging_form};
 use casting_web::Reply;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -20,12 +20,8 @@ use super::{ConsoleRequest, FlashMessage, ROWS, messages, stale, trail, typed_ov
 use crate::console::cast_labels::{name_of, plural, text};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
-use crate::console::field::{OptionSource, Resource};
 use crate::console::form::FormMessages;
 use crate::console::layout::{Place, Screen};
-use crate::console::resources::{
-    api_key::API_KEY, group::GROUP, image::IMAGE, network::NETWORK, staging::STAGING,
-};
 use crate::console::table::ActionButton;
 use crate::console::{form_parser, pool, records, shown};
 use crate::service::failure::Failure;
@@ -45,13 +41,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const fn resource(self) -> &'static Resource {
+    fn resource(self) -> &'static Resource {
         match self {
-            Self::Image => &IMAGE,
-            Self::Network => &NETWORK,
-            Self::Group => &GROUP,
-            Self::Staging => &STAGING,
-            Self::ApiKey => &API_KEY,
+            Self::Image => image_form::resource(),
+            Self::Network => network_form::resource(),
+            Self::Group => group_form::resource(),
+            Self::Staging => staging_form::resource(),
+            Self::ApiKey => api_key_form::resource(),
         }
     }
 
@@ -88,18 +84,11 @@ impl Kind {
     /// What a new one is before anything is typed.
     fn blank(self) -> Value {
         match self {
-            Self::Image => {
-                let profile_max_mib = ProfileSettings::default().max_mib;
-                json!({
-                    "enabled": true, "container": "session", "start_timeout_seconds": 180, "session_time_limit_seconds": 14_400,
-                    "profile_max_mib": profile_max_mib,
-                })
-            }
-            Self::Network => json!({}),
-            Self::Group => json!({"priority": 100}),
-            Self::Staging => {
-                json!({"enabled": true, "desired_sessions": 1, "expiration_hours": 24})
-            }
+            Self::Image => image_form::defaults(),
+            Self::Network => network_form::defaults(),
+            Self::Group => group_form::defaults(),
+            Self::Staging => staging_form::defaults(),
+            // What one that names no scopes may do.
             Self::ApiKey => json!({"scopes": ["read"]}),
         }
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use casting_core::audit::{Action, Audit};
 use casting_core::form::FieldError;
+use casting_core::resource::Resource;
 use casting_core::time::Timestamp;
 use serde_json::{Map, Value};
 
 use super::ConsoleRequest;
 use crate::console::audit;
-use crate::console::field::Resource;
 use crate::console::form::FormMessages;
 use crate::console::resources::label_of;
 use crate::console::time_format::Moment;
