@@ -2,15 +2,15 @@
 //! Must not know which values are possible.
 
 use casting_core::actor::Actor;
-use casting_core::api_key::ApiKey;
+use casting_core::api_key::{ApiKey, ApiKeySettings};
 use casting_core::audit::{Difference, RecordKind};
 use casting_core::form::FieldErrors;
-use casting_core::group::Group;
+use casting_core::group::{Group, GroupSettings};
 use casting_core::ids::{ApiKeyId, GroupId, StagingId};
-use casting_core::network::{Network, NetworkName};
+use casting_core::network::{Network, NetworkName, NetworkSettings};
 use casting_core::ports::{Page, Saved};
 use casting_core::record::Record;
-use casting_core::staging::StagingConfig;
+use casting_core::staging::{StagingConfig, StagingSettings};
 use casting_core::time::Timestamp;
 use casting_core::{api_key_form, group_form, network_form, staging_form};
 use serde_json::Value;
@@ -21,7 +21,9 @@ use crate::service::version::Precondition;
 use crate::service::{AdminService, api_keys};
 
 /// A record that can be made, shown and changed.
-pub(crate) trait EditableRecord: Record + PartialEq {
+pub(crate) trait EditableRecord: Record + Clone + PartialEq {
+    /// What its document sets.
+    type Settings: PartialEq;
     /// What it is.
     const NOUN: RecordKind;
     /// Where its kind is under `/api/admin`, and what one is called.
@@ -32,8 +34,22 @@ pub(crate) trait EditableRecord: Record + PartialEq {
     fn create(input: &Value, id: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors>;
     /// What people call it.
     fn name(&self) -> &str;
-    /// Reads a change; the version goes up only if something changes.
-    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors>;
+    /// Reads a change of its settings.
+    fn read_change(&self, input: &Value) -> Result<Self::Settings, FieldErrors>;
+    /// What a change changes: its settings, its version, and when it was last changed.
+    fn changeable(&mut self) -> (&mut Self::Settings, &mut u64, &mut Timestamp);
+    /// The record with this change; the version goes up only if something changes.
+    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
+        let changed = self.read_change(input)?;
+        let mut after = self.clone();
+        let (settings, version, updated_at) = after.changeable();
+        if *settings != changed {
+            *settings = changed;
+            *version += 1;
+            *updated_at = now;
+        }
+        Ok(after)
+    }
     /// As the API shows it.
     fn view(&self) -> Value;
     /// Whether this actor may make it what it becomes, beyond the right to change things of its kind.
@@ -50,6 +66,7 @@ pub(crate) trait EditableRecord: Record + PartialEq {
 }
 
 impl EditableRecord for Group {
+    type Settings = GroupSettings;
     const NOUN: RecordKind = RecordKind::Group;
     const WORDS: (&'static str, &'static str) = ("groups", "group");
     fn is_id(text: &str) -> bool {
@@ -65,18 +82,11 @@ impl EditableRecord for Group {
             updated_at: now,
         })
     }
-    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
-        let settings = group_form::patch(self, input)?;
-        Ok(if settings == self.settings {
-            self.clone()
-        } else {
-            Self {
-                version: self.version + 1,
-                settings,
-                updated_at: now,
-                ..self.clone()
-            }
-        })
+    fn read_change(&self, input: &Value) -> Result<GroupSettings, FieldErrors> {
+        group_form::patch(self, input)
+    }
+    fn changeable(&mut self) -> (&mut GroupSettings, &mut u64, &mut Timestamp) {
+        (&mut self.settings, &mut self.version, &mut self.updated_at)
     }
     fn name(&self) -> &str {
         &self.settings.name
@@ -90,6 +100,7 @@ impl EditableRecord for Group {
 }
 
 impl EditableRecord for Network {
+    type Settings = NetworkSettings;
     const NOUN: RecordKind = RecordKind::Network;
     const WORDS: (&'static str, &'static str) = ("networks", "network");
     fn is_id(text: &str) -> bool {
@@ -105,18 +116,11 @@ impl EditableRecord for Network {
             updated_at: now,
         })
     }
-    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
-        let settings = network_form::patch(self, input)?;
-        Ok(if settings == self.settings {
-            self.clone()
-        } else {
-            Self {
-                version: self.version + 1,
-                settings,
-                updated_at: now,
-                ..self.clone()
-            }
-        })
+    fn read_change(&self, input: &Value) -> Result<NetworkSettings, FieldErrors> {
+        network_form::patch(self, input)
+    }
+    fn changeable(&mut self) -> (&mut NetworkSettings, &mut u64, &mut Timestamp) {
+        (&mut self.settings, &mut self.version, &mut self.updated_at)
     }
     fn name(&self) -> &str {
         self.id.as_str()
@@ -127,6 +131,7 @@ impl EditableRecord for Network {
 }
 
 impl EditableRecord for StagingConfig {
+    type Settings = StagingSettings;
     const NOUN: RecordKind = RecordKind::Staging;
     const WORDS: (&'static str, &'static str) = ("staging-configs", "staging config");
     fn is_id(text: &str) -> bool {
@@ -142,18 +147,11 @@ impl EditableRecord for StagingConfig {
             updated_at: now,
         })
     }
-    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
-        let settings = staging_form::patch(self, input)?;
-        Ok(if settings == self.settings {
-            self.clone()
-        } else {
-            Self {
-                version: self.version + 1,
-                settings,
-                updated_at: now,
-                ..self.clone()
-            }
-        })
+    fn read_change(&self, input: &Value) -> Result<StagingSettings, FieldErrors> {
+        staging_form::patch(self, input)
+    }
+    fn changeable(&mut self) -> (&mut StagingSettings, &mut u64, &mut Timestamp) {
+        (&mut self.settings, &mut self.version, &mut self.updated_at)
     }
     fn name(&self) -> &str {
         &self.settings.name
@@ -164,6 +162,7 @@ impl EditableRecord for StagingConfig {
 }
 
 impl EditableRecord for ApiKey {
+    type Settings = ApiKeySettings;
     const NOUN: RecordKind = RecordKind::ApiKey;
     const WORDS: (&'static str, &'static str) = ("api-keys", "API key");
     fn is_id(text: &str) -> bool {
@@ -173,18 +172,11 @@ impl EditableRecord for ApiKey {
         // A key is more than its settings; `api_keys` makes it.
         Err(FieldErrors(Vec::new()))
     }
-    fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
-        let settings = api_key_form::patch(self, input)?;
-        Ok(if settings == self.settings {
-            self.clone()
-        } else {
-            Self {
-                version: self.version + 1,
-                settings,
-                updated_at: now,
-                ..self.clone()
-            }
-        })
+    fn read_change(&self, input: &Value) -> Result<ApiKeySettings, FieldErrors> {
+        api_key_form::patch(self, input)
+    }
+    fn changeable(&mut self) -> (&mut ApiKeySettings, &mut u64, &mut Timestamp) {
+        (&mut self.settings, &mut self.version, &mut self.updated_at)
     }
     fn permit(before: &Self, after: &Self, actor: &Actor) -> Result<(), Failure> {
         api_keys::permit(Some(&before.settings), &after.settings, actor)
