@@ -7,9 +7,16 @@ use axum::extract::{RawQuery, State};
 use axum::response::Html;
 use axum::routing::{get, post};
 use casting_tests::processes::soon;
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use serde_json::{Value, json};
 
 use crate::chrome::text;
+
+/// Letters that no single keyboard has.
+pub const LETTERS: &str = "Привет, мир! щъыьэюя señor café Ελληνικά ήώ € ß";
+
+/// The key Control, as WebDriver says it.
+pub const CONTROL: char = '\u{e009}';
 
 /// The page at `/`, and another one at `/second`.
 pub struct Inner {
@@ -147,4 +154,28 @@ pub async fn type_in(window: &fantoccini::Client, text: &str) {
         .send_keys(&format!("\u{e004}{text}"))
         .await
         .expect("can be typed into");
+}
+
+/// Presses keys on what this selector finds, one after the other, as a keyboard does; `held`: with this one held.
+pub async fn press(window: &fantoccini::Client, selector: &str, held: Option<char>, text: &str) {
+    let overlay = window
+        .find(fantoccini::Locator::Css(selector))
+        .await
+        .expect("what takes keys");
+    overlay.click().await.expect("can be clicked");
+    let down = |value| KeyAction::Down { value };
+    let up = |value| KeyAction::Up { value };
+    let keys = text.chars().flat_map(|key| [down(key), up(key)]);
+    let keys = held.map(down).into_iter().chain(keys).chain(held.map(up));
+    let keys = keys.fold(KeyActions::new("keyboard".into()), KeyActions::then);
+    window.perform_actions(keys).await.expect("keys");
+}
+
+/// What is in the session's field, waited for as long as a small machine takes.
+pub async fn written(inner: &Inner, holds: impl Fn(&str) -> bool) -> bool {
+    let mut seen = false;
+    for _ in 0..4 {
+        seen = seen || soon(async || holds(&inner.written())).await;
+    }
+    seen
 }

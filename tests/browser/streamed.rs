@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, wait_for};
-use crate::inner::{Inner, shows, size, type_in};
+use crate::inner::{CONTROL, Inner, LETTERS, press, shows, size, type_in, written};
 
 #[tokio::test]
 async fn streamed_browser_opens_the_url_and_takes_input() {
@@ -68,5 +68,65 @@ async fn streamed_browser_opens_the_url_and_takes_input() {
     wait_for(&window, "h1", "This session has ended").await;
     wait_for(&window, "body", "An administrator ended it.").await;
     shoot(&window, "streamed-browser-ended").await;
+    window.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn light_browser_takes_letters_long_pastes_and_soft_keys() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let inner = Inner::serve().await;
+    let fields = json!({
+        "image_id": casting.image("Browser").await, "kasm_url": format!("http://{}/sheet", inner.host), "disable_tips": true,
+    });
+    let window = driver.window(DESK).await;
+    window
+        .goto(&casting.link(&fields).await)
+        .await
+        .expect("opens");
+    into_app(&window).await;
+    shows(&window, Inner::GREEN).await;
+    press(&window, "canvas", None, LETTERS).await;
+    assert!(
+        written(&inner, |text| text == LETTERS).await,
+        "{:?}",
+        inner.written()
+    );
+    shoot(&window, "light-browser-letters").await;
+
+    // What the visitor's own clipboard holds is offered when the window is looked at.
+    let long = "Длинный текст 0123456789 ".repeat(12_000);
+    let copied = "const text = arguments[0]; navigator.clipboard.readText = async () => text; dispatchEvent(new Event('focus'))";
+    window
+        .execute(copied, vec![json!(long)])
+        .await
+        .expect("runs");
+    press(&window, "canvas", Some(CONTROL), "v").await;
+    let pasted = format!("{LETTERS}{long}");
+    assert!(
+        written(&inner, |text| text == pasted).await,
+        "{} of {} bytes",
+        inner.written().len(),
+        pasted.len()
+    );
+
+    // On a phone the button is there, and brings the phone's own keyboard.
+    let shown = "document.getElementById('keyboard').hidden = false";
+    window.execute(shown, vec![]).await.expect("runs");
+    for css in ["#keyboard", "#soft"] {
+        let found = window.find(fantoccini::Locator::Css(css)).await;
+        let found = found.expect("is there");
+        if css == "#soft" {
+            found.send_keys("привет").await.expect("can be typed into");
+        } else {
+            found.click().await.expect("can be clicked");
+        }
+    }
+    let typed = format!("{pasted}привет");
+    assert!(
+        written(&inner, |text| text == typed).await,
+        "{:?}",
+        inner.written().chars().rev().take(20).collect::<String>()
+    );
+    shoot(&window, "light-browser-keyboard").await;
     window.close().await.expect("closes");
 }

@@ -1,16 +1,12 @@
 //! Owns sessions on the streaming server, in a real browser: letters of every keyboard, a long text that is pasted, and who watches.
 
 use casting_tests::processes::{soon, with_environment};
-use fantoccini::actions::{InputSource, KeyAction, KeyActions};
-use fantoccini::{Client, Locator};
+use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, text, wait_for};
-use crate::inner::Inner;
-
-/// Letters that no single keyboard has.
-const LETTERS: &str = "Привет, мир! щъыьэюя señor café Ελληνικά ήώ € ß";
+use crate::inner::{CONTROL, Inner, LETTERS, press, written};
 
 /// The colour of the streamed picture near its lower right corner.
 async fn colour(window: &Client) -> Option<[i64; 3]> {
@@ -41,23 +37,8 @@ async fn shows(window: &Client, wanted: [u8; 3]) {
     );
 }
 
-/// Presses keys where the streamed page has its field, one after the other, as a keyboard does; `held`: with this one held.
-async fn press(window: &Client, held: Option<char>, text: &str) {
-    let overlay = window
-        .find(Locator::Css("#overlayInput"))
-        .await
-        .expect("what takes keys");
-    overlay.click().await.expect("can be clicked");
-    let down = |value| KeyAction::Down { value };
-    let up = |value| KeyAction::Up { value };
-    let keys = text.chars().flat_map(|key| [down(key), up(key)]);
-    let keys = held.map(down).into_iter().chain(keys).chain(held.map(up));
-    let keys = keys.fold(KeyActions::new("keyboard".into()), KeyActions::then);
-    window.perform_actions(keys).await.expect("keys");
-}
-
 async fn type_in(window: &Client, text: &str) {
-    press(window, None, text).await;
+    press(window, "#overlayInput", None, text).await;
 }
 
 async fn link(casting: &CastingProgram, inner: &Inner, fields: Value) -> String {
@@ -68,15 +49,6 @@ async fn link(casting: &CastingProgram, inner: &Inner, fields: Value) -> String 
         document[name] = value.clone();
     }
     casting.link(&document).await
-}
-
-/// What is in the session's field, waited for as long as a small machine takes.
-async fn written(inner: &Inner, holds: impl Fn(&str) -> bool) -> bool {
-    let mut seen = false;
-    for _ in 0..4 {
-        seen = seen || soon(async || holds(&inner.written())).await;
-    }
-    seen
 }
 
 #[tokio::test]
@@ -106,7 +78,7 @@ async fn streamed_session_takes_every_letter_and_long_pastes() {
         .expect("runs");
     let pasted = format!("{LETTERS}{long}");
     // A clipboard of this size is there when the keys are, because both go the same way.
-    press(&window, Some('\u{e009}'), "v").await;
+    press(&window, "#overlayInput", Some(CONTROL), "v").await;
     assert!(
         written(&inner, |text| text == pasted).await,
         "{} of {} bytes",

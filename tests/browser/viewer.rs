@@ -1,6 +1,7 @@
 //! Owns what surrounds a session's app: panel and tips, the end, and a session that others watch.
 
 use casting_tests::processes::{soon, with_environment};
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::{Client, Locator};
 use serde_json::json;
 
@@ -396,4 +397,59 @@ async fn soon_value(window: &Client, selector: &str) -> String {
         text(window).await
     );
     read().await
+}
+
+#[tokio::test]
+async fn tips_keep_the_focus_and_keys_reach_the_panel() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let inner = Inner::serve().await;
+    let fields = json!({
+        "image_id": casting.image("Browser").await, "kasm_url": format!("http://{}/", inner.host),
+    });
+    let window = driver.window(DESK).await;
+    window
+        .goto(&casting.link(&fields).await)
+        .await
+        .expect("opens");
+    let there = soon(async || window.find(Locator::Css("#app")).await.is_ok()).await;
+    assert!(there, "{}", text(&window).await);
+    let frame = window.find(Locator::Css("#app")).await.expect("is there");
+    frame.enter_frame().await.expect("a frame");
+    // The screen is connected, and a page of an app may ask for the focus.
+    shows(&window, Inner::GREEN).await;
+    window.execute("focus()", vec![]).await.expect("runs");
+    window.enter_parent_frame().await.expect("the viewer");
+    let has_focus =
+        "return document.hasFocus() && document.activeElement.closest('#tips') !== null";
+    let held = async || window.execute(has_focus, vec![]).await.ok() == Some(json!(true));
+    assert!(soon(held).await, "the dialog has the focus");
+    let escape = async || {
+        let keys = KeyActions::new("keyboard".into())
+            .then(KeyAction::Down { value: '\u{e00c}' })
+            .then(KeyAction::Up { value: '\u{e00c}' });
+        window.perform_actions(keys).await.expect("keys");
+    };
+    escape().await;
+    assert!(!is_there(&window, "#tips[open]").await);
+
+    let frame = window.find(Locator::Css("#app")).await.expect("is there");
+    frame.enter_frame().await.expect("a frame");
+    let canvas = window.find(Locator::Css("canvas")).await.expect("a screen");
+    canvas.click().await.expect("can be clicked");
+    // Control, Alt and Shift.
+    let chord = ['\u{e009}', '\u{e00a}', '\u{e008}', 'M'];
+    let mut keys = KeyActions::new("keyboard".into());
+    for value in chord {
+        keys = keys.then(KeyAction::Down { value });
+    }
+    for value in chord.into_iter().rev() {
+        keys = keys.then(KeyAction::Up { value });
+    }
+    window.perform_actions(keys).await.expect("keys");
+    window.enter_parent_frame().await.expect("the viewer");
+    assert!(soon(async || is_there(&window, "#panel[open]").await).await);
+    shoot(&window, "viewer-panel-by-keys").await;
+    escape().await;
+    assert!(!is_there(&window, "#panel[open]").await);
+    window.close().await.expect("closes");
 }

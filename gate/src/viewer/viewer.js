@@ -148,7 +148,28 @@ frame.addEventListener('load', () => {
 const tips = find('tips');
 if (tips && !sessionStorage.getItem('tips')) {
   tips.showModal();
+  // An app that takes the focus when it has loaded does not take it from the dialog.
+  const keep = () => setTimeout(() => { if (tips.open) tips.querySelector('button').focus(); });
+  addEventListener('blur', keep);
+  tips.addEventListener('close', () => removeEventListener('blur', keep));
   tips.addEventListener('close', () => { sessionStorage.setItem('tips', 'seen'); frame.contentWindow.focus(); });
+}
+// Ctrl+Alt+Shift+M shows the panel, also where a page of ours in the frame says that it was pressed there; Escape leads back to the app.
+const panel = find('panel');
+if (panel) {
+  const open = () => {
+    panel.open = true;
+    panel.querySelector('summary').focus();
+  };
+  addEventListener('keydown', (event) => { if (event.ctrlKey && event.altKey && event.shiftKey && event.code === 'KeyM') open(); });
+  addEventListener('message', (event) => {
+    if (event.source === frame.contentWindow && event.data?.action === 'open_panel') open();
+  });
+  panel.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    panel.open = false;
+    frame.contentWindow.focus();
+  });
 }
 if (find('full') && document.fullscreenEnabled) {
   find('full').hidden = false;

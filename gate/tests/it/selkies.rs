@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::Router;
@@ -354,6 +354,32 @@ async fn owner_is_held_to_the_permissions_of_the_session() {
     }
     let _ = answers(&mut socket).await;
     assert_eq!(server.heard(), [("controller".to_owned(), text)]);
+}
+
+#[tokio::test]
+async fn acknowledgement_is_no_touch_and_a_key_is_one() {
+    let (_server, stage) = session(Clipboard::default(), OPEN).await;
+    let mut socket = open(&stage, &stage.ticket(1)).await;
+    let _ = next(&mut socket).await;
+    for (said, touches) in [
+        ("CLIENT_FRAME_ACK 7", false),
+        ("kh,65", false),
+        ("ku,65", false),
+        ("cw,eA==", false),
+        ("_stats,1", false),
+        ("kd,65", true),
+        ("START_VIDEO", false),
+        ("m,1,1,1,0", true),
+        ("js,h,0", false),
+        ("js,b,0,1,1", true),
+    ] {
+        let before = Instant::now();
+        socket.send(Message::text(said)).await.expect("sent");
+        let _ = answers(&mut socket).await;
+        // Touched since then, or longer ago.
+        let is_touched = stage.room.presence.untouched_for() < before.elapsed();
+        assert_eq!(is_touched, touches, "{said}");
+    }
 }
 
 #[tokio::test]

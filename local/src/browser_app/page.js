@@ -1,12 +1,34 @@
 // Shows the screen, and finds it again when the connection was lost. `?resize=scale` keeps the screen's size, otherwise it follows the window;
 // `?view_only=1` sends nothing (who may do what is not decided here).
 import RFB from './novnc/core/rfb.js';
+import keysyms from './novnc/core/input/keysymdef.js';
 
 const screen = document.getElementById('screen'), status = document.getElementById('status');
 const asked = new URLSearchParams(location.search);
 const scale = asked.get('resize') === 'scale';
 const say = (words) => { status.textContent = words; };
-let pause = 500;
+let pause = 500, current;
+
+// Touch devices have a keyboard of their own, which shows itself for a field: what comes into the field is typed, and what leaves it is deleted.
+const BACKSPACE = 0xff08, ENTER = 0xff0d, KEPT = ' '.repeat(40);
+const soft = document.getElementById('soft'), keyboard = document.getElementById('keyboard');
+const press = (keysym) => { current?.sendKey(keysym, null, true); current?.sendKey(keysym, null, false); };
+let before = KEPT;
+soft.value = KEPT;
+soft.addEventListener('input', (event) => {
+  if (event.isComposing) return;
+  const now = soft.value;
+  let same = 0;
+  while (same < before.length && before[same] === now[same]) same += 1;
+  for (let gone = before.length; gone > same; gone -= 1) press(BACKSPACE);
+  for (const letter of now.slice(same)) press(letter === '\n' ? ENTER : keysyms.lookup(letter.codePointAt(0)));
+  soft.value = before = KEPT;
+});
+soft.addEventListener('compositionend', () => soft.dispatchEvent(new InputEvent('input')));
+keyboard.addEventListener('click', () => (document.activeElement === soft ? soft.blur() : soft.focus()));
+// A button that took the focus would put the keyboard away.
+keyboard.addEventListener('pointerdown', (event) => event.preventDefault());
+keyboard.hidden = asked.get('view_only') === '1' || !matchMedia('(any-pointer: coarse)').matches;
 
 // What answers in a session's place when it is over says so better than this page can.
 const again = async () => {
@@ -14,6 +36,14 @@ const again = async () => {
   if (answer && [403, 404, 410].includes(answer.status)) location.reload();
   else connect();
 };
+
+// The keys that show the viewer's panel, which otherwise the session would get.
+addEventListener('keydown', (event) => {
+  if (!(event.ctrlKey && event.altKey && event.shiftKey && event.code === 'KeyM')) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  parent.postMessage({ action: 'open_panel' }, '*');
+}, { capture: true });
 
 const connect = () => {
   const address = new URL('rfb', location.href);
@@ -24,11 +54,13 @@ const connect = () => {
   rfb.resizeSession = !scale;
   rfb.viewOnly = asked.get('view_only') === '1';
   rfb.background = '#16191d';
+  current = rfb;
   rfb.addEventListener('connect', () => {
     pause = 500;
     say('');
     document.documentElement.dataset.connected = 'yes';
-    rfb.focus();
+    // What is in front of this frame keeps the focus.
+    if (document.hasFocus()) rfb.focus();
   });
   rfb.addEventListener('clipboard', (event) => { navigator.clipboard?.writeText(event.detail.text).catch(() => {}); });
   rfb.addEventListener('disconnect', () => {
@@ -40,6 +72,7 @@ const connect = () => {
   // What was copied outside is there to be pasted inside, as far as the browser and the session allow it.
   const paste = () => rfb.viewOnly || navigator.clipboard?.readText?.().then((text) => text && rfb.clipboardPasteFrom(text)).catch(() => {});
   addEventListener('focus', paste);
+  addEventListener('focus', () => { if (document.activeElement !== soft) rfb.focus(); });
   rfb.addEventListener('disconnect', () => removeEventListener('focus', paste));
 };
 connect();

@@ -27,6 +27,8 @@ const DISPLAYS: u32 = 20_000;
 const TRIES: usize = 50;
 /// The file that says which display the screen is.
 pub(crate) const DISPLAY: &str = "display";
+/// How long a text may be that is pasted, in bytes: as long as the gate lets one be.
+const MAX_CUT_TEXT: &str = "-MaxCutText=67108864";
 /// The size of the screen until a window asks for another.
 const GEOMETRY: &str = "1280x720";
 
@@ -49,6 +51,7 @@ impl Screen {
         let (server, held) = start_server(settings, &folder).await?;
         let display = format!(":{}", held.number);
         std::fs::write(folder.0.join(DISPLAY), &display).context("the display cannot be noted")?;
+        add_letters(&folder.0, &display).await;
         let manager = command("matchbox-window-manager", &folder.0)
             .env("DISPLAY", &display)
             .args(["-use_titlebar", "no", "-use_cursor", "yes"])
@@ -143,6 +146,7 @@ async fn try_display(
             "-1",
             "-AlwaysShared",
             "-UseBlacklist=0",
+            MAX_CUT_TEXT,
             "-SecurityTypes",
             "None",
             "-rfbunixpath",
@@ -162,6 +166,20 @@ async fn try_display(
     Ok(number
         .filter(|line| line.trim().parse() == Ok(display))
         .map(|_| server))
+}
+
+/// Gives the X server keys for letters that an American keyboard lacks. Without the program that does it these letters are typed as far as free keys go.
+async fn add_letters(folder: &Path, display: &str) {
+    let path = folder.join("letters.xkb");
+    let loaded = async {
+        std::fs::write(&path, include_str!("letters.xkb"))?;
+        let mut loader = command("xkbcomp", folder);
+        loader.arg("-w0").arg(&path).arg(display);
+        loader.stderr(Stdio::null()).status().await
+    };
+    if !loaded.await.is_ok_and(|status| status.success()) {
+        eprintln!("browser: the keyboard has no letters but its own");
+    }
 }
 
 /// A display's number, held by a lock that goes with this process however it ends: X servers that are told a number take it without asking.
