@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message as AppMessage, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
-use casting_gate::credentials::Told;
+use casting_gate::credentials::EdgeAssertion;
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::Keyring;
 use casting_protocol::session_origin::SessionOrigin;
@@ -123,9 +123,9 @@ async fn gate(app: u16) -> (Child, Way) {
         port,
         expires: NOON.plus_seconds(100 * 365 * 86_400),
     };
-    let told = Told {
-        visitor: SessionTicket::told(&ticket.sign(keys.named(""))).to_owned(),
-        ..Told::default()
+    let told = EdgeAssertion {
+        visitor: SessionTicket::payload(&ticket.sign(keys.named(""))).to_owned(),
+        ..EdgeAssertion::default()
     };
     let mut told_headers = HeaderMap::new();
     told.put(&mut told_headers, &secret);

@@ -10,8 +10,8 @@ use casting_protocol::session_origin::SessionOrigin;
 use casting_protocol::ticket::SessionTicket;
 use casting_protocol::time::Timestamp;
 
-use crate::credentials::Told;
-use crate::front::{ENTER_PATH, OWN_PATHS, VIEWER_PATH, is_own};
+use crate::credentials::EdgeAssertion;
+use crate::handler::{ENTER_PATH, OWN_PATHS, VIEWER_PATH, is_own};
 
 /// Why a request goes no further. Visitors are told the same for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +40,15 @@ impl Admission {
     ///
     /// # Errors
     /// Why it goes no further.
-    pub fn check(&self, request: &Parts, now: Timestamp) -> Result<(SessionTicket, Told), Refused> {
+    pub fn check(
+        &self,
+        request: &Parts,
+        now: Timestamp,
+    ) -> Result<(SessionTicket, EdgeAssertion), Refused> {
         let headers = &request.headers;
-        let told = Told::read(headers, &self.secret).ok_or(Refused::NotFromTheEdge)?;
-        let ticket = SessionTicket::read_told(&told.visitor, &self.session, now)
+        let assertion =
+            EdgeAssertion::read(headers, &self.secret).ok_or(Refused::NotFromTheEdge)?;
+        let ticket = SessionTicket::read_payload(&assertion.visitor, &self.session, now)
             .map_err(|_| Refused::NoTicket)?;
         let expected = if is_websocket(headers) {
             origin_is_host(headers)
@@ -53,7 +58,7 @@ impl Admission {
             may_be_by_own_page(headers) || is_navigation(request)
         };
         if expected {
-            Ok((ticket, told))
+            Ok((ticket, assertion))
         } else {
             Err(Refused::ForeignPage)
         }
@@ -140,7 +145,7 @@ mod tests {
     }
 
     /// What an edge says of a ticket for session `ticket` to the gate of session `gate`.
-    fn told(gate: u8, ticket: u8) -> Vec<(String, String)> {
+    fn assertion(gate: u8, ticket: u8) -> Vec<(String, String)> {
         let ticket = SessionTicket {
             session: session(ticket),
             role: Role::Owner,
@@ -151,12 +156,12 @@ mod tests {
             expires: NOW.plus_seconds(1),
         };
         let ticket = ticket.sign(Keyring::new(&[1; 32]).sessions().named(""));
-        let told = Told {
-            visitor: SessionTicket::told(&ticket).to_owned(),
-            ..Told::default()
+        let assertion = EdgeAssertion {
+            visitor: SessionTicket::payload(&ticket).to_owned(),
+            ..EdgeAssertion::default()
         };
         let mut headers = HeaderMap::new();
-        told.put(&mut headers, &secret(gate));
+        assertion.put(&mut headers, &secret(gate));
         headers
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()))
@@ -194,41 +199,41 @@ mod tests {
         };
         let later = NOW.plus_seconds(1);
         for (name, headers, now, judged) in [
-            ("both", told(1, 1), NOW, Ok(())),
+            ("both", assertion(1, 1), NOW, Ok(())),
             ("nothing", vec![], NOW, Err(Refused::NotFromTheEdge)),
             (
                 "only a ticket",
-                visitor(told(1, 1)),
+                visitor(assertion(1, 1)),
                 NOW,
                 Err(Refused::NotFromTheEdge),
             ),
             (
                 "only the proof",
-                proof(told(1, 1)),
+                proof(assertion(1, 1)),
                 NOW,
                 Err(Refused::NotFromTheEdge),
             ),
             (
                 "to another session's gate",
-                told(2, 1),
+                assertion(2, 1),
                 NOW,
                 Err(Refused::NotFromTheEdge),
             ),
             (
                 "another session's ticket",
-                told(1, 2),
+                assertion(1, 2),
                 NOW,
                 Err(Refused::NoTicket),
             ),
             (
                 "an expired ticket",
-                told(1, 1),
+                assertion(1, 1),
                 later,
                 Err(Refused::NoTicket),
             ),
             (
                 "one ticket's proof with another ticket",
-                [proof(told(1, 1)), visitor(told(1, 2))].concat(),
+                [proof(assertion(1, 1)), visitor(assertion(1, 2))].concat(),
                 NOW,
                 Err(Refused::NotFromTheEdge),
             ),
@@ -245,7 +250,7 @@ mod tests {
 
     #[test]
     fn cross_site_requests_are_refused() {
-        let mut base = told(1, 1);
+        let mut base = assertion(1, 1);
         base.push(("host".into(), "one.localhost:8300".to_owned()));
         let websocket = |origin: &str| {
             vec![

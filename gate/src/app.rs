@@ -25,7 +25,7 @@ pub(crate) const PORT_VARIABLE: &str = "PORT";
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How long the last of what an ended app has said may take.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const OUTPUT_DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long an app that listens may take to answer before it is asked anew.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -111,7 +111,7 @@ impl App {
                 self.output.pop();
             }
         };
-        let _ = timeout(LAST_WORDS, all).await;
+        let _ = timeout(OUTPUT_DRAIN_TIMEOUT, all).await;
     }
 
     /// Sends `signal`, waits for `grace`, then kills; gives the exit code.

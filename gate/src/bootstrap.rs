@@ -12,7 +12,7 @@ use crate::report::until_answered;
 /// The control plane gives this gate no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the control plane answered {0}: the token is wrong or used up, or the session is over")]
-pub struct NoSecret(StatusCode);
+pub struct BootstrapError(StatusCode);
 
 /// Asks for the secret until the control plane answers. A token whose answer was lost is used up:
 /// this gate then ends, and the session counts as a start that failed.
@@ -24,7 +24,7 @@ pub async fn exchange(
     report_url: &str,
     session: &SessionId,
     token: &str,
-) -> Result<SessionSecret, NoSecret> {
+) -> Result<SessionSecret, BootstrapError> {
     let url = &format!("{report_url}{}", urls::bootstrap(session));
     until_answered(|| async move {
         match client.post(url).bearer_auth(token).send().await {
@@ -34,7 +34,7 @@ pub async fn exchange(
                     tracing::warn!(error = %error.without_url(), "The answer with the secret was lost");
                 }
             },
-            Ok(reply) if is_final(reply.status()) => return Some(Err(NoSecret(reply.status()))),
+            Ok(reply) if is_final(reply.status()) => return Some(Err(BootstrapError(reply.status()))),
             Ok(reply) => {
                 tracing::warn!(status = %reply.status(), "The control plane has given no secret yet");
             }

@@ -23,8 +23,8 @@ const OURS: &str = "x-cast-";
 
 /// What the edge tells the gate of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// What the visitor's ticket says: see [`casting_protocol::ticket::SessionTicket::told`].
+pub struct EdgeAssertion {
+    /// What the visitor's ticket says: see [`casting_protocol::ticket::SessionTicket::payload`].
     pub visitor: String,
     /// The address that they enter by; empty for all other requests.
     pub entry: String,
@@ -32,7 +32,7 @@ pub struct Told {
     pub cookie: String,
 }
 
-impl Told {
+impl EdgeAssertion {
     fn parts(&self) -> [&str; 3] {
         [&self.visitor, &self.entry, &self.cookie]
     }
@@ -67,12 +67,12 @@ impl Told {
                 (Some(_), Some(_)) => None,
             }
         };
-        let told = Self {
+        let assertion = Self {
             visitor: text(&VISITOR)?,
             entry: text(&ENTRY)?,
             cookie: text(&COOKIE_TO_SET)?,
         };
-        same_secret(&text(&PROOF)?, &secret.edge_proof(told.parts())).then_some(told)
+        same_secret(&text(&PROOF)?, &secret.edge_proof(assertion.parts())).then_some(assertion)
     }
 }
 
@@ -273,19 +273,26 @@ mod tests {
     #[test]
     fn edge_headers_need_the_proof_of_this_gate() {
         let secret = SessionSecret::from_text("hush".into());
-        let told = Told {
+        let assertion = EdgeAssertion {
             visitor: "v".into(),
             entry: "n.1".into(),
             cookie: "c=1; Path=/".into(),
         };
         let headers = || {
             let mut headers = HeaderMap::new();
-            told.put(&mut headers, &secret);
+            assertion.put(&mut headers, &secret);
             headers
         };
-        assert_eq!(Told::read(&headers(), &secret), Some(told.clone()));
+        assert_eq!(
+            EdgeAssertion::read(&headers(), &secret),
+            Some(assertion.clone())
+        );
         let other = SessionSecret::from_text("hush-hush".into());
-        assert_eq!(Told::read(&headers(), &other), None, "another session's");
+        assert_eq!(
+            EdgeAssertion::read(&headers(), &other),
+            None,
+            "another session's"
+        );
         let value = |text: &'static str| HeaderValue::from_static(text);
         for (name, header) in [
             ("the proof", PROOF),
@@ -295,20 +302,28 @@ mod tests {
         ] {
             let mut altered = headers();
             altered.insert(&header, value("x"));
-            assert_eq!(Told::read(&altered, &secret), None, "{name}, altered");
+            assert_eq!(
+                EdgeAssertion::read(&altered, &secret),
+                None,
+                "{name}, altered"
+            );
             let mut without = headers();
             without.remove(&header);
-            assert_eq!(Told::read(&without, &secret), None, "{name}, left out");
+            assert_eq!(
+                EdgeAssertion::read(&without, &secret),
+                None,
+                "{name}, left out"
+            );
             let mut twice = headers();
             twice.append(&header, twice[&header].clone());
-            assert_eq!(Told::read(&twice, &secret), None, "{name}, twice");
+            assert_eq!(EdgeAssertion::read(&twice, &secret), None, "{name}, twice");
         }
         // What is said in one place is not what is said in another.
         let mut moved = headers();
         let (visitor, entry) = (moved[&VISITOR].clone(), moved[&ENTRY].clone());
         moved.insert(VISITOR, entry);
         moved.insert(ENTRY, visitor);
-        assert_eq!(Told::read(&moved, &secret), None, "swapped");
+        assert_eq!(EdgeAssertion::read(&moved, &secret), None, "swapped");
     }
 
     #[test]

@@ -25,15 +25,15 @@ use tokio::io::{AsyncRead, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::credentials::Told;
-use crate::front::{
+use crate::credentials::EdgeAssertion;
+use crate::handler::{
     APP_PATH, ENTER_PATH, FORWARDED_HOST, FORWARDED_PREFIX, FORWARDED_PROTO, HEALTH_PATH,
     last_on_connection, let_the_viewer_frame,
 };
 use crate::hop::{self, Asked};
 use crate::pages::Notice;
 use crate::places::Places;
-use crate::proxy::{Lost, Passed, Proxy, Target};
+use crate::proxy::{Passed, Proxy, Target, UpstreamError};
 use crate::session_host::{Found, SessionHost};
 use crate::settings::EdgeServer;
 use crate::{admission, bodies, credentials, limits, pages, path_mode, server};
@@ -143,7 +143,7 @@ impl Entry {
 struct Admitted {
     gate: Target,
     secret: SessionSecret,
-    told: Told,
+    assertion: EdgeAssertion,
 }
 
 /// A request on its way to a gate.
@@ -193,11 +193,11 @@ impl Edge {
             }
             Err(why) => {
                 let notice = match why {
-                    Lost::Unreachable => pages::ENDED,
-                    Lost::Unanswered => pages::NOT_ANSWERING,
-                    Lost::BrokeOff | Lost::Late => pages::LOST,
-                    Lost::Unreadable => pages::UNREADABLE,
-                    Lost::TooLarge => pages::TOO_LARGE,
+                    UpstreamError::Unreachable => pages::ENDED,
+                    UpstreamError::Unanswered => pages::NOT_ANSWERING,
+                    UpstreamError::BrokeOff | UpstreamError::Late => pages::LOST,
+                    UpstreamError::Unreadable => pages::UNREADABLE,
+                    UpstreamError::TooLarge => pages::TOO_LARGE,
                 };
                 self.settings.say(&notice, &asked, &found)
             }
@@ -222,11 +222,16 @@ impl EdgeSettings {
         here.then_some((ticket, key))
     }
 
-    fn admit(&self, ticket: &SessionTicket, key: &SessionKey, told: Told) -> Option<Admitted> {
+    fn admit(
+        &self,
+        ticket: &SessionTicket,
+        key: &SessionKey,
+        assertion: EdgeAssertion,
+    ) -> Option<Admitted> {
         Some(Admitted {
             gate: self.places.gate(&ticket.host, ticket.port)?,
             secret: key.secret(&ticket.session),
-            told,
+            assertion,
         })
     }
 
@@ -252,8 +257,8 @@ impl EdgeSettings {
         let stays = ticket.role != Role::Owner && credentials::tickets(&parts.headers).any(owns);
         let max_age = now.seconds_until(ticket.expires);
         let secure = self.secure_cookies;
-        let told = Told {
-            visitor: SessionTicket::told(&kept).to_owned(),
+        let assertion = EdgeAssertion {
+            visitor: SessionTicket::payload(&kept).to_owned(),
             entry: format!("{}.{}", entry.nonce.as_str(), entry.expires.millis()),
             cookie: if stays {
                 String::new()
@@ -268,7 +273,7 @@ impl EdgeSettings {
         let mut uri = parts.uri.clone().into_parts();
         uri.path_and_query = format!("{ENTER_PATH}{leads}").parse().ok();
         parts.uri = Uri::from_parts(uri).map_err(|_| pages::UNREADABLE)?;
-        self.admit(ticket, key, told).ok_or(pages::ENDED)
+        self.admit(ticket, key, assertion).ok_or(pages::ENDED)
     }
 
     /// The ticket among the request's cookies that opens this origin of the session, with its text and its key.
@@ -323,11 +328,11 @@ impl EdgeSettings {
     /// What the gate is told of a request with a good cookie.
     fn pass(&self, parts: &Parts, found: &Found) -> Result<Admitted, Notice> {
         let (text, ticket, key) = self.known(parts, found)?;
-        let told = Told {
-            visitor: SessionTicket::told(text).to_owned(),
-            ..Told::default()
+        let assertion = EdgeAssertion {
+            visitor: SessionTicket::payload(text).to_owned(),
+            ..EdgeAssertion::default()
         };
-        self.admit(&ticket, key, told).ok_or(pages::ENDED)
+        self.admit(&ticket, key, assertion).ok_or(pages::ENDED)
     }
 
     /// Answers a request, or says how it goes on.
@@ -372,7 +377,7 @@ impl EdgeSettings {
         // First, so that nothing that a visitor names in `Connection` takes off what the edge says.
         hop::strip(&mut parts.headers);
         credentials::forget_told(&mut parts.headers);
-        admitted.told.put(&mut parts.headers, &admitted.secret);
+        admitted.assertion.put(&mut parts.headers, &admitted.secret);
         self.tell_who_asks(&mut parts, &found);
         Ok(Onward {
             gate: admitted.gate,

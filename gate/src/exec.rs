@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use casting_protocol::excerpt::Speaker;
 use casting_protocol::exec_user::{ExecUser, Id};
 use casting_protocol::session_environment::OF_GATE;
-use casting_protocol::viewing::Exec;
+use casting_protocol::session_options::Exec;
 use nix::unistd::{Gid, Group, Uid, User};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;

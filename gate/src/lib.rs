@@ -7,7 +7,7 @@
 //!   gates: [`places`]; what the gate refuses: [`admission`], [`entries`]; how it gets its secret: [`bootstrap`]
 //! - how both pass requests on: [`proxy`], judged by [`hop`], served by [`server`], within
 //!   [`limits`]; bodies that break off: [`bodies`]
-//! - what goes on in a session: [`room`], [`presence`]; its WebSockets: [`relay`], [`frames`],
+//! - what goes on in a session: [`session_state`], [`presence`]; its WebSockets: [`relay`], [`frames`],
 //!   [`rfb`], [`picture`], [`selkies`], [`selkies_roles`]; its log: [`output`]; the page around the app: `viewer`; commands inside: [`exec`]
 //! - the user's files, before and after: [`profile`]
 //! - what visitors see instead: [`pages`]
@@ -15,7 +15,6 @@
 
 pub mod admission;
 pub mod app;
-pub mod blocked;
 pub mod bodies;
 pub mod bootstrap;
 pub mod cli;
@@ -24,11 +23,12 @@ pub mod edge;
 pub mod entries;
 pub mod exec;
 pub mod frames;
-pub mod front;
+pub mod handler;
 pub mod hop;
 pub mod limits;
 pub mod output;
 pub mod pages;
+pub mod path_filter;
 pub mod path_mode;
 pub mod picture;
 pub mod places;
@@ -38,12 +38,12 @@ pub mod proxy;
 pub mod relay;
 pub mod report;
 pub mod rfb;
-pub mod room;
 pub mod run;
 pub mod selkies;
 pub mod selkies_roles;
 pub mod server;
 pub mod session_host;
+pub mod session_state;
 pub mod settings;
 mod tls;
 mod viewer;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Counts who is there. Time begins when it is made.
-pub struct Presence(Mutex<Seen>);
+pub struct Presence(Mutex<Inner>);
 
-struct Seen {
+struct Inner {
     entered: bool,
     connected: usize,
     last: Instant,
@@ -18,7 +18,7 @@ struct Seen {
 
 impl Default for Presence {
     fn default() -> Self {
-        Self(Mutex::new(Seen {
+        Self(Mutex::new(Inner {
             entered: false,
             connected: 0,
             last: Instant::now(),
@@ -96,7 +96,7 @@ impl Presence {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // Plain values: a panic elsewhere leaves nothing half done.
         self.0
             .lock()

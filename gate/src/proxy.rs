@@ -102,7 +102,7 @@ impl Target {
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
+pub enum UpstreamError {
     /// Nobody listens there.
     Unreachable,
     /// No connection came about in time.
@@ -117,7 +117,7 @@ pub enum Lost {
     Unreadable,
 }
 
-impl From<Malformed> for Lost {
+impl From<Malformed> for UpstreamError {
     fn from(_: Malformed) -> Self {
         Self::Unreadable
     }
@@ -198,11 +198,15 @@ impl Route {
     ///
     /// # Errors
     /// When there is no answer to pass back.
-    pub async fn pass_on(&self, request: Request<Body>, asked: Asked) -> Result<Passed, Lost> {
+    pub async fn pass_on(
+        &self,
+        request: Request<Body>,
+        asked: Asked,
+    ) -> Result<Passed, UpstreamError> {
         let (mut parts, body) = request.into_parts();
         let size = body.size_hint();
         if size.lower() > limits::BODY {
-            return Err(Lost::TooLarge);
+            return Err(UpstreamError::TooLarge);
         }
         let body = bodies::unless_it_stalls(body, limits::STALLED_BODY);
         // A body that does not say how long it is breaks off where it becomes too long.
@@ -220,7 +224,7 @@ impl Route {
             Asked::Reply => {
                 let mut reply = sent(&self.proxy.client, Request::from_parts(parts, body)).await?;
                 if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    return Err(Lost::BrokeOff);
+                    return Err(UpstreamError::BrokeOff);
                 }
                 hop::strip(reply.headers_mut());
                 Ok(Passed::Reply(reply.map(Body::new)))
@@ -230,7 +234,7 @@ impl Route {
     }
 
     /// Asks for a WebSocket. Extensions are not passed on, because frames are read on the way.
-    async fn open_socket(&self, mut parts: Parts) -> Result<Passed, Lost> {
+    async fn open_socket(&self, mut parts: Parts) -> Result<Passed, UpstreamError> {
         let headers = &mut parts.headers;
         headers.remove(SEC_WEBSOCKET_EXTENSIONS);
         to_websocket(headers);
@@ -248,11 +252,11 @@ impl Route {
             .get(SEC_WEBSOCKET_ACCEPT)
             .and_then(|value| value.to_str().ok());
         if answered.is_none() || answered != accept.as_deref() {
-            return Err(Lost::BrokeOff);
+            return Err(UpstreamError::BrokeOff);
         }
         let upgraded = hyper::upgrade::on(&mut reply)
             .await
-            .map_err(|_| Lost::BrokeOff)?;
+            .map_err(|_| UpstreamError::BrokeOff)?;
         let headers = reply.headers_mut();
         hop::strip(headers);
         headers.remove(SEC_WEBSOCKET_EXTENSIONS);
@@ -261,15 +265,15 @@ impl Route {
     }
 
     /// Turns a request to the target.
-    fn direct(&self, parts: &mut Parts) -> Result<(), Lost> {
+    fn direct(&self, parts: &mut Parts) -> Result<(), UpstreamError> {
         let path = parts
             .uri
             .path_and_query()
             .filter(|path| path.as_str().starts_with('/'))
-            .ok_or(Lost::Unreadable)?;
+            .ok_or(UpstreamError::Unreadable)?;
         let uri: Uri = format!("{}{path}", self.target.origin())
             .parse()
-            .map_err(|_| Lost::Unreadable)?;
+            .map_err(|_| UpstreamError::Unreadable)?;
         let peer = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
@@ -293,18 +297,18 @@ impl Route {
 async fn sent(
     client: &Client<Connector, Body>,
     request: Request<Body>,
-) -> Result<Response<Incoming>, Lost> {
+) -> Result<Response<Incoming>, UpstreamError> {
     match timeout(ANSWER, client.request(request)).await {
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(error)) if error.is_connect() => Err(unreached(&error)),
-        Ok(Err(_)) => Err(Lost::BrokeOff),
-        Err(_) => Err(Lost::Late),
+        Ok(Err(_)) => Err(UpstreamError::BrokeOff),
+        Err(_) => Err(UpstreamError::Late),
     }
 }
 
 /// Whether nobody is there at all, as far as the machine's network knows; what it does not know may
 /// come back.
-fn unreached(error: &(dyn Error + 'static)) -> Lost {
+fn unreached(error: &(dyn Error + 'static)) -> UpstreamError {
     let mut cause = Some(error);
     while let Some(one) = cause {
         if let Some(error) = one.downcast_ref::<io::Error>()
@@ -315,11 +319,11 @@ fn unreached(error: &(dyn Error + 'static)) -> Lost {
                     | io::ErrorKind::NetworkUnreachable
             )
         {
-            return Lost::Unreachable;
+            return UpstreamError::Unreachable;
         }
         cause = one.source();
     }
-    Lost::Unanswered
+    UpstreamError::Unanswered
 }
 
 fn to_websocket(headers: &mut HeaderMap) {

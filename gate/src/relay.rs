@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use casting_protocol::session_options::{SHARED_SIZE, ViewOnly};
 use casting_protocol::ticket::SessionTicket;
-use casting_protocol::viewing::{SHARED_SIZE, ViewOnly};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,8 +14,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 
 use crate::frames::{Broken, Frame, Sender, Sink, Source, apply_mask, rotated};
 use crate::rfb::{Dialect, Rules, Stream, Terms};
-use crate::room::{Out, Part, Room};
 use crate::selkies::{self, Step};
+use crate::session_state::{Out, Participant, SessionState};
 use crate::{limits, picture};
 
 /// How often a visitor's end is pinged, so that nothing on the way takes an idle stream for a dead one.
@@ -99,7 +99,7 @@ impl From<Broken> for End {
 /// Who has the stream open, and where.
 #[derive(Clone, Copy)]
 struct Visitor<'a> {
-    room: &'a Room,
+    state: &'a SessionState,
     ticket: &'a SessionTicket,
     /// What their client and the screen speak; `None`: no RFB.
     dialect: Option<Dialect>,
@@ -112,17 +112,17 @@ struct Visitor<'a> {
 impl Visitor<'_> {
     /// Whether what the screen says to them is read.
     const fn is_measured(&self) -> bool {
-        self.dialect.is_some() && self.room.is_measured(self.ticket)
+        self.dialect.is_some() && self.state.is_measured(self.ticket)
     }
 
     /// What may pass of what Selkies and its clients say; `None`: they may not be there any more.
     fn rules(&self) -> Option<selkies::Rules> {
-        let part = self.room.part(self.ticket)?;
+        let participant = self.state.participant(self.ticket)?;
         Some(selkies::Rules {
-            controls: part.controls(),
-            clipboard: self.room.clipboard(),
-            media: self.room.media(),
-            size: self.room.is_fixed().then_some(SHARED_SIZE),
+            controls: participant.controls(),
+            clipboard: self.state.clipboard(),
+            media: self.state.media(),
+            size: self.state.is_fixed().then_some(SHARED_SIZE),
         })
     }
 
@@ -154,7 +154,7 @@ struct Current {
 }
 
 /// Carries frames until one end closes, or the visitor may not be there any more.
-pub async fn carry<A, B>(visitor: A, app: B, room: &Room, ticket: &Arc<SessionTicket>)
+pub async fn carry<A, B>(visitor: A, app: B, state: &SessionState, ticket: &Arc<SessionTicket>)
 where
     A: AsyncRead + AsyncWrite,
     B: AsyncRead + AsyncWrite,
@@ -169,18 +169,18 @@ where
 
     let terms = Mutex::default();
     let own = Visitor {
-        room,
+        state,
         ticket,
-        dialect: room.view_only().and_then(Dialect::of),
-        selkies: room.view_only() == Some(ViewOnly::Selkies),
+        dialect: state.view_only().and_then(Dialect::of),
+        selkies: state.view_only() == Some(ViewOnly::Selkies),
         terms: &terms,
     };
     let end = tokio::select! {
         end = show(&mut from_app, &mut to_visitor, &apps_pings, pongs_to_visitor, own) => end,
         end = say(&mut from_visitor, &mut to_app, &visitors_pings, pongs_to_app, own) => end,
-        out = room.out(ticket, true) => End::Out(out),
+        out = state.out(ticket, true) => End::Out(out),
     };
-    if matches!(end, End::NotShown) && room.is_first_unread() {
+    if matches!(end, End::NotShown) && state.is_first_unread() {
         tracing::warn!(
             session.id = %ticket.session,
             "The app's screen could not be read on a stream that may not carry the clipboard; such streams are closed"
@@ -349,12 +349,12 @@ fn look_at<A: AsyncWrite + Unpin>(
         to_visitor.piece(piece);
         return Ok(());
     };
-    let Some(part) = own.room.part(own.ticket) else {
+    let Some(participant) = own.state.participant(own.ticket) else {
         return Err(End::Out(Out::NotShared));
     };
     let rules = picture::Rules {
-        clipboard: part.controls() && own.room.copies(),
-        pastes: part.controls() && own.room.pastes(),
+        clipboard: participant.controls() && own.state.copies(),
+        pastes: participant.controls() && own.state.pastes(),
     };
     let mut passed = Vec::with_capacity(piece.len());
     if stream.push(piece, own.terms(), rules, &mut passed).is_ok() {
@@ -390,8 +390,8 @@ where
     A: AsyncRead + Unpin,
     B: AsyncWrite + Unpin,
 {
-    let Visitor { room, ticket, .. } = own;
-    let mut changes = room.changes();
+    let Visitor { state, ticket, .. } = own;
+    let mut changes = state.changes();
     let mut said = match own.dialect {
         Some(dialect) => Said::Rfb(Stream::new(dialect)),
         None if own.selkies => Said::Selkies(selkies::Stream::new(selkies::Speaker::Visitor)),
@@ -400,7 +400,7 @@ where
     let (mut current, mut fixed): (Option<Current>, bool) = (None, false);
     loop {
         let ended = loop {
-            let Some(part) = room.part(ticket) else {
+            let Some(participant) = state.participant(ticket) else {
                 break Some(End::Out(Out::NotShared));
             };
             if let Some(frame) = &mut current {
@@ -413,16 +413,16 @@ where
                     break None;
                 }
                 frame.left -= piece.len() as u64;
-                match pass(&mut said, frame, piece, &part, own, to_app) {
+                match pass(&mut said, frame, piece, &participant, own, to_app) {
                     Ok(()) => frame.done += piece.len() as u64,
                     Err(end) => break Some(end),
                 }
                 continue;
             }
-            if let Some((data, size)) = newly_fixed(room, &part, &said, &mut fixed) {
+            if let Some((data, size)) = newly_fixed(state, &participant, &said, &mut fixed) {
                 to_app.whole(OpCode::Data(data), Some(OWN_MASK), &size);
             }
-            let limit = if part.controls() {
+            let limit = if participant.controls() {
                 limits::MESSAGE
             } else {
                 limits::WATCHER_MESSAGE
@@ -440,7 +440,7 @@ where
                         left: length,
                         done: 0,
                     };
-                    match begin(&mut said, &frame, &part, own, to_app) {
+                    match begin(&mut said, &frame, &participant, own, to_app) {
                         Ok(()) => current = Some(frame),
                         Err(end) => break Some(end),
                     }
@@ -474,7 +474,7 @@ where
 fn begin<B: AsyncWrite + Unpin>(
     said: &mut Said,
     frame: &Current,
-    part: &Part,
+    participant: &Participant,
     own: Visitor<'_>,
     to_app: &mut Sink<B>,
 ) -> Result<(), End> {
@@ -492,7 +492,7 @@ fn begin<B: AsyncWrite + Unpin>(
     }
     // Streams that are watched are binary; a text could be anything, the clipboard too.
     let is_read = matches!(said, Said::Rfb(_)) && !frame.is_text;
-    if !is_read && !part.controls() {
+    if !is_read && !participant.controls() {
         return Err(End::NotAllowed);
     }
     if !is_read && matches!(said, Said::Rfb(_)) && must_be_read(own) {
@@ -509,19 +509,19 @@ fn pass<B: AsyncWrite + Unpin>(
     said: &mut Said,
     frame: &Current,
     piece: &mut [u8],
-    part: &Part,
+    participant: &Participant,
     own: Visitor<'_>,
     to_app: &mut Sink<B>,
 ) -> Result<(), End> {
     if let Said::Selkies(messages) = said {
         return say_message(messages, frame, piece, own, to_app);
     }
-    let room = own.room;
+    let state = own.state;
     let key = frame.header.mask.unwrap_or(OWN_MASK);
     let stream = match said {
         Said::Rfb(stream) if !frame.is_text => stream,
         // Whether this is a touch cannot be told; the viewer's page says so.
-        _ if part.controls() => {
+        _ if participant.controls() => {
             to_app.piece(piece);
             return Ok(());
         }
@@ -530,16 +530,16 @@ fn pass<B: AsyncWrite + Unpin>(
     let piece_key = rotated(key, frame.done);
     apply_mask(piece, piece_key);
     let rules = Rules {
-        input: part.controls(),
-        clipboard: room.pastes(),
-        size: room.is_fixed().then_some(SHARED_SIZE),
+        input: participant.controls(),
+        clipboard: state.pastes(),
+        size: state.is_fixed().then_some(SHARED_SIZE),
         measured: own.is_measured(),
     };
     match stream.push(piece, rules) {
         Ok(passed) => {
             own.agree(stream.terms());
             if passed.touched {
-                room.presence.touch();
+                state.presence.touch();
             }
             if !passed.bytes.is_empty() {
                 to_app.whole(OpCode::Data(Data::Binary), Some(key), &passed.bytes);
@@ -548,7 +548,7 @@ fn pass<B: AsyncWrite + Unpin>(
         }
         // Another kind of stream beside the picture, such as sound: nothing of it was passed on or
         // held back but its beginning.
-        Err(_) if part.controls() && (!must_be_read(own) || stream.is_other(piece)) => {
+        Err(_) if participant.controls() && (!must_be_read(own) || stream.is_other(piece)) => {
             let Said::Rfb(stream) = std::mem::replace(said, Said::Anything) else {
                 return Err(End::NotAllowed);
             };
@@ -567,7 +567,7 @@ fn pass<B: AsyncWrite + Unpin>(
             to_app.piece(&beginning);
             Ok(())
         }
-        Err(_) if part.controls() => Err(End::NotRead),
+        Err(_) if participant.controls() => Err(End::NotRead),
         Err(_) => Err(End::NotAllowed),
     }
 }
@@ -593,7 +593,7 @@ fn say_message<B: AsyncWrite + Unpin>(
         .take(piece, ends, rules)
         .map_err(|_| End::NotAllowed)?;
     if touched {
-        own.room.presence.touch();
+        own.state.presence.touch();
     }
     match step {
         Step::Raw => to_app.piece(piece),
@@ -616,12 +616,17 @@ fn say_message<B: AsyncWrite + Unpin>(
 /// Whether nothing of RFB may go on unread: it could be the clipboard, or the wish for what cannot
 /// be read of the answers.
 const fn must_be_read(own: Visitor<'_>) -> bool {
-    !own.room.pastes() || own.is_measured()
+    !own.state.pastes() || own.is_measured()
 }
 
 /// The message that brings the screen to its fixed size, when that begins to hold.
-fn newly_fixed(room: &Room, part: &Part, said: &Said, fixed: &mut bool) -> Option<(Data, Vec<u8>)> {
-    if !room.is_fixed() || *part != Part::Owner {
+fn newly_fixed(
+    state: &SessionState,
+    participant: &Participant,
+    said: &Said,
+    fixed: &mut bool,
+) -> Option<(Data, Vec<u8>)> {
+    if !state.is_fixed() || *participant != Participant::Owner {
         *fixed = false;
         return None;
     }

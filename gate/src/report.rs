@@ -6,12 +6,12 @@ use anyhow::Context;
 use casting_protocol::excerpt::Speaker;
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::SessionSecret;
-use casting_protocol::report::{Cause, ProfileOrders, ProfileReport, Report};
+use casting_protocol::report::{GateEndReason, ProfileDirectives, ProfileReport, Report};
+use casting_protocol::session_options::SessionDirectives;
 use casting_protocol::urls;
-use casting_protocol::viewing::Orders;
 use reqwest::{Client, ClientBuilder, Response, StatusCode};
 
-use crate::profile::Setback;
+use crate::profile::ProfileError;
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -36,9 +36,9 @@ where
 
 /// What the control plane makes of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ReportReply {
     /// The session goes on, and this holds for it.
-    Noted(Box<Orders>),
+    Active(Box<SessionDirectives>),
     /// The session is over: the app must end.
     Over,
 }
@@ -83,21 +83,21 @@ impl Reporter {
     }
 
     /// Says nothing new, and asks what holds. `None` when nobody answered.
-    pub async fn alive(&self) -> Option<Heard> {
+    pub async fn alive(&self) -> Option<ReportReply> {
         self.ask(&Report::Alive).await
     }
 
     /// Shares the session, or stops that; gives what holds then. `None` when that did not come about.
-    pub async fn share(&self, on: bool) -> Option<Orders> {
+    pub async fn share(&self, on: bool) -> Option<SessionDirectives> {
         match self.ask(&Report::Share { on }).await? {
-            Heard::Noted(orders) => Some(*orders),
-            Heard::Over => None,
+            ReportReply::Active(directives) => Some(*directives),
+            ReportReply::Over => None,
         }
     }
 
-    async fn ask(&self, report: &Report) -> Option<Heard> {
+    async fn ask(&self, report: &Report) -> Option<ReportReply> {
         match self.send(report).await {
-            Ok(reply) => heard(reply).await,
+            Ok(reply) => read_reply(reply).await,
             Err(error) => {
                 tracing::warn!(error = %error.without_url(), "The control plane was not reached");
                 None
@@ -106,7 +106,7 @@ impl Reporter {
     }
 
     /// Says that visitors can come to `port`; tries until it is heard. The control plane sees the task's address as this request's source.
-    pub async fn ready(&self, port: u16) -> Heard {
+    pub async fn ready(&self, port: u16) -> ReportReply {
         let report = Report::Ready { port };
         until_answered(|| self.ask(&report)).await
     }
@@ -116,7 +116,7 @@ impl Reporter {
     pub async fn ended(
         &self,
         exit_code: Option<i32>,
-        because: Option<Cause>,
+        because: Option<GateEndReason>,
         said: Option<String>,
     ) {
         let report = Report::Ended {
@@ -138,7 +138,10 @@ impl Reporter {
     ///
     /// # Errors
     /// When nobody answered, or the answer was no.
-    pub async fn profile(&self, report: &ProfileReport) -> Result<Option<ProfileOrders>, Setback> {
+    pub async fn profile(
+        &self,
+        report: &ProfileReport,
+    ) -> Result<Option<ProfileDirectives>, ProfileError> {
         let asked = self
             .client
             .post(&self.profile_url)
@@ -146,20 +149,20 @@ impl Reporter {
             .json(report)
             .send()
             .await;
-        let answer = asked.map_err(|error| Setback::Passing(error.without_url().into()))?;
+        let answer = asked.map_err(|error| ProfileError::Transient(error.without_url().into()))?;
         match answer.status() {
             StatusCode::NO_CONTENT => Ok(None),
             status if status.is_success() => answer
                 .json()
                 .await
                 .map(Some)
-                .map_err(|error| Setback::Passing(error.without_url().into())),
+                .map_err(|error| ProfileError::Transient(error.without_url().into())),
             status => {
                 let error = anyhow::anyhow!("the control plane answered {status}");
                 Err(if status.is_client_error() {
-                    Setback::Final(error)
+                    ProfileError::Final(error)
                 } else {
-                    Setback::Passing(error)
+                    ProfileError::Transient(error)
                 })
             }
         }
@@ -206,15 +209,15 @@ pub fn client(with: impl FnOnce(ClientBuilder) -> ClientBuilder) -> anyhow::Resu
 }
 
 /// What an answer says; `None` when the report was not taken. Whoever takes it and says nothing leaves everything as it is by default.
-async fn heard(reply: Response) -> Option<Heard> {
+async fn read_reply(reply: Response) -> Option<ReportReply> {
     match reply.status() {
-        StatusCode::GONE => Some(Heard::Over),
-        StatusCode::NO_CONTENT => Some(Heard::Noted(Box::default())),
+        StatusCode::GONE => Some(ReportReply::Over),
+        StatusCode::NO_CONTENT => Some(ReportReply::Active(Box::default())),
         status if status.is_success() => reply
             .json()
             .await
             .ok()
-            .map(|orders| Heard::Noted(Box::new(orders))),
+            .map(|directives| ReportReply::Active(Box::new(directives))),
         status => {
             tracing::warn!(%status, "The control plane did not take a report");
             None

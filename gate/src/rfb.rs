@@ -1,7 +1,7 @@
 //! Owns what a client says in RFB (RFC 6143, and what noVNC and KasmVNC add to it), as far as a gate must know it: where a message ends, whether it is
 //! a person's touch, and whether it changes anything. Must not know who may do what.
 
-use casting_protocol::viewing::ViewOnly;
+use casting_protocol::session_options::ViewOnly;
 
 use crate::picture::{PixelSize, is_measured};
 

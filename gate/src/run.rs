@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use casting_protocol::excerpt::Speaker;
-use casting_protocol::report::Cause;
-use casting_protocol::viewing::Assigned;
+use casting_protocol::report::GateEndReason;
+use casting_protocol::session_options::Assignment;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -20,12 +20,12 @@ use crate::app::{self, App};
 use crate::credentials;
 use crate::entries::Entries;
 use crate::exec;
-use crate::front::{self, Front};
-use crate::profile::Keeper;
+use crate::handler::{self, Gate};
+use crate::profile::ProfileSync;
 use crate::proxy::{Proxy, Target};
-use crate::report::{self, Heard, Reporter};
-use crate::room::{Ending, Room};
+use crate::report::{self, ReportReply, Reporter};
 use crate::selkies_roles::{Roster, master_token};
+use crate::session_state::{Ending, SessionState};
 use crate::settings::GateSettings;
 use crate::{bootstrap, limits, server};
 
@@ -36,14 +36,14 @@ const NO_SECRET: u8 = 4;
 /// What a gate exits with that could not bring the user's files back.
 const NOT_RESTORED: u8 = 3;
 /// How long the report of the end may take.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const FINAL_REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long visitors have to hear that the session is over, before the connection is gone with it.
-const FAREWELL: Duration = Duration::from_millis(200);
+const CLOSE_GRACE: Duration = Duration::from_millis(200);
 /// How long the app may live on at most when the machine is taken back and there are files to be saved.
 const RECLAIM_BEFORE_SAVING: Duration = Duration::from_secs(40);
 /// How long the control plane is left alone after each question, however often the gate is made to
 /// ask.
-const BETWEEN_QUESTIONS: Duration = Duration::from_millis(500);
+const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the control plane is asked what holds.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -84,17 +84,17 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         &settings.session,
         &secret,
     ));
-    let keeper = match restore(&settings, command, &reporter, &mut signals).await {
-        Ok(keeper) => keeper,
+    let profile = match restore(&settings, command, &reporter, &mut signals).await {
+        Ok(profile) => profile,
         Err(code) => return Ok(code),
     };
-    let room = Arc::new(Room::new(settings.clipboard).allowing(settings.media));
+    let state = Arc::new(SessionState::new(settings.clipboard).allowing(settings.media));
     let connections = server::Connections::new(server::Limits {
         pending_per_peer: limits::PENDING_PER_PEER_OF_GATE,
         ..server::Limits::default()
     });
     let master_token = settings.is_selkies.then(|| master_token(&secret));
-    let started = App::start(command, app_port, master_token.as_deref(), &room.log);
+    let started = App::start(command, app_port, master_token.as_deref(), &state.log);
     tracing::info!(session.id = %settings.session, port, app_port, "The gate listens");
     let mut said = None;
     let (code, because, was_ready) = match started {
@@ -106,7 +106,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
             let roster = settings
                 .is_selkies
                 .then(|| Arc::new(Roster::new(route.clone(), secret.clone())));
-            let front = Front {
+            let gate = Gate {
                 session: settings.session.clone(),
                 secret: secret.clone(),
                 admission: Admission::new(settings.session.clone(), secret.clone()),
@@ -119,14 +119,14 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
                     .and_then(|(user, password)| credentials::basic(user, password)),
                 downloads: settings.downloads,
                 keeps_files: settings.profile.is_some(),
-                room: room.clone(),
+                state: state.clone(),
                 reporter: reporter.clone(),
                 clock: settings.clock.clone(),
             };
             let watched = tokio::select! {
-                watched = watch(app, signals, &settings, &reporter, &room, [port, app_port]) => watched,
-                never = connections.serve(listener, front::router(front)) => match never {},
-                never = follow(roster.as_deref(), &room) => match never {},
+                watched = watch(app, signals, &settings, &reporter, &state, [port, app_port]) => watched,
+                never = connections.serve(listener, handler::router(gate)) => match never {},
+                never = follow(roster.as_deref(), &state) => match never {},
             };
             // An app that was there and ends well needs no explanation.
             if watched.0 != 0 || !watched.2 {
@@ -142,12 +142,13 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         }
     };
     if because.is_none() {
-        let _ = tokio::time::timeout(LAST_WORDS, reporter.ended(Some(code), None, said)).await;
+        let _ = tokio::time::timeout(FINAL_REPORT_TIMEOUT, reporter.ended(Some(code), None, said))
+            .await;
     }
     tracing::info!(session.id = %settings.session, code, "The app has ended");
-    match keeper {
+    match profile {
         // Only now: whatever the app still had to write, it has written.
-        Some(keeper) if was_ready => keeper.save().await,
+        Some(profile) if was_ready => profile.save().await,
         // What nobody has used is as it was.
         Some(_) | None => {}
     }
@@ -155,9 +156,9 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
 }
 
 /// Tells a streaming server of what changes; never ends.
-async fn follow(roster: Option<&Roster>, room: &Room) -> Infallible {
+async fn follow(roster: Option<&Roster>, state: &SessionState) -> Infallible {
     match roster {
-        Some(roster) => roster.follow(room).await,
+        Some(roster) => roster.follow(state).await,
         None => std::future::pending().await,
     }
 }
@@ -173,7 +174,7 @@ async fn restore(
     command: &[OsString],
     reporter: &Arc<Reporter>,
     signals: &mut Signals,
-) -> Result<Option<Keeper>, u8> {
+) -> Result<Option<ProfileSync>, u8> {
     let Some(folder) = &settings.profile else {
         return Ok(None);
     };
@@ -183,11 +184,11 @@ async fn restore(
                 "there is no command: the app may have started already, without its files"
             );
         }
-        Keeper::restore(folder, reporter.clone()).await
+        ProfileSync::restore(folder, reporter.clone()).await
     };
     let error = tokio::select! {
         restored = restored => match restored {
-            Ok(keeper) => return Ok(Some(keeper)),
+            Ok(profile) => return Ok(Some(profile)),
             Err(error) => error,
         },
         signal = signals.next() => return Err(ended_by(signal)),
@@ -197,8 +198,8 @@ async fn restore(
         "The user's files could not be brought back, so the app is not started"
     );
     let _ = timeout(
-        LAST_WORDS,
-        reporter.ended(None, Some(Cause::ProfileNotRestored), None),
+        FINAL_REPORT_TIMEOUT,
+        reporter.ended(None, Some(GateEndReason::ProfileNotRestored), None),
     )
     .await;
     Err(NOT_RESTORED)
@@ -211,16 +212,16 @@ async fn watch(
     mut signals: Signals,
     settings: &GateSettings,
     reporter: &Arc<Reporter>,
-    room: &Arc<Room>,
+    state: &Arc<SessionState>,
     ports: [u16; 2],
-) -> (i32, Option<Cause>, bool) {
+) -> (i32, Option<GateEndReason>, bool) {
     let was_ready = AtomicBool::new(false);
-    let (code, because) = see_through(
+    let (code, because) = supervise(
         &mut app,
         &mut signals,
         settings,
         reporter,
-        room,
+        state,
         ports,
         &was_ready,
     )
@@ -228,58 +229,58 @@ async fn watch(
     (code, because, was_ready.into_inner())
 }
 
-async fn see_through(
+async fn supervise(
     app: &mut App,
     signals: &mut Signals,
     settings: &GateSettings,
     reporter: &Arc<Reporter>,
-    room: &Arc<Room>,
+    state: &Arc<SessionState>,
     [port, app_port]: [u16; 2],
     was_ready: &AtomicBool,
-) -> (i32, Option<Cause>) {
+) -> (i32, Option<GateEndReason>) {
     let serving = async {
         app::answers(app_port, settings.app_https).await;
         let mut time_is_up = Instant::now() + settings.time_limit;
         let mut keepalive = settings.keepalive;
         match reporter.ready(port).await {
-            Heard::Noted(orders) => room.follow(*orders),
-            Heard::Over => {
+            ReportReply::Active(directives) => state.follow(*directives),
+            ReportReply::Over => {
                 tracing::info!("The control plane says that the session is over");
                 return None;
             }
         }
         tracing::info!(session.id = %settings.session, "The app is ready");
         was_ready.store(true, Ordering::Relaxed);
-        room.set_end(time_is_up);
-        room.presence.note();
-        room.presence.touch();
-        if let Some(first) = room.orders().viewing.exec.first_launch {
+        state.set_end(time_is_up);
+        state.presence.note();
+        state.presence.touch();
+        if let Some(first) = state.directives().options.exec.first_launch {
             exec::start(
                 Speaker::FirstLaunch,
                 first,
                 app_port,
                 BTreeMap::new(),
-                room.log.clone(),
+                state.log.clone(),
                 reporter.clone(),
             );
         }
-        if !room.is_open() {
+        if !state.is_open() {
             tracing::info!(session.id = %settings.session, "It was started ahead, and waits for its visitor");
             tokio::select! {
-                () = room.opened() => {}
-                () = sleep_until(time_is_up) => return Some(Cause::TimeLimit),
-                () = told_that_it_is_over(reporter, room) => return None,
+                () = state.opened() => {}
+                () = sleep_until(time_is_up) => return Some(GateEndReason::TimeLimit),
+                () = poll_until_over(reporter, state) => return None,
             }
         }
-        if let Some(assigned) = room.orders().assigned {
-            (time_is_up, keepalive) = begin(room, assigned, app_port, reporter);
+        if let Some(assignment) = state.directives().assignment {
+            (time_is_up, keepalive) = begin(state, assignment, app_port, reporter);
         }
         tokio::select! {
-            () = sleep_until(time_is_up) => Some(Cause::TimeLimit),
-            because = nobody_there(room, keepalive) => Some(because),
-            () = nobody_touches(room) => Some(Cause::Idle),
-            () = room.end_asked() => Some(Cause::Owner),
-            () = told_that_it_is_over(reporter, room) => None,
+            () = sleep_until(time_is_up) => Some(GateEndReason::TimeLimit),
+            because = visitors_gone(state, keepalive) => Some(because),
+            () = idle_timeout(state) => Some(GateEndReason::Idle),
+            () = state.end_asked() => Some(GateEndReason::Owner),
+            () = poll_until_over(reporter, state) => None,
         }
     };
     let (signal, because) = tokio::select! {
@@ -287,75 +288,75 @@ async fn see_through(
         because = serving => (Signal::SIGTERM, because),
         signal = signals.next() => tokio::select! {
             code = app.ended() => return (code, None),
-            because = reclaimed(settings, reporter, room) => (signal, because),
+            because = reclaimed(settings, reporter, state) => (signal, because),
         },
     };
     if let Some(cause) = because {
         tracing::info!(?cause, "The session ends");
         // First the ledger, then the visitors, then the app: whoever asks what happened is told by then.
-        let _ = timeout(LAST_WORDS, reporter.ended(None, because, None)).await;
-        room.close(cause);
+        let _ = timeout(FINAL_REPORT_TIMEOUT, reporter.ended(None, because, None)).await;
+        state.close(cause);
     } else {
-        room.end(Ending::Elsewhere);
+        state.end(Ending::Elsewhere);
     }
-    sleep(FAREWELL).await;
+    sleep(CLOSE_GRACE).await;
     (app.stop(signal, settings.stop_grace).await, because)
 }
 
 /// A session that was started ahead has its visitor: its limits begin to run, and the app is told. Gives when its time is up, and how long it lives
 /// without a browser.
 fn begin(
-    room: &Room,
-    assigned: Assigned,
+    state: &SessionState,
+    assignment: Assignment,
     app_port: u16,
     reporter: &Arc<Reporter>,
 ) -> (Instant, Option<Duration>) {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-    let time_is_up = Instant::now() + seconds(assigned.time_limit_seconds);
+    let time_is_up = Instant::now() + seconds(assignment.time_limit_seconds);
     tracing::info!("It has its visitor");
-    room.set_end(time_is_up);
-    room.presence.note();
-    room.presence.touch();
-    if let Some(exec) = room.orders().viewing.exec.assign {
+    state.set_end(time_is_up);
+    state.presence.note();
+    state.presence.touch();
+    if let Some(exec) = state.directives().options.exec.assign {
         exec::start(
             Speaker::Assign,
             exec,
             app_port,
-            assigned.environment,
-            room.log.clone(),
+            assignment.environment,
+            state.log.clone(),
             reporter.clone(),
         );
     }
-    (time_is_up, Some(seconds(assigned.keepalive_seconds)))
+    (time_is_up, Some(seconds(assignment.keepalive_seconds)))
 }
 
 /// Waits until nobody has been there for `keepalive`, or nobody has entered for as long as the
-/// orders say, from now on; gives which of the two it is to be called.
-async fn nobody_there(room: &Room, keepalive: Option<Duration>) -> Cause {
+/// directives say, from now on; gives which of the two it is to be called.
+async fn visitors_gone(state: &SessionState, keepalive: Option<Duration>) -> GateEndReason {
     let left = async {
         match keepalive {
-            Some(limit) => room.presence.nobody_for(limit).await,
+            Some(limit) => state.presence.nobody_for(limit).await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
         () = left => {}
-        () = nobody_enters(room) => {}
+        () = entry_timeout(state) => {}
     }
     // A control plane that gives no such limit does not know the cause either.
-    if room.presence.is_entered() || room.orders().entry_timeout_seconds.is_none() {
-        Cause::Abandoned
+    if state.presence.is_entered() || state.directives().entry_timeout_seconds.is_none() {
+        GateEndReason::Abandoned
     } else {
-        Cause::NotEntered
+        GateEndReason::NotEntered
     }
 }
 
-/// Waits until nobody has ever entered for as long as the orders say, which may change meanwhile.
-async fn nobody_enters(room: &Room) {
-    let (began, mut changes) = (Instant::now(), room.changes());
+/// Waits until nobody has ever entered for as long as the directives say, which may change meanwhile.
+async fn entry_timeout(state: &SessionState) {
+    let (began, mut changes) = (Instant::now(), state.changes());
     loop {
-        let limit = room
-            .orders()
+        let limit = state
+            .directives()
             .entry_timeout_seconds
             .map(|seconds| Duration::from_secs(seconds.into()));
         let too_late = async {
@@ -366,7 +367,7 @@ async fn nobody_enters(room: &Room) {
         };
         tokio::select! {
             () = too_late => {
-                if room.presence.is_entered() {
+                if state.presence.is_entered() {
                     std::future::pending::<()>().await;
                 }
                 return;
@@ -376,17 +377,17 @@ async fn nobody_enters(room: &Room) {
     }
 }
 
-/// Waits until nobody has touched the session for as long as its orders say; these may change meanwhile.
-async fn nobody_touches(room: &Room) {
-    let mut changes = room.changes();
+/// Waits until nobody has touched the session for as long as its directives say; these may change meanwhile.
+async fn idle_timeout(state: &SessionState) {
+    let mut changes = state.changes();
     loop {
-        let limit = room
-            .orders()
+        let limit = state
+            .directives()
             .idle_seconds
             .map(|seconds| Duration::from_secs(seconds.into()));
         let untouched = async {
             match limit {
-                Some(limit) => room.presence.untouched(limit).await,
+                Some(limit) => state.presence.untouched(limit).await,
                 None => std::future::pending().await,
             }
         };
@@ -399,20 +400,20 @@ async fn nobody_touches(room: &Room) {
 
 /// Asks the control plane what holds, now and then and whenever that has changed, until it says
 /// that the session is over.
-async fn told_that_it_is_over(reporter: &Reporter, room: &Room) {
+async fn poll_until_over(reporter: &Reporter, state: &SessionState) {
     loop {
         // Changes that follow each other are asked for once.
-        sleep(BETWEEN_QUESTIONS).await;
+        sleep(SHORTEST_POLL_INTERVAL).await;
         tokio::select! {
-            () = sleep(HEARTBEAT - BETWEEN_QUESTIONS) => {}
-            () = room.refresh_asked() => {}
+            () = sleep(HEARTBEAT - SHORTEST_POLL_INTERVAL) => {}
+            () = state.refresh_asked() => {}
         }
         match reporter.alive().await {
-            Some(Heard::Over) => {
+            Some(ReportReply::Over) => {
                 tracing::info!("The control plane says that the session is over");
                 return;
             }
-            Some(Heard::Noted(orders)) => room.follow(*orders),
+            Some(ReportReply::Active(directives)) => state.follow(*directives),
             None => {}
         }
     }
@@ -422,25 +423,26 @@ async fn told_that_it_is_over(reporter: &Reporter, room: &Room) {
 async fn reclaimed(
     settings: &GateSettings,
     reporter: &Reporter,
-    room: &Arc<Room>,
-) -> Option<Cause> {
+    state: &Arc<SessionState>,
+) -> Option<GateEndReason> {
     // Whoever has files to be saved needs the rest of the time for that.
     let left = settings.reclaim?.min(if settings.profile.is_some() {
         RECLAIM_BEFORE_SAVING
     } else {
         Duration::MAX
     });
-    let Ok(Some(Heard::Noted(_))) = timeout(LAST_WORDS, reporter.alive()).await else {
+    let Ok(Some(ReportReply::Active(_))) = timeout(FINAL_REPORT_TIMEOUT, reporter.alive()).await
+    else {
         return None;
     };
     tracing::warn!(
         seconds = left.as_secs(),
         "The machine is taken back; the app lives on for a little while"
     );
-    room.set_reclaimed(Instant::now() + left);
+    state.set_reclaimed(Instant::now() + left);
     tokio::select! {
-        () = sleep(left) => Some(Cause::Reclaimed),
-        () = room.end_asked() => Some(Cause::Owner),
+        () = sleep(left) => Some(GateEndReason::Reclaimed),
+        () = state.end_asked() => Some(GateEndReason::Owner),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::room::Clipboard;
+use crate::session_state::Clipboard;
 
 /// What is allowed in the session beside the clipboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -53,7 +53,7 @@ pub enum Speaker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Topic {
     /// What whoever watches must say, too: to begin, to stop, to acknowledge.
-    Viewing,
+    SessionOptions,
     /// How the client wishes to be served, with the size of its window.
     Settings,
     /// The size of the window.
@@ -90,7 +90,7 @@ impl Topic {
             controls, media, ..
         } = rules;
         match self {
-            Self::Viewing | Self::Settings | Self::Drawing => true,
+            Self::SessionOptions | Self::Settings | Self::Drawing => true,
             Self::Size | Self::Input(_) | Self::Using => controls,
             Self::Gamepad(_) => controls && media.gamepad,
             Self::ClipboardUp => controls && rules.clipboard.up,
@@ -123,8 +123,8 @@ fn visitors_topic(word: &str, rest: &[u8], is_whole: bool) -> Option<Topic> {
         (false, _) => Some(Topic::Nothing),
     };
     match word {
-        "START_VIDEO" | "STOP_VIDEO" | "REQUEST_KEYFRAME" => bare(Topic::Viewing),
-        "CLIENT_FRAME_ACK" | "LOST_FRAME" => Some(Topic::Viewing),
+        "START_VIDEO" | "STOP_VIDEO" | "REQUEST_KEYFRAME" => bare(Topic::SessionOptions),
+        "CLIENT_FRAME_ACK" | "LOST_FRAME" => Some(Topic::SessionOptions),
         "SETTINGS" => Some(Topic::Settings),
         "r" => Some(Topic::Size),
         // Clients let go of keys and say that they are still held by themselves, so only pressing one is a touch.

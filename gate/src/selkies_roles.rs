@@ -1,4 +1,4 @@
-//! Owns how Selkies is told who may do what: its own tokens, one for each part in the session, and the table of them, which the gate replaces as
+//! Owns how Selkies is told who may do what: its own tokens, one for each role in the session, and the table of them, which the gate replaces as
 //! control and sharing change. Neither the app nor a visitor learns the master token, and no visitor a token. Must not know what is said in a stream.
 
 use std::time::Duration;
@@ -13,11 +13,11 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
-use crate::blocked;
 use crate::hop::Asked;
+use crate::path_filter;
 use crate::proxy::{Passed, Route};
-use crate::room::{Part, Room};
 use crate::selkies::Media;
+use crate::session_state::{Participant, SessionState};
 
 /// Where the WebSocket is.
 const SOCKET: &str = "/api/websockets";
@@ -81,30 +81,30 @@ impl Roster {
         }
     }
 
-    /// The token of this part, for as long as the session is shared as it is now.
-    fn token(&self, part: &Part, roles: &Roles) -> String {
+    /// The token of this role, for as long as the session is shared as it is now.
+    fn token(&self, participant: &Participant, roles: &Roles) -> String {
         let round = roles.round.unwrap_or_default();
-        self.secret.stream_token(&match part {
-            Part::Owner => "owner".to_owned(),
-            Part::Controller(id) => format!("controller {round} {id}"),
-            Part::Viewer(_) => format!("viewer {round}"),
+        self.secret.stream_token(&match participant {
+            Participant::Owner => "owner".to_owned(),
+            Participant::Controller(id) => format!("controller {round} {id}"),
+            Participant::Viewer(_) => format!("viewer {round}"),
         })
     }
 
     /// The whole table: who has which token, in Selkies' words.
     fn table(&self, roles: &Roles) -> Map<String, Value> {
-        let entry = |part: &Part, role: &str| {
-            let token = self.token(part, roles);
+        let entry = |participant: &Participant, role: &str| {
+            let token = self.token(participant, roles);
             (token, json!({"role": role, "slot": null}))
         };
-        let owner = entry(&Part::Owner, "controller");
+        let owner = entry(&Participant::Owner, "controller");
         let viewer = roles
             .round
-            .map(|_| entry(&Part::Viewer(String::new()), "viewer"));
+            .map(|_| entry(&Participant::Viewer(String::new()), "viewer"));
         let controller = roles
             .controller
             .clone()
-            .map(|id| entry(&Part::Controller(id), "controller"));
+            .map(|id| entry(&Participant::Controller(id), "controller"));
         [Some(owner), viewer, controller]
             .into_iter()
             .flatten()
@@ -142,15 +142,15 @@ impl Roster {
     }
 
     /// Tells Selkies whatever changes, as long as the session lives.
-    pub async fn follow(&self, room: &Room) -> std::convert::Infallible {
-        let mut changes = room.changes();
+    pub async fn follow(&self, state: &SessionState) -> std::convert::Infallible {
+        let mut changes = state.changes();
         loop {
             // What is known before anybody has come is told with the first visitor.
             let has_visitors = self.told.lock().await.is_some();
             if changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
-            if has_visitors && self.tell(room.roles()).await.is_err() {
+            if has_visitors && self.tell(state.roles()).await.is_err() {
                 tracing::warn!(
                     "The streaming server was not told of a change; nobody gets in until it is"
                 );
@@ -159,10 +159,10 @@ impl Roster {
     }
 
     /// Waits until Selkies lets somebody connect: the owner first.
-    pub async fn turn(&self, part: &Part) -> Turn<'_> {
-        let watcher = match part {
-            Part::Owner => None,
-            Part::Controller(_) | Part::Viewer(_) => Some(self.watchers.lock().await),
+    pub async fn turn(&self, participant: &Participant) -> Turn<'_> {
+        let watcher = match participant {
+            Participant::Owner => None,
+            Participant::Controller(_) | Participant::Viewer(_) => Some(self.watchers.lock().await),
         };
         let connected = self.connected.lock().await;
         if let Some(last) = *connected {
@@ -174,9 +174,15 @@ impl Roster {
         }
     }
 
-    /// Shows Selkies who asks: by this part's token, and by nothing that the visitor says.
-    pub fn introduce(&self, parts: &mut Parts, part: &Part, roles: &Roles, asked: Asked) {
-        let token = self.token(part, roles);
+    /// Shows Selkies who asks: by this role's token, and by nothing that the visitor says.
+    pub fn introduce(
+        &self,
+        parts: &mut Parts,
+        participant: &Participant,
+        roles: &Roles,
+        asked: Asked,
+    ) {
+        let token = self.token(participant, roles);
         let headers = &mut parts.headers;
         headers.remove("selkies-authorization");
         if let Ok(bearer) = HeaderValue::from_str(&format!("Bearer {token}")) {
@@ -215,23 +221,23 @@ fn offers_token(headers: &HeaderMap) -> bool {
         .any(|name| name.trim() == PROTOCOL)
 }
 
-/// Whether somebody in this part may ask this of Selkies. What it has beside page and stream belongs to whoever runs it: tokens, other ways to stream,
+/// Whether somebody in this role may ask this of Selkies. What it has beside page and stream belongs to whoever runs it: tokens, other ways to stream,
 /// who is connected, recordings, pictures of the screen.
-pub fn may_ask(parts: &Parts, asked: Asked, part: &Part, media: Media) -> bool {
+pub fn may_ask(parts: &Parts, asked: Asked, participant: &Participant, media: Media) -> bool {
     let path = parts.uri.path();
     if asked == Asked::Socket {
         return path == SOCKET;
     }
-    if !blocked::leads_to(path, "api") {
+    if !path_filter::leads_to(path, "api") {
         return matches!(parts.method, Method::GET | Method::HEAD);
     }
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     match path {
         SOCKET | "/api/status" | "/api/health" => reads,
-        "/api/upload" => parts.method == Method::POST && part.controls() && media.uploads,
-        _ if blocked::climbs(path) => false,
-        _ if path.starts_with("/api/files/") => reads && part.controls() && media.downloads,
-        _ if path.starts_with("/api/print/") => reads && part.controls() && media.printing,
+        "/api/upload" => parts.method == Method::POST && participant.controls() && media.uploads,
+        _ if path_filter::climbs(path) => false,
+        _ if path.starts_with("/api/files/") => reads && participant.controls() && media.downloads,
+        _ if path.starts_with("/api/print/") => reads && participant.controls() && media.printing,
         _ => false,
     }
 }
@@ -242,7 +248,7 @@ mod tests {
 
     #[test]
     fn paths_are_open_by_part_and_permission() {
-        let watcher = Part::Viewer("ada".into());
+        let watcher = Participant::Viewer("ada".into());
         let all = Media {
             uploads: true,
             downloads: true,
@@ -311,8 +317,8 @@ mod tests {
             let asked = if socket { Asked::Socket } else { Asked::Reply };
             assert_eq!(
                 [
-                    may_ask(&parts, asked, &Part::Owner, all),
-                    may_ask(&parts, asked, &Part::Owner, Media::default()),
+                    may_ask(&parts, asked, &Participant::Owner, all),
+                    may_ask(&parts, asked, &Participant::Owner, Media::default()),
                     may_ask(&parts, asked, &watcher, all),
                 ],
                 [open, closed, watched],
@@ -334,24 +340,27 @@ mod tests {
             round,
             controller: controller.map(str::to_owned),
         };
-        let role = |table: &Map<String, Value>, part: &Part, roles: &Roles| {
+        let role = |table: &Map<String, Value>, participant: &Participant, roles: &Roles| {
             table
-                .get(&roster.token(part, roles))
+                .get(&roster.token(participant, roles))
                 .map(|entry| entry["role"].clone())
         };
-        let (ada, bob) = (Part::Viewer("ada".into()), Part::Controller("bob".into()));
+        let (ada, bob) = (
+            Participant::Viewer("ada".into()),
+            Participant::Controller("bob".into()),
+        );
         let alone = roles(None, None);
         let first = roles(Some(1), Some("bob"));
         let second = roles(Some(2), None);
         let table = roster.table(&alone);
         assert_eq!(table.len(), 1, "the owner's alone");
         assert_eq!(
-            role(&table, &Part::Owner, &alone),
+            role(&table, &Participant::Owner, &alone),
             Some("controller".into())
         );
         let table = roster.table(&first);
         assert_eq!(
-            role(&table, &Part::Owner, &first),
+            role(&table, &Participant::Owner, &first),
             Some("controller".into())
         );
         assert_eq!(role(&table, &ada, &first), Some("viewer".into()));
@@ -364,7 +373,7 @@ mod tests {
         );
         assert_eq!(role(&table, &bob, &first), None, "control was taken back");
         assert_eq!(
-            role(&table, &Part::Owner, &first),
+            role(&table, &Participant::Owner, &first),
             Some("controller".into())
         );
     }
@@ -376,7 +385,7 @@ mod tests {
             round: Some(1),
             controller: None,
         };
-        let viewer = Part::Viewer("ada".into());
+        let viewer = Participant::Viewer("ada".into());
         let token = roster.token(&viewer, &roles);
         for (offered, uri, protocols) in [
             (None, format!("{SOCKET}?token={token}"), None),
@@ -412,13 +421,13 @@ mod tests {
     async fn connections_keep_their_distance() {
         let roster = roster();
         let began = Instant::now();
-        for (part, after) in [
-            (Part::Owner, Duration::ZERO),
-            (Part::Viewer("ada".into()), BETWEEN),
-            (Part::Owner, BETWEEN * 2),
+        for (participant, after) in [
+            (Participant::Owner, Duration::ZERO),
+            (Participant::Viewer("ada".into()), BETWEEN),
+            (Participant::Owner, BETWEEN * 2),
         ] {
-            let turn = roster.turn(&part).await;
-            assert_eq!(began.elapsed(), after, "{part:?}");
+            let turn = roster.turn(&participant).await;
+            assert_eq!(began.elapsed(), after, "{participant:?}");
             drop(turn);
         }
     }

@@ -11,15 +11,15 @@ use casting_protocol::keys::{SessionKeys, SessionSecret};
 use casting_protocol::permission::Permission;
 use casting_protocol::report::GATE_PORT;
 use casting_protocol::session_environment::{APP_STREAM, BOOTSTRAP_TOKEN};
+use casting_protocol::session_options::ViewOnly;
 use casting_protocol::time::{Clock, Timestamp};
-use casting_protocol::viewing::ViewOnly;
 use url::Url;
 
 use crate::edge::EdgeSettings;
 use crate::places::{self, Places};
-use crate::room::Clipboard;
 use crate::selkies::Media;
 use crate::session_host::SessionHost;
+use crate::session_state::Clipboard;
 
 /// How long an app may take to end after it was asked to, before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(8);

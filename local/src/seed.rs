@@ -10,10 +10,10 @@ use casting_core::ids::{CastId, CastKey, Entropy, ImageId, StagingId, random_byt
 use casting_core::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use casting_core::keys::hash_secret;
 use casting_core::persistent_profile::ProfileSettings;
+use casting_core::session_options::{Exec, ExecConfig, ViewOnly};
 use casting_core::staging::{StagingConfig, StagingSettings};
 use casting_core::system::System;
 use casting_core::time::Timestamp;
-use casting_core::viewing::{Exec, ExecConfig, ViewOnly};
 
 use crate::stack::{BROWSER_APP, DEMO_APP, STREAMED_BROWSER_APP, STREAMED_DESKTOP_APP};
 

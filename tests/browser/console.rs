@@ -408,7 +408,7 @@ async fn console_watches_unshares_and_anonymises_a_session() {
         .click()
         .await
         .expect("can be clicked");
-    wait_for(&window, "#part", "are watching").await;
+    wait_for(&window, "#role", "are watching").await;
     shoot(&window, "console-watches").await;
     owner
         .find(Locator::Css("#panel > summary"))

@@ -135,7 +135,7 @@ async fn viewers_only_watch_until_given_control() {
     shows(&viewer, Inner::GREEN).await;
     viewer.enter_parent_frame().await.expect("the viewer");
     click(&viewer, "#panel > summary").await;
-    wait_for(&viewer, "#part", "are watching").await;
+    wait_for(&viewer, "#role", "are watching").await;
     assert!(
         !is_there(&viewer, "#link").await && !is_there(&viewer, ".end").await,
         "sharing and the end are the owner's"

@@ -1,7 +1,7 @@
 //! Owns how sessions end, as the ledger and the visitor are told it.
 
 use casting_core::ids::SessionId;
-use casting_core::{Cause, Report};
+use casting_core::{GateEndReason, Report};
 use reqwest::Method;
 use serde_json::json;
 
@@ -16,12 +16,12 @@ async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
     let key = cast["key"].as_str().expect("a key");
     let control_plane = &stack.local.control_plane;
     for (n, because, reason) in [
-        (1, Some(Cause::TimeLimit), "time-limit"),
-        (2, Some(Cause::Abandoned), "abandoned"),
-        (3, Some(Cause::Idle), "idle"),
-        (4, Some(Cause::Owner), "ended-by-owner"),
-        (5, Some(Cause::Reclaimed), "reclaimed"),
-        (6, Some(Cause::NotEntered), "not-entered"),
+        (1, Some(GateEndReason::TimeLimit), "time-limit"),
+        (2, Some(GateEndReason::Abandoned), "abandoned"),
+        (3, Some(GateEndReason::Idle), "idle"),
+        (4, Some(GateEndReason::Owner), "ended-by-owner"),
+        (5, Some(GateEndReason::Reclaimed), "reclaimed"),
+        (6, Some(GateEndReason::NotEntered), "not-entered"),
         (7, None, "task-stopped"),
     ] {
         let id = stack.claim(Caller(n), key).await.json()["session_id"]
@@ -89,10 +89,10 @@ async fn idle_timeout_is_passed_to_the_gate() {
         let report = stack
             .request(Method::POST, &format!("/session/{id}/reports"))
             .bearer_auth(secret.expose());
-        let orders = crate::test_stack::Answer::of(report.json(&Report::Ready { port: 1 }))
+        let directives = crate::test_stack::Answer::of(report.json(&Report::Ready { port: 1 }))
             .await
             .json();
-        assert_eq!(orders["idle_seconds"], seconds, "{orders}");
+        assert_eq!(directives["idle_seconds"], seconds, "{directives}");
     }
     stack.local.stop().await;
 }
@@ -145,8 +145,8 @@ async fn sweep_ends_sessions_that_are_not_entered() {
             .request(Method::POST, &format!("/session/{id}/reports"))
             .bearer_auth(secret.expose())
             .json(&Report::Ready { port: 1 });
-        let orders = crate::test_stack::Answer::of(report).await.json();
-        assert_eq!(orders["entry_timeout_seconds"], 300, "{orders}");
+        let directives = crate::test_stack::Answer::of(report).await.json();
+        assert_eq!(directives["entry_timeout_seconds"], 300, "{directives}");
         sessions.push((id, token));
     }
     let (entered, token) = &sessions[0];

@@ -72,15 +72,18 @@ impl Shared {
 async fn share_link_works_until_revoked() {
     let fields = json!({"enable_sharing": true, "allow_anonymous_viewers": true});
     let shared = Shared::with(&fields).await;
-    let orders = shared.report(&Report::Ready { port: 9 }).await;
-    let link = orders["share_link"].as_str().expect("a link").to_owned();
+    let directives = shared.report(&Report::Ready { port: 9 }).await;
+    let link = directives["share_link"]
+        .as_str()
+        .expect("a link")
+        .to_owned();
     assert_eq!(
         (
-            orders["share_round"].as_u64(),
-            orders["viewing"]["may_share"].as_bool()
+            directives["share_round"].as_u64(),
+            directives["viewing"]["may_share"].as_bool()
         ),
         (Some(1), Some(true)),
-        "{orders}"
+        "{directives}"
     );
     let (status, entrance) = shared.open(&link).await;
     assert_eq!(status, 303);
@@ -183,11 +186,11 @@ async fn sharing_needs_permission_and_a_shareable_app() {
         ("the owner may", by_permission, false, true),
     ] {
         let shared = Shared::with(&fields).await;
-        let orders = shared.report(&Report::Ready { port: 9 }).await;
+        let directives = shared.report(&Report::Ready { port: 9 }).await;
         assert_eq!(
             (
-                orders["share_link"].is_string(),
-                orders["viewing"]["may_share"] == true
+                directives["share_link"].is_string(),
+                directives["viewing"]["may_share"] == true
             ),
             (at_start, may_share),
             "{name}"

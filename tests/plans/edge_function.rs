@@ -497,7 +497,7 @@ fn both_edges_accept_only_valid_tickets() {
         let told = outcome.header("x-cast-edge-visitor").unwrap_or_default();
         let proof = secret.edge_proof([told, "", ""]);
         assert_eq!(outcome.header("x-cast-edge-proof"), Some(&*proof), "{name}");
-        let ticket = SessionTicket::read_told(told, &session(1), NOON);
+        let ticket = SessionTicket::read_payload(told, &session(1), NOON);
         assert_eq!(ticket.expect("a ticket").session, session(1), "{name}");
         for none in ["x-cast-edge-entry", "x-cast-edge-cookie"] {
             assert_eq!(outcome.header(none), None, "{name}: {none}");
@@ -693,7 +693,7 @@ fn both_edges_take_each_ticket_at_its_own_origin_alone() {
         let Some(told) = outcome.header("x-cast-edge-visitor") else {
             continue;
         };
-        let ticket = SessionTicket::read_told(told, &session(1), NOON).expect("a ticket");
+        let ticket = SessionTicket::read_payload(told, &session(1), NOON).expect("a ticket");
         let is_app = case.host == app_host(1);
         assert_eq!(ticket.origin == APP, is_app, "{}", case.name);
         assert_eq!(outcome.header("x-forwarded-host"), Some(&*case.host));

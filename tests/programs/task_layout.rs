@@ -13,7 +13,7 @@ use casting_core::keys::{Keyring, SessionSecret};
 use casting_core::session_origin::SessionOrigin;
 use casting_core::ticket::{Role, SessionTicket};
 use casting_core::time::Timestamp;
-use casting_gate::credentials::Told;
+use casting_gate::credentials::EdgeAssertion;
 use casting_tests::binaries;
 use casting_tests::engine::Engine;
 use casting_tests::processes::soon;
@@ -88,9 +88,9 @@ async fn read(url: &str, session: &SessionId) -> (u16, String) {
         expires: Timestamp::from_millis(i64::MAX / 2),
     };
     let ticket = ticket.sign(Keyring::new(&[3; 32]).sessions().named(""));
-    let told = Told {
-        visitor: SessionTicket::told(&ticket).to_owned(),
-        ..Told::default()
+    let told = EdgeAssertion {
+        visitor: SessionTicket::payload(&ticket).to_owned(),
+        ..EdgeAssertion::default()
     };
     let mut headers = HeaderMap::new();
     told.put(&mut headers, &SessionSecret::from_text(SECRET.to_owned()));

@@ -66,7 +66,7 @@ impl TestGates {
         let keys = Keyring::new(&crate::sim_world::FIRST_KEY);
         let order = AssignTicket::open(order, session, &keys.sessions().secret(session), NOON)
             .map_err(|error| error.to_string())?;
-        let assigned = order.orders.assigned.ok_or("an order for nobody")?;
+        let assigned = order.directives.assignment.ok_or("an order for nobody")?;
         let user = assigned
             .environment
             .get("CAST_USER")

@@ -19,13 +19,13 @@ use casting_core::policy::LinkParameters;
 use casting_core::ports::{Replaced, Saved};
 use casting_core::quota::{Quota, QuotaKind};
 use casting_core::session::{Session, State};
+use casting_core::session_options::Exec;
 use casting_core::staging::StagingConfig;
 use casting_core::system::{SYSTEM_ID, System};
 use casting_core::system_form;
 use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
 use casting_core::url_rules::OwnUrls;
-use casting_core::viewing::Exec;
 use casting_core::{
     ClaimRequest, Claimed, ControlPlane, NextStep, Ports, PublicUrls, Refusal, Visitor,
 };

@@ -68,11 +68,11 @@ async fn answer(
         }
         PublicRouteName::ReportProfile => {
             let report: ProfileReport = body::json(request)?;
-            let orders = control_plane
+            let directives = control_plane
                 .report_profile(&id, visit.bearer().unwrap_or_default(), report)
                 .await?;
-            Ok(orders.map_or_else(reply::no_content, |orders| {
-                reply::json(StatusCode::OK, &orders)
+            Ok(directives.map_or_else(reply::no_content, |directives| {
+                reply::json(StatusCode::OK, &directives)
             }))
         }
         PublicRouteName::ReportSession => report(control_plane, request, visit, &id).await,
@@ -186,7 +186,7 @@ async fn report(
 ) -> Result<Reply, HandlerError> {
     let report: Report = body::json(request)?;
     // A gate without a secret is a gate with a wrong one.
-    let orders = control_plane
+    let directives = control_plane
         .report(
             id,
             visit.bearer().unwrap_or_default(),
@@ -194,7 +194,7 @@ async fn report(
             visit.source()?,
         )
         .await?;
-    Ok(orders.map_or_else(reply::no_content, |orders| {
-        reply::json(StatusCode::OK, &orders)
+    Ok(directives.map_or_else(reply::no_content, |directives| {
+        reply::json(StatusCode::OK, &directives)
     }))
 }

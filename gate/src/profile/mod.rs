@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use casting_protocol::report::{Download, NotSaved, ProfileOrders, ProfileReport, Upload};
+use casting_protocol::report::{Download, NotSaved, ProfileDirectives, ProfileReport, Upload};
 use futures_util::TryStreamExt;
 use reqwest::{Body, Client, Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -32,14 +32,14 @@ const SAVE_WITHIN: Duration = Duration::from_secs(100);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A profile that was brought back, to be saved at the end.
-pub struct Keeper {
+pub struct ProfileSync {
     folder: PathBuf,
     client: Client,
     reporter: Arc<Reporter>,
-    orders: ProfileOrders,
+    directives: ProfileDirectives,
 }
 
-impl Keeper {
+impl ProfileSync {
     /// Brings the files back into `folder`.
     ///
     /// # Errors
@@ -56,22 +56,22 @@ impl Keeper {
                 .await
                 .context("it took too long");
             match tried? {
-                Ok(orders) => {
+                Ok(directives) => {
                     return Ok(Self {
                         folder: folder.to_owned(),
                         client,
                         reporter,
-                        orders,
+                        directives,
                     });
                 }
-                Err(Setback::Final(error)) => {
+                Err(ProfileError::Final(error)) => {
                     if let Some(excess) = error.downcast_ref::<Excess>() {
                         let report = ProfileReport::NotSaved { why: excess.why() };
                         let _ = tokio::time::timeout(PAUSE * 3, reporter.profile(&report)).await;
                     }
                     return Err(error);
                 }
-                Err(Setback::Passing(error)) => {
+                Err(ProfileError::Transient(error)) => {
                     tracing::warn!(
                         error = format!("{error:#}"),
                         "The profile could not be brought back; it is tried again"
@@ -107,9 +107,9 @@ impl Keeper {
     async fn try_to_save(&self, until: Instant) -> Result<u64, NotSaved> {
         let pack = Pack {
             folder: self.folder.clone(),
-            exclude: self.orders.exclude.clone(),
+            exclude: self.directives.exclude.clone(),
             limits: Limits {
-                archive_bytes: self.orders.max_bytes,
+                archive_bytes: self.directives.max_bytes,
             },
         };
         let packed = tokio::task::spawn_blocking(move || pack::pack(&pack))
@@ -122,11 +122,11 @@ impl Keeper {
         while Instant::now() < until {
             match self.send(&packed).await {
                 Ok(()) => return Ok(packed.bytes),
-                Err(Setback::Final(error)) => {
+                Err(ProfileError::Final(error)) => {
                     tracing::warn!(error = format!("{error:#}"), "The profile was not saved");
                     return Err(NotSaved::Failed);
                 }
-                Err(Setback::Passing(error)) => {
+                Err(ProfileError::Transient(error)) => {
                     tracing::warn!(
                         error = format!("{error:#}"),
                         "The profile could not be sent; it is tried again"
@@ -138,19 +138,19 @@ impl Keeper {
         Err(NotSaved::Failed)
     }
 
-    async fn send(&self, packed: &Packed) -> Result<(), Setback> {
+    async fn send(&self, packed: &Packed) -> Result<(), ProfileError> {
         let (bytes, sha256) = (packed.bytes, packed.sha256.clone());
-        let orders = self
+        let directives = self
             .reporter
             .profile(&ProfileReport::Save {
                 bytes,
                 sha256: sha256.clone(),
             })
             .await?;
-        if let Some(upload) = orders.and_then(|orders| orders.upload) {
+        if let Some(upload) = directives.and_then(|directives| directives.upload) {
             self.upload(&upload, packed)
                 .await
-                .map_err(Setback::Passing)?;
+                .map_err(ProfileError::Transient)?;
         }
         self.reporter
             .profile(&ProfileReport::Saved { bytes, sha256 })
@@ -182,9 +182,9 @@ impl Keeper {
 
 /// What kept something from coming about.
 #[derive(Debug)]
-pub enum Setback {
+pub enum ProfileError {
     /// Trying again may help.
-    Passing(anyhow::Error),
+    Transient(anyhow::Error),
     /// It does not.
     Final(anyhow::Error),
 }
@@ -193,26 +193,26 @@ async fn try_to_restore(
     folder: &Path,
     client: &Client,
     reporter: &Reporter,
-) -> Result<ProfileOrders, Setback> {
-    let orders = reporter.profile(&ProfileReport::Restore).await?;
-    let orders = orders.ok_or_else(|| {
-        Setback::Passing(anyhow::anyhow!(
+) -> Result<ProfileDirectives, ProfileError> {
+    let directives = reporter.profile(&ProfileReport::Restore).await?;
+    let directives = directives.ok_or_else(|| {
+        ProfileError::Transient(anyhow::anyhow!(
             "the control plane said nothing of the profile"
         ))
     })?;
-    match &orders.archive {
+    match &directives.archive {
         Some(archive) => {
             // An archive of before the image's limit was lowered still holds.
             let limits = Limits {
-                archive_bytes: orders.max_bytes.max(archive.bytes),
+                archive_bytes: directives.max_bytes.max(archive.bytes),
             };
             fetch(folder, client, archive, limits).await?;
         }
         None => std::fs::create_dir_all(folder)
             .context("the profile's folder cannot be made")
-            .map_err(Setback::Final)?,
+            .map_err(ProfileError::Final)?,
     }
-    Ok(orders)
+    Ok(directives)
 }
 
 /// Takes the archive in and unpacks it.
@@ -221,17 +221,17 @@ async fn fetch(
     client: &Client,
     archive: &Download,
     limits: Limits,
-) -> Result<(), Setback> {
+) -> Result<(), ProfileError> {
     let answer = client
         .get(&archive.url)
         .send()
         .await
-        .map_err(|error| Setback::Passing(error.without_url().into()))?;
+        .map_err(|error| ProfileError::Transient(error.without_url().into()))?;
     match answer.status() {
-        StatusCode::NOT_FOUND => Err(Setback::Final(anyhow::anyhow!(
+        StatusCode::NOT_FOUND => Err(ProfileError::Final(anyhow::anyhow!(
             "the archive is not there any more"
         ))),
-        status if !status.is_success() => Err(Setback::Passing(anyhow::anyhow!(
+        status if !status.is_success() => Err(ProfileError::Transient(anyhow::anyhow!(
             "the archive was answered with {status}"
         ))),
         _ => unpack_answer(folder, answer, archive, limits).await,
@@ -243,7 +243,7 @@ async fn unpack_answer(
     answer: Response,
     archive: &Download,
     limits: Limits,
-) -> Result<(), Setback> {
+) -> Result<(), ProfileError> {
     let stream = answer
         .bytes_stream()
         .map_err(|error| std::io::Error::other(error.without_url()));
@@ -251,10 +251,10 @@ async fn unpack_answer(
     let (bytes, sha256) = (archive.bytes, archive.sha256.clone());
     let unpacking = tokio::task::spawn_blocking(move || {
         let received = unpack::receive(SyncIoBridge::new(reader), bytes, &sha256);
-        let mut file = received.map_err(|error| Setback::Passing(error.into()))?;
+        let mut file = received.map_err(|error| ProfileError::Transient(error.into()))?;
         // From here on, another try finds the same.
         unpack::unpack(&mut file, &folder, limits).map_err(|error| {
-            Setback::Final(match error {
+            ProfileError::Final(match error {
                 UnpackError::Excess(excess) => excess.into(),
                 error => error.into(),
             })
@@ -262,7 +262,7 @@ async fn unpack_answer(
     });
     let unpacked = unpacking
         .await
-        .map_err(|error| Setback::Passing(error.into()))??;
+        .map_err(|error| ProfileError::Transient(error.into()))??;
     tracing::info!(
         bytes,
         entries = unpacked.entries,

@@ -1,4 +1,4 @@
-//! Owns the viewer: the page around the app, below `/.cast/` on the viewer's origin, and what its buttons do. Must not know how a part in the
+//! Owns the viewer: the page around the app, below `/.cast/` on the viewer's origin, and what its buttons do. Must not know how a role in the
 //! session is earned, or how the session ends.
 
 use std::convert::Infallible;
@@ -16,16 +16,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use casting_protocol::excerpt::Speaker;
+use casting_protocol::session_options::ViewOnly;
 use casting_protocol::session_origin::SessionOrigin;
 use casting_protocol::ticket::{GoTicket, SessionTicket};
 use casting_protocol::url_rules;
-use casting_protocol::viewing::ViewOnly;
 use futures_util::stream;
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use crate::front::{Front, VIEWER_PATH};
-use crate::room::{Holding, Part, View};
+use crate::handler::{Gate, VIEWER_PATH};
+use crate::session_state::{OpenChannel, Participant, View};
 use crate::{exec, pages, rfb};
 
 /// How often whoever looks is told how the session stands, at the least.
@@ -103,13 +103,13 @@ struct KasmStart {
 
 /// Answers a request below `/.cast/` from somebody who was let in.
 pub(crate) async fn answer(
-    front: &Arc<Front>,
+    gate: &Arc<Gate>,
     parts: &Parts,
     body: Body,
-    part: &Part,
+    participant: &Participant,
     ticket: &SessionTicket,
 ) -> Response {
-    let mut reply = choose(front, parts, body, part, ticket).await;
+    let mut reply = choose(gate, parts, body, participant, ticket).await;
     keep_apart(&mut reply);
     reply
 }
@@ -123,10 +123,10 @@ fn keep_apart(reply: &mut Response) {
 }
 
 async fn choose(
-    front: &Arc<Front>,
+    gate: &Arc<Gate>,
     parts: &Parts,
     body: Body,
-    part: &Part,
+    participant: &Participant,
     ticket: &SessionTicket,
 ) -> Response {
     let path = parts
@@ -135,23 +135,23 @@ async fn choose(
         .trim_end_matches('/')
         .strip_prefix("/.cast")
         .unwrap_or_default();
-    let owner = *part == Part::Owner;
+    let owner = *participant == Participant::Owner;
     let read = matches!(parts.method, Method::GET | Method::HEAD);
     match path {
-        "" if read => page(front, parts, part, ticket),
+        "" if read => page(gate, parts, participant, ticket),
         "/viewer.css" if read => asset("text/css; charset=utf-8", include_str!("viewer.css")),
         "/viewer.js" if read => asset("text/javascript; charset=utf-8", include_str!("viewer.js")),
         "/state" if read => (
             [(CACHE_CONTROL, "no-store")],
-            axum::Json(front.room.view(part)),
+            axum::Json(gate.state.view(participant)),
         )
             .into_response(),
         "" | "/viewer.css" | "/viewer.js" | "/state" => pages::NOT_THIS_WAY.reply(&parts.headers),
         "/touch" | "/end" | "/share" | "/control" | "/open" if parts.method != Method::POST => {
             pages::NOT_THIS_WAY.reply(&parts.headers)
         }
-        "/touch" if part.controls() => {
-            front.room.presence.touch();
+        "/touch" if participant.controls() => {
+            gate.state.presence.touch();
             StatusCode::NO_CONTENT.into_response()
         }
         "/end" | "/share" | "/control" | "/open" if owner => {
@@ -163,8 +163,8 @@ async fn choose(
                     .find(|(found, _)| found == name)
                     .map(|(_, value)| value.into_owned())
             };
-            front.room.presence.touch();
-            act(front, parts, path, field).await
+            gate.state.presence.touch();
+            act(gate, parts, path, field).await
         }
         "/touch" | "/end" | "/share" | "/control" | "/open" => {
             pages::OWNERS_ONLY.reply(&parts.headers)
@@ -175,7 +175,7 @@ async fn choose(
 
 /// Does what a button of the panel stands for.
 async fn act(
-    front: &Arc<Front>,
+    gate: &Arc<Gate>,
     parts: &Parts,
     path: &str,
     field: impl Fn(&str) -> Option<String>,
@@ -183,19 +183,19 @@ async fn act(
     let headers = &parts.headers;
     match path {
         "/end" => {
-            front.room.ask_for_end();
+            gate.state.ask_for_end();
             // Whoever asks the control plane what became of the session is told the truth.
-            let _ = tokio::time::timeout(END_WITHIN, front.room.closed()).await;
-            done(headers, &front.room.orders().session_page)
+            let _ = tokio::time::timeout(END_WITHIN, gate.state.closed()).await;
+            done(headers, &gate.state.directives().session_page)
         }
         "/share" => {
             let on = field("on").as_deref() == Some("1");
-            if on && !front.room.orders().viewing.may_share {
+            if on && !gate.state.directives().options.may_share {
                 return pages::NOT_TO_BE_SHARED.reply(headers);
             }
-            match front.reporter.share(on).await {
-                Some(orders) => {
-                    front.room.follow(orders);
+            match gate.reporter.share(on).await {
+                Some(directives) => {
+                    gate.state.follow(directives);
                     done(headers, VIEWER_PATH)
                 }
                 None => pages::CONTROL_DOWN.reply(headers),
@@ -203,19 +203,19 @@ async fn act(
         }
         "/control" => {
             let to = field("watcher").filter(|id| !id.is_empty());
-            if front.room.hand_over(to.as_deref()) {
+            if gate.state.hand_over(to.as_deref()) {
                 done(headers, VIEWER_PATH)
             } else {
                 pages::NOBODY_OF_THAT_NAME.reply(headers)
             }
         }
         _ => {
-            let Some(hosts) = front.room.orders().viewing.open_hosts else {
+            let Some(hosts) = gate.state.directives().options.open_hosts else {
                 return pages::NO_OTHER_ADDRESS.reply(headers);
             };
             match url_rules::visitors_url(&field("url").unwrap_or_default(), &hosts) {
                 Ok(url) => {
-                    go(front, url);
+                    go(gate, url);
                     done(headers, VIEWER_PATH)
                 }
                 Err(_) => pages::NOT_THIS_ADDRESS.reply(headers),
@@ -248,18 +248,18 @@ fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 /// Opens an address in the running session. Nobody waits for it: what comes of it is to be seen on the screen, and in the log.
-pub(crate) fn go(front: &Arc<Front>, url: String) {
-    let Some(exec) = front.room.orders().viewing.exec.go else {
+pub(crate) fn go(gate: &Arc<Gate>, url: String) {
+    let Some(exec) = gate.state.directives().options.exec.go else {
         tracing::warn!("An address is to be opened, but the image has no command for that");
         return;
     };
     exec::start(
         Speaker::Go,
         exec,
-        front.app.target().port(),
+        gate.app.target().port(),
         [("KASM_URL".to_owned(), url)].into(),
-        front.room.log.clone(),
-        front.reporter.clone(),
+        gate.state.log.clone(),
+        gate.reporter.clone(),
     );
 }
 
@@ -268,45 +268,50 @@ struct Wishes {
     go: Option<String>,
 }
 
-fn page(front: &Arc<Front>, parts: &Parts, part: &Part, ticket: &SessionTicket) -> Response {
+fn page(
+    gate: &Arc<Gate>,
+    parts: &Parts,
+    participant: &Participant,
+    ticket: &SessionTicket,
+) -> Response {
     let Query(Wishes { go: order }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
     if let Some(order) = order {
         // An order that is stale or somebody else's is dropped; the session is there all the same.
-        if let Ok(order) = GoTicket::open(&order, &front.session, &front.secret, front.clock.now())
-            && *part == Part::Owner
-            && front.room.is_new_order(order.at)
+        if let Ok(order) = GoTicket::open(&order, &gate.session, &gate.secret, gate.clock.now())
+            && *participant == Participant::Owner
+            && gate.state.is_new_order(order.at)
         {
-            go(front, order.url);
+            go(gate, order.url);
         }
         return done(
             &HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/html"))]),
             VIEWER_PATH,
         );
     }
-    let orders = front.room.orders();
-    let (viewing, owner) = (&orders.viewing, *part == Part::Owner);
-    let view = serde_json::to_string(&front.room.view(part)).unwrap_or_default();
-    let app = front.app_of(&parts.headers, ticket);
+    let directives = gate.state.directives();
+    let (options, owner) = (&directives.options, *participant == Participant::Owner);
+    let view = serde_json::to_string(&gate.state.view(participant)).unwrap_or_default();
+    let app = gate.app_of(&parts.headers, ticket);
     let at = app.as_deref().unwrap_or("'self'");
     let allow: Vec<String> = ALLOWED.map(|name| format!("{name} {at}")).into();
-    let resizes = viewing.view_only.and_then(rfb::Dialect::of).is_some();
-    let streams = viewing.view_only == Some(ViewOnly::Selkies);
+    let resizes = options.view_only.and_then(rfb::Dialect::of).is_some();
+    let streams = options.view_only == Some(ViewOnly::Selkies);
     let page = Page {
-        title: &orders.title,
+        title: &directives.title,
         owner,
-        panel: viewing.control_panel,
-        keeps_files: front.keeps_files,
-        tips: viewing.tips,
-        may_share: owner && viewing.may_share,
-        may_open: owner && viewing.open_hosts.is_some(),
+        panel: options.control_panel,
+        keeps_files: gate.keeps_files,
+        tips: options.tips,
+        may_share: owner && options.may_share,
+        may_open: owner && options.open_hosts.is_some(),
         screen: resizes || streams,
         resizes,
         streams,
-        kasm: (viewing.view_only == Some(ViewOnly::Kasmvnc)).then_some(KasmStart {
-            audio: viewing.audio_on,
-            ime: viewing.ime_on,
+        kasm: (options.view_only == Some(ViewOnly::Kasmvnc)).then_some(KasmStart {
+            audio: options.audio_on,
+            ime: options.ime_on,
         }),
-        session_page: &orders.session_page,
+        session_page: &directives.session_page,
         view: &view,
         frame: if ticket.origin == Some(SessionOrigin::Viewer) {
             "app"
@@ -320,7 +325,7 @@ fn page(front: &Arc<Front>, parts: &Parts, part: &Part, ticket: &SessionTicket) 
         return pages::APP_DOWN.reply(&parts.headers);
     };
     // The form that ends the session leads to the control plane's page.
-    let control = url::Url::parse(&orders.session_page)
+    let control = url::Url::parse(&directives.session_page)
         .map(|url| url.origin().ascii_serialization())
         .unwrap_or_default();
     let policy = format!(
@@ -350,35 +355,35 @@ fn asset(kind: &'static str, content: &'static str) -> Response {
 }
 
 /// Tells how the session stands, whenever that changes and now and then, for as long as somebody listens: whoever listens is there.
-pub(crate) fn events(front: &Arc<Front>, parts: &Parts, ticket: &SessionTicket) -> Response {
+pub(crate) fn events(gate: &Arc<Gate>, parts: &Parts, ticket: &SessionTicket) -> Response {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return pages::NOT_THIS_WAY.reply(&parts.headers);
     }
-    let Some(held) = front.room.hold(ticket, Holding::Events) else {
+    let Some(held) = gate.state.hold(ticket, OpenChannel::Events) else {
         return pages::TOO_MANY_WATCH.reply(&parts.headers);
     };
     let here = (
-        front.clone(),
+        gate.clone(),
         ticket.clone(),
-        front.room.changes(),
+        gate.state.changes(),
         held,
-        front.room.presence.connect(),
+        gate.state.presence.connect(),
         true,
     );
     let told = stream::unfold(
         here,
-        |(front, ticket, mut changes, held, connected, first)| async move {
+        |(gate, ticket, mut changes, held, connected, first)| async move {
             if !first {
                 let _ = tokio::time::timeout(HEARTBEAT, changes.changed()).await;
             }
             changes.borrow_and_update();
-            // The stream ends with the part; a browser that asks again is told why.
-            let part = front.room.part(&ticket)?;
-            let view: View = front.room.view(&part);
+            // The stream ends with the role; a browser that asks again is told why.
+            let participant = gate.state.participant(&ticket)?;
+            let view: View = gate.state.view(&participant);
             let event = Event::default().json_data(&view).unwrap_or_default();
             Some((
                 Ok::<_, Infallible>(event),
-                (front, ticket, changes, held, connected, false),
+                (gate, ticket, changes, held, connected, false),
             ))
         },
     );

@@ -24,14 +24,14 @@ const show = () => {
   const query = new URLSearchParams();
   if ('resizes' in root.dataset) {
     query.set('autoconnect', '1');
-    query.set('resize', view.fixed || view.part !== 'owner' ? 'scale' : 'remote');
-    if (view.part === 'viewer') query.set('view_only', '1');
+    query.set('resize', view.fixed || view.role !== 'owner' ? 'scale' : 'remote');
+    if (view.role === 'viewer') query.set('view_only', '1');
     if ('ime' in root.dataset) query.set('enable_ime', '1');
   }
   // A streaming server's page asks who somebody is when it is loaded, so it is loaded anew when that changes. That there are tokens is all that it is
   // told of them: the gate has them.
   if ('streams' in root.dataset) {
-    query.set('part', view.part);
+    query.set('part', view.role);
     query.set('size', view.fixed ? 'fixed' : 'window');
   }
   const token = 'streams' in root.dataset ? '#token=session' : '';
@@ -88,7 +88,7 @@ const apply = (told) => {
   since = performance.now();
   if (view.over && 'owner' in root.dataset) return location.replace(root.dataset.sessionPage);
   show();
-  if (find('part')) find('part').textContent = view.part === 'controller' ? 'have control' : 'are watching';
+  if (find('role')) find('role').textContent = view.role === 'controller' ? 'have control' : 'are watching';
   if (find('sharing')) {
     find('begin').hidden = view.shared;
     find('stop').hidden = !view.shared;
@@ -134,7 +134,7 @@ const listen = () => {
 // Signs of life count wherever they are made. The gate sees what is sent to the app; the browser tells of clicks and keys in its frame.
 let touched = -TOUCH_EVERY;
 const touch = () => {
-  if (view.part === 'viewer' || view.idle_in === null || performance.now() - touched < TOUCH_EVERY) return;
+  if (view.role === 'viewer' || view.idle_in === null || performance.now() - touched < TOUCH_EVERY) return;
   touched = performance.now();
   post('touch', {}).catch(() => {});
   view.idle_in = null;

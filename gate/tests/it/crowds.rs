@@ -8,10 +8,10 @@ use axum::routing::get;
 use casting_gate::limits;
 use casting_gate::server::{Connections, Limits};
 use casting_protocol::keys::{Keyring, SessionSecret};
+use casting_protocol::session_options::ViewOnly;
 use casting_protocol::session_origin::SessionOrigin;
 use casting_protocol::ticket::{Role, SessionTicket, Watcher};
 use casting_protocol::time::Timestamp;
-use casting_protocol::viewing::ViewOnly;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -431,7 +431,7 @@ fn resident_kib(process: u32) -> u64 {
         .expect("a number")
 }
 
-/// The orders to a gate whose session is shared.
+/// The directives to a gate whose session is shared.
 fn shared() -> Value {
     json!({
         "share_link": "https://cast.test/share/x",

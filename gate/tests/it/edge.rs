@@ -1,6 +1,6 @@
 //! How a visitor comes in: the ticket in the address becomes a cookie of the session's own origin, once.
 
-use casting_protocol::viewing::ViewOnly;
+use casting_protocol::session_options::ViewOnly;
 
 use crate::stage::{CONTROL, Stage, UNLISTED, told_by_edge};
 

@@ -11,10 +11,12 @@ use axum::routing::{get, post};
 use casting_gate::app::App;
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::{Keyring, SessionSecret};
+use casting_protocol::session_options::{
+    Assignment, Exec, ExecConfig, SessionDirectives, SessionOptions,
+};
 use casting_protocol::session_origin::SessionOrigin;
 use casting_protocol::ticket::{AssignTicket, Role, SessionTicket};
 use casting_protocol::time::Timestamp;
-use casting_protocol::viewing::{Assigned, Exec, ExecConfig, Orders, Viewing};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -32,7 +34,7 @@ pub struct ControlPlane {
 
 struct Script {
     statuses: Mutex<Vec<u16>>,
-    orders: Mutex<Value>,
+    directives: Mutex<Value>,
     /// How long each answer takes.
     delay: Mutex<Duration>,
     told: mpsc::UnboundedSender<Value>,
@@ -45,14 +47,14 @@ impl ControlPlane {
         Self::ordering(statuses, Value::Null).await
     }
 
-    /// The same, with these orders for whoever is taken (status 200).
-    pub async fn ordering(statuses: &[u16], orders: Value) -> Self {
+    /// The same, with these directives for whoever is taken (status 200).
+    pub async fn ordering(statuses: &[u16], directives: Value) -> Self {
         let (told, reports) = mpsc::unbounded_channel();
         let mut statuses = statuses.to_vec();
         statuses.reverse();
         let answers: Answers = Arc::new(Script {
             statuses: Mutex::new(statuses),
-            orders: Mutex::new(orders),
+            directives: Mutex::new(directives),
             delay: Mutex::default(),
             told,
         });
@@ -78,9 +80,9 @@ impl ControlPlane {
     }
 
     /// From now on it answers so.
-    pub fn changes_to(&self, status: u16, orders: Value) {
+    pub fn changes_to(&self, status: u16, directives: Value) {
         *self.answers.statuses.lock().expect("no panic") = vec![status];
-        *self.answers.orders.lock().expect("no panic") = orders;
+        *self.answers.directives.lock().expect("no panic") = directives;
     }
 
     /// From now on each answer takes this long, after the report was received.
@@ -132,13 +134,13 @@ async fn hear(
             statuses.last().copied()
         }
     };
-    let orders = answers.orders.lock().expect("no panic").clone();
+    let directives = answers.directives.lock().expect("no panic").clone();
     let delay = *answers.delay.lock().expect("no panic");
     let _ = answers.told.send(report);
     tokio::time::sleep(delay).await;
     (
         StatusCode::from_u16(status.expect("a status")).expect("a status"),
-        axum::Json(orders),
+        axum::Json(directives),
     )
 }
 
@@ -258,17 +260,17 @@ async fn failed_command_is_reported() {
             environment: [].into(),
         })
     };
-    let orders = Orders {
-        viewing: Viewing {
+    let directives = SessionDirectives {
+        options: SessionOptions {
             exec: ExecConfig {
                 first_launch: fails("echo no such page; exit 3"),
                 ..ExecConfig::default()
             },
-            ..Viewing::default()
+            ..SessionOptions::default()
         },
-        ..Orders::default()
+        ..SessionDirectives::default()
     };
-    let mut control = ControlPlane::ordering(&[200], json!(orders)).await;
+    let mut control = ControlPlane::ordering(&[200], json!(directives)).await;
     let app = answering_app().await;
     let gate = control.gate(app, "sleep 60");
     assert_eq!(control.next().await["is"], "ready");
@@ -452,7 +454,7 @@ async fn keepalive_and_time_limit_end_with_their_reason() {
 
 #[tokio::test]
 async fn entry_timeout_ends_the_session_with_its_reason() {
-    for (name, orders, keepalive) in [
+    for (name, directives, keepalive) in [
         (
             "the limit of entry",
             json!({ "entry_timeout_seconds": 1 }),
@@ -464,7 +466,7 @@ async fn entry_timeout_ends_the_session_with_its_reason() {
             "1",
         ),
     ] {
-        let mut control = ControlPlane::ordering(&[200], orders).await;
+        let mut control = ControlPlane::ordering(&[200], directives).await;
         let mut command = control.command("exec sleep 60");
         let gate = command
             .env("CAST_APP_PORT", answering_app().await.to_string())
@@ -487,8 +489,8 @@ async fn entry_timeout_ends_the_session_with_its_reason() {
 )]
 #[tokio::test]
 async fn entered_session_ignores_the_entry_timeout() {
-    let orders = json!({ "entry_timeout_seconds": 1 });
-    let mut control = ControlPlane::ordering(&[200], orders).await;
+    let directives = json!({ "entry_timeout_seconds": 1 });
+    let mut control = ControlPlane::ordering(&[200], directives).await;
     let mut command = control.command("exec sleep 60");
     let gate = command
         .env("CAST_APP_PORT", answering_app().await.to_string())
@@ -702,28 +704,28 @@ async fn staged_session_begins_with_its_assignment() {
         working_directory: None,
         environment: [].into(),
     };
-    let viewing = Viewing {
+    let options = SessionOptions {
         exec: ExecConfig {
             assign: Some(assign),
             ..ExecConfig::default()
         },
-        ..Viewing::default()
+        ..SessionOptions::default()
     };
     let environment = [("KASM_URL", "https://a.example/"), ("CAST_USER", "ann")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let assigned = Some(Assigned {
+    let assignment = Some(Assignment {
         time_limit_seconds: 2,
         keepalive_seconds: 60,
         environment: environment.into(),
     });
-    let orders = Orders {
-        viewing,
-        assigned,
-        ..Orders::default()
+    let directives = SessionDirectives {
+        options,
+        assignment,
+        ..SessionDirectives::default()
     };
     let order = AssignTicket {
         session: session(),
-        orders,
+        directives,
         expires,
     }
     .sign(&secret);

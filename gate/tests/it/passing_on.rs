@@ -214,7 +214,7 @@ async fn downloads_are_blocked_without_permission() {
 /// Waits until so many are connected, as the gate sees it.
 async fn connected(stage: &Stage, wanted: usize) -> bool {
     for _ in 0..2000 {
-        if stage.room.presence.connected() == wanted {
+        if stage.state.presence.connected() == wanted {
             return true;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -231,13 +231,13 @@ async fn open_socket_counts_as_presence_refused_one_does_not() {
     assert!(
         connected(&stage, 2).await,
         "{}",
-        stage.room.presence.connected()
+        stage.state.presence.connected()
     );
     drop(second);
     assert!(
         connected(&stage, 1).await,
         "{}",
-        stage.room.presence.connected()
+        stage.state.presence.connected()
     );
     assert!(
         stage.socket("/no-such-path", &origin).await.is_err(),
@@ -246,13 +246,13 @@ async fn open_socket_counts_as_presence_refused_one_does_not() {
     assert!(
         connected(&stage, 1).await,
         "{}",
-        stage.room.presence.connected()
+        stage.state.presence.connected()
     );
     drop(socket);
     assert!(
         connected(&stage, 0).await,
         "{}",
-        stage.room.presence.connected()
+        stage.state.presence.connected()
     );
 }
 

@@ -12,7 +12,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use casting_gate::server;
 use casting_protocol::ids::SessionId;
-use casting_protocol::report::{Download, ProfileOrders, ProfileReport, Upload};
+use casting_protocol::report::{Download, ProfileDirectives, ProfileReport, Upload};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -77,17 +77,20 @@ async fn report(State(kept): Shared, Json(report): Json<Value>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn profile(State(kept): Shared, Json(report): Json<ProfileReport>) -> Json<ProfileOrders> {
+async fn profile(
+    State(kept): Shared,
+    Json(report): Json<ProfileReport>,
+) -> Json<ProfileDirectives> {
     let url = kept.archive_url();
-    let mut orders = ProfileOrders {
+    let mut directives = ProfileDirectives {
         max_bytes: 1 << 20,
         exclude: vec!["cache".into()],
-        ..ProfileOrders::default()
+        ..ProfileDirectives::default()
     };
     let word = match report {
         ProfileReport::Restore => {
             let archive = kept.archive.lock().expect("no panic");
-            orders.archive = archive.as_ref().map(|(bytes, sha256)| Download {
+            directives.archive = archive.as_ref().map(|(bytes, sha256)| Download {
                 url,
                 bytes: bytes.len() as u64,
                 sha256: sha256.clone(),
@@ -96,7 +99,7 @@ async fn profile(State(kept): Shared, Json(report): Json<ProfileReport>) -> Json
         }
         ProfileReport::Save { bytes, sha256 } => {
             *kept.announced.lock().expect("no panic") = Some((bytes, sha256));
-            orders.upload = Some(Upload {
+            directives.upload = Some(Upload {
                 url,
                 headers: [].into(),
             });
@@ -106,7 +109,7 @@ async fn profile(State(kept): Shared, Json(report): Json<ProfileReport>) -> Json
         ProfileReport::NotSaved { .. } => "not-saved",
     };
     kept.told.lock().expect("no panic").push(word.to_owned());
-    Json(orders)
+    Json(directives)
 }
 
 async fn fetch(State(kept): Shared) -> Vec<u8> {

@@ -11,10 +11,10 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{any, get, post};
-use casting_gate::room::Clipboard;
 use casting_gate::selkies::Media;
 use casting_gate::selkies_roles::master_token;
-use casting_protocol::viewing::ViewOnly;
+use casting_gate::session_state::Clipboard;
+use casting_protocol::session_options::ViewOnly;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -201,7 +201,7 @@ async fn hostile_watcher_input_never_reaches_selkies() {
             }
         }
     }
-    let viewing = [
+    let options = [
         (
             "SETTINGS,{\"displayId\":\"display2\",\"initialClientWidth\":1}",
             "SETTINGS,{\"displayId\":\"primary\"}",
@@ -210,7 +210,7 @@ async fn hostile_watcher_input_never_reaches_selkies() {
         ("CLIENT_FRAME_ACK 7", "CLIENT_FRAME_ACK 7"),
         ("REQUEST_KEYFRAME", "REQUEST_KEYFRAME"),
     ];
-    for (said, heard) in viewing {
+    for (said, heard) in options {
         socket.send(Message::text(said)).await.expect("sent");
         let seen: Vec<Message> = answers(&mut socket)
             .await
@@ -233,15 +233,15 @@ async fn control_gives_another_token_and_is_taken_back_at_once() {
         .await
         .expect("an answer");
     let roster = stage.roster.clone().expect("it streams");
-    let room = stage.room.clone();
-    tokio::spawn(async move { roster.follow(&room).await });
+    let state = stage.state.clone();
+    tokio::spawn(async move { roster.follow(&state).await });
     let mut watched = open(&stage, &ticket).await;
     assert_eq!(
         next(&mut watched).await,
         Message::text("AUTH_SUCCESS,viewer")
     );
 
-    assert!(stage.room.hand_over(Some("ada")));
+    assert!(stage.state.hand_over(Some("ada")));
     let mut used = open(&stage, &ticket).await;
     assert_eq!(
         next(&mut used).await,
@@ -263,7 +263,7 @@ async fn control_gives_another_token_and_is_taken_back_at_once() {
     assert!(matches!(next(&mut used).await, Message::Pong(_)));
 
     let before = server.tables.lock().expect("held").len();
-    assert!(stage.room.hand_over(None));
+    assert!(stage.state.hand_over(None));
     let rest = Frame::message(" /\n", OpCode::Data(Data::Continue), true);
     let _ = used.send(Message::Frame(rest)).await;
     match next(&mut used).await {
@@ -377,7 +377,7 @@ async fn acknowledgement_is_no_touch_and_a_key_is_one() {
         socket.send(Message::text(said)).await.expect("sent");
         let _ = answers(&mut socket).await;
         // Touched since then, or longer ago.
-        let is_touched = stage.room.presence.untouched_for() < before.elapsed();
+        let is_touched = stage.state.presence.untouched_for() < before.elapsed();
         assert_eq!(is_touched, touches, "{said}");
     }
 }

@@ -11,26 +11,26 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use casting_gate::admission::Admission;
-use casting_gate::credentials::Told;
+use casting_gate::credentials::EdgeAssertion;
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::entries::Entries;
-use casting_gate::front::{self, Front};
+use casting_gate::handler::{self, Gate};
 use casting_gate::places::Places;
 use casting_gate::proxy::{Proxy, Target};
 use casting_gate::report::Reporter;
-use casting_gate::room::{Clipboard, Room};
 use casting_gate::selkies::Media;
 use casting_gate::selkies_roles::Roster;
 use casting_gate::server;
 use casting_gate::session_host::SessionHost;
+use casting_gate::session_state::{Clipboard, SessionState};
 use casting_protocol::ids::Nonce;
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::SessionSecret;
 use casting_protocol::keys::{Keyring, SessionKeys};
+use casting_protocol::session_options::{SessionDirectives, SessionOptions, ViewOnly};
 use casting_protocol::session_origin::{SessionOrigin, app_host};
 use casting_protocol::testing::{NOON, SeededEntropy, SetClock};
 use casting_protocol::ticket::{ENTRY_SECONDS, EntryTicket, Role, SessionTicket, Watcher};
-use casting_protocol::viewing::{Orders, ViewOnly, Viewing};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -81,7 +81,7 @@ pub struct Stage {
     /// How many requests reached the app.
     pub reached: Arc<AtomicUsize>,
     /// What goes on in the session, as the gate sees it.
-    pub room: Arc<Room>,
+    pub state: Arc<SessionState>,
     /// How its streaming server is told who may do what, where its app is one.
     pub roster: Option<Arc<Roster>>,
     pub gate: u16,
@@ -138,7 +138,7 @@ impl Stage {
     /// The same, with a clipboard that goes these ways.
     pub async fn with_clipboard(port: u16, clipboard: Clipboard) -> Self {
         Self::in_room(
-            Room::new(clipboard),
+            SessionState::new(clipboard),
             Target::loopback(port).expect("an address"),
             Arc::default(),
             None,
@@ -151,7 +151,7 @@ impl Stage {
     /// Before a streaming server on this port, as Selkies is, in a session where this is allowed.
     pub async fn before_selkies(port: u16, clipboard: Clipboard, media: Media) -> Self {
         Self::in_room(
-            Room::new(clipboard).allowing(media),
+            SessionState::new(clipboard).allowing(media),
             Target::loopback(port).expect("an address"),
             Arc::default(),
             None,
@@ -169,7 +169,7 @@ impl Stage {
         secure_cookies: bool,
     ) -> Self {
         Self::in_room(
-            Room::default(),
+            SessionState::default(),
             app,
             reached,
             app_login,
@@ -185,7 +185,7 @@ impl Stage {
         let app = serve(app(reached.clone())).await;
         let app = Target::loopback(app).expect("an address");
         Self::in_room(
-            Room::new(Clipboard {
+            SessionState::new(Clipboard {
                 up: false,
                 down: true,
             }),
@@ -199,7 +199,7 @@ impl Stage {
     }
 
     async fn in_room(
-        room: Room,
+        state: SessionState,
         app: Target,
         reached: Arc<AtomicUsize>,
         app_login: Option<HeaderValue>,
@@ -209,15 +209,15 @@ impl Stage {
         let keys = Keyring::new(&[3; 32]).sessions().clone();
         let clock = Arc::new(SetClock::at(NOON));
         let session = SessionId::from_bytes([1; 16]);
-        let room = Arc::new(room);
-        room.follow(Orders::default());
+        let state = Arc::new(state);
+        state.follow(SessionDirectives::default());
         // Only such apps have anything to hear of it.
-        let is_selkies = room.media() != Media::default();
+        let is_selkies = state.media() != Media::default();
         let roster = is_selkies.then(|| {
             let app = Proxy::default().to(app.clone());
             Arc::new(Roster::new(app, keys.secret(&session)))
         });
-        let front = Front {
+        let handler = Gate {
             session: session.clone(),
             secret: keys.secret(&session),
             admission: Admission::new(session.clone(), keys.secret(&session)),
@@ -227,14 +227,14 @@ impl Stage {
             app_login,
             downloads: false,
             keeps_files: false,
-            room: room.clone(),
+            state: state.clone(),
             reporter: Arc::new(
                 Reporter::new("http://127.0.0.1:1", &session, &keys.secret(&session))
                     .expect("a client"),
             ),
             clock: clock.clone(),
         };
-        let gate = serve(front::router(front)).await;
+        let gate = serve(handler::router(handler)).await;
         let places = Places::with_loopback(|port| port != UNLISTED);
         let session_host = SessionHost::parse(template).expect("a template");
         let settings = EdgeSettings {
@@ -252,7 +252,7 @@ impl Stage {
             clock,
             session,
             reached,
-            room,
+            state,
             roster,
             gate,
             edge,
@@ -303,20 +303,20 @@ impl Stage {
 
     /// Shares the session in this round, with this way of watching.
     pub fn share(&self, view_only: ViewOnly, round: u32) {
-        let viewing = Viewing {
+        let options = SessionOptions {
             view_only: Some(view_only),
             may_share: true,
-            ..Viewing::default()
+            ..SessionOptions::default()
         };
         let session_page = format!("{CONTROL}/session/{}", self.session);
         let share_link = Some(format!("{CONTROL}/share/x"));
-        self.room.follow(Orders {
-            viewing,
+        self.state.follow(SessionDirectives {
+            options,
             session_page,
             share_link,
             share_round: round,
             title: "App".into(),
-            ..Orders::default()
+            ..SessionDirectives::default()
         });
     }
 
@@ -443,9 +443,9 @@ impl Stage {
 
 /// What an edge tells the gate of this secret about whoever holds this ticket, as headers.
 pub fn told_by_edge(secret: &SessionSecret, ticket: &str) -> HeaderMap {
-    let told = Told {
-        visitor: SessionTicket::told(ticket).to_owned(),
-        ..Told::default()
+    let told = EdgeAssertion {
+        visitor: SessionTicket::payload(ticket).to_owned(),
+        ..EdgeAssertion::default()
     };
     let mut headers = HeaderMap::new();
     told.put(&mut headers, secret);

@@ -1,10 +1,10 @@
 //! The page around the app, and what its buttons do, as visitors in each part find them.
 
 use casting_protocol::ids::SessionId;
-use casting_protocol::report::Cause;
+use casting_protocol::report::GateEndReason;
+use casting_protocol::session_options::{Exec, SessionDirectives, SessionOptions, ViewOnly};
 use casting_protocol::testing::NOON;
 use casting_protocol::ticket::GoTicket;
-use casting_protocol::viewing::{Exec, Orders, ViewOnly, Viewing};
 use futures_util::StreamExt;
 use serde_json::Value;
 
@@ -34,10 +34,10 @@ async fn viewers_cannot_use_owner_endpoints() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Requests, 1);
     let watcher = stage.watcher("ada", 1);
-    let room = stage.room.clone();
+    let state = stage.state.clone();
     tokio::spawn(async move {
-        room.end_asked().await;
-        room.close(Cause::Owner);
+        state.end_asked().await;
+        state.close(GateEndReason::Owner);
     });
     for Case {
         method,
@@ -135,13 +135,13 @@ async fn viewer_page_fits_the_role_and_forbids_framing() {
         "{viewer}"
     );
     for (control_panel, tips) in [(true, true), (true, false), (false, true), (false, false)] {
-        stage.room.follow(Orders {
-            viewing: Viewing {
+        stage.state.follow(SessionDirectives {
+            options: SessionOptions {
                 control_panel,
                 tips,
-                ..Viewing::default()
+                ..SessionOptions::default()
             },
-            ..Orders::default()
+            ..SessionDirectives::default()
         });
         let (_, html) = page(format!("cast-session={}", stage.ticket(1))).await;
         assert_eq!(
@@ -160,14 +160,14 @@ async fn kasmvnc_gets_sound_and_input_method_settings() {
         (ViewOnly::Kasmvnc, false, true, Some("false"), true),
         (ViewOnly::Rfb, true, true, None, false),
     ] {
-        stage.room.follow(Orders {
-            viewing: Viewing {
+        stage.state.follow(SessionDirectives {
+            options: SessionOptions {
                 view_only: Some(view_only),
                 audio_on,
                 ime_on,
-                ..Viewing::default()
+                ..SessionOptions::default()
             },
-            ..Orders::default()
+            ..SessionDirectives::default()
         });
         let answer = stage.asks("GET", "/.cast/").send().await;
         let html = answer.expect("an answer").text().await.expect("a page");
@@ -205,7 +205,7 @@ async fn event_stream_sends_changes_and_counts_as_presence() {
         .await
         .expect("an answer");
     assert_eq!(next().await["watchers"][0]["name"], "ADA");
-    assert_eq!(stage.room.presence.connected(), 2);
+    assert_eq!(stage.state.presence.connected(), 2);
     drop(viewer);
     assert_eq!(
         next().await["watchers"],
@@ -229,19 +229,19 @@ async fn go_ticket_works_once_for_the_owner_only() {
         working_directory: None,
         environment: Default::default(),
     });
-    let viewing = Viewing {
+    let options = SessionOptions {
         view_only: Some(ViewOnly::Rfb),
-        exec: casting_protocol::viewing::ExecConfig {
+        exec: casting_protocol::session_options::ExecConfig {
             go,
             ..Default::default()
         },
-        ..Viewing::default()
+        ..SessionOptions::default()
     };
-    stage.room.follow(Orders {
-        viewing,
+    stage.state.follow(SessionDirectives {
+        options,
         share_link: Some("x".into()),
         share_round: 1,
-        ..Orders::default()
+        ..SessionDirectives::default()
     });
     let order = |session: u8, url: &str, second: u64| {
         let session = SessionId::from_bytes([session; 16]);
@@ -332,7 +332,7 @@ async fn end_button_redirects_after_the_end_is_recorded() {
     );
     let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut end).await;
     assert!(early.is_err(), "not before");
-    stage.room.close(Cause::Owner);
+    stage.state.close(GateEndReason::Owner);
     let led = end.await.expect("an answer");
     assert_eq!(
         (

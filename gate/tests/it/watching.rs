@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use casting_protocol::viewing::ViewOnly;
+use casting_protocol::session_options::ViewOnly;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -154,9 +154,9 @@ async fn watchers_get_only_what_the_apps_sharing_mode_allows() {
             "{path}: {reached}"
         );
     }
-    let mut orders = stage.room.orders();
-    orders.viewing.view_only = None;
-    stage.room.follow(orders);
+    let mut directives = stage.state.directives();
+    directives.options.view_only = None;
+    stage.state.follow(directives);
     let reply = stage
         .request("GET", "/seen")
         .header("cookie", stage.cookie("/seen", &ticket))
@@ -174,10 +174,10 @@ async fn watchers_get_only_what_the_apps_sharing_mode_allows() {
 async fn fixed_resolution_is_requested_when_sharing_begins() {
     let stage = Stage::by_name().await;
     stage.share(ViewOnly::Rfb, 1);
-    let mut orders = stage.room.orders();
-    let shared = orders.clone();
-    orders.share_link = None;
-    stage.room.follow(orders);
+    let mut directives = stage.state.directives();
+    let shared = directives.clone();
+    directives.share_link = None;
+    stage.state.follow(directives);
     let mut socket = open(&stage, &stage.ticket(1)).await;
     let sizes = [&[2, 0, 0, 1][..], &(-308_i32).to_be_bytes()].concat();
     assert_eq!(
@@ -203,7 +203,7 @@ async fn fixed_resolution_is_requested_when_sharing_begins() {
         wish(900, 600),
         "alone, the owner's window is the measure"
     );
-    stage.room.follow(shared);
+    stage.state.follow(shared);
     assert_eq!(
         next(&mut socket).await.into_data().to_vec(),
         wish(1280, 720),

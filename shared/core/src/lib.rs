@@ -28,11 +28,11 @@ pub const METRICS: &str = "casting_metrics";
 
 // What gates share with the control plane.
 pub use casting_protocol::report::{
-    Bootstrap, Cause, Download, NotSaved, ProfileOrders, ProfileReport, Report, Upload,
+    Bootstrap, Download, GateEndReason, NotSaved, ProfileDirectives, ProfileReport, Report, Upload,
 };
 pub use casting_protocol::{
-    excerpt, exec_user, ids, keys, public_host, referrer, session_environment, session_origin,
-    time, url_rules, urls, viewing,
+    excerpt, exec_user, ids, keys, public_host, referrer, session_environment, session_options,
+    session_origin, time, url_rules, urls,
 };
 // Modules are named without their folder: `casting_core::cast`.
 pub use admission::{

@@ -455,7 +455,7 @@ pub trait Gates: Send + Sync {
     /// Tells the gate of a session that was started ahead whose it is now, by a signed order; again changes nothing. `enter` is the ticket that leads
     /// through the edge to it. Gives why it was not reached, or did not take the order.
     async fn assign(&self, session: &SessionId, enter: &str, order: &str) -> Result<(), String>;
-    /// Makes the gate of a session read its orders again now instead of at its next report. `enter`
+    /// Makes the gate of a session read its directives again now instead of at its next report. `enter`
     /// is the ticket that leads through the edge to it. Gives why it was not reached; the next
     /// report then does the same, within a minute.
     async fn refresh(&self, session: &SessionId, enter: &str) -> Result<(), String>;

@@ -11,6 +11,7 @@ pub mod public_host;
 pub mod referrer;
 pub mod report;
 pub mod session_environment;
+pub mod session_options;
 pub mod session_origin;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -18,4 +19,3 @@ pub mod ticket;
 pub mod time;
 pub mod url_rules;
 pub mod urls;
-pub mod viewing;

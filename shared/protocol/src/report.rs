@@ -40,7 +40,7 @@ pub enum Report {
         exit_code: Option<i32>,
         /// Why the gate ends it; `None` when it ended by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        because: Option<Cause>,
+        because: Option<GateEndReason>,
         /// What it said last, when it ended by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         said: Option<String>,
@@ -57,7 +57,7 @@ pub enum Report {
 /// Why a gate ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Cause {
+pub enum GateEndReason {
     /// Its time was up.
     TimeLimit,
     /// No browser had been connected for long.
@@ -136,7 +136,7 @@ impl NotSaved {
 /// What a gate is told of the profile of its session.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ProfileOrders {
+pub struct ProfileDirectives {
     /// How large the archive may be, in bytes.
     pub max_bytes: u64,
     /// What of the folder is left out.

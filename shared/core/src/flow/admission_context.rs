@@ -16,9 +16,9 @@ use crate::ports::Fault;
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
 use crate::session::Session;
+use crate::session_options::SessionOptions;
 use crate::system::System;
 use crate::time::Timestamp;
-use crate::viewing::Viewing;
 use crate::waiting_queue::{QueuePosition, WaitingQueue};
 use crate::window::Window;
 
@@ -118,10 +118,10 @@ impl AdmissionContext<'_> {
     }
 
     /// What the visitors of a session of this cast and this image see around its app.
-    pub(super) fn viewing(&self, cast: &Cast, image: &Image) -> Viewing {
+    pub(super) fn session_options(&self, cast: &Cast, image: &Image) -> SessionOptions {
         let (cast, image) = (&cast.settings, &image.settings);
         let allowed = cast.enable_sharing || self.grant.permissions.contains(&Permission::Sharing);
-        Viewing {
+        SessionOptions {
             control_panel: !cast.disable_control_panel,
             tips: !cast.disable_tips,
             fixed_resolution: !cast.disable_fixed_resolution,

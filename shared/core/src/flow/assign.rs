@@ -12,7 +12,7 @@ use crate::staging::StagingConfig;
 use crate::ticket::AssignTicket;
 use crate::time::Timestamp;
 
-/// How long the orders to a gate are good, in seconds.
+/// How long the directives to a gate are good, in seconds.
 pub(super) const ORDER_SECONDS: u64 = 60;
 /// After so many sessions that others were faster at, a visitor gets one of their own.
 const LOST_RACES: usize = 5;
@@ -176,7 +176,7 @@ impl ControlPlane {
         let enter = self.way_to_gate(session, endpoint, expires);
         let order = AssignTicket {
             session: session.id.clone(),
-            orders: self.orders(session.clone()),
+            directives: self.directives(session.clone()),
             expires,
         };
         let order = order.sign(&secret);

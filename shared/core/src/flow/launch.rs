@@ -11,7 +11,7 @@ use crate::permission::PERMISSIONS_VARIABLE;
 use crate::ports::{Fault, Run, Task, TaskSpec};
 use crate::session::{EndReason, Owner, Session, State};
 use crate::session_environment as variables;
-use crate::viewing::ViewOnly;
+use crate::session_options::ViewOnly;
 
 impl ControlPlane {
     /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
@@ -194,7 +194,7 @@ impl ControlPlane {
         if app.https {
             set("CAST_APP_HTTPS", "1");
         }
-        if session.viewing.view_only == Some(ViewOnly::Selkies) {
+        if session.options.view_only == Some(ViewOnly::Selkies) {
             set(variables::APP_STREAM, ViewOnly::Selkies.as_str());
         }
         if let (Some(name), Some(variable)) = (&app.user, &app.password_variable) {
@@ -224,8 +224,8 @@ fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
         set(variables::KASM_URL, url);
     }
     let switch = |on: bool| if on { "1" } else { "0" };
-    set("KASM_AUDIO_DEFAULT_ON", switch(session.viewing.audio_on));
-    set("KASM_IME_MODE_DEFAULT_ON", switch(session.viewing.ime_on));
+    set("KASM_AUDIO_DEFAULT_ON", switch(session.options.audio_on));
+    set("KASM_IME_MODE_DEFAULT_ON", switch(session.options.ime_on));
     environment
 }
 
@@ -248,8 +248,8 @@ mod tests {
     fn container_gets_sound_and_input_method() {
         for (audio_on, ime_on, audio, ime) in [(true, false, "1", "0"), (false, true, "0", "1")] {
             let mut session = session(&cast(1), 1);
-            session.viewing.audio_on = audio_on;
-            session.viewing.ime_on = ime_on;
+            session.options.audio_on = audio_on;
+            session.options.ime_on = ime_on;
             let told = assigned_environment(&session);
             assert_eq!(told["KASM_AUDIO_DEFAULT_ON"], audio);
             assert_eq!(told["KASM_IME_MODE_DEFAULT_ON"], ime);

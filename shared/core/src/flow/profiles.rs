@@ -1,7 +1,7 @@
 //! Owns how persistent profiles travel: what a session's gate asks and reports of the profile that it carries, and what administrators do with one.
 //! An archive takes the place of another only after it was seen to be whole, in one conditional write. Must not know S3 (see [`ProfileFiles`]).
 
-use casting_protocol::report::{Download, ProfileOrders, ProfileReport};
+use casting_protocol::report::{Download, ProfileDirectives, ProfileReport};
 
 use super::{ControlPlane, FlowError, Refusal, TRIES};
 use crate::audit::Audit;
@@ -24,7 +24,7 @@ impl ControlPlane {
         id: &SessionId,
         secret: &str,
         report: ProfileReport,
-    ) -> Result<Option<ProfileOrders>, Refusal> {
+    ) -> Result<Option<ProfileDirectives>, Refusal> {
         self.take_profile_report(id, secret, report)
             .await
             .map_err(|error| self.refuse_quietly(error))
@@ -35,7 +35,7 @@ impl ControlPlane {
         id: &SessionId,
         secret: &str,
         report: ProfileReport,
-    ) -> Result<Option<ProfileOrders>, FlowError> {
+    ) -> Result<Option<ProfileDirectives>, FlowError> {
         if !self
             .keys
             .sessions()
@@ -82,7 +82,7 @@ impl ControlPlane {
         &self,
         session: &Session,
         carried: &CarriedProfile,
-    ) -> Result<ProfileOrders, FlowError> {
+    ) -> Result<ProfileDirectives, FlowError> {
         let files = self.files()?;
         let user = session.owner.id().ok_or(DenialCode::UnknownSession)?;
         let name = &session.launch.image_name;
@@ -106,7 +106,7 @@ impl ControlPlane {
                     })
                 };
                 let archive = after.current.as_ref().map(fetch).transpose()?;
-                return Ok(ProfileOrders {
+                return Ok(ProfileDirectives {
                     max_bytes: carried.max_bytes(),
                     exclude: USUAL_EXCLUDE
                         .into_iter()
@@ -128,7 +128,7 @@ impl ControlPlane {
         carried: &CarriedProfile,
         bytes: u64,
         sha256: String,
-    ) -> Result<ProfileOrders, FlowError> {
+    ) -> Result<ProfileDirectives, FlowError> {
         let files = self.files()?;
         if !is_sha256(&sha256) || bytes > carried.max_bytes() {
             return Err(DenialCode::ParameterInvalid.into());
@@ -151,7 +151,7 @@ impl ControlPlane {
                 .is_some_and(|current| current.sha256 == archive.sha256 && current.bytes == bytes)
             {
                 // Nothing has changed since it was restored.
-                return Ok(ProfileOrders::default());
+                return Ok(ProfileDirectives::default());
             }
             if self
                 .store
@@ -164,9 +164,9 @@ impl ControlPlane {
                     .filter(|coming| coming.name() != archive.name());
                 self.clear(files, &after, replaced.as_slice()).await;
                 let upload = Some(files.upload(&after.key(&archive), bytes, &archive.sha256)?);
-                return Ok(ProfileOrders {
+                return Ok(ProfileDirectives {
                     upload,
-                    ..ProfileOrders::default()
+                    ..ProfileDirectives::default()
                 });
             }
         }

@@ -1,5 +1,5 @@
 //! Owns the push to a session's gate when what holds for the session has changed. The gate then
-//! reports at once and acts on the answer, so a push carries no orders of its own and cannot arrive
+//! reports at once and acts on the answer, so a push carries no directives of its own and cannot arrive
 //! out of order. A push that is lost costs time only: every gate reports once a minute.
 
 use super::ControlPlane;
@@ -9,7 +9,7 @@ use crate::ticket::{Role, SessionTicket};
 use crate::time::Timestamp;
 
 impl ControlPlane {
-    /// Makes the gate of a session that was ready as `known` read its orders again. Waits until the
+    /// Makes the gate of a session that was ready as `known` read its directives again. Waits until the
     /// gate has been reached, for a few seconds at most.
     pub(super) async fn refresh_gate(&self, known: &Session) {
         let (Some(gates), State::Ready { endpoint, .. }) = (&self.gates, &known.state) else {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use casting_protocol::report::{Cause, Report};
+use casting_protocol::report::{GateEndReason, Report};
 
 use super::launch::assigned_environment;
 use super::{ControlPlane, FlowError, Refusal};
@@ -10,20 +10,20 @@ use crate::denial::DenialCode;
 use crate::excerpt::{Excerpt, Speaker};
 use crate::ids::SessionId;
 use crate::session::{EndReason, Endpoint, PoolRole, Session, State};
+use crate::session_options::{Assignment, SessionDirectives};
 use crate::time::Timestamp;
 use crate::urls;
-use crate::viewing::{Assigned, Orders};
 
-impl From<Cause> for EndReason {
-    fn from(cause: Cause) -> Self {
+impl From<GateEndReason> for EndReason {
+    fn from(cause: GateEndReason) -> Self {
         match cause {
-            Cause::TimeLimit => Self::TimeLimit,
-            Cause::Abandoned => Self::Abandoned,
-            Cause::NotEntered => Self::NotEntered,
-            Cause::Idle => Self::Idle,
-            Cause::Owner => Self::Owner,
-            Cause::Reclaimed => Self::Reclaimed,
-            Cause::ProfileNotRestored => Self::ProfileNotRestored,
+            GateEndReason::TimeLimit => Self::TimeLimit,
+            GateEndReason::Abandoned => Self::Abandoned,
+            GateEndReason::NotEntered => Self::NotEntered,
+            GateEndReason::Idle => Self::Idle,
+            GateEndReason::Owner => Self::Owner,
+            GateEndReason::Reclaimed => Self::Reclaimed,
+            GateEndReason::ProfileNotRestored => Self::ProfileNotRestored,
         }
     }
 }
@@ -39,7 +39,7 @@ impl ControlPlane {
         secret: &str,
         report: Report,
         reporter: IpAddr,
-    ) -> Result<Option<Orders>, Refusal> {
+    ) -> Result<Option<SessionDirectives>, Refusal> {
         self.take_report(id, secret, report, reporter)
             .await
             .map_err(|error| self.refuse_quietly(error))
@@ -51,7 +51,7 @@ impl ControlPlane {
         secret: &str,
         report: Report,
         reporter: IpAddr,
-    ) -> Result<Option<Orders>, FlowError> {
+    ) -> Result<Option<SessionDirectives>, FlowError> {
         if !self
             .keys
             .sessions()
@@ -82,7 +82,7 @@ impl ControlPlane {
             Report::Share { on } => {
                 self.move_session(id, None, |row| {
                     let is_on = row.sharing.token.is_some();
-                    let allowed = !on || row.viewing.may_share;
+                    let allowed = !on || row.options.may_share;
                     let sharing = || {
                         if on {
                             row.sharing.begun(&*self.entropy)
@@ -126,17 +126,17 @@ impl ControlPlane {
             Some(row) if matches!(row.state, State::Stopping { .. } | State::Ended { .. }) => {
                 Err(DenialCode::SessionEnded.into())
             }
-            Some(row) => Ok(Some(self.orders(row))),
+            Some(row) => Ok(Some(self.directives(row))),
         }
     }
 
     /// What a session's gate is told.
-    pub(super) fn orders(&self, session: Session) -> Orders {
-        let assigned = session
+    pub(super) fn directives(&self, session: Session) -> SessionDirectives {
+        let assignment = session
             .pooled
             .as_ref()
             .is_some_and(|pooled| pooled.role == PoolRole::Assigned)
-            .then(|| Assigned {
+            .then(|| Assignment {
                 time_limit_seconds: session.time_limit_seconds,
                 keepalive_seconds: session.keepalive_seconds(),
                 environment: assigned_environment(&session),
@@ -146,7 +146,7 @@ impl ControlPlane {
             .sharing
             .token
             .map(|token| self.urls.absolute(&urls::share(&session.id, &token)));
-        Orders {
+        SessionDirectives {
             session_page: self.urls.absolute(&urls::session(&session.id)),
             title: session.launch.image_name,
             share_link,
@@ -157,8 +157,8 @@ impl ControlPlane {
                 .map(|minutes| minutes.saturating_mul(60)),
             entry_timeout_seconds: session.grant.entry_timeout_seconds,
             waits,
-            assigned,
-            viewing: session.viewing,
+            assignment,
+            options: session.options,
         }
     }
 }

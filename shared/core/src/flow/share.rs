@@ -96,7 +96,7 @@ impl ControlPlane {
         if !matches!(session.state, State::Ready { .. }) {
             return Err(DenialCode::ShareEnded.into());
         }
-        if user.is_none() && !session.viewing.anonymous_viewers {
+        if user.is_none() && !session.options.anonymous_viewers {
             return Err(DenialCode::LoginRequired.into());
         }
         let session = Box::pin(self.let_in(session)).await?;

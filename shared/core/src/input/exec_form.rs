@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::field::Field;
 use crate::form::{Form, Reader, plain};
 use crate::resource::Widget;
+use crate::session_options::{Exec, ExecConfig};
 use crate::shape;
-use crate::viewing::{Exec, ExecConfig};
 
 /// How long the commands may be together, as JSON, in bytes.
 const MAX_BYTES: usize = 4096;

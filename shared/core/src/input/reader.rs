@@ -17,9 +17,9 @@ use crate::ids::{
 use crate::network::NetworkName;
 use crate::open_hours::Span;
 use crate::referrer::ReferrerRule;
+use crate::session_options::ViewOnly;
 use crate::shape::{self, Shape};
 use crate::time::Timestamp;
-use crate::viewing::ViewOnly;
 
 /// Reads a value, and says which values it reads.
 pub trait Read<T> {

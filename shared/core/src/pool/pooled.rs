@@ -11,9 +11,9 @@ use crate::session::{
     Charge, EndReason, Endpoint, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS,
     STOPPING_SECONDS, Session, State,
 };
+use crate::session_options::{SessionOptions, Sharing};
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
-use crate::viewing::{Sharing, Viewing};
 
 /// Nobody is given a session that is to be replaced within so many seconds.
 pub const EXPIRY_MARGIN_SECONDS: u64 = 15;
@@ -106,9 +106,9 @@ impl Session {
             request: None,
             profile: None,
             go: None,
-            viewing: Viewing {
+            options: SessionOptions {
                 exec: image.settings.exec.clone(),
-                ..Viewing::default()
+                ..SessionOptions::default()
             },
             sharing: Sharing::default(),
             pooled: Some(PoolMembership::new(pool.id.clone(), PoolRole::Waiting)),
@@ -189,7 +189,7 @@ impl Session {
         let State::Ready { ends_at, .. } = &self.state else {
             return false;
         };
-        let opens = claim.launch.kasm_url.is_none() || claim.viewing.exec.assign.is_some();
+        let opens = claim.launch.kasm_url.is_none() || claim.options.exec.assign.is_some();
         self.idle_pool().is_some()
             && now.plus_seconds(EXPIRY_MARGIN_SECONDS) < *ends_at
             && opens

@@ -8,8 +8,8 @@ use crate::ids::ImageId;
 use crate::network::NetworkName;
 use crate::persistent_profile::ProfileSettings;
 use crate::record::Record;
+use crate::session_options::{ExecConfig, ViewOnly};
 use crate::time::Timestamp;
-use crate::viewing::{ExecConfig, ViewOnly};
 
 pub use casting_protocol::report::GATE_PORT;
 

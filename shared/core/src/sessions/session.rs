@@ -13,8 +13,8 @@ use crate::persistent_profile::CarriedProfile;
 use crate::policy::budget;
 pub use crate::pooled::{PoolMembership, PoolRole};
 use crate::quota::Held;
+use crate::session_options::{SessionOptions, Sharing};
 use crate::time::Timestamp;
-use crate::viewing::{Sharing, Viewing};
 
 /// After this many seconds without an answer from ECS, nobody calls RunTask for a reserved session any more.
 pub const LAUNCH_WINDOW_SECONDS: u64 = 30;
@@ -104,7 +104,8 @@ pub struct Session {
     pub profile: Option<CarriedProfile>,
     /// What its visitors see around the app.
     #[serde(default)]
-    pub viewing: Viewing,
+    #[serde(rename = "viewing")]
+    pub options: SessionOptions,
     /// Whether it is shared.
     #[serde(default)]
     pub sharing: Sharing,

@@ -9,9 +9,9 @@ use crate::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource
 use crate::permission::Grant;
 use crate::persistent_profile::ProfileSettings;
 use crate::session::{Charge, Launch, Origin, Owner, RESERVED_SECONDS, Session, State};
+use crate::session_options::{ExecConfig, SessionOptions, Sharing};
 use crate::time::Timestamp;
 use crate::user::User;
-use crate::viewing::{ExecConfig, Sharing, Viewing};
 
 pub mod store_contract;
 
@@ -147,7 +147,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         request: None,
         go: None,
         profile: None,
-        viewing: Viewing::default(),
+        options: SessionOptions::default(),
         sharing: Sharing::default(),
         pooled: None,
         state: State::Reserved,

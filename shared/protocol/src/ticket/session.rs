@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Ticket, TicketError, open, parsed, sign};
 use crate::ids::{Nonce, SessionId};
 use crate::keys::{SessionKey, SessionKeys, SessionSecret};
+use crate::session_options::SessionDirectives;
 use crate::session_origin::SessionOrigin;
 use crate::time::Timestamp;
-use crate::viewing::Orders;
 
 /// An order to a gate that is longer than this is none of ours, in bytes.
 pub const MAX_ASSIGN_BYTES: usize = 65_536;
@@ -119,7 +119,7 @@ pub struct AssignTicket {
     pub session: SessionId,
     /// What the gate would be told if it asked.
     #[serde(rename = "o")]
-    pub orders: Orders,
+    pub directives: SessionDirectives,
     /// Not accepted from this time on.
     #[serde(rename = "e")]
     pub expires: Timestamp,
@@ -182,7 +182,7 @@ impl SessionTicket {
     }
 
     /// What the edge tells a gate of this ticket: the part of the signed text that says what it says.
-    pub fn told(text: &str) -> &str {
+    pub fn payload(text: &str) -> &str {
         text.split('.').nth(1).unwrap_or_default()
     }
 
@@ -190,8 +190,12 @@ impl SessionTicket {
     ///
     /// # Errors
     /// `Invalid` for another session's ticket too.
-    pub fn read_told(told: &str, session: &SessionId, now: Timestamp) -> Result<Self, TicketError> {
-        let ticket: Self = parsed(told).ok_or(TicketError::Invalid)?;
+    pub fn read_payload(
+        payload: &str,
+        session: &SessionId,
+        now: Timestamp,
+    ) -> Result<Self, TicketError> {
+        let ticket: Self = parsed(payload).ok_or(TicketError::Invalid)?;
         if ticket.session != *session {
             return Err(TicketError::Invalid);
         }
@@ -369,14 +373,14 @@ mod tests {
     fn gate_reads_headers_of_its_own_session() {
         let keys = Keyring::new(&[5; 32]);
         let text = ticket().sign(keys.sessions().named(""));
-        let told = SessionTicket::told(&text);
+        let payload = SessionTicket::payload(&text);
         let (ours, theirs) = (ticket().session, SessionId::from_bytes([2; 16]));
-        let read = |told, session, now| SessionTicket::read_told(told, session, now);
-        assert_eq!(read(told, &ours, NOW), Ok(ticket()));
-        assert_eq!(read(told, &theirs, NOW), Err(TicketError::Invalid));
+        let read = |payload, session, now| SessionTicket::read_payload(payload, session, now);
+        assert_eq!(read(payload, &ours, NOW), Ok(ticket()));
+        assert_eq!(read(payload, &theirs, NOW), Err(TicketError::Invalid));
         assert_eq!(read("x", &ours, NOW), Err(TicketError::Invalid));
         assert_eq!(
-            read(told, &ours, NOW.plus_seconds(60)),
+            read(payload, &ours, NOW.plus_seconds(60)),
             Err(TicketError::Expired)
         );
     }

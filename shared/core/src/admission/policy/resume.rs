@@ -69,7 +69,7 @@ pub fn plan(
         Err(_) => plan.not_applied.push(NotApplied::UrlInvalid),
         Ok(chosen) if chosen.ignored => plan.not_applied.push(NotApplied::UrlNotAccepted),
         Ok(chosen) if !chosen.by_visitor => {}
-        Ok(_) if own.viewing.exec.go.is_none() => {
+        Ok(_) if own.options.exec.go.is_none() => {
             plan.not_applied.push(NotApplied::UrlUnsupported);
         }
         Ok(_) if consent == Some(false) => plan.not_applied.push(NotApplied::UrlNotAgreed),
@@ -90,13 +90,13 @@ mod tests {
     use super::*;
     use crate::launch::LaunchNetwork;
     use crate::network::{NetworkName, Placement};
+    use crate::session_options::Exec;
     use crate::testing::{cast, session};
-    use crate::viewing::Exec;
 
     /// A session in the network `lab` whose app can be told to open addresses.
     fn own() -> Session {
         let mut own = session(&cast(1), 1);
-        own.viewing.exec.go = Some(Exec {
+        own.options.exec.go = Some(Exec {
             command: vec!["open".into()],
             user: None,
             working_directory: None,
@@ -180,7 +180,7 @@ mod tests {
         ] {
             settings.dynamic_kasm_url = dynamic;
             let mut own = own();
-            own.viewing.exec.go = own.viewing.exec.go.filter(|_| can_go);
+            own.options.exec.go = own.options.exec.go.filter(|_| can_go);
             let wishes = LinkParameters {
                 kasm_url: wish.map(str::to_owned),
                 docker_network: None,

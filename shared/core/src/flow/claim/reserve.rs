@@ -19,8 +19,8 @@ use crate::ports::{Fault, FaultKind, Reservation, Reserved};
 use crate::session::{
     Charge, Launch, Origin, Owner, PoolMembership, RESERVED_SECONDS, Session, State,
 };
+use crate::session_options::Sharing;
 use crate::time::Timestamp;
-use crate::viewing::Sharing;
 
 /// What the rules say of a claim that is not refused.
 enum Evaluated {
@@ -319,7 +319,7 @@ impl ClaimAttempt<'_> {
             bootstrapped: None,
             go: None,
             profile: persistent_profile::carried(cast, image, context.visitor.user.as_ref()),
-            viewing: context.viewing(cast, image),
+            options: context.session_options(cast, image),
             sharing: if shares {
                 Sharing::default().begun(&*plane.entropy)
             } else {

@@ -10,8 +10,8 @@ use crate::image::{GATE_PORT, ImageSettings, ImageSource};
 use crate::network_form;
 use crate::persistent_profile::{LARGEST_MIB, ProfileSettings};
 use crate::resource::{OptionSource, Widget};
+use crate::session_options::ViewOnly;
 use crate::shape;
-use crate::viewing::ViewOnly;
 
 /// An image as its document has it: both ways to name what it runs, side by side.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use super::fields::ImageFields;
 use crate::form::Form;
 use crate::image::{AppAccess, ContainerSource, ImageSettings, ImageSource};
 use crate::image_rules;
-use crate::viewing::{ExecConfig, ViewOnly};
+use crate::session_options::{ExecConfig, ViewOnly};
 
 /// The longest command, in bytes of all its words.
 const MAX_COMMAND_BYTES: usize = 4096;

@@ -1,14 +1,14 @@
-//! Owns what goes on in one session: what its gate was told, who is there and in which part, what visitors are warned of, and whether it is over.
+//! Owns what goes on in one session: what its gate was told, who is there and in which role, what visitors are warned of, and whether it is over.
 //! Must not know how any of it is shown or enforced.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use casting_protocol::report::Cause;
+use casting_protocol::report::GateEndReason;
+use casting_protocol::session_options::{SessionDirectives, ViewOnly};
 use casting_protocol::ticket::{Role, SessionTicket};
 use casting_protocol::time::Timestamp;
-use casting_protocol::viewing::{Orders, ViewOnly};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ const IDLE_WARNING: u64 = 60;
 
 /// What somebody may do in the session now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Participant {
     /// Everything.
     Owner,
     /// To use the app, because the owner has handed over control; with the watcher's id.
@@ -33,13 +33,13 @@ pub enum Part {
     Viewer(String),
 }
 
-impl Part {
+impl Participant {
     /// Whether the app may be used, not only watched.
     pub const fn controls(&self) -> bool {
         matches!(self, Self::Owner | Self::Controller(_))
     }
 
-    /// The part in one word.
+    /// The role in one word.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -51,7 +51,7 @@ impl Part {
 
 /// What somebody in the session has open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holding {
+pub enum OpenChannel {
     /// A WebSocket.
     Socket,
     /// The stream that tells how the session stands.
@@ -79,7 +79,7 @@ pub enum Ending {
     Elsewhere,
     /// The gate ends it.
     #[serde(untagged)]
-    Because(Cause),
+    Because(GateEndReason),
 }
 
 /// Which ways the clipboard goes, for whoever controls the session.
@@ -101,7 +101,7 @@ impl Default for Clipboard {
 }
 
 /// The session, as everything in the gate that answers visitors shares it.
-pub struct Room {
+pub struct SessionState {
     /// Whether anybody is there.
     pub presence: Arc<Presence>,
     /// What the session may still write to its log.
@@ -119,9 +119,9 @@ pub struct Room {
 struct Inner {
     /// Whether the control plane has said anything yet.
     is_open: bool,
-    orders: Orders,
+    directives: SessionDirectives,
     ends_at: Option<Instant>,
-    watchers: BTreeMap<String, Seen>,
+    watchers: BTreeMap<String, WatcherState>,
     controller: Option<String>,
     reclaimed_at: Option<Instant>,
     over: Option<Ending>,
@@ -131,7 +131,7 @@ struct Inner {
 
 /// A watcher, by what they have open.
 #[derive(Default)]
-struct Seen {
+struct WatcherState {
     name: String,
     sockets: usize,
     events: usize,
@@ -140,12 +140,12 @@ struct Seen {
     listed_until: Option<Instant>,
 }
 
-impl Seen {
-    const fn count(&mut self, what: Holding) -> &mut usize {
+impl WatcherState {
+    const fn count(&mut self, what: OpenChannel) -> &mut usize {
         match what {
-            Holding::Socket => &mut self.sockets,
-            Holding::Events => &mut self.events,
-            Holding::Reply => &mut self.replies,
+            OpenChannel::Socket => &mut self.sockets,
+            OpenChannel::Events => &mut self.events,
+            OpenChannel::Reply => &mut self.replies,
         }
     }
 
@@ -159,7 +159,7 @@ impl Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct View {
     /// In one word.
-    pub part: &'static str,
+    pub role: &'static str,
     /// When the time limit ends the session, in seconds from now.
     pub ends_in: Option<u64>,
     /// When it ends because nobody touches it, in seconds from now.
@@ -191,13 +191,13 @@ pub struct WatcherView {
     pub controls: bool,
 }
 
-impl Default for Room {
+impl Default for SessionState {
     fn default() -> Self {
         Self::new(Clipboard::default())
     }
 }
 
-impl Room {
+impl SessionState {
     /// Nobody is there yet.
     pub fn new(clipboard: Clipboard) -> Self {
         let (changed, _) = watch::channel(());
@@ -253,20 +253,21 @@ impl Room {
 
     /// What the control plane says holds from now on. Whoever watches by a link that is none any more is out. What was said before the session had its
     /// visitor, and is heard late, holds no more.
-    pub fn follow(&self, orders: Orders) {
+    pub fn follow(&self, directives: SessionDirectives) {
         let mut inner = self.lock();
-        if inner.is_open && orders.waits {
+        if inner.is_open && directives.waits {
             return;
         }
-        let opens = !orders.waits && !inner.is_open;
-        inner.is_open = !orders.waits;
-        if inner.orders == orders && !opens {
+        let opens = !directives.waits && !inner.is_open;
+        inner.is_open = !directives.waits;
+        if inner.directives == directives && !opens {
             return;
         }
-        if orders.share_link.is_none() || orders.share_round != inner.orders.share_round {
+        if directives.share_link.is_none() || directives.share_round != inner.directives.share_round
+        {
             inner.controller = None;
         }
-        inner.orders = orders;
+        inner.directives = directives;
         drop(inner);
         self.changed.send_replace(());
     }
@@ -293,7 +294,7 @@ impl Room {
 
     /// Waits until the control plane has said whether visitors can be let in.
     pub async fn instructed(&self) {
-        self.until(|inner| inner.is_open || inner.orders.waits)
+        self.until(|inner| inner.is_open || inner.directives.waits)
             .await;
     }
 
@@ -307,13 +308,13 @@ impl Room {
     }
 
     /// What the control plane has said.
-    pub fn orders(&self) -> Orders {
-        self.lock().orders.clone()
+    pub fn directives(&self) -> SessionDirectives {
+        self.lock().directives.clone()
     }
 
     /// How those who only watch are kept from changing anything.
     pub fn view_only(&self) -> Option<ViewOnly> {
-        self.lock().orders.viewing.view_only
+        self.lock().directives.options.view_only
     }
 
     /// Whether the screen is to keep its size, because the session is shared.
@@ -324,9 +325,9 @@ impl Room {
     /// What a streaming server is to know of who is in the session.
     pub fn roles(&self) -> Roles {
         let inner = self.lock();
-        let is_shared = inner.orders.share_link.is_some();
+        let is_shared = inner.directives.share_link.is_some();
         Roles {
-            round: is_shared.then_some(inner.orders.share_round),
+            round: is_shared.then_some(inner.directives.share_round),
             controller: inner.controller.clone().filter(|_| is_shared),
         }
     }
@@ -344,7 +345,7 @@ impl Room {
     }
 
     /// The session is over, for this reason.
-    pub fn close(&self, cause: Cause) {
+    pub fn close(&self, cause: GateEndReason) {
         self.end(Ending::Because(cause));
     }
 
@@ -380,8 +381,8 @@ impl Room {
     }
 
     /// What whoever holds this ticket may do now; `None` when that was taken from them.
-    pub fn part(&self, ticket: &SessionTicket) -> Option<Part> {
-        self.lock().part(ticket)
+    pub fn participant(&self, ticket: &SessionTicket) -> Option<Participant> {
+        self.lock().participant(ticket)
     }
 
     /// Waits until whoever holds this ticket may not have something open any longer; `is_socket`: a
@@ -400,21 +401,25 @@ impl Room {
 
     /// Waits until whoever holds this ticket does not control the session any longer.
     pub async fn out_of_control(&self, ticket: &SessionTicket) {
-        let controls = |inner: &Inner| inner.part(ticket).is_some_and(|part| part.controls());
+        let controls = |inner: &Inner| {
+            inner
+                .participant(ticket)
+                .is_some_and(|participant| participant.controls())
+        };
         self.until(|inner| !controls(inner)).await;
     }
 
     /// Notes what somebody has open, until the returned value is dropped; `None` when they have too
     /// much of that, or too many watch.
-    pub fn hold(self: &Arc<Self>, ticket: &SessionTicket, what: Holding) -> Option<Held> {
+    pub fn hold(self: &Arc<Self>, ticket: &SessionTicket, what: OpenChannel) -> Option<Held> {
         let held = |id| Held {
-            room: self.clone(),
+            state: self.clone(),
             id,
             what,
         };
         let mut inner = self.lock();
         let Some(watcher) = &ticket.watcher else {
-            if what == Holding::Socket {
+            if what == OpenChannel::Socket {
                 if inner.owners_sockets >= limits::SOCKETS_OF_OWNER {
                     return None;
                 }
@@ -427,15 +432,15 @@ impl Room {
         let is_new = !inner.watchers.contains_key(&watcher.id);
         let replies: usize = inner.watchers.values().map(|seen| seen.replies).sum();
         let crowded = is_new && inner.watchers.len() >= limits::WATCHERS
-            || what == Holding::Reply && replies >= limits::REQUESTS_OF_WATCHERS;
+            || what == OpenChannel::Reply && replies >= limits::REQUESTS_OF_WATCHERS;
         if crowded {
             return None;
         }
         let seen = inner.watchers.entry(watcher.id.clone()).or_default();
         seen.name.clone_from(&watcher.name);
         let most = match what {
-            Holding::Socket | Holding::Events => limits::SOCKETS_PER_WATCHER,
-            Holding::Reply => limits::REQUESTS_PER_WATCHER,
+            OpenChannel::Socket | OpenChannel::Events => limits::SOCKETS_PER_WATCHER,
+            OpenChannel::Reply => limits::REQUESTS_PER_WATCHER,
         };
         let count = seen.count(what);
         if *count >= most {
@@ -472,15 +477,15 @@ impl Room {
         new
     }
 
-    /// What somebody in this part is shown now.
-    pub fn view(&self, part: &Part) -> View {
+    /// What somebody in this role is shown now.
+    pub fn view(&self, participant: &Participant) -> View {
         let mut inner = self.lock();
         inner.forget_who_left(Instant::now());
         let inner = inner;
         let left = |at: Option<Instant>| {
             at.map(|at| at.saturating_duration_since(Instant::now()).as_secs())
         };
-        let owner = *part == Part::Owner;
+        let owner = *participant == Participant::Owner;
         let watchers = inner
             .watchers
             .iter()
@@ -490,9 +495,9 @@ impl Room {
                 name: seen.name.clone(),
                 controls: inner.controller.as_ref() == Some(id),
             });
-        let idle = inner.orders.idle_seconds.map(u64::from);
+        let idle = inner.directives.idle_seconds.map(u64::from);
         View {
-            part: part.as_str(),
+            role: participant.as_str(),
             ends_in: left(inner.ends_at),
             idle_in: idle
                 .map(|limit| limit.saturating_sub(self.presence.untouched_for().as_secs())),
@@ -500,9 +505,9 @@ impl Room {
             reclaimed_in: left(inner.reclaimed_at),
             over: inner.over,
             fixed: inner.is_fixed(),
-            share_link: inner.orders.share_link.clone().filter(|_| owner),
+            share_link: inner.directives.share_link.clone().filter(|_| owner),
             watchers: watchers.collect(),
-            shared: inner.orders.share_link.is_some(),
+            shared: inner.directives.share_link.is_some(),
         }
     }
 
@@ -514,23 +519,23 @@ impl Room {
 
 impl Inner {
     fn is_fixed(&self) -> bool {
-        self.orders.share_link.is_some() && self.orders.viewing.fixed_resolution
+        self.directives.share_link.is_some() && self.directives.options.fixed_resolution
     }
 
-    fn part(&self, ticket: &SessionTicket) -> Option<Part> {
+    fn participant(&self, ticket: &SessionTicket) -> Option<Participant> {
         match (ticket.role, &ticket.watcher) {
-            (Role::Owner, _) => Some(Part::Owner),
+            (Role::Owner, _) => Some(Participant::Owner),
             (Role::Viewer, Some(watcher)) => {
-                let good =
-                    self.orders.share_link.is_some() && self.orders.share_round == watcher.round;
+                let good = self.directives.share_link.is_some()
+                    && self.directives.share_round == watcher.round;
                 let controls = self.controller.as_ref() == Some(&watcher.id)
                     && self.is_there(&watcher.id, Instant::now());
-                let part = if controls {
-                    Part::Controller
+                let participant = if controls {
+                    Participant::Controller
                 } else {
-                    Part::Viewer
+                    Participant::Viewer
                 };
-                good.then(|| part(watcher.id.clone()))
+                good.then(|| participant(watcher.id.clone()))
             }
             (Role::Viewer, None) => None,
         }
@@ -540,14 +545,14 @@ impl Inner {
         if self.over.is_some() {
             return Some(Out::Over);
         }
-        let Some(part) = self.part(ticket) else {
+        let Some(participant) = self.participant(ticket) else {
             return Some(Out::NotShared);
         };
         let watched = matches!(
-            self.orders.viewing.view_only,
+            self.directives.options.view_only,
             Some(ViewOnly::Rfb | ViewOnly::Kasmvnc | ViewOnly::Selkies)
         );
-        (is_socket && !part.controls() && !watched).then_some(Out::NoSockets)
+        (is_socket && !participant.controls() && !watched).then_some(Out::NoSockets)
     }
 
     fn is_there(&self, id: &str, now: Instant) -> bool {
@@ -567,16 +572,16 @@ impl Inner {
 
 /// Something that somebody has open.
 pub struct Held {
-    room: Arc<Room>,
+    state: Arc<SessionState>,
     id: Option<String>,
-    what: Holding,
+    what: OpenChannel,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut inner = self.room.lock();
+        let mut inner = self.state.lock();
         let Some(id) = &self.id else {
-            if self.what == Holding::Socket {
+            if self.what == OpenChannel::Socket {
                 inner.owners_sockets -= 1;
             }
             return;
@@ -584,7 +589,7 @@ impl Drop for Held {
         let now = Instant::now();
         if let Some(seen) = inner.watchers.get_mut(id) {
             *seen.count(self.what) -= 1;
-            if self.what == Holding::Reply {
+            if self.what == OpenChannel::Reply {
                 seen.listed_until = Some(now + limits::LISTED_AFTER_REQUEST);
             }
         }
@@ -592,7 +597,7 @@ impl Drop for Held {
         inner.forget_who_left(now);
         drop(inner);
         if left {
-            self.room.changed.send_replace(());
+            self.state.changed.send_replace(());
         }
     }
 }
@@ -625,31 +630,35 @@ mod tests {
         }
     }
 
-    fn shared(round: u32) -> Orders {
-        Orders {
+    fn shared(round: u32) -> SessionDirectives {
+        SessionDirectives {
             share_link: Some("https://cast.test/share/x".into()),
             share_round: round,
-            ..Orders::default()
+            ..SessionDirectives::default()
         }
     }
 
     #[test]
     fn viewer_role_ends_with_its_share() {
-        let room = Arc::new(Room::default());
-        let viewer = || Some(Part::Viewer("ada".into()));
-        assert_eq!(room.part(&ticket(Some(("ada", 1)))), None, "not shared");
-        room.follow(shared(1));
-        assert_eq!(room.part(&ticket(Some(("ada", 1)))), viewer());
-        assert_eq!(room.part(&ticket(None)), Some(Part::Owner));
-        room.follow(shared(2));
+        let state = Arc::new(SessionState::default());
+        let viewer = || Some(Participant::Viewer("ada".into()));
         assert_eq!(
-            room.part(&ticket(Some(("ada", 1)))),
+            state.participant(&ticket(Some(("ada", 1)))),
+            None,
+            "not shared"
+        );
+        state.follow(shared(1));
+        assert_eq!(state.participant(&ticket(Some(("ada", 1)))), viewer());
+        assert_eq!(state.participant(&ticket(None)), Some(Participant::Owner));
+        state.follow(shared(2));
+        assert_eq!(
+            state.participant(&ticket(Some(("ada", 1)))),
             None,
             "let in by an earlier link"
         );
-        room.follow(Orders::default());
+        state.follow(SessionDirectives::default());
         assert_eq!(
-            room.part(&ticket(Some(("ada", 2)))),
+            state.participant(&ticket(Some(("ada", 2)))),
             None,
             "no longer shared"
         );
@@ -657,17 +666,20 @@ mod tests {
 
     #[test]
     fn control_is_given_to_a_present_viewer_and_returns() {
-        let room = Arc::new(Room::default());
-        room.follow(shared(1));
+        let state = Arc::new(SessionState::default());
+        state.follow(shared(1));
         let ada = ticket(Some(("ada", 1)));
-        assert!(!room.hand_over(Some("ada")), "she is not there");
+        assert!(!state.hand_over(Some("ada")), "she is not there");
         let (first, second) = (
-            room.hold(&ada, Holding::Events),
-            room.hold(&ada, Holding::Socket),
+            state.hold(&ada, OpenChannel::Events),
+            state.hold(&ada, OpenChannel::Socket),
         );
-        assert!(room.hand_over(Some("ada")));
-        assert_eq!(room.part(&ada), Some(Part::Controller("ada".into())));
-        let view = room.view(&Part::Owner);
+        assert!(state.hand_over(Some("ada")));
+        assert_eq!(
+            state.participant(&ada),
+            Some(Participant::Controller("ada".into()))
+        );
+        let view = state.view(&Participant::Owner);
         assert_eq!(
             view.watchers,
             [WatcherView {
@@ -680,56 +692,64 @@ mod tests {
             (view.shared, view.fixed, view.share_link.is_some()),
             (true, true, true)
         );
-        let seen = room.view(&Part::Viewer("ada".into()));
+        let seen = state.view(&Participant::Viewer("ada".into()));
         assert!(
             seen.watchers.is_empty() && seen.share_link.is_none(),
             "the owner's only"
         );
         drop(first);
         assert!(
-            room.part(&ada).is_some_and(|part| part.controls()),
+            state
+                .participant(&ada)
+                .is_some_and(|participant| participant.controls()),
             "one window is left"
         );
         drop(second);
-        assert_eq!(room.part(&ada), Some(Part::Viewer("ada".into())));
-        assert!(room.view(&Part::Owner).watchers.is_empty());
+        assert_eq!(
+            state.participant(&ada),
+            Some(Participant::Viewer("ada".into()))
+        );
+        assert!(state.view(&Participant::Owner).watchers.is_empty());
     }
 
     #[test]
     fn viewers_and_their_connections_are_limited() {
-        use Holding::{Events, Reply, Socket};
+        use OpenChannel::{Events, Reply, Socket};
         for (what, most) in [
             (Socket, limits::SOCKETS_PER_WATCHER),
             (Events, limits::SOCKETS_PER_WATCHER),
             (Reply, limits::REQUESTS_PER_WATCHER),
         ] {
-            let room = Arc::new(Room::default());
+            let state = Arc::new(SessionState::default());
             let open: Vec<_> = (0..=most)
-                .map(|_| room.hold(&ticket(Some(("ada", 1))), what))
+                .map(|_| state.hold(&ticket(Some(("ada", 1))), what))
                 .collect();
             let (good, bad) = open.split_at(most);
             assert!(good.iter().all(Option::is_some), "{what:?}");
             assert!(bad[0].is_none(), "{what:?}, one more");
         }
         for what in [Socket, Events, Reply] {
-            let room = Arc::new(Room::default());
+            let state = Arc::new(SessionState::default());
             let names: Vec<String> = (0..=limits::WATCHERS).map(|n| n.to_string()).collect();
             let all: Vec<_> = names
                 .iter()
-                .map(|name| room.hold(&ticket(Some((name, 1))), what))
+                .map(|name| state.hold(&ticket(Some((name, 1))), what))
                 .collect();
-            assert_eq!(room.view(&Part::Owner).watchers.len(), limits::WATCHERS);
+            assert_eq!(
+                state.view(&Participant::Owner).watchers.len(),
+                limits::WATCHERS
+            );
             assert!(all[limits::WATCHERS].is_none(), "{what:?}");
-            let owner = room.hold(&ticket(None), what);
+            let owner = state.hold(&ticket(None), what);
             assert!(owner.is_some(), "{what:?}: the owner always has a place");
             drop(all);
-            let replaced = room.hold(&ticket(Some(("late", 1))), what);
+            let replaced = state.hold(&ticket(Some(("late", 1))), what);
             assert_eq!(replaced.is_some(), what != Reply, "{what:?}: who has left");
         }
-        let room = Arc::new(Room::default());
+        let state = Arc::new(SessionState::default());
         let replies: Vec<_> = (0..limits::WATCHERS)
             .flat_map(|id| (0..limits::REQUESTS_PER_WATCHER).map(move |_| id.to_string()))
-            .map(|id| room.hold(&ticket(Some((&id, 1))), Reply))
+            .map(|id| state.hold(&ticket(Some((&id, 1))), Reply))
             .collect();
         let open = replies.iter().flatten().count();
         assert_eq!(open, limits::REQUESTS_OF_WATCHERS, "of all together");
@@ -737,82 +757,85 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn polling_viewer_is_listed_briefly_and_loses_control() {
-        let room = Arc::new(Room::default());
-        room.follow(shared(1));
+        let state = Arc::new(SessionState::default());
+        state.follow(shared(1));
         let ada = ticket(Some(("ada", 1)));
-        drop(room.hold(&ada, Holding::Reply));
-        assert_eq!(room.view(&Part::Owner).watchers.len(), 1);
-        assert!(room.hand_over(Some("ada")));
+        drop(state.hold(&ada, OpenChannel::Reply));
+        assert_eq!(state.view(&Participant::Owner).watchers.len(), 1);
+        assert!(state.hand_over(Some("ada")));
         tokio::time::advance(limits::LISTED_AFTER_REQUEST).await;
-        assert_eq!(room.part(&ada), Some(Part::Viewer("ada".into())));
-        assert!(room.view(&Part::Owner).watchers.is_empty());
+        assert_eq!(
+            state.participant(&ada),
+            Some(Participant::Viewer("ada".into()))
+        );
+        assert!(state.view(&Participant::Owner).watchers.is_empty());
     }
 
     #[tokio::test]
     async fn removed_viewer_gets_the_reason() {
-        let room = Arc::new(Room::default());
+        let state = Arc::new(SessionState::default());
         let (ada, owner) = (ticket(Some(("ada", 1))), ticket(None));
-        let there = room.hold(&ada, Holding::Events);
-        let mut orders = shared(1);
+        let there = state.hold(&ada, OpenChannel::Events);
+        let mut directives = shared(1);
         for (view_only, out) in [
             (Some(ViewOnly::Rfb), None),
             (Some(ViewOnly::Kasmvnc), None),
             (Some(ViewOnly::Requests), Some(Out::NoSockets)),
             (None, Some(Out::NoSockets)),
         ] {
-            orders.viewing.view_only = view_only;
-            room.follow(orders.clone());
-            assert_eq!(room.lock().out(&ada, true), out, "{view_only:?}");
-            assert_eq!(room.lock().out(&ada, false), None, "{view_only:?}");
-            assert_eq!(room.lock().out(&owner, true), None, "{view_only:?}");
+            directives.options.view_only = view_only;
+            state.follow(directives.clone());
+            assert_eq!(state.lock().out(&ada, true), out, "{view_only:?}");
+            assert_eq!(state.lock().out(&ada, false), None, "{view_only:?}");
+            assert_eq!(state.lock().out(&owner, true), None, "{view_only:?}");
         }
-        assert!(there.is_some() && room.hand_over(Some("ada")));
-        assert_eq!(room.lock().out(&ada, true), None, "in control");
-        room.follow(shared(2));
-        assert_eq!(room.out(&ada, true).await, Out::NotShared);
-        room.end(Ending::Elsewhere);
-        assert_eq!(room.out(&owner, false).await, Out::Over);
-        let over = serde_json::to_value(room.view(&Part::Owner)).expect("JSON");
+        assert!(there.is_some() && state.hand_over(Some("ada")));
+        assert_eq!(state.lock().out(&ada, true), None, "in control");
+        state.follow(shared(2));
+        assert_eq!(state.out(&ada, true).await, Out::NotShared);
+        state.end(Ending::Elsewhere);
+        assert_eq!(state.out(&owner, false).await, Out::Over);
+        let over = serde_json::to_value(state.view(&Participant::Owner)).expect("JSON");
         assert_eq!(over["over"], "elsewhere");
     }
 
     #[test]
     fn session_opens_with_the_first_directives() {
-        let room = Room::default();
-        assert!(!room.is_open());
-        room.follow(Orders::default());
-        assert!(room.is_open());
+        let state = SessionState::default();
+        assert!(!state.is_open());
+        state.follow(SessionDirectives::default());
+        assert!(state.is_open());
     }
 
     #[tokio::test]
     async fn default_orders_wake_those_who_wait_for_the_opening() {
-        let room = std::sync::Arc::new(Room::default());
+        let state = std::sync::Arc::new(SessionState::default());
         let waiting = tokio::spawn({
-            let room = room.clone();
-            async move { room.opened().await }
+            let state = state.clone();
+            async move { state.opened().await }
         });
         tokio::task::yield_now().await;
-        room.follow(Orders::default());
+        state.follow(SessionDirectives::default());
         let woken = tokio::time::timeout(std::time::Duration::from_secs(5), waiting).await;
         woken.expect("woken in time").expect("no panic");
     }
 
     #[test]
     fn staged_session_is_closed_until_assigned() {
-        let room = Room::default();
-        let waits = || Orders {
+        let state = SessionState::default();
+        let waits = || SessionDirectives {
             waits: true,
-            ..Orders::default()
+            ..SessionDirectives::default()
         };
-        room.follow(waits());
-        assert!(!room.is_open());
-        room.follow(Orders {
+        state.follow(waits());
+        assert!(!state.is_open());
+        state.follow(SessionDirectives {
             title: "App".into(),
-            ..Orders::default()
+            ..SessionDirectives::default()
         });
-        room.follow(waits());
+        state.follow(waits());
         assert_eq!(
-            (room.is_open(), room.orders().title.as_str()),
+            (state.is_open(), state.directives().title.as_str()),
             (true, "App"),
             "an answer that comes late"
         );
@@ -820,10 +843,10 @@ mod tests {
 
     #[test]
     fn go_order_is_accepted_once() {
-        let room = Room::default();
+        let state = SessionState::default();
         let at = Timestamp::from_millis;
         assert_eq!(
-            [at(5), at(5), at(4), at(6)].map(|at| room.is_new_order(at)),
+            [at(5), at(5), at(4), at(6)].map(|at| state.is_new_order(at)),
             [true, false, false, true]
         );
     }

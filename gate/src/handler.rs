@@ -16,25 +16,25 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::SessionSecret;
+use casting_protocol::session_options::ViewOnly;
 use casting_protocol::session_origin::{self, SessionOrigin};
 use casting_protocol::ticket::{AssignTicket, MAX_ASSIGN_BYTES, Role, SessionTicket};
 use casting_protocol::time::Clock;
-use casting_protocol::viewing::ViewOnly;
 use data_encoding::BASE64URL_NOPAD;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use crate::admission::Admission;
-use crate::credentials::Told;
+use crate::credentials::EdgeAssertion;
 use crate::entries::Entries;
 use crate::hop::{self, Asked};
-use crate::proxy::{Lost, Passed, Route};
-use crate::report::{Heard, Reporter};
+use crate::proxy::{Passed, Route, UpstreamError};
+use crate::report::{ReportReply, Reporter};
 use crate::rfb::Dialect;
-use crate::room::{Held, Holding, Part, Room};
 use crate::selkies_roles::{self, Roster};
-use crate::{blocked, bodies, credentials, pages, relay, viewer};
+use crate::session_state::{Held, OpenChannel, Participant, SessionState};
+use crate::{bodies, credentials, pages, path_filter, relay, viewer};
 
 /// How long a visitor waits for the answer to the ready report. The control plane sends visitors
 /// from the moment it has the report, so the first one may be here before its answer is.
@@ -51,7 +51,7 @@ pub const VIEWER_PATH: &str = "/.cast/";
 pub const APP_PATH: &str = "/.cast/app";
 /// Where a session that was started ahead hears whose it is.
 pub const ASSIGN_PATH: &str = "/.cast/assign";
-/// Where a gate is made to read its orders again, because the control plane has new ones.
+/// Where a gate is made to read its directives again, because the control plane has new ones.
 pub const REFRESH_PATH: &str = "/.cast/refresh";
 /// Says 204 to whoever asks: the listener is up.
 pub const HEALTH_PATH: &str = "/.cast/health";
@@ -66,7 +66,7 @@ pub(crate) const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
 pub const ROLE: &str = "x-cast-role";
 
 /// One session's front door.
-pub struct Front {
+pub struct Gate {
     /// The session.
     pub session: SessionId,
     /// Its secret.
@@ -86,7 +86,7 @@ pub struct Front {
     /// Whether the user's files are kept when it ends.
     pub keeps_files: bool,
     /// What goes on in it.
-    pub room: Arc<Room>,
+    pub state: Arc<SessionState>,
     /// Tells the control plane.
     pub reporter: Arc<Reporter>,
     /// Tells when tickets expire.
@@ -100,24 +100,24 @@ pub(crate) fn is_own(path: &str) -> bool {
 }
 
 /// Everything that the gate answers.
-pub fn router(front: Front) -> Router {
-    Router::new().fallback(answer).with_state(Arc::new(front))
+pub fn router(gate: Gate) -> Router {
+    Router::new().fallback(answer).with_state(Arc::new(gate))
 }
 
-async fn answer(State(front): State<Arc<Front>>, request: Request<Body>) -> Response {
+async fn answer(State(gate): State<Arc<Gate>>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     if parts.uri.path() == HEALTH_PATH && matches!(parts.method, Method::GET | Method::HEAD) {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let (ticket, told) = match front.admission.check(&parts, front.clock.now()) {
-        Ok((ticket, told)) => (Arc::new(ticket), told),
+    let (ticket, assertion) = match gate.admission.check(&parts, gate.clock.now()) {
+        Ok((ticket, assertion)) => (Arc::new(ticket), assertion),
         Err(why) => {
             tracing::debug!(?why, "A request was refused");
             return last_on_connection(pages::NOT_YOURS.reply(&parts.headers));
         }
     };
-    let viewer = front.viewer_of(&parts.headers, &ticket);
-    let mut reply = front.let_in(parts, body, ticket, &told).await;
+    let viewer = gate.viewer_of(&parts.headers, &ticket);
+    let mut reply = gate.let_in(parts, body, ticket, &assertion).await;
     if viewer.is_some() {
         let_the_viewer_frame(reply.headers_mut(), viewer.as_deref());
     }
@@ -134,13 +134,13 @@ pub(crate) fn last_on_connection(mut reply: Response) -> Response {
 }
 
 /// Whether somebody who only watches may send this. What a stream then says is looked at while it is open.
-fn may_watch(front: &Front, parts: &Parts, asked: Asked, body: &Body) -> bool {
+fn may_watch(gate: &Gate, parts: &Parts, asked: Asked, body: &Body) -> bool {
     // What is sent along with a question is an answer to some apps.
     let read = matches!(parts.method, Method::GET | Method::HEAD) && bodies::is_empty(body);
-    match front.room.view_only() {
+    match gate.state.view_only() {
         Some(ViewOnly::Rfb | ViewOnly::Selkies) => read,
         // Its own interface changes things by GET too.
-        Some(ViewOnly::Kasmvnc) => read && !blocked::leads_to(parts.uri.path(), "api"),
+        Some(ViewOnly::Kasmvnc) => read && !path_filter::leads_to(parts.uri.path(), "api"),
         Some(ViewOnly::Requests) => read && asked == Asked::Reply,
         None => false,
     }
@@ -152,14 +152,14 @@ fn is_touch(parts: &Parts) -> bool {
     !reads || parts.headers.contains_key("sec-fetch-user")
 }
 
-impl Front {
+impl Gate {
     /// Answers somebody whose ticket is good.
     async fn let_in(
         self: &Arc<Self>,
         mut parts: Parts,
         mut body: Body,
         ticket: Arc<SessionTicket>,
-        told: &Told,
+        assertion: &EdgeAssertion,
     ) -> Response {
         let Ok(asked) = hop::judge(&parts, bodies::is_empty(&body)) else {
             return last_on_connection(pages::UNREADABLE.reply(&parts.headers));
@@ -172,20 +172,20 @@ impl Front {
             match parts.uri.path() {
                 ASSIGN_PATH => return self.assign(&parts, body).await,
                 REFRESH_PATH => {
-                    self.room.ask_for_refresh();
+                    self.state.ask_for_refresh();
                     return StatusCode::ACCEPTED.into_response();
                 }
                 _ => {}
             }
         }
-        if !self.room.is_open() && !self.is_opened().await {
+        if !self.state.is_open() && !self.is_opened().await {
             return pages::APP_DOWN.reply(&parts.headers);
         }
-        let Some(part) = self.room.part(&ticket) else {
+        let Some(participant) = self.state.participant(&ticket) else {
             return pages::NOT_SHARED.reply(&parts.headers);
         };
         if parts.uri.path() == ENTER_PATH {
-            return self.enter(&parts, &ticket, told);
+            return self.enter(&parts, &ticket, assertion);
         }
         match (origin, is_own(parts.uri.path())) {
             (SessionOrigin::Viewer, false) => return to_viewer(&parts, asked),
@@ -193,57 +193,59 @@ impl Front {
             _ => {}
         }
         let what = match asked {
-            Asked::Socket => Holding::Socket,
-            Asked::Reply => Holding::Reply,
+            Asked::Socket => OpenChannel::Socket,
+            Asked::Reply => OpenChannel::Reply,
         };
-        self.room.presence.enter();
+        self.state.presence.enter();
         if parts.uri.path() == viewer::EVENTS_PATH {
             return viewer::events(self, &parts, &ticket);
         }
         // Whoever gets anything of the session is listed and counted, however they get it.
-        let Some(held) = self.room.hold(&ticket, what) else {
+        let Some(held) = self.state.hold(&ticket, what) else {
             return pages::TOO_MANY_WATCH.reply(&parts.headers);
         };
         if is_own(parts.uri.path()) {
-            return viewer::answer(self, &parts, body, &part, &ticket).await;
+            return viewer::answer(self, &parts, body, &participant, &ticket).await;
         }
-        if ticket.role != Role::Owner && self.room.is_over() {
+        if ticket.role != Role::Owner && self.state.is_over() {
             return pages::ENDED.reply(&parts.headers);
         }
-        if !self.downloads && blocked::leads_to_downloads(parts.uri.path()) {
+        if !self.downloads && path_filter::leads_to_downloads(parts.uri.path()) {
             return pages::NO_DOWNLOADS.reply(&parts.headers);
         }
-        if !part.controls() && !may_watch(self, &parts, asked, &body) {
+        if !participant.controls() && !may_watch(self, &parts, asked, &body) {
             return pages::ONLY_WATCHING.reply(&parts.headers);
         }
-        if self.is_selkies() && !selkies_roles::may_ask(&parts, asked, &part, self.room.media()) {
+        if self.is_selkies()
+            && !selkies_roles::may_ask(&parts, asked, &participant, self.state.media())
+        {
             return pages::NOT_OF_THE_STREAM.reply(&parts.headers);
         }
-        if part.controls() && is_touch(&parts) {
-            self.room.presence.touch();
+        if participant.controls() && is_touch(&parts) {
+            self.state.presence.touch();
         }
         if ticket.role != Role::Owner && !bodies::is_empty(&body) {
-            let (room, ticket) = (self.room.clone(), ticket.clone());
+            let (state, ticket) = (self.state.clone(), ticket.clone());
             let out = async move {
-                room.out_of_control(&ticket).await;
+                state.out_of_control(&ticket).await;
             };
             body = bodies::until(body, out, ());
         }
         let visitor = parts.extensions.remove::<OnUpgrade>();
         let headers = parts.headers.clone();
-        match self.pass_on(parts, body, asked, &part).await {
+        match self.pass_on(parts, body, asked, &participant).await {
             Ok(Passed::Reply(mut reply)) => {
                 adjust(&mut reply);
                 if ticket.role == Role::Owner {
                     return reply;
                 }
                 // The app may have taken its time to answer.
-                if self.room.part(&ticket).is_none() {
+                if self.state.participant(&ticket).is_none() {
                     return pages::NOT_SHARED.reply(&headers);
                 }
-                let room = self.room.clone();
+                let state = self.state.clone();
                 let out = async move {
-                    room.out(&ticket, false).await;
+                    state.out(&ticket, false).await;
                 };
                 reply.map(|body| bodies::until(body, out, held))
             }
@@ -254,17 +256,20 @@ impl Front {
                 }
                 reply
             }
-            Err(Lost::Unreadable) => last_on_connection(pages::UNREADABLE.reply(&headers)),
-            Err(Lost::TooLarge) => pages::TOO_LARGE.reply(&headers),
-            Err(Lost::Unreachable | Lost::Unanswered | Lost::BrokeOff | Lost::Late) => {
-                pages::APP_DOWN.reply(&headers)
-            }
+            Err(UpstreamError::Unreadable) => last_on_connection(pages::UNREADABLE.reply(&headers)),
+            Err(UpstreamError::TooLarge) => pages::TOO_LARGE.reply(&headers),
+            Err(
+                UpstreamError::Unreachable
+                | UpstreamError::Unanswered
+                | UpstreamError::BrokeOff
+                | UpstreamError::Late,
+            ) => pages::APP_DOWN.reply(&headers),
         }
     }
 
     /// Whether the app is the streaming server Selkies.
     fn is_selkies(&self) -> bool {
-        self.roster.is_some() || self.room.view_only() == Some(ViewOnly::Selkies)
+        self.roster.is_some() || self.state.view_only() == Some(ViewOnly::Selkies)
     }
 
     /// The origin of the viewer that frames what is answered, where that is another.
@@ -288,9 +293,9 @@ impl Front {
     }
 
     /// Leads somebody on to the viewer, or to the app that it frames, with the cookie that the edge has made for them, once.
-    fn enter(&self, parts: &Parts, ticket: &SessionTicket, told: &Told) -> Response {
-        if !self.entries.use_up(&told.entry, self.clock.now()) {
-            let page = self.room.orders().session_page;
+    fn enter(&self, parts: &Parts, ticket: &SessionTicket, assertion: &EdgeAssertion) -> Response {
+        if !self.entries.use_up(&assertion.entry, self.clock.now()) {
+            let page = self.state.directives().session_page;
             let page = (ticket.role == Role::Owner && !page.is_empty()).then_some(page);
             return pages::USED.reply_with(&parts.headers, page.as_deref());
         }
@@ -305,7 +310,7 @@ impl Front {
             format!("{}{VIEWER_PATH}{go}{query}", prefix.unwrap_or_default())
         };
         let mut reply = pages::led_to(&to);
-        if let Ok(cookie) = HeaderValue::from_str(&told.cookie)
+        if let Ok(cookie) = HeaderValue::from_str(&assertion.cookie)
             && !cookie.is_empty()
         {
             reply.headers_mut().insert(SET_COOKIE, cookie);
@@ -325,23 +330,23 @@ impl Front {
             return pages::NOT_YOURS.reply(&parts.headers);
         };
         // What the control plane has said of a session that is somebody's is newer than any order.
-        if !self.room.is_open() {
-            self.room.follow(order.orders);
+        if !self.state.is_open() {
+            self.state.follow(order.directives);
         }
         StatusCode::NO_CONTENT.into_response()
     }
 
-    /// A visitor has a ticket, but the gate has no orders yet that open the session. Waits for the
+    /// A visitor has a ticket, but the gate has no directives yet that open the session. Waits for the
     /// answer to the ready report, which may still be on its way, and asks the control plane again
     /// if the session waited in a pool by then. Returns whether the session is open.
     async fn is_opened(&self) -> bool {
-        let _ = timeout(FIRST_ORDERS, self.room.instructed()).await;
-        if self.room.orders().waits
-            && let Some(Heard::Noted(orders)) = self.reporter.alive().await
+        let _ = timeout(FIRST_ORDERS, self.state.instructed()).await;
+        if self.state.directives().waits
+            && let Some(ReportReply::Active(directives)) = self.reporter.alive().await
         {
-            self.room.follow(*orders);
+            self.state.follow(*directives);
         }
-        self.room.is_open()
+        self.state.is_open()
     }
 
     async fn pass_on(
@@ -349,8 +354,8 @@ impl Front {
         mut parts: Parts,
         body: Body,
         asked: Asked,
-        part: &Part,
-    ) -> Result<Passed, Lost> {
+        participant: &Participant,
+    ) -> Result<Passed, UpstreamError> {
         let headers = &mut parts.headers;
         // First, so that nothing that a visitor names in `Connection` takes off what the gate says.
         hop::strip(headers);
@@ -359,23 +364,23 @@ impl Front {
             headers.insert(FORWARDED_PROTO, scheme);
         }
         credentials::strip(headers);
-        headers.insert(ROLE, HeaderValue::from_static(part.as_str()));
+        headers.insert(ROLE, HeaderValue::from_static(participant.as_str()));
         if let Some(login) = &self.app_login {
             headers.insert(AUTHORIZATION, login.clone());
         }
-        if asked == Asked::Socket && self.room.view_only().and_then(Dialect::of).is_some() {
+        if asked == Asked::Socket && self.state.view_only().and_then(Dialect::of).is_some() {
             only_binary(headers);
         }
         let mut _turn = None;
         if let Some(roster) = &self.roster {
             if asked == Asked::Socket {
-                _turn = Some(roster.turn(part).await);
+                _turn = Some(roster.turn(participant).await);
             }
-            let roles = self.room.roles();
+            let roles = self.state.roles();
             if roster.tell(roles.clone()).await.is_err() {
-                return Err(Lost::BrokeOff);
+                return Err(UpstreamError::BrokeOff);
             }
-            roster.introduce(&mut parts, part, &roles, asked);
+            roster.introduce(&mut parts, participant, &roles, asked);
         }
         self.app
             .pass_on(Request::from_parts(parts, body), asked)
@@ -384,10 +389,10 @@ impl Front {
 
     /// Carries frames between the two ends of a WebSocket for as long as it is open.
     fn carry(&self, visitor: OnUpgrade, app: Upgraded, ticket: Arc<SessionTicket>, held: Held) {
-        let (room, connected) = (self.room.clone(), self.room.presence.connect());
+        let (state, connected) = (self.state.clone(), self.state.presence.connect());
         tokio::spawn(async move {
             if let Ok(visitor) = visitor.await {
-                relay::carry(TokioIo::new(visitor), TokioIo::new(app), &room, &ticket).await;
+                relay::carry(TokioIo::new(visitor), TokioIo::new(app), &state, &ticket).await;
             }
             drop((connected, held));
         });

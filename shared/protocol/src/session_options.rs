@@ -1,5 +1,5 @@
 //! Owns what surrounds an app in its session: the viewer's panel and tips, sharing, and the commands that are run inside. Must not know who draws,
-//! streams or runs any of it; the gate is told by [`Orders`].
+//! streams or runs any of it; the gate is told by [`SessionDirectives`].
 
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ pub struct ExecConfig {
 /// What a session's visitors see around its app, frozen when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Viewing {
+pub struct SessionOptions {
     /// Whether there is a control panel (seed: Disable Control Panel).
     pub control_panel: bool,
     /// Whether there are tips on entry (seed: Disable Tips).
@@ -97,7 +97,7 @@ pub struct Viewing {
     pub exec: ExecConfig,
 }
 
-impl Default for Viewing {
+impl Default for SessionOptions {
     fn default() -> Self {
         Self {
             control_panel: true,
@@ -150,9 +150,10 @@ impl Sharing {
 /// Everything that a gate is told of its session once it has said that it is ready, and again with each later report.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Orders {
+pub struct SessionDirectives {
     /// What visitors see around the app.
-    pub viewing: Viewing,
+    #[serde(rename = "viewing")]
+    pub options: SessionOptions,
     /// What the image is called.
     pub title: String,
     /// The page on which the control plane tells the session's owner how it stands.
@@ -168,13 +169,14 @@ pub struct Orders {
     /// Whether it was started ahead and is nobody's yet: nobody is let in, and none of its limits has begun to run.
     pub waits: bool,
     /// How it was given to its visitor, if it was started ahead.
-    pub assigned: Option<Assigned>,
+    #[serde(rename = "assigned")]
+    pub assignment: Option<Assignment>,
 }
 
 /// What a session that was started ahead learns with its visitor; one that was started for its visitor has it in its environment.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Assigned {
+pub struct Assignment {
     /// How long it may live from now on, in seconds.
     pub time_limit_seconds: u32,
     /// How long it lives without a browser that is connected to it, in seconds.
@@ -203,12 +205,12 @@ mod tests {
     #[test]
     fn old_row_without_viewers_has_defaults() {
         assert_eq!(
-            serde_json::from_str::<Viewing>("{}").expect("reads"),
-            Viewing::default()
+            serde_json::from_str::<SessionOptions>("{}").expect("reads"),
+            SessionOptions::default()
         );
         assert_eq!(
-            serde_json::from_str::<Orders>("{}").expect("reads"),
-            Orders::default()
+            serde_json::from_str::<SessionDirectives>("{}").expect("reads"),
+            SessionDirectives::default()
         );
     }
 }
