@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use casting_core::denial::DenialCode;
 use casting_core::image::ImageSource;
-use casting_core::price::session_hour;
+use casting_core::pricing::session_hour;
 use casting_core::session::ENTRY_TIMEOUT_SECONDS;
 use casting_core::session_environment::{BESIDE_GATE, OF_APP};
 use casting_web::{Code, RequestError};

@@ -37,7 +37,7 @@ pub use casting_protocol::{
 // Modules are named without their folder: `casting_core::cast`.
 pub use admission::{
     address, address_rules, captcha, captcha_provider, denial, open_hours, policy, quota,
-    rate_limit, reference, window,
+    rate_limit, rate_window, reference,
 };
 pub use flow::{
     AuthError, CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed,
@@ -50,12 +50,12 @@ pub use input::{
     shape, staging_form, system_form,
 };
 pub(crate) use input::{client_form, exec_form, field, image_rules, open_hours_form, reader};
-pub use pool::{pool_log, pool_plan, pooled, staging};
+pub use pool::{pool_history, pool_plan, pooled, staging};
 pub use records::{
     actor, api_key, audit, cast, cast_warnings, group, hours, image, listing, network, permission,
     preset, profile, record, system, user,
 };
-pub(crate) use sessions::{end_reason, launch, owner};
-pub use sessions::{persistent_profile, price, session};
+pub(crate) use sessions::{end_reason, launch_spec, owner};
+pub use sessions::{persistent_profile, pricing, session};
 pub(crate) use signing::console_ticket;
 pub use signing::ticket;

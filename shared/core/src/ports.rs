@@ -18,10 +18,10 @@ use crate::image::Image;
 use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
 use crate::quota::{Quota, QuotaKind};
+use crate::rate_window::RateWindow;
 use crate::session::{EndReason, Session, TaskRef};
 use crate::time::Timestamp;
 use crate::waiting_queue::WaitingQueue;
-use crate::window::Window;
 use casting_protocol::report::Upload;
 
 /// Something that nobody planned for: logged once, shown to the visitor as a reference id only.
@@ -97,7 +97,7 @@ pub struct WindowClaim {
     /// Slots at or before this time no longer count.
     pub cutoff: Timestamp,
     /// The window's slots after this claim, its own included.
-    pub after: Window,
+    pub after: RateWindow,
     /// When the window's row may be forgotten.
     pub forgotten_at: Timestamp,
 }
@@ -114,7 +114,7 @@ pub enum Reserved {
     /// Sessions Remaining is zero.
     SoldOut,
     /// The IP window is not as seen; here it is: judge again.
-    WindowMoved(Window),
+    WindowMoved(RateWindow),
     /// This count is full: judge again.
     Full(QuotaKind),
     /// This count does not have all sessions yet that lived before its limit was set: count them.
@@ -275,7 +275,7 @@ pub trait Store: Send + Sync {
         staged: Option<&Session>,
     ) -> Result<Exchanged, Fault>;
     /// The IP window with this key; empty when there is none.
-    async fn window(&self, key: &str) -> Result<Window, Fault>;
+    async fn window(&self, key: &str) -> Result<RateWindow, Fault>;
     /// The waiting room of this cast as it is now; empty when there is none.
     async fn queue(&self, cast: &CastId) -> Result<WaitingQueue, Fault>;
     /// Writes a room over the one with the stamp `seen`, and uses the proof up in the same transaction, if one is given.

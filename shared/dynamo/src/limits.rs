@@ -6,8 +6,8 @@ use casting_core::captcha::Proof;
 use casting_core::ids::SessionId;
 use casting_core::ports::{Fault, WindowClaim};
 use casting_core::quota::{Held, Quota};
+use casting_core::rate_window::RateWindow;
 use casting_core::time::Timestamp;
-use casting_core::window::Window;
 
 use crate::fault::corrupt;
 use crate::names;
@@ -20,7 +20,7 @@ use crate::write::{self, Condition, Written};
 /// The stamp of a window or a room that has no row. A claim that saw it is written only if there still is none.
 const NO_ROW: &str = "";
 
-pub async fn window(store: &DynamoStore, key_text: &str) -> Result<Window, Fault> {
+pub async fn window(store: &DynamoStore, key_text: &str) -> Result<RateWindow, Fault> {
     let row = store
         .get::<WindowRow>(
             "read a window",
@@ -70,8 +70,8 @@ pub async fn first_request(
 }
 
 /// The window that has no row.
-pub fn empty_window(key: &str) -> Window {
-    Window {
+pub fn empty_window(key: &str) -> RateWindow {
+    RateWindow {
         key: key.to_owned(),
         stamp: NO_ROW.to_owned(),
         slots: Default::default(),

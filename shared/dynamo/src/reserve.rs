@@ -3,7 +3,7 @@
 use casting_core::ids::CastId;
 use casting_core::ports::{Fault, Reservation, Reserved};
 use casting_core::quota::Quota;
-use casting_core::window::Window;
+use casting_core::rate_window::RateWindow;
 
 use crate::fault::corrupt;
 use crate::retry::ConditionFailure;
@@ -175,7 +175,7 @@ fn cast_refused(reservation: &Reservation, found: Option<&Item>) -> Result<Reser
     })
 }
 
-fn window(key: &str, found: Option<&Item>) -> Result<Window, Fault> {
+fn window(key: &str, found: Option<&Item>) -> Result<RateWindow, Fault> {
     match found {
         Some(found) => Ok(from_item::<WindowRow>(WHAT, found.clone())?.into_window(key)),
         None => Ok(limits::empty_window(key)),

@@ -8,10 +8,10 @@ use casting_core::cast::{Cast, CastSettings, Counter};
 use casting_core::hours::Hour;
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{Fault, RefusalCount, RefusalSample};
+use casting_core::rate_window::RateWindow;
 use casting_core::session::{LEDGER_SECONDS, Owner, Session};
 use casting_core::time::Timestamp;
 use casting_core::waiting_queue::WaitingQueue;
-use casting_core::window::Window;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -192,7 +192,7 @@ pub struct WindowRow {
 
 impl WindowRow {
     /// A window whose newest slot is at `newest_at`, kept until `forgotten_at`.
-    pub fn new(window: &Window, newest_at: Timestamp, forgotten_at: Timestamp) -> Self {
+    pub fn new(window: &RateWindow, newest_at: Timestamp, forgotten_at: Timestamp) -> Self {
         Self {
             id: names::window(&window.key),
             stamp: window.stamp.clone(),
@@ -204,8 +204,8 @@ impl WindowRow {
     }
 
     /// The window with this key.
-    pub fn into_window(self, key: &str) -> Window {
-        Window {
+    pub fn into_window(self, key: &str) -> RateWindow {
+        RateWindow {
             key: key.to_owned(),
             stamp: self.stamp,
             slots: self.slots,
@@ -391,7 +391,7 @@ pub(crate) mod tests {
     use casting_core::quota::{Held, QuotaKind};
     use casting_core::record::Record;
     use casting_core::session::{
-        Charge, EndReason, Endpoint, Go, Launch, LaunchNetwork, TaskRef, TaskStatus,
+        Charge, EndReason, Endpoint, Go, LaunchNetwork, LaunchSpec, TaskRef, TaskStatus,
     };
     use casting_core::staging::StagingConfig;
     use casting_core::system::System;
@@ -551,7 +551,7 @@ pub(crate) mod tests {
             created_at: NOON,
             updated_at: NOON,
         };
-        let launch = Launch::of(&image(1), None, None);
+        let launch = LaunchSpec::of(&image(1), None, None);
         Session::staged(
             session(&cast(1), 9).id,
             &pool,
@@ -654,7 +654,7 @@ pub(crate) mod tests {
         .1;
         assert_eq!(claim.cast_id, cast(1).id);
         let slots = [(session(&cast(1), 1).id, NOON)].into();
-        let window = Window {
+        let window = RateWindow {
             key: "c/a".into(),
             stamp: "s".into(),
             slots,
@@ -718,7 +718,7 @@ pub(crate) mod tests {
     fn row_fields_match_the_schema_keys() {
         let open = back(&SessionRow::from(&sessions()[0])).0;
         let waiting = back(&SessionRow::from(&staged())).0;
-        let window = Window {
+        let window = RateWindow {
             key: "k".into(),
             stamp: String::new(),
             slots: BTreeMap::new(),

@@ -13,10 +13,10 @@ use casting_core::ports::{
     Saved, Staged, Store,
 };
 use casting_core::quota::Quota;
+use casting_core::rate_window::RateWindow;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_core::waiting_queue::WaitingQueue;
-use casting_core::window::Window;
 use serde_json::Value;
 
 use crate::schema::TableNames;
@@ -136,7 +136,7 @@ impl Store for DynamoStore {
         pool::exchange(self, before, given_up, after, staged).await
     }
 
-    async fn window(&self, key: &str) -> Result<Window, Fault> {
+    async fn window(&self, key: &str) -> Result<RateWindow, Fault> {
         limits::window(self, key).await
     }
 

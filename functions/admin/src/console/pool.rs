@@ -2,7 +2,7 @@
 
 use askama::Template;
 use casting_core::PoolView;
-use casting_core::pool_log::{PoolSpan, SPAN_SECONDS};
+use casting_core::pool_history::{PoolSpan, SPAN_SECONDS};
 use casting_core::staging::StagingSettings;
 use casting_core::time::Timestamp;
 use serde_json::Value;
@@ -249,14 +249,14 @@ fn whole(pool: &PoolView, numbers: Numbers) -> Vec<PoolSpan> {
 #[cfg(test)]
 mod tests {
     use casting_core::ids::StagingId;
-    use casting_core::pool_log::{PoolLog, Seen};
+    use casting_core::pool_history::{PoolHistory, PoolObservation};
     use casting_core::pool_plan::{IdleReason, PoolPlan};
     use casting_core::testing::NOON;
 
     use super::*;
 
     fn pool(wanted: u32, rest: Option<IdleReason>) -> PoolView {
-        let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+        let log = PoolHistory::new(StagingId::from_bytes([1; 16]), NOON);
         let plan = PoolPlan {
             wanted,
             rest,
@@ -326,13 +326,13 @@ mod tests {
     }
 
     #[test]
-    fn gaps_in_the_pool_log_are_drawn_as_zero() {
+    fn gaps_in_a_pool_history_are_drawn_as_zero() {
         let mut pool = pool(2, None);
-        let seen = Seen {
+        let seen = PoolObservation {
             ready: 2,
             assigned: 1,
             missed: 1,
-            ..Seen::default()
+            ..PoolObservation::default()
         };
         pool.log = pool
             .log

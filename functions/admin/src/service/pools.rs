@@ -4,7 +4,7 @@ use casting_core::PoolView;
 use casting_core::form::Spelled;
 use casting_core::ids::StagingId;
 use casting_core::json_schema;
-use casting_core::pool_log::PoolSpan;
+use casting_core::pool_history::PoolSpan;
 use casting_core::session::{Session, State};
 use casting_core::staging::StagingConfig;
 use casting_core::time::Timestamp;

@@ -4,9 +4,9 @@
 use casting_core::PoolView;
 use casting_core::ids::{Reference, SessionId, StagingId};
 use casting_core::permission::Grant;
-use casting_core::pool_log::{PoolLog, SPAN_SECONDS, Seen};
+use casting_core::pool_history::{PoolHistory, PoolObservation, SPAN_SECONDS};
 use casting_core::pool_plan::PoolPlan;
-use casting_core::session::{Endpoint, Launch, Session, State};
+use casting_core::session::{Endpoint, LaunchSpec, Session, State};
 use casting_core::staging::{StagingConfig, StagingSettings};
 use casting_core::testing::{self, NOON};
 use casting_core::time::Timestamp;
@@ -73,7 +73,7 @@ fn session(pool: &StagingConfig, number: u32) -> Session {
         id,
         pool,
         &image,
-        Launch::of(&image, None, None),
+        LaunchSpec::of(&image, None, None),
         Grant::default(),
         "",
         begun,
@@ -102,9 +102,9 @@ fn row(session: &Session) -> Value {
     })
 }
 
-fn log(id: &StagingId) -> PoolLog {
+fn log(id: &StagingId) -> PoolHistory {
     let begins = NOON.minus_seconds(SPANS * SPAN_SECONDS.unsigned_abs());
-    let mut log = PoolLog::new(id.clone(), begins);
+    let mut log = PoolHistory::new(id.clone(), begins);
     for span in 1..=SPANS {
         let at = begins.plus_seconds(span * SPAN_SECONDS.unsigned_abs());
         log = log.noted(seen(at), at);
@@ -118,7 +118,7 @@ fn log(id: &StagingId) -> PoolLog {
 }
 
 /// More come than wait for them between eight and ten; at night nobody.
-fn seen(at: Timestamp) -> Seen {
+fn seen(at: Timestamp) -> PoolObservation {
     let hour = at.seconds().div_euclid(3600).rem_euclid(24);
     let (ready, starting, assigned, missed) = match hour {
         8 => (1, 5, 9, 2),
@@ -126,7 +126,7 @@ fn seen(at: Timestamp) -> Seen {
         10..=17 => (5, 1, 2, 0),
         _ => (DESIRED, 0, 0, 0),
     };
-    Seen {
+    PoolObservation {
         ready,
         starting,
         assigned,

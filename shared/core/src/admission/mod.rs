@@ -9,5 +9,5 @@ pub mod open_hours;
 pub mod policy;
 pub mod quota;
 pub mod rate_limit;
+pub mod rate_window;
 pub mod reference;
-pub mod window;

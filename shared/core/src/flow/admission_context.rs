@@ -15,12 +15,12 @@ use crate::policy::{self, Facts, LinkParameters, NotApplied, ProofFact, QueueVie
 use crate::ports::Fault;
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
+use crate::rate_window::RateWindow;
 use crate::session::Session;
 use crate::session_options::SessionOptions;
 use crate::system::System;
 use crate::time::Timestamp;
 use crate::waiting_queue::{QueuePosition, WaitingQueue};
-use crate::window::Window;
 
 /// A visit as the rules see it.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ pub(super) struct AdmissionContext<'a> {
 
 impl AdmissionContext<'_> {
     /// The facts at `now`, with the window as it was last seen.
-    pub(super) fn facts<'a>(&'a self, window: Option<&'a Window>, now: Timestamp) -> Facts<'a> {
+    pub(super) fn facts<'a>(&'a self, window: Option<&'a RateWindow>, now: Timestamp) -> Facts<'a> {
         Facts {
             cast: self.cast.as_deref(),
             image: self.image.as_deref(),
@@ -288,6 +288,6 @@ impl ControlPlane {
             (CountBy::Browser, Some(browser)) => self.keys.hash_browser(browser),
             _ => address::hash(visitor.address, &self.keys),
         };
-        Window::key(&cast.id, &who)
+        RateWindow::key(&cast.id, &who)
     }
 }

@@ -10,11 +10,11 @@ use crate::ids::{SessionId, StagingId, random_bytes};
 use crate::image::Image;
 use crate::listing::SessionQuery;
 use crate::permission::Grant;
-use crate::pool_log::{PoolLog, Seen};
+use crate::pool_history::{PoolHistory, PoolObservation};
 use crate::pool_plan::{IdleReason, Member, PoolFacts, PoolPlan, plan};
 use crate::ports::{Fault, FaultKind, Saved, Staged};
-use crate::price;
-use crate::session::{EndReason, Launch, PoolRole, Session, State};
+use crate::pricing;
+use crate::session::{EndReason, LaunchSpec, PoolRole, Session, State};
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 
@@ -42,7 +42,7 @@ pub struct PoolView {
     /// What its next round will do.
     pub plan: PoolPlan,
     /// What is known of its past.
-    pub log: PoolLog,
+    pub log: PoolHistory,
     /// What one of its sessions costs in an hour, in millionths of a dollar; `None` when nobody knows.
     pub hour_micros: Option<u64>,
     /// The time at which all of this holds.
@@ -52,7 +52,7 @@ pub struct PoolView {
 /// What a pool keeps ready, if it can.
 struct Kind {
     image: Option<Arc<Image>>,
-    launch: Option<Launch>,
+    launch: Option<LaunchSpec>,
     grant: Grant,
     blocked_by: Option<IdleReason>,
     /// When any of it was changed last.
@@ -90,7 +90,7 @@ impl ControlPlane {
         let waiting = self.store.pool(&pool.id).await?;
         let log = self.log_of(pool, at).await?;
         let plan = plan_for(pool, &kind, &waiting, &log, STARTS_AT_ONCE, at);
-        let hour_micros = kind.image.as_deref().and_then(price::session_hour);
+        let hour_micros = kind.image.as_deref().and_then(pricing::session_hour);
         Ok(PoolView {
             waiting,
             plan,
@@ -182,7 +182,7 @@ impl ControlPlane {
         );
         let launch = blocked_by
             .is_none()
-            .then(|| Launch::of(&found, network, None));
+            .then(|| LaunchSpec::of(&found, network, None));
         Ok(Kind {
             image,
             launch,
@@ -192,12 +192,12 @@ impl ControlPlane {
         })
     }
 
-    async fn log_of(&self, pool: &StagingConfig, now: Timestamp) -> Result<PoolLog, Fault> {
+    async fn log_of(&self, pool: &StagingConfig, now: Timestamp) -> Result<PoolHistory, Fault> {
         Ok(self
             .store
-            .record::<PoolLog>(pool.id.as_str())
+            .record::<PoolHistory>(pool.id.as_str())
             .await?
-            .unwrap_or_else(|| PoolLog::new(pool.id.clone(), now)))
+            .unwrap_or_else(|| PoolHistory::new(pool.id.clone(), now)))
     }
 
     /// Stops a session only as long as it waits: one that a visitor was given in the meantime is theirs.
@@ -267,9 +267,9 @@ impl ControlPlane {
         };
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let before = self.store.record::<PoolLog>(pool.as_str()).await?;
+            let before = self.store.record::<PoolHistory>(pool.as_str()).await?;
             let expected = before.as_ref().map(|log| log.version);
-            let mut after = before.unwrap_or_else(|| PoolLog::new(pool.clone(), now));
+            let mut after = before.unwrap_or_else(|| PoolHistory::new(pool.clone(), now));
             if !after.note_failure(session.created_at, why.clone(), now) {
                 return Ok(());
             }
@@ -291,7 +291,7 @@ impl ControlPlane {
         pool: &StagingConfig,
         kind: &Kind,
         waiting: &[Session],
-        log: PoolLog,
+        log: PoolHistory,
         now: Timestamp,
     ) -> Result<(), Fault> {
         let settled = now.minus_seconds(SETTLE_SECONDS);
@@ -305,13 +305,13 @@ impl ControlPlane {
         let hour_micros = kind
             .image
             .as_deref()
-            .and_then(price::session_hour)
+            .and_then(pricing::session_hour)
             .unwrap_or(0);
         let (ready_now, starting) = (
             count(ready().count()),
             count(waiting.len() - ready().count()),
         );
-        let seen = Seen {
+        let seen = PoolObservation {
             ready: ready_now,
             starting,
             assigned,
@@ -372,7 +372,7 @@ fn plan_for(
     pool: &StagingConfig,
     kind: &Kind,
     waiting: &[Session],
-    log: &PoolLog,
+    log: &PoolHistory,
     room: u32,
     now: Timestamp,
 ) -> PoolPlan {
@@ -389,7 +389,7 @@ fn plan_for(
     plan(&PoolFacts {
         settings: &pool.settings,
         blocked_by: kind.blocked_by,
-        hour_micros: kind.image.as_deref().and_then(price::session_hour),
+        hour_micros: kind.image.as_deref().and_then(pricing::session_hour),
         members: &members,
         log,
         changed_at: kind.changed_at,

@@ -2,7 +2,7 @@
 //! in, what is to be done comes out. Must not know how any of it is done.
 
 use crate::ids::SessionId;
-use crate::pool_log::PoolLog;
+use crate::pool_history::PoolHistory;
 use crate::session::{EndReason, SWEEP_INTERVAL_SECONDS};
 use crate::staging::StagingSettings;
 use crate::time::Timestamp;
@@ -25,7 +25,7 @@ pub struct PoolFacts<'a> {
     /// Its sessions that wait for visitors, the oldest first.
     pub members: &'a [Member],
     /// Its log.
-    pub log: &'a PoolLog,
+    pub log: &'a PoolHistory,
     /// When the pool, its image or its network was changed last: what was in the way of starts before need not be so any more.
     pub changed_at: Timestamp,
     /// How many may be started now, because ECS takes only so many a second.
@@ -232,7 +232,7 @@ mod tests {
     const fn facts<'a>(
         settings: &'a StagingSettings,
         members: &'a [Member],
-        log: &'a PoolLog,
+        log: &'a PoolHistory,
         now: Timestamp,
     ) -> PoolFacts<'a> {
         PoolFacts {
@@ -317,7 +317,7 @@ mod tests {
         ] {
             let settings = settings(&fields);
             let now = NOON.plus_seconds(10_000);
-            let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+            let log = PoolHistory::new(StagingId::from_bytes([1; 16]), NOON);
             let plan = plan(&facts(&settings, &members, &log, now));
             assert_eq!(plan.start, start, "{name}");
             let stop: Vec<_> = stop
@@ -396,7 +396,7 @@ mod tests {
             ("a pool of one", 1, ready(1, 7199), 20, vec![], 0),
         ] {
             let settings = settings(&json!({"desired_sessions": desired}));
-            let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+            let log = PoolHistory::new(StagingId::from_bytes([1; 16]), NOON);
             let now = NOON.plus_seconds(10_000);
             let plan = plan(&PoolFacts {
                 room,
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn pool_of_thirty_is_renewed_without_running_empty() {
         let settings = settings(&json!({"desired_sessions": 30, "expiration_hours": 1}));
-        let log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
+        let log = PoolHistory::new(StagingId::from_bytes([1; 16]), NOON);
         let (mut members, mut made, mut fewest) = (Vec::new(), 0_u8, 30);
         for minute in 0..3 * 60 {
             let now = NOON.plus_seconds(minute * 60);
@@ -442,9 +442,9 @@ mod tests {
 
     #[test]
     fn idle_pool_has_a_reason() {
-        let spent = PoolLog {
+        let spent = PoolHistory {
             spent_micros: 10_000,
-            ..PoolLog::new(StagingId::from_bytes([1; 16]), NOON)
+            ..PoolHistory::new(StagingId::from_bytes([1; 16]), NOON)
         };
         let mondays = json!({"schedule": {"time_zone": "UTC", "spans": ["mon 13:00-14:00"]}});
         for (name, fields, blocked_by, price, minutes, rest) in [
@@ -543,8 +543,8 @@ mod tests {
     #[test]
     fn starts_stay_within_capacity_and_pause_after_failures() {
         let settings = settings(&json!({"desired_sessions": 100}));
-        let mut log = PoolLog::new(StagingId::from_bytes([1; 16]), NOON);
-        let start = |log: &PoolLog, changed_at, now| {
+        let mut log = PoolHistory::new(StagingId::from_bytes([1; 16]), NOON);
+        let start = |log: &PoolHistory, changed_at, now| {
             plan(&PoolFacts {
                 changed_at,
                 ..facts(&settings, &[], log, now)

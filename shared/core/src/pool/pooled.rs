@@ -8,7 +8,7 @@ use crate::image::Image;
 use crate::permission::Grant;
 use crate::quota::{Held, Quota, QuotaKind};
 use crate::session::{
-    Charge, EndReason, Endpoint, InvalidTransition, Launch, Origin, Owner, RESERVED_SECONDS,
+    Charge, EndReason, Endpoint, InvalidTransition, LaunchSpec, Origin, Owner, RESERVED_SECONDS,
     STOPPING_SECONDS, Session, State,
 };
 use crate::session_options::{SessionOptions, Sharing};
@@ -76,7 +76,7 @@ impl Session {
         id: SessionId,
         pool: &StagingConfig,
         image: &Image,
-        launch: Launch,
+        launch: LaunchSpec,
         grant: Grant,
         secret_key: &str,
         now: Timestamp,
@@ -197,8 +197,8 @@ impl Session {
     }
 
     /// Whether it runs what is asked for, with the same permissions. The address to be opened is told when it is given away, and limits too.
-    pub fn runs_as(&self, launch: &Launch, grant: &Grant) -> bool {
-        let wanted = Launch {
+    pub fn runs_as(&self, launch: &LaunchSpec, grant: &Grant) -> bool {
+        let wanted = LaunchSpec {
             kasm_url: self.launch.kasm_url.clone(),
             attempt: self.launch.attempt,
             ..launch.clone()
@@ -221,7 +221,7 @@ impl Session {
             rev: self.rev + 1,
             claim: Some(claim.claim_id().clone()),
             owner: owner_of(claim, &self.id),
-            launch: Launch {
+            launch: LaunchSpec {
                 kasm_url: claim.launch.kasm_url.clone(),
                 ..self.launch.clone()
             },
@@ -252,7 +252,7 @@ impl Session {
             rev: 1,
             claim: None,
             owner: owner_of(self, &id),
-            launch: Launch {
+            launch: LaunchSpec {
                 attempt: 1,
                 ..self.launch.clone()
             },
@@ -292,7 +292,7 @@ impl Session {
             error_url: None,
             owner: Owner::Unassigned,
             charge: Charge::default(),
-            launch: Launch {
+            launch: LaunchSpec {
                 kasm_url: None,
                 ..self.launch.clone()
             },
@@ -362,7 +362,7 @@ mod tests {
             id,
             &pool,
             &image,
-            Launch::of(&image, None, None),
+            LaunchSpec::of(&image, None, None),
             Grant::default(),
             "",
             NOON,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::end_reason::EndReason;
 use crate::excerpt::Excerpt;
 use crate::ids::{CastId, CastKey, Nonce, SessionId};
-pub use crate::launch::{Launch, LaunchNetwork};
+pub use crate::launch_spec::{LaunchNetwork, LaunchSpec};
 pub use crate::owner::Owner;
 use crate::permission::Grant;
 use crate::persistent_profile::CarriedProfile;
@@ -63,7 +63,7 @@ pub struct Session {
     /// What the claim took and a release gives back.
     pub charge: Charge,
     /// What was asked of ECS: frozen, because a repeated RunTask must have the same parameters.
-    pub launch: Launch,
+    pub launch: LaunchSpec,
     /// Where the claim came from.
     pub origin: Origin,
     /// When the claim was accepted.

@@ -8,7 +8,7 @@ use crate::ids::{CastId, CastKey, ImageId, Nonce, SessionId, UserId};
 use crate::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
 use crate::permission::Grant;
 use crate::persistent_profile::ProfileSettings;
-use crate::session::{Charge, Launch, Origin, Owner, RESERVED_SECONDS, Session, State};
+use crate::session::{Charge, LaunchSpec, Origin, Owner, RESERVED_SECONDS, Session, State};
 use crate::session_options::{ExecConfig, SessionOptions, Sharing};
 use crate::time::Timestamp;
 use crate::user::User;
@@ -117,7 +117,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
             expires_at: None,
         },
         charge: Charge::default(),
-        launch: Launch {
+        launch: LaunchSpec {
             image_id: image.id,
             image_name: image.settings.name,
             task_definition: image.task_definition,

@@ -20,9 +20,9 @@ use super::{NOON, SeededEntropy};
 use crate::cast::Cast;
 use crate::ids::{CastId, CastKey, Nonce, SessionId, random_bytes};
 use crate::ports::{Created, Fault, FaultKind, Reservation, Reserved, Store, WindowClaim};
+use crate::rate_window::RateWindow;
 use crate::session::{Charge, EndReason, Session};
 use crate::time::Timestamp;
-use crate::window::Window;
 
 macro_rules! cases {
     ($($file:ident: $($case:ident)*;)*) => {
@@ -195,7 +195,7 @@ impl<'a> Fixture<'a> {
 
     /// A key of a window that nobody has used.
     fn window_key(&self, cast: &Cast) -> String {
-        Window::key(
+        RateWindow::key(
             &cast.id,
             SessionId::from_bytes(random_bytes(&self.entropy)).as_str(),
         )
@@ -213,7 +213,7 @@ impl<'a> Fixture<'a> {
             window_claim(
                 &session,
                 None,
-                &Window {
+                &RateWindow {
                     key: key.to_owned(),
                     stamp: String::new(),
                     slots: [].into(),
@@ -232,7 +232,7 @@ impl<'a> Fixture<'a> {
     }
 
     /// Another claim from the address of a window, decided on that window as it was seen.
-    fn claim_after(&self, cast: &Cast, seen: &Window) -> Reservation {
+    fn claim_after(&self, cast: &Cast, seen: &RateWindow) -> Reservation {
         let mut claim = self.claim(cast, false, Some(&seen.key));
         claim.window = Some(window_claim(&claim.session, Some(&seen.stamp), seen));
         claim
@@ -268,7 +268,7 @@ impl<'a> Fixture<'a> {
     }
 
     /// The window as it is now: shown to a claim that saw something else. The claim belongs to a cast of its own.
-    async fn window(&self, key: &str) -> Result<Window, Fault> {
+    async fn window(&self, key: &str) -> Result<RateWindow, Fault> {
         let cast = self.cast(0).await?;
         let mut probe = self.claim(&cast, false, Some(key));
         if let Some(claim) = &mut probe.window {
@@ -300,7 +300,7 @@ impl<'a> Fixture<'a> {
 }
 
 /// A claim of `session` at its time on `window`, as one who saw the stamp `seen`. The window's slots are taken over.
-fn window_claim(session: &Session, seen: Option<&str>, window: &Window) -> WindowClaim {
+fn window_claim(session: &Session, seen: Option<&str>, window: &RateWindow) -> WindowClaim {
     let mut after = window.clone();
     after.stamp = session.id.to_string();
     after.slots.insert(session.id.clone(), session.created_at);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::denial::{Denial, DenialCode};
 use crate::image::Image;
 use crate::permission::Grant;
-use crate::price;
+use crate::pricing;
 use crate::quota::{Held, Quota, QuotaKind};
 use crate::session::{SWEEP_INTERVAL_SECONDS, Session, State};
 use crate::system::SystemSettings;
@@ -106,7 +106,7 @@ fn most_of(image: &Image, grant: &Grant) -> u64 {
         settings.start_timeout_seconds.into(),
         grant.time_limit_seconds(settings.session_time_limit_seconds),
     );
-    price::session_hour_at_most(image)
+    pricing::session_hour_at_most(image)
         .saturating_mul(seconds)
         .div_ceil(3600)
 }

@@ -9,8 +9,8 @@ use crate::denial::{Denial, DenialCode};
 use crate::ids::SessionId;
 use crate::ports::WindowClaim;
 use crate::rate_limit::RateLimit;
+use crate::rate_window::RateWindow;
 use crate::time::Timestamp;
-use crate::window::Window;
 
 /// The limit as far as it concerns this address: exempt ones have none.
 pub fn applies(limit: Option<&IpLimit>, address: IpAddr) -> Option<&IpLimit> {
@@ -23,13 +23,13 @@ pub fn applies(limit: Option<&IpLimit>, address: IpAddr) -> Option<&IpLimit> {
 /// `IpLimit`, with the seconds until enough slots have left the window.
 pub fn check(
     limit: Option<&IpLimit>,
-    window: Option<&Window>,
+    window: Option<&RateWindow>,
     now: Timestamp,
 ) -> Result<(), Denial> {
     let (Some(limit), Some(window)) = (limit, window) else {
         return Ok(());
     };
-    let cutoff = Window::cutoff(limit, now);
+    let cutoff = RateWindow::cutoff(limit, now);
     let mut counted: Vec<Timestamp> = window
         .slots
         .values()
@@ -54,18 +54,18 @@ pub fn check(
 pub fn take(
     limit: &IpLimit,
     key: String,
-    seen: Option<&Window>,
+    seen: Option<&RateWindow>,
     session: &SessionId,
     now: Timestamp,
 ) -> WindowClaim {
-    let cutoff = Window::cutoff(limit, now);
+    let cutoff = RateWindow::cutoff(limit, now);
     let mut slots = seen.map(|window| window.slots.clone()).unwrap_or_default();
     slots.retain(|_, at| *at > cutoff);
     slots.insert(session.clone(), now);
     WindowClaim {
         seen: seen.map(|window| window.stamp.clone()),
         cutoff,
-        after: Window {
+        after: RateWindow {
             key,
             stamp: session.as_str().to_owned(),
             slots,
@@ -75,8 +75,8 @@ pub fn take(
 }
 
 /// What the limit allows after a slot was taken: how many more, and in how many seconds the oldest slot leaves.
-pub fn left(limit: &IpLimit, after: &Window, now: Timestamp) -> RateLimit {
-    let cutoff = Window::cutoff(limit, now);
+pub fn left(limit: &IpLimit, after: &RateWindow, now: Timestamp) -> RateLimit {
+    let cutoff = RateWindow::cutoff(limit, now);
     let counted = || after.slots.values().filter(|at| **at > cutoff);
     let more = u64::from(limit.sessions).saturating_sub(counted().count() as u64);
     let within = u64::from(limit.within_seconds);
@@ -101,13 +101,13 @@ mod tests {
         SessionId::from_nonce(&CastId::from_bytes([1; 16]), &Nonce::from_bytes([n; 16]))
     }
 
-    fn window(ages_seconds: &[u64]) -> Window {
+    fn window(ages_seconds: &[u64]) -> RateWindow {
         let slots = ages_seconds
             .iter()
             .enumerate()
             .map(|(n, age)| (slot(n as u8), NOON.minus_seconds(*age)))
             .collect();
-        Window {
+        RateWindow {
             key: "k".into(),
             stamp: "s".into(),
             slots,

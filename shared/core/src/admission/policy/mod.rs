@@ -32,11 +32,11 @@ use crate::image::Image;
 use crate::network::{Network, NetworkName};
 use crate::permission::Grant;
 use crate::quota::{Quota, QuotaKind};
+use crate::rate_window::RateWindow;
 use crate::session::Session;
 use crate::system::SystemSettings;
 use crate::time::Timestamp;
 use crate::user::User;
-use crate::window::Window;
 
 pub use captcha::ProofFact;
 pub use kasm_url::Chosen;
@@ -78,7 +78,7 @@ pub struct Facts<'a> {
     /// The counts that were found full a moment ago.
     pub full: &'a BTreeSet<QuotaKind>,
     /// The visitor's IP window as last read; `None` while nobody has looked, which lets the reservation find out.
-    pub window: Option<&'a Window>,
+    pub window: Option<&'a RateWindow>,
     /// The time of the decision.
     pub now: Timestamp,
 }
@@ -399,7 +399,7 @@ pub(crate) mod tests {
 
     #[test]
     fn policies_are_evaluated_in_design_order() {
-        let window = Window {
+        let window = RateWindow {
             key: String::new(),
             stamp: "1".into(),
             slots: [(session(&cast(1), 1).id, NOON)].into(),

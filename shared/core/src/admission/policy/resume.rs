@@ -88,7 +88,7 @@ pub fn plan(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::LaunchNetwork;
+    use crate::launch_spec::LaunchNetwork;
     use crate::network::{NetworkName, Placement};
     use crate::session_options::Exec;
     use crate::testing::{cast, session};

@@ -34,10 +34,10 @@ use crate::denial::DenialCode;
 use crate::ids::{CastKey, Nonce, SessionId};
 use crate::policy::{self, LinkParameters, NotApplied};
 use crate::rate_limit::RateLimit;
+use crate::rate_window::RateWindow;
 use crate::session::Session;
 use crate::ticket::{LaunchTicket, OwnerTicket};
 use crate::time::Timestamp;
-use crate::window::Window;
 
 /// What a claim brings.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +101,7 @@ struct ClaimAttempt<'a> {
     content: Option<[&'a str; 3]>,
     proof: Option<Proof>,
     /// The IP window, where somebody has looked.
-    window: Option<Window>,
+    window: Option<RateWindow>,
     /// Whether the cast was read for this claim, and not remembered.
     is_fresh: bool,
     /// Sessions that were started ahead and that others were faster at.

@@ -17,7 +17,7 @@ use crate::persistent_profile;
 use crate::policy::{self, Admission, ProofFact, Resumption, Verdict};
 use crate::ports::{Fault, FaultKind, Reservation, Reserved};
 use crate::session::{
-    Charge, Launch, Origin, Owner, PoolMembership, RESERVED_SECONDS, Session, State,
+    Charge, LaunchSpec, Origin, Owner, PoolMembership, RESERVED_SECONDS, Session, State,
 };
 use crate::session_options::Sharing;
 use crate::time::Timestamp;
@@ -295,7 +295,7 @@ impl ClaimAttempt<'_> {
                 window: key.clone(),
                 held,
             },
-            launch: Launch::of(image, admission.network, admission.kasm_url.url),
+            launch: LaunchSpec::of(image, admission.network, admission.kasm_url.url),
             origin: Origin {
                 address: address::hash(context.visitor.address, &plane.keys),
                 referrer: self.ticket.referrer.clone(),

@@ -11,7 +11,7 @@ use crate::ids::{SessionId, StagingId, random_bytes};
 use crate::permission::Grant;
 use crate::pooled::waiting;
 use crate::ports::{Exchanged, Fault, Reservation, Reserved, Saved, Staged};
-use crate::session::{EndReason, Endpoint, Launch, Session};
+use crate::session::{EndReason, Endpoint, LaunchSpec, Session};
 use crate::staging::{StagingConfig, StagingSettings};
 
 /// A pool that nobody has used.
@@ -46,7 +46,7 @@ fn staged(fixture: &Fixture<'_>, pool: &StagingConfig) -> Session {
         id,
         pool,
         &image,
-        Launch::of(&image, None, None),
+        LaunchSpec::of(&image, None, None),
         Grant::default(),
         "",
         NOON,

@@ -8,8 +8,8 @@
 use super::{Charges, Fixture, NOON, ended, quota, refunded, together, window_claim};
 use crate::cast::CounterChange;
 use crate::ports::{Fault, Replaced, Saved};
+use crate::rate_window::RateWindow;
 use crate::session::{EndReason, Endpoint, Session, TaskRef, TaskStatus};
-use crate::window::Window;
 
 /// The session after ECS took it.
 fn started(session: &Session, arn: &str) -> Session {
@@ -200,7 +200,7 @@ pub async fn refund_is_written_when_its_cast_and_window_are_gone(
             // A later claim finds the window idle and begins a new one.
             let mut later = fixture.claim(&cast, false, Some(&key));
             later.session.created_at = NOON.plus_seconds(600);
-            let empty = Window {
+            let empty = RateWindow {
                 key: key.clone(),
                 stamp: String::new(),
                 slots: [].into(),

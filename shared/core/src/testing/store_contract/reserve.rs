@@ -9,7 +9,7 @@ use super::{Charges, Fixture, NOON, quota, refunded, together, window_claim};
 use crate::cast::{Cast, CounterChange};
 use crate::ids::SessionId;
 use crate::ports::{Fault, Replaced, Reservation, Reserved, Saved};
-use crate::window::Window;
+use crate::rate_window::RateWindow;
 
 pub async fn a_claim_takes_what_it_charges_and_nothing_else(
     fixture: &Fixture<'_>,
@@ -281,7 +281,7 @@ pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle(
         let seen = fixture.window(&key).await?;
         let mut second = fixture.claim(&cast, false, Some(&key));
         second.session.created_at = NOON.plus_seconds(seconds_later);
-        let empty = Window {
+        let empty = RateWindow {
             key: key.clone(),
             stamp: String::new(),
             slots: [].into(),

@@ -10,7 +10,7 @@ use crate::network::{Network, NetworkName, Placement};
 
 /// What RunTask is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Launch {
+pub struct LaunchSpec {
     /// The image.
     pub image_id: ImageId,
     /// Its name at the time of the claim.
@@ -41,7 +41,7 @@ pub struct Launch {
     pub attempt: u32,
 }
 
-impl Launch {
+impl LaunchSpec {
     /// A start of this image on this network.
     pub fn of(image: &Image, network: Option<Network>, kasm_url: Option<String>) -> Self {
         let settings = &image.settings;

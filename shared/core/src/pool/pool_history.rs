@@ -18,7 +18,7 @@ const LONGEST_PAUSE_SECONDS: u64 = 1800;
 
 /// The log of one pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolLog {
+pub struct PoolHistory {
     /// The pool's id.
     pub id: StagingId,
     /// Grows with every change.
@@ -62,7 +62,7 @@ pub struct PoolSpan {
 
 /// What is seen of a pool when its log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Seen {
+pub struct PoolObservation {
     /// Ready for a visitor.
     pub ready: u32,
     /// On their way.
@@ -75,7 +75,7 @@ pub struct Seen {
     pub hour_micros: u64,
 }
 
-impl Record for PoolLog {
+impl Record for PoolHistory {
     const KIND: &'static str = "pool-log";
     fn id(&self) -> &str {
         self.id.as_str()
@@ -85,7 +85,7 @@ impl Record for PoolLog {
     }
 }
 
-impl PoolLog {
+impl PoolHistory {
     /// The log of a pool that nothing is known of.
     pub const fn new(id: StagingId, now: Timestamp) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl PoolLog {
 
     /// The log with what is seen at `now`. What the sessions cost since it was written last is added to the day.
     #[must_use]
-    pub fn noted(&self, seen: Seen, now: Timestamp) -> Self {
+    pub fn noted(&self, seen: PoolObservation, now: Timestamp) -> Self {
         let (count, elapsed) = (
             u64::from(seen.ready + seen.starting),
             self.at.seconds_until(now),
@@ -140,7 +140,7 @@ impl PoolLog {
                 span.missed += seen.missed;
             }
             None => {
-                let Seen {
+                let PoolObservation {
                     ready,
                     starting,
                     assigned,
@@ -189,7 +189,7 @@ impl PoolLog {
     }
 
     /// Whether the log says that nothing at all goes on, so that it need not be written again.
-    pub fn is_at_rest(&self, seen: Seen) -> bool {
+    pub fn is_at_rest(&self, seen: PoolObservation) -> bool {
         let nothing = seen.ready + seen.starting + seen.assigned + seen.missed == 0;
         nothing
             && self
@@ -208,11 +208,11 @@ mod tests {
     use super::*;
     use crate::testing::NOON;
 
-    fn log() -> PoolLog {
-        PoolLog::new(StagingId::from_bytes([1; 16]), NOON)
+    fn log() -> PoolHistory {
+        PoolHistory::new(StagingId::from_bytes([1; 16]), NOON)
     }
 
-    const TWO: Seen = Seen {
+    const TWO: PoolObservation = PoolObservation {
         ready: 1,
         starting: 1,
         assigned: 2,
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn log_span_keeps_the_minimum_and_sums_visitors() {
-        let more = Seen {
+        let more = PoolObservation {
             ready: 3,
             starting: 0,
             ..TWO
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn unchanged_log_is_not_written() {
-        let nothing = Seen::default();
+        let nothing = PoolObservation::default();
         assert!(log().is_at_rest(nothing));
         let busy = log().noted(TWO, NOON);
         assert!(!busy.is_at_rest(nothing), "its end is still to be written");

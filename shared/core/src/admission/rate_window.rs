@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// The accepted claims of one cast from one address prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
+pub struct RateWindow {
     /// `{cast id}/{address hash}`.
     pub key: String,
     /// Another text after every write, so that a decision is never written over a window it did not see.
@@ -19,7 +19,7 @@ pub struct Window {
     pub slots: BTreeMap<SessionId, Timestamp>,
 }
 
-impl Window {
+impl RateWindow {
     /// The key of the window for this cast and the hash of an address or a browser.
     pub fn key(cast: &CastId, visitor: &str) -> String {
         format!("{cast}/{visitor}")
