@@ -1,5 +1,5 @@
-//! Owns what the gate answers at each origin of the session: health, refusals, the viewer, and the app's replies. Must not know who started the
-//! app.
+//! Owns how the gate answers requests at each origin of the session: health check, refusals, the
+//! viewer, and the app's replies. Must not know who started the app.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,64 +42,67 @@ const FIRST_ORDERS: Duration = Duration::from_secs(3);
 
 /// Everything below this path is the gate's and the edge's own and never reaches an app.
 pub const OWN_PATHS: &str = "/.cast";
-/// Where a visitor arrives with an entry ticket: `GET /.cast/enter?ticket=…`. The edge exchanges the ticket, the gate sees to it that
-/// each is used once.
+/// Entry with an entry ticket: `GET /.cast/enter?ticket=…`. The edge exchanges the ticket; the gate
+/// makes sure that each is used once.
 pub const ENTER_PATH: &str = "/.cast/enter";
-/// The viewer's page: where visitors are led when they enter.
+/// The viewer's page, to which visitors are redirected when they enter.
 pub const VIEWER_PATH: &str = "/.cast/";
-/// On the viewer's origin, where its frame begins: the edge leads it on to the app's origin.
+/// The first address of the viewer's frame, on the viewer's origin; the edge redirects it to the
+/// app's origin.
 pub const APP_PATH: &str = "/.cast/app";
-/// Where a session that was started ahead hears whose it is.
+/// Receives the assignment of a session that was started in advance.
 pub const ASSIGN_PATH: &str = "/.cast/assign";
-/// Where a gate is made to read its directives again, because the control plane has new ones.
+/// Makes the gate fetch its directives again, because they have changed.
 pub const REFRESH_PATH: &str = "/.cast/refresh";
-/// Says 204 to whoever asks: the listener is up.
+/// Health check: answers 204 to everyone.
 pub const HEALTH_PATH: &str = "/.cast/health";
 
-/// Which scheme the visitor used, for the app.
+/// Header for the app: the scheme that the visitor used.
 pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// The host that the visitor asked for, for the app.
+/// Header for the app: the host that the visitor requested.
 pub const FORWARDED_HOST: &str = "x-forwarded-host";
-/// The path that the visitor finds the session under, without a slash at its end; not there on a host of its own.
+/// Header for the app: the path under which the visitor reaches the session, without a trailing
+/// slash; absent when the session has a host of its own.
 pub(crate) const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
-/// Who asks, for the app: `owner`, `controller` or `viewer`.
+/// Header for the app: the role of the visitor (`owner`, `controller` or `viewer`).
 pub const ROLE: &str = "x-cast-role";
 
-/// One session's front door.
+/// The request handler of one session.
 pub struct Gate {
     /// The session.
     pub session: SessionId,
     /// Its secret.
     pub secret: SessionSecret,
-    /// Who is let in.
+    /// Checks tickets and the edge's proof.
     pub admission: Admission,
-    /// By which addresses visitors have entered.
+    /// The entry tickets that have been used.
     pub entries: Entries,
-    /// The way to its app.
+    /// The route to its app.
     pub app: Route,
-    /// How the app is told who may do what, where it is a streaming server that is to be.
+    /// Passes roles on to the app, if it is a streaming server that knows roles.
     pub roster: Option<Arc<Roster>>,
-    /// What the app is told of who asks (`Authorization`), whatever the visitor says; `None` lets the visitor speak.
+    /// The `Authorization` header that the app gets, whatever the visitor sends; `None` passes on
+    /// the visitor's.
     pub app_login: Option<HeaderValue>,
     /// Whether files may leave the session.
     pub downloads: bool,
-    /// Whether the user's files are kept when it ends.
+    /// Whether the user's files are saved when the session ends.
     pub keeps_files: bool,
-    /// What goes on in it.
+    /// The state of the session, shared by all of its connections.
     pub state: Arc<SessionState>,
-    /// Tells the control plane.
+    /// Sends reports to the control plane.
     pub reporter: Arc<Reporter>,
-    /// Tells when tickets expire.
+    /// The clock by which tickets expire.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Whether `path` is the gate's or the edge's own.
+/// Whether `path` is reserved for the gate and the edge.
 pub(crate) fn is_own(path: &str) -> bool {
     path.strip_prefix(OWN_PATHS)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Everything that the gate answers.
+/// The router of a gate.
 pub fn router(gate: Gate) -> Router {
     Router::new().fallback(answer).with_state(Arc::new(gate))
 }
@@ -133,27 +136,28 @@ pub(crate) fn last_on_connection(mut reply: Response) -> Response {
     reply
 }
 
-/// Whether somebody who only watches may send this. What a stream then says is looked at while it is open.
+/// Whether a viewer may send this request. What a stream carries is checked while it is open.
 fn may_watch(gate: &Gate, parts: &Parts, asked: Asked, body: &Body) -> bool {
-    // What is sent along with a question is an answer to some apps.
+    // Some apps treat a body in a GET request as input.
     let read = matches!(parts.method, Method::GET | Method::HEAD) && bodies::is_empty(body);
     match gate.state.view_only() {
         Some(ViewOnly::Rfb | ViewOnly::Selkies) => read,
-        // Its own interface changes things by GET too.
+        // KasmVNC's own API changes settings by GET too.
         Some(ViewOnly::Kasmvnc) => read && !path_filter::leads_to(parts.uri.path(), "api"),
         Some(ViewOnly::Requests) => read && asked == Asked::Reply,
         None => false,
     }
 }
 
-/// Whether a request shows that a person is there: it changes something, or is a page that was asked for.
+/// Whether a request shows user activity: it changes something, or is a page that a person
+/// navigated to.
 fn is_touch(parts: &Parts) -> bool {
     let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     !reads || parts.headers.contains_key("sec-fetch-user")
 }
 
 impl Gate {
-    /// Answers somebody whose ticket is good.
+    /// Answers a request with a valid ticket.
     async fn let_in(
         self: &Arc<Self>,
         mut parts: Parts,
@@ -200,7 +204,8 @@ impl Gate {
         if parts.uri.path() == viewer::EVENTS_PATH {
             return viewer::events(self, &parts, &ticket);
         }
-        // Whoever gets anything of the session is listed and counted, however they get it.
+        // Everyone who receives anything of the session is listed and counted, over whatever
+        // channel.
         let Some(held) = self.state.hold(&ticket, what) else {
             return pages::TOO_MANY_WATCH.reply(&parts.headers);
         };
@@ -239,7 +244,7 @@ impl Gate {
                 if ticket.role == Role::Owner {
                     return reply;
                 }
-                // The app may have taken its time to answer.
+                // The visitor may have lost access while the app took its time to answer.
                 if self.state.participant(&ticket).is_none() {
                     return pages::NOT_SHARED.reply(&headers);
                 }
@@ -272,7 +277,7 @@ impl Gate {
         self.roster.is_some() || self.state.view_only() == Some(ViewOnly::Selkies)
     }
 
-    /// The origin of the viewer that frames what is answered, where that is another.
+    /// The origin of the viewer that frames the reply, if it is another one.
     fn viewer_of(&self, headers: &HeaderMap, ticket: &SessionTicket) -> Option<String> {
         if ticket.origin != Some(SessionOrigin::App) {
             return None;
@@ -282,7 +287,7 @@ impl Gate {
         Some(format!("{scheme}://{host}"))
     }
 
-    /// The origin of the app beside the viewer that this was asked of, where it has one.
+    /// The origin of the app that belongs to the requested viewer, if it has its own.
     pub(crate) fn app_of(&self, headers: &HeaderMap, ticket: &SessionTicket) -> Option<String> {
         if ticket.origin != Some(SessionOrigin::Viewer) {
             return None;
@@ -292,14 +297,15 @@ impl Gate {
         Some(format!("{scheme}://{host}"))
     }
 
-    /// Leads somebody on to the viewer, or to the app that it frames, with the cookie that the edge has made for them, once.
+    /// Redirects a visitor to the viewer, or to the app that it frames, with the cookie that the
+    /// edge has made. Works once for each entry ticket.
     fn enter(&self, parts: &Parts, ticket: &SessionTicket, assertion: &EdgeAssertion) -> Response {
         if !self.entries.use_up(&assertion.entry, self.clock.now()) {
             let page = self.state.directives().session_page;
             let page = (ticket.role == Role::Owner && !page.is_empty()).then_some(page);
             return pages::USED.reply_with(&parts.headers, page.as_deref());
         }
-        // The edge says both, or nothing.
+        // The edge sends both headers, or neither.
         let prefix = parts.headers.get(FORWARDED_PREFIX);
         let prefix = prefix.and_then(|prefix| prefix.to_str().ok());
         let query = parts.uri.query().unwrap_or_default();
@@ -318,7 +324,7 @@ impl Gate {
         reply
     }
 
-    /// Takes the order that says whose the session is. Whoever may bring one is known by its signature; again, it changes nothing.
+    /// Accepts the signed assignment of the session to a visitor. A repeated one changes nothing.
     async fn assign(&self, parts: &Parts, body: Body) -> Response {
         let Ok(order) = to_bytes(body, MAX_ASSIGN_BYTES).await else {
             return pages::TOO_LARGE.reply(&parts.headers);
@@ -329,7 +335,7 @@ impl Gate {
         let Some(Ok(order)) = order else {
             return pages::NOT_YOURS.reply(&parts.headers);
         };
-        // What the control plane has said of a session that is somebody's is newer than any order.
+        // Directives from the control plane are newer than any assignment.
         if !self.state.is_open() {
             self.state.follow(order.directives);
         }
@@ -357,7 +363,7 @@ impl Gate {
         participant: &Participant,
     ) -> Result<Passed, UpstreamError> {
         let headers = &mut parts.headers;
-        // First, so that nothing that a visitor names in `Connection` takes off what the gate says.
+        // Set first, so that a visitor cannot remove these headers by naming them in `Connection`.
         hop::strip(headers);
         if !headers.contains_key(FORWARDED_PROTO) {
             let scheme = HeaderValue::from_static(scheme_of(headers));
@@ -387,7 +393,7 @@ impl Gate {
             .await
     }
 
-    /// Carries frames between the two ends of a WebSocket for as long as it is open.
+    /// Relays WebSocket frames in both directions for as long as the connection is open.
     fn carry(&self, visitor: OnUpgrade, app: Upgraded, ticket: Arc<SessionTicket>, held: Held) {
         let (state, connected) = (self.state.clone(), self.state.presence.connect());
         tokio::spawn(async move {
@@ -399,7 +405,8 @@ impl Gate {
     }
 }
 
-/// What is asked of the viewer's origin outside its own paths: people are led to the viewer, there is nothing else.
+/// A request to the viewer's origin outside its own paths: people are redirected to the viewer,
+/// everything else is not found.
 fn to_viewer(parts: &Parts, asked: Asked) -> Response {
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     if reads && asked == Asked::Reply {
@@ -409,7 +416,7 @@ fn to_viewer(parts: &Parts, asked: Asked) -> Response {
     }
 }
 
-/// By which scheme and at which host a visitor asked: as the edge tells it, or as it is to be seen.
+/// The scheme and host that the visitor requested: from the edge, or from the request itself.
 fn asked_for(headers: &HeaderMap) -> Option<(&str, &str)> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let scheme = text(FORWARDED_PROTO).unwrap_or_else(|| scheme_of(headers));
@@ -427,7 +434,7 @@ fn scheme_of(headers: &HeaderMap) -> &'static str {
     }
 }
 
-/// The path on the app's origin that its frame begins with: `to`, in base64url.
+/// The first path on the app's origin: `to`, in base64url.
 fn first_of_app(query: &str) -> Option<String> {
     let to = query.strip_prefix("to=")?;
     let path = String::from_utf8(BASE64URL_NOPAD.decode(to.as_bytes()).ok()?).ok()?;
@@ -437,14 +444,14 @@ fn first_of_app(query: &str) -> Option<String> {
     (plain && path.starts_with('/') && !path.starts_with("//")).then_some(path)
 }
 
-/// Makes an app's reply one of its origin's.
+/// Removes or adjusts the headers of an app's reply that do not fit its origin.
 fn adjust(reply: &mut Response) {
     credentials::tame_app_cookies(reply.headers_mut(), "");
     let_the_viewer_frame(reply.headers_mut(), None);
 }
 
-/// An old form of RFB in WebSockets is base64 in texts, which is not read; no client of today needs
-/// it.
+/// An old form of RFB over WebSockets is base64 in text frames, which the gate does not parse; no
+/// current client needs it.
 fn only_binary(headers: &mut HeaderMap) {
     let kept: Vec<String> = headers
         .get_all(SEC_WEBSOCKET_PROTOCOL)
@@ -462,8 +469,9 @@ fn only_binary(headers: &mut HeaderMap) {
     }
 }
 
-/// An app is framed by the viewer and by its own pages, and by nobody else. Where all of these are one origin, only an app is held to it that will
-/// not be framed by anybody. Applied again, the last word holds.
+/// Allows the app to be framed by the viewer and by its own pages only. Where these are one origin,
+/// only apps that forbid framing altogether are limited to it. When applied twice, the last call
+/// holds.
 pub(crate) fn let_the_viewer_frame(headers: &mut HeaderMap, viewer: Option<&str>) {
     let mut framed = headers.remove(X_FRAME_OPTIONS).is_some() || viewer.is_some();
     let policies: Vec<HeaderValue> = headers

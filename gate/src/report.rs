@@ -1,4 +1,5 @@
-//! Owns what the gate tells the control plane: that its app is ready, and that it has ended. Must not know how the app is run.
+//! Owns the gate's reports to the control plane: that its app is ready, and that it has ended. Must
+//! not know how the app is run.
 
 use std::time::Duration;
 
@@ -13,13 +14,14 @@ use reqwest::{Client, ClientBuilder, Response, StatusCode};
 
 use crate::profile::ProfileError;
 
-/// How long one attempt may take.
+/// Timeout of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// The pauses between attempts: doubled from the first to the longest.
+/// The wait between attempts doubles from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Asks the control plane until there is an answer, with pauses that double up to the longest.
+/// Repeats a request to the control plane until it is answered, with waits that double up to the
+/// longest.
 pub(crate) async fn until_answered<T, F>(ask: impl Fn() -> F) -> T
 where
     F: Future<Output = Option<T>>,
@@ -34,16 +36,16 @@ where
     }
 }
 
-/// What the control plane makes of a report.
+/// The control plane's reply to a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportReply {
-    /// The session goes on, and this holds for it.
+    /// The session goes on, with these directives.
     Active(Box<SessionDirectives>),
     /// The session is over: the app must end.
     Over,
 }
 
-/// Tells the control plane about one session.
+/// Reports on one session to the control plane.
 pub struct Reporter {
     client: Client,
     url: String,
@@ -52,7 +54,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// A reporter with connections of its own; opens none yet.
+    /// A reporter with its own connections; it opens none yet.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -65,7 +67,7 @@ impl Reporter {
         Ok(Self::over(client, report_url, session, secret))
     }
 
-    /// A reporter over the connections of this client.
+    /// A reporter that uses the connections of this client.
     pub fn over(
         client: Client,
         report_url: &str,
@@ -82,12 +84,12 @@ impl Reporter {
         }
     }
 
-    /// Says nothing new, and asks what holds. `None` when nobody answered.
+    /// Fetches the current directives. `None` without an answer.
     pub async fn alive(&self) -> Option<ReportReply> {
         self.ask(&Report::Alive).await
     }
 
-    /// Shares the session, or stops that; gives what holds then. `None` when that did not come about.
+    /// Starts or stops sharing the session and returns the new directives. `None` if that failed.
     pub async fn share(&self, on: bool) -> Option<SessionDirectives> {
         match self.ask(&Report::Share { on }).await? {
             ReportReply::Active(directives) => Some(*directives),
@@ -105,14 +107,15 @@ impl Reporter {
         }
     }
 
-    /// Says that visitors can come to `port`; tries until it is heard. The control plane sees the task's address as this request's source.
+    /// Reports that the app is ready behind `port`, until the report is accepted. The control plane
+    /// takes the task's address from the source of this request.
     pub async fn ready(&self, port: u16) -> ReportReply {
         let report = Report::Ready { port };
         until_answered(|| self.ask(&report)).await
     }
 
-    /// Says that the app has ended, or is about to be, once: if nobody hears it, the control plane finds out by itself.
-    /// `said`: what it said last.
+    /// Reports once that the app has ended, or is about to be ended; if the report is lost, the
+    /// control plane finds out by itself. `said`: the end of its output.
     pub async fn ended(
         &self,
         exit_code: Option<i32>,
@@ -129,15 +132,15 @@ impl Reporter {
         }
     }
 
-    /// Says once that a command inside the session failed, and why.
+    /// Reports once that a command inside the session failed, and why.
     pub async fn failed(&self, command: Speaker, said: String) {
         self.ask(&Report::Failed { command, said }).await;
     }
 
-    /// Asks or tells about the session's profile.
+    /// Sends a report on the session's profile.
     ///
     /// # Errors
-    /// When nobody answered, or the answer was no.
+    /// Without an answer, or when the control plane refuses.
     pub async fn profile(
         &self,
         report: &ProfileReport,
@@ -178,7 +181,7 @@ impl Reporter {
     }
 }
 
-/// A client for what a gate says to the control plane.
+/// A client for reports.
 ///
 /// # Errors
 /// When TLS cannot be set up.
@@ -186,7 +189,7 @@ pub fn client_for_reports() -> anyhow::Result<Client> {
     client(|builder| builder.timeout(ATTEMPT))
 }
 
-/// A client with connections of its own, set up further by `with`.
+/// A client with its own connections, configured further by `with`.
 ///
 /// # Errors
 /// When TLS cannot be set up.
@@ -194,7 +197,7 @@ pub fn client(with: impl FnOnce(ClientBuilder) -> ClientBuilder) -> anyhow::Resu
     let roots = rustls::RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    // Another part of the process may have chosen a provider already; ours is named here and needs no default.
+    // The process may have another default provider; this client names its own.
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?;
@@ -208,7 +211,8 @@ pub fn client(with: impl FnOnce(ClientBuilder) -> ClientBuilder) -> anyhow::Resu
         .context("the client for reports cannot be set up")
 }
 
-/// What an answer says; `None` when the report was not taken. Whoever takes it and says nothing leaves everything as it is by default.
+/// The reply to a report; `None` when it was not accepted. An empty reply means the default
+/// directives.
 async fn read_reply(reply: Response) -> Option<ReportReply> {
     match reply.status() {
         StatusCode::GONE => Some(ReportReply::Over),

@@ -1,4 +1,5 @@
-//! Owns the life of a gate: opens the door, starts the app, says when it is ready, and ends with it. Must not know how requests are judged.
+//! Owns the life cycle of a gate: listens, starts the app, reports that it is ready, and ends with
+//! it. Must not know how requests are judged.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -29,29 +30,31 @@ use crate::session_state::{Ending, SessionState};
 use crate::settings::GateSettings;
 use crate::{bootstrap, limits, server};
 
-/// What a shell exits with when a command cannot be run.
+/// Exit code of a shell for a command that cannot be run.
 const NOT_RUN: i32 = 127;
-/// What a gate exits with that was given no secret.
+/// Exit code of a gate that got no secret.
 const NO_SECRET: u8 = 4;
-/// What a gate exits with that could not bring the user's files back.
+/// Exit code of a gate that could not restore the user's files.
 const NOT_RESTORED: u8 = 3;
-/// How long the report of the end may take.
+/// Timeout of the final report.
 const FINAL_REPORT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long visitors have to hear that the session is over, before the connection is gone with it.
+/// How long connections stay open for visitors to learn that the session is over.
 const CLOSE_GRACE: Duration = Duration::from_millis(200);
-/// How long the app may live on at most when the machine is taken back and there are files to be saved.
+/// How long the app keeps running at most, when its machine is reclaimed and there are files to
+/// save.
 const RECLAIM_BEFORE_SAVING: Duration = Duration::from_secs(40);
-/// How long the control plane is left alone after each question, however often the gate is made to
-/// ask.
+/// The shortest interval between two polls of the control plane, however often a refresh is
+/// requested.
 const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How often the control plane is asked what holds.
+/// The interval between two polls of the control plane.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// Runs the gate in front of `command` until its app ends or has to end, and gives the app's exit code.
+/// Runs the gate in front of `command` until its app ends or must end, and returns the app's exit
+/// code.
 ///
 /// # Errors
-/// When there is no door to open: the address is taken, or the machine has no port for the app. An app that cannot be started is no error, but
-/// exit code 127.
+/// When the address is in use, or the machine has no free port for the app. An app that cannot be
+/// started is no error, but exit code 127.
 pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result<u8> {
     let listener = server::listen(settings.listen)
         .with_context(|| format!("the gate cannot listen on {}", settings.listen))?;
@@ -62,11 +65,11 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
             .await
             .context("there is no free port for the app")?,
     };
-    // Signals are caught before there is an app that could miss them.
+    // Signals are caught before the app starts, so that none is missed.
     let mut signals = Signals::catch()?;
     let client = report::client_for_reports()?;
     let token = &settings.bootstrap_token;
-    // Before anything else runs in this container, which could bring the token first.
+    // First of all: nothing else in this container may use the token before.
     let exchanged = tokio::select! {
         exchanged = bootstrap::exchange(&client, &settings.report_url, &settings.session, token) => exchanged,
         signal = signals.next() => return Ok(ended_by(signal)),
@@ -128,7 +131,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
                 never = connections.serve(listener, handler::router(gate)) => match never {},
                 never = follow(roster.as_deref(), &state) => match never {},
             };
-            // An app that was there and ends well needs no explanation.
+            // An app that was ready and ended well needs no explanation.
             if watched.0 != 0 || !watched.2 {
                 said = Some(tail.text(&settings.secrets(&secret))).filter(|said| !said.is_empty());
             }
@@ -147,9 +150,9 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
     }
     tracing::info!(session.id = %settings.session, code, "The app has ended");
     match profile {
-        // Only now: whatever the app still had to write, it has written.
+        // Only now has the app written everything.
         Some(profile) if was_ready => profile.save().await,
-        // What nobody has used is as it was.
+        // A session that nobody used has changed nothing.
         Some(_) | None => {}
     }
     Ok(u8::try_from(code).unwrap_or(1))
@@ -163,12 +166,13 @@ async fn follow(roster: Option<&Roster>, state: &SessionState) -> Infallible {
     }
 }
 
-/// What a program exits with that a signal has ended.
+/// Exit code of a program that a signal has ended.
 fn ended_by(signal: Signal) -> u8 {
     u8::try_from(128 + signal as i32).unwrap_or(1)
 }
 
-/// Brings the user's files back, where the session has some; gives the exit code when it must not start.
+/// Restores the user's files, if the session has any. Returns the exit code if the app must not
+/// start.
 async fn restore(
     settings: &GateSettings,
     command: &[OsString],
@@ -205,8 +209,9 @@ async fn restore(
     Err(NOT_RESTORED)
 }
 
-/// Sees the app through: until it ends, somebody asks for its end, the control plane knows it no more, or one of the session's limits is reached.
-/// Gives its exit code, why the gate ended it if it did, and whether visitors could come; the control plane has been told of all that by then.
+/// Supervises the app until it ends, its end is requested, the control plane no longer knows it, or
+/// a limit of the session is reached. Returns its exit code, why the gate ended it if it did, and
+/// whether it was ever ready; by then the control plane has the final report.
 async fn watch(
     mut app: App,
     mut signals: Signals,
@@ -293,7 +298,8 @@ async fn supervise(
     };
     if let Some(cause) = because {
         tracing::info!(?cause, "The session ends");
-        // First the ledger, then the visitors, then the app: whoever asks what happened is told by then.
+        // First the control plane, then the visitors, then the app: whoever asks for the reason
+        // finds it.
         let _ = timeout(FINAL_REPORT_TIMEOUT, reporter.ended(None, because, None)).await;
         state.close(cause);
     } else {
@@ -303,8 +309,8 @@ async fn supervise(
     (app.stop(signal, settings.stop_grace).await, because)
 }
 
-/// A session that was started ahead has its visitor: its limits begin to run, and the app is told. Gives when its time is up, and how long it lives
-/// without a browser.
+/// Starts the limits of a session that was started in advance and now has its visitor, and informs
+/// the app. Returns its deadline, and how long it may go without a browser.
 fn begin(
     state: &SessionState,
     assignment: Assignment,
@@ -330,8 +336,8 @@ fn begin(
     (time_is_up, Some(seconds(assignment.keepalive_seconds)))
 }
 
-/// Waits until nobody has been there for `keepalive`, or nobody has entered for as long as the
-/// directives say, from now on; gives which of the two it is to be called.
+/// Waits until no visitor was connected for `keepalive`, or nobody entered in time. Returns which
+/// of the two.
 async fn visitors_gone(state: &SessionState, keepalive: Option<Duration>) -> GateEndReason {
     let left = async {
         match keepalive {
@@ -343,7 +349,7 @@ async fn visitors_gone(state: &SessionState, keepalive: Option<Duration>) -> Gat
         () = left => {}
         () = entry_timeout(state) => {}
     }
-    // A control plane that gives no such limit does not know the cause either.
+    // A control plane that sets no such limit does not know the reason either.
     if state.presence.is_entered() || state.directives().entry_timeout_seconds.is_none() {
         GateEndReason::Abandoned
     } else {
@@ -351,7 +357,8 @@ async fn visitors_gone(state: &SessionState, keepalive: Option<Duration>) -> Gat
     }
 }
 
-/// Waits until nobody has ever entered for as long as the directives say, which may change meanwhile.
+/// Waits until the entry timeout of the directives has passed without a visitor; the timeout may
+/// change meanwhile.
 async fn entry_timeout(state: &SessionState) {
     let (began, mut changes) = (Instant::now(), state.changes());
     loop {
@@ -377,7 +384,7 @@ async fn entry_timeout(state: &SessionState) {
     }
 }
 
-/// Waits until nobody has touched the session for as long as its directives say; these may change meanwhile.
+/// Waits for the idle timeout of the directives, which may change meanwhile.
 async fn idle_timeout(state: &SessionState) {
     let mut changes = state.changes();
     loop {
@@ -398,11 +405,10 @@ async fn idle_timeout(state: &SessionState) {
     }
 }
 
-/// Asks the control plane what holds, now and then and whenever that has changed, until it says
-/// that the session is over.
+/// Polls the control plane, regularly and on request, until it says that the session is over.
 async fn poll_until_over(reporter: &Reporter, state: &SessionState) {
     loop {
-        // Changes that follow each other are asked for once.
+        // Several requests in a short time lead to one poll.
         sleep(SHORTEST_POLL_INTERVAL).await;
         tokio::select! {
             () = sleep(HEARTBEAT - SHORTEST_POLL_INTERVAL) => {}
@@ -419,13 +425,14 @@ async fn poll_until_over(reporter: &Reporter, state: &SessionState) {
     }
 }
 
-/// Somebody asks this process to end. When that is not the control plane, the machine is taken back: the visitor is told, and has a little time.
+/// Handles a signal to end. Unless the control plane has ended the session, the machine is being
+/// reclaimed: visitors are warned and have a little time.
 async fn reclaimed(
     settings: &GateSettings,
     reporter: &Reporter,
     state: &Arc<SessionState>,
 ) -> Option<GateEndReason> {
-    // Whoever has files to be saved needs the rest of the time for that.
+    // Saving files needs the rest of the time.
     let left = settings.reclaim?.min(if settings.profile.is_some() {
         RECLAIM_BEFORE_SAVING
     } else {

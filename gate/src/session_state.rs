@@ -1,5 +1,5 @@
-//! Owns what goes on in one session: what its gate was told, who is there and in which role, what visitors are warned of, and whether it is over.
-//! Must not know how any of it is shown or enforced.
+//! Owns the state of one session: its directives, who is connected and in which role, what visitors
+//! are warned of, and whether it is over. Must not know how any of it is shown or enforced.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,17 +19,18 @@ use crate::presence::Presence;
 use crate::selkies::Media;
 use crate::selkies_roles::Roles;
 
-/// From how many seconds before its end on an idle session warns its visitor; from a quarter of the limit on where that is less.
+/// How many seconds before the idle timeout its visitor is warned; at most a quarter of the
+/// timeout.
 const IDLE_WARNING: u64 = 60;
 
-/// What somebody may do in the session now.
+/// Who takes part in the session, and so what they may do in it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Participant {
-    /// Everything.
+    /// The owner: may do everything.
     Owner,
-    /// To use the app, because the owner has handed over control; with the watcher's id.
+    /// A viewer to whom the owner has handed over control, by their id: may use the app.
     Controller(String),
-    /// To watch; with the watcher's id.
+    /// A viewer, by their id: may only watch.
     Viewer(String),
 }
 
@@ -39,7 +40,7 @@ impl Participant {
         matches!(self, Self::Owner | Self::Controller(_))
     }
 
-    /// The role in one word.
+    /// The role as a word.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -49,45 +50,45 @@ impl Participant {
     }
 }
 
-/// What somebody in the session has open.
+/// What a participant has open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenChannel {
     /// A WebSocket.
     Socket,
-    /// The stream that tells how the session stands.
+    /// The event stream with the session's state.
     Events,
-    /// A reply that is on its way.
+    /// A reply that is being sent.
     Reply,
 }
 
-/// Why somebody may not have something open any longer.
+/// Why a connection must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Out {
-    /// The sharing that let them in is over.
+    /// The share link that let them in is no longer valid.
     NotShared,
-    /// They only watch now, and this app is watched without WebSockets.
+    /// They may only watch now, and this app cannot be watched over WebSockets.
     NoSockets,
     /// The session is over.
     Over,
 }
 
-/// Why a session is over, as its visitors are told.
+/// Why a session is over, as its visitors see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// It was ended elsewhere: on its page, by an administrator, or with its machine.
+    /// It was ended outside the gate: on its page, by an administrator, or with its machine.
     Elsewhere,
-    /// The gate ends it.
+    /// The gate has ended it.
     #[serde(untagged)]
     Because(GateEndReason),
 }
 
-/// Which ways the clipboard goes, for whoever controls the session.
+/// In which directions the clipboard works for whoever controls the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clipboard {
-    /// From a visitor to the app (`clipboard_up`).
+    /// From the visitor to the app (`clipboard_up`).
     pub up: bool,
-    /// From the app to a visitor (`clipboard_down`).
+    /// From the app to the visitor (`clipboard_down`).
     pub down: bool,
 }
 
@@ -100,11 +101,11 @@ impl Default for Clipboard {
     }
 }
 
-/// The session, as everything in the gate that answers visitors shares it.
+/// The state of the session, shared by everything in the gate that answers visitors.
 pub struct SessionState {
-    /// Whether anybody is there.
+    /// When visitors were connected and active.
     pub presence: Arc<Presence>,
-    /// What the session may still write to its log.
+    /// How much the session may still write to its log.
     pub log: Arc<Allowance>,
     clipboard: Clipboard,
     media: Media,
@@ -117,7 +118,7 @@ pub struct SessionState {
 
 #[derive(Default)]
 struct Inner {
-    /// Whether the control plane has said anything yet.
+    /// Whether visitors can be let in: the directives are known, and the session has an owner.
     is_open: bool,
     directives: SessionDirectives,
     ends_at: Option<Instant>,
@@ -129,14 +130,14 @@ struct Inner {
     owners_sockets: usize,
 }
 
-/// A watcher, by what they have open.
+/// A viewer, with the number of connections of each kind.
 #[derive(Default)]
 struct WatcherState {
     name: String,
     sockets: usize,
     events: usize,
     replies: usize,
-    /// Until when they are listed although they have nothing open.
+    /// Until when they stay listed without an open connection.
     listed_until: Option<Instant>,
 }
 
@@ -155,37 +156,37 @@ impl WatcherState {
     }
 }
 
-/// What one visitor is shown.
+/// The state of the session as one visitor sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct View {
-    /// In one word.
+    /// Their role as a word.
     pub role: &'static str,
     /// When the time limit ends the session, in seconds from now.
     pub ends_in: Option<u64>,
-    /// When it ends because nobody touches it, in seconds from now.
+    /// When the idle timeout ends it, in seconds from now.
     pub idle_in: Option<u64>,
-    /// From how many seconds before that on the visitor is warned.
+    /// How many seconds before that the visitor is warned.
     pub idle_warning: u64,
-    /// When the machine is taken back, in seconds from now.
+    /// When the machine is reclaimed, in seconds from now.
     pub reclaimed_in: Option<u64>,
-    /// Why it is over, in one word.
+    /// Why it is over.
     pub over: Option<Ending>,
-    /// Whether the screen keeps its size.
+    /// Whether the screen has a fixed size.
     pub fixed: bool,
     /// The share link; for the owner only.
     pub share_link: Option<String>,
-    /// Who watches; for the owner only.
+    /// The viewers; for the owner only.
     pub watchers: Vec<WatcherView>,
     /// Whether the session is shared.
     pub shared: bool,
 }
 
-/// Somebody who watches, as the owner is shown them.
+/// A viewer, as the owner sees them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WatcherView {
-    /// Tells them apart.
+    /// Their id.
     pub id: String,
-    /// What they are called.
+    /// Their name.
     pub name: String,
     /// Whether control was handed over to them.
     pub controls: bool,
@@ -198,7 +199,7 @@ impl Default for SessionState {
 }
 
 impl SessionState {
-    /// Nobody is there yet.
+    /// The state of a session without visitors.
     pub fn new(clipboard: Clipboard) -> Self {
         let (changed, _) = watch::channel(());
         Self {
@@ -214,7 +215,7 @@ impl SessionState {
         }
     }
 
-    /// The same, with what else is allowed in the session.
+    /// The same, with further permissions.
     #[must_use]
     pub fn allowing(self, media: Media) -> Self {
         Self { media, ..self }
@@ -225,7 +226,7 @@ impl SessionState {
         self.clipboard
     }
 
-    /// What is allowed in the session beside the clipboard.
+    /// The permissions of the session besides the clipboard.
     pub const fn media(&self) -> Media {
         self.media
     }
@@ -235,24 +236,25 @@ impl SessionState {
         self.clipboard.up
     }
 
-    /// Whether what is copied in the session may reach whoever controls it.
+    /// Whether the app's clipboard may reach whoever controls the session.
     pub const fn copies(&self) -> bool {
         self.clipboard.down
     }
 
-    /// Whether what a screen says is read on the stream of whoever holds this ticket, because they
-    /// may not get the clipboard: nobody does where it is closed, and no watcher does.
+    /// Whether the screen's stream to the holder of this ticket is parsed, because they must not
+    /// get the clipboard: viewers never do, and nobody does where it is closed.
     pub const fn is_measured(&self, ticket: &SessionTicket) -> bool {
         !self.clipboard.down || ticket.watcher.is_some()
     }
 
-    /// Notes that a screen's stream could not be read; whether it is the first of this session.
+    /// Notes that a screen's stream could not be parsed. Returns whether it is the first of this
+    /// session.
     pub fn is_first_unread(&self) -> bool {
         !self.unread.swap(true, Ordering::Relaxed)
     }
 
-    /// What the control plane says holds from now on. Whoever watches by a link that is none any more is out. What was said before the session had its
-    /// visitor, and is heard late, holds no more.
+    /// Applies new directives. Viewers who came by a share link that is no longer valid lose
+    /// access. Directives from before the session had an owner that arrive late are ignored.
     pub fn follow(&self, directives: SessionDirectives) {
         let mut inner = self.lock();
         if inner.is_open && directives.waits {
@@ -272,7 +274,7 @@ impl SessionState {
         self.changed.send_replace(());
     }
 
-    /// Whether visitors can be let in: what they may see and do is known, and the session is somebody's.
+    /// Whether visitors can be let in: the directives are known, and the session has an owner.
     pub fn is_open(&self) -> bool {
         self.lock().is_open
     }
@@ -292,7 +294,7 @@ impl SessionState {
         self.until(|inner| inner.is_open).await;
     }
 
-    /// Waits until the control plane has said whether visitors can be let in.
+    /// Waits until the first directives are here.
     pub async fn instructed(&self) {
         self.until(|inner| inner.is_open || inner.directives.waits)
             .await;
@@ -307,22 +309,22 @@ impl SessionState {
         }
     }
 
-    /// What the control plane has said.
+    /// The current directives.
     pub fn directives(&self) -> SessionDirectives {
         self.lock().directives.clone()
     }
 
-    /// How those who only watch are kept from changing anything.
+    /// How the app is protected from viewers.
     pub fn view_only(&self) -> Option<ViewOnly> {
         self.lock().directives.options.view_only
     }
 
-    /// Whether the screen is to keep its size, because the session is shared.
+    /// Whether the screen must keep its size because the session is shared.
     pub fn is_fixed(&self) -> bool {
         self.lock().is_fixed()
     }
 
-    /// What a streaming server is to know of who is in the session.
+    /// The roles of everyone in the session, for a streaming server.
     pub fn roles(&self) -> Roles {
         let inner = self.lock();
         let is_shared = inner.directives.share_link.is_some();
@@ -332,61 +334,61 @@ impl SessionState {
         }
     }
 
-    /// When the session ends at the latest.
+    /// Sets when the time limit ends the session.
     pub fn set_end(&self, at: Instant) {
         self.lock().ends_at = Some(at);
         self.changed.send_replace(());
     }
 
-    /// Until when the app lives although the machine is taken back.
+    /// Sets when the app ends because its machine is reclaimed.
     pub fn set_reclaimed(&self, at: Instant) {
         self.lock().reclaimed_at = Some(at);
         self.changed.send_replace(());
     }
 
-    /// The session is over, for this reason.
+    /// Ends the session for this reason.
     pub fn close(&self, cause: GateEndReason) {
         self.end(Ending::Because(cause));
     }
 
-    /// The session is over. What was said first holds.
+    /// Ends the session. The first reason counts.
     pub fn end(&self, ending: Ending) {
         self.lock().over.get_or_insert(ending);
         self.changed.send_replace(());
     }
 
-    /// The control plane has something new to say: it is to be asked now.
+    /// Makes the gate fetch its directives now.
     pub fn ask_for_refresh(&self) {
         self.refresh_asked.notify_one();
     }
 
-    /// Waits until the control plane is to be asked.
+    /// Waits until directives should be fetched.
     pub async fn refresh_asked(&self) {
         self.refresh_asked.notified().await;
     }
 
-    /// The owner asks for the end.
+    /// Requests the end of the session, for its owner.
     pub fn ask_for_end(&self) {
         self.end_asked.notify_one();
     }
 
-    /// Waits until the owner asks for the end.
+    /// Waits until the owner requests the end.
     pub async fn end_asked(&self) {
         self.end_asked.notified().await;
     }
 
-    /// Tells of each change from now on.
+    /// Notifies of each change from now on.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// What whoever holds this ticket may do now; `None` when that was taken from them.
+    /// The participant with this ticket; `None` if they no longer have access.
     pub fn participant(&self, ticket: &SessionTicket) -> Option<Participant> {
         self.lock().participant(ticket)
     }
 
-    /// Waits until whoever holds this ticket may not have something open any longer; `is_socket`: a
-    /// WebSocket, which some apps are not watched by.
+    /// Waits until the holder of this ticket loses access. `is_socket`: to a WebSocket, which
+    /// viewers of some apps may not have.
     pub async fn out(&self, ticket: &SessionTicket, is_socket: bool) -> Out {
         let mut changes = self.changes();
         loop {
@@ -399,7 +401,7 @@ impl SessionState {
         }
     }
 
-    /// Waits until whoever holds this ticket does not control the session any longer.
+    /// Waits until the holder of this ticket no longer controls the session.
     pub async fn out_of_control(&self, ticket: &SessionTicket) {
         let controls = |inner: &Inner| {
             inner
@@ -409,8 +411,8 @@ impl SessionState {
         self.until(|inner| !controls(inner)).await;
     }
 
-    /// Notes what somebody has open, until the returned value is dropped; `None` when they have too
-    /// much of that, or too many watch.
+    /// Counts an open connection until the returned guard is dropped; `None` when the participant
+    /// has too many, or there are too many viewers.
     pub fn hold(self: &Arc<Self>, ticket: &SessionTicket, what: OpenChannel) -> Option<Held> {
         let held = |id| Held {
             state: self.clone(),
@@ -454,7 +456,8 @@ impl SessionState {
         Some(held(Some(watcher.id.clone())))
     }
 
-    /// Hands control over to a watcher who is there, or takes it back. Whether that was possible.
+    /// Hands control over to a connected viewer, or takes it back. Returns whether that was
+    /// possible.
     pub fn hand_over(&self, to: Option<&str>) -> bool {
         let mut inner = self.lock();
         inner.forget_who_left(Instant::now());
@@ -467,7 +470,7 @@ impl SessionState {
         known
     }
 
-    /// Whether this order to open an address is a new one; it is not when asked again.
+    /// Whether this request to open an address is new; a repeated one is not.
     pub fn is_new_order(&self, at: Timestamp) -> bool {
         let mut inner = self.lock();
         let new = inner.gone_to.is_none_or(|last| last < at);
@@ -477,7 +480,7 @@ impl SessionState {
         new
     }
 
-    /// What somebody in this role is shown now.
+    /// The session as this participant sees it now.
     pub fn view(&self, participant: &Participant) -> View {
         let mut inner = self.lock();
         inner.forget_who_left(Instant::now());
@@ -559,7 +562,7 @@ impl Inner {
         self.watchers.get(id).is_some_and(|seen| seen.is_there(now))
     }
 
-    /// Whoever comes back is asked for anew: control is not kept for somebody who is away.
+    /// Control is not kept for a viewer who is away.
     fn forget_who_left(&mut self, now: Instant) {
         self.watchers.retain(|_, seen| seen.is_there(now));
         if let Some(id) = &self.controller
@@ -570,7 +573,7 @@ impl Inner {
     }
 }
 
-/// Something that somebody has open.
+/// Guard of one counted connection.
 pub struct Held {
     state: Arc<SessionState>,
     id: Option<String>,
