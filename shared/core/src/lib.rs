@@ -2,14 +2,14 @@
 //! Must not know AWS, HTTP, the environment, or a clock or keys of its own: all of these come in as arguments.
 //!
 //! # Layout
-//! - `admission/`: what decides whether a visitor gets a session
-//! - `records/`: what administrators keep
-//! - `input/`: how documents and forms are read and described
-//! - `sessions/`: a session, from its start to its end
-//! - `pool/`: sessions that are started ahead; [`waiting_queue`]: the waiting room
+//! - `admission/`: the policies and limits that decide whether a visitor gets a session
+//! - `records/`: what administrators manage: links, images, groups, users, settings, the audit log
+//! - `input/`: parsers of JSON documents, and their JSON schemas
+//! - `sessions/`: the life cycle of a session
+//! - `pool/`: sessions that are started in advance; [`waiting_queue`]: the waiting room
 //! - `signing/`: keys and tickets
-//! - [`flow`]: what is set in motion, over [`ports`]: databases, ECS and others
-//! - [`ids`], [`time`]: what everything is named and dated by
+//! - [`flow`]: the use cases, over [`ports`] (database, ECS and others)
+//! - [`ids`], [`time`]: identifiers and timestamps
 
 mod admission;
 pub mod flow;
@@ -23,10 +23,10 @@ mod signing;
 pub mod testing;
 pub mod waiting_queue;
 
-/// The target of events that are counted rather than read: their numbers are metrics, their texts dimensions.
+/// The log target of events that become metrics: their numbers are values, their texts dimensions.
 pub const METRICS: &str = "casting_metrics";
 
-// What gates share with the control plane.
+// Shared with the gates.
 pub use casting_protocol::report::{
     Bootstrap, Download, GateEndReason, NotSaved, ProfileDirectives, ProfileReport, Report, Upload,
 };

@@ -1,4 +1,5 @@
-//! Owns what is gathered before a visitor is judged: the link and all that belongs to it. Reads, and changes nothing.
+//! Owns loading everything that the policies need about a visit: the link, its image, groups,
+//! network and waiting room. Reads, and changes nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,20 +23,20 @@ use crate::system::System;
 use crate::time::Timestamp;
 use crate::waiting_queue::{QueuePosition, WaitingQueue};
 
-/// A visit as the rules see it.
+/// A visit, as the policies see it.
 #[derive(Clone, Copy)]
 pub(super) struct VisitDetails<'a> {
-    /// Who comes.
+    /// The visitor.
     pub(super) visitor: &'a Visitor,
-    /// The page they come from.
+    /// The referrer.
     pub(super) referrer: Option<&'a str>,
-    /// What the link's parameters ask for.
+    /// The parameters of the link.
     pub(super) wishes: &'a LinkParameters,
 }
 
-/// All that facts are made of, as it was read.
+/// Everything that was loaded for the policies.
 pub(super) struct AdmissionContext<'a> {
-    /// The key that the visitor came with; `None`: the one that the cast has.
+    /// The key in the request; `None`: the current key of the cast.
     pub(super) key: Option<CastKey>,
     pub(super) cast: Option<Arc<Cast>>,
     pub(super) image: Option<Arc<Image>>,
@@ -43,12 +44,12 @@ pub(super) struct AdmissionContext<'a> {
     pub(super) system: Arc<System>,
     pub(super) grant: Grant,
     pub(super) own_session: Option<Session>,
-    /// What a resumed session did not take over of the link's parameters; `None` until one is.
+    /// The link's parameters that a resumed session did not apply; `None` until one is resumed.
     pub(super) not_applied: Option<Vec<NotApplied>>,
     pub(super) full: BTreeSet<QuotaKind>,
-    /// The link's waiting room, where it has one and somebody has looked.
+    /// The link's waiting queue, if it has one and it was read.
     pub(super) queue: Option<WaitingQueue>,
-    /// The place that is the visitor's, or would be, and whether the visitor's ticket says that it is.
+    /// The visitor's queue entry, or the one they would get, and whether their ticket is for it.
     pub(super) entry: Option<(SessionId, bool)>,
     pub(super) visitor: &'a Visitor,
     pub(super) referrer: Option<&'a str>,
@@ -56,12 +57,12 @@ pub(super) struct AdmissionContext<'a> {
     pub(super) consent: Option<bool>,
     pub(super) wait: Option<u64>,
     pub(super) proof: ProofFact,
-    /// What is left of the link's limit after a slot of it was taken.
+    /// How much of the link's rate limit is left after this claim.
     pub(super) left: Option<RateLimit>,
 }
 
 impl AdmissionContext<'_> {
-    /// The facts at `now`, with the window as it was last seen.
+    /// The input of the policies at `now`, with the rate window as it was last read.
     pub(super) fn facts<'a>(&'a self, window: Option<&'a RateWindow>, now: Timestamp) -> Facts<'a> {
         Facts {
             cast: self.cast.as_deref(),
@@ -94,20 +95,20 @@ impl AdmissionContext<'_> {
 }
 
 impl AdmissionContext<'_> {
-    /// Leaves out that there are as many sessions as there may be, which is no reason to turn away whoever can wait.
+    /// Ignores the limit of live sessions, which does not refuse visitors who can wait.
     pub(super) fn forget_crowd(&mut self) {
         self.full
             .retain(|kind| !matches!(kind, QuotaKind::Cast | QuotaKind::System));
     }
 
-    /// Whether whoever finds no session can wait for one.
+    /// Whether visitors can wait for a session of this link.
     pub(super) fn has_waiting_room(&self) -> bool {
         self.cast
             .as_ref()
             .is_some_and(|cast| cast.settings.waiting_room)
     }
 
-    /// Whether the visitor waits in the room.
+    /// Whether the visitor is in the queue.
     pub(super) fn waits(&self, now: Timestamp) -> bool {
         let position = self
             .queue
@@ -117,7 +118,7 @@ impl AdmissionContext<'_> {
         matches!(position, Some(QueuePosition::Waiting(_)))
     }
 
-    /// What the visitors of a session of this cast and this image see around its app.
+    /// The options of a session of this cast and image.
     pub(super) fn session_options(&self, cast: &Cast, image: &Image) -> SessionOptions {
         let (cast, image) = (&cast.settings, &image.settings);
         let allowed = cast.enable_sharing || self.grant.permissions.contains(&Permission::Sharing);
@@ -138,8 +139,8 @@ impl AdmissionContext<'_> {
 }
 
 impl ControlPlane {
-    /// Gathers what the rules need to judge this visitor of this cast, of which they have the session
-    /// `own_session`. A disabled cast is none to everybody else.
+    /// Loads what the policies need for this visit. `own_session` is the visitor's session. To
+    /// everybody else a disabled cast does not exist.
     pub(super) async fn gather<'a>(
         &self,
         cast: Option<Arc<Cast>>,
@@ -179,7 +180,7 @@ impl ControlPlane {
         Ok(context)
     }
 
-    /// What hangs on the cast; to be gathered again when the cast is read again.
+    /// Loads what depends on the cast; called again when the cast is read again.
     pub(super) async fn gather_for(
         &self,
         cast: &Arc<Cast>,
@@ -217,7 +218,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Looks at the link's waiting room, where it has one.
+    /// Reads the link's waiting queue, if it has one.
     pub(super) async fn load_queue(
         &self,
         cast: &Cast,
@@ -231,10 +232,10 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// The visitor's own live session of this cast, where the link lets it be resumed. An enabled link
+    /// The visitor's own live session of this cast, if the link allows resuming. An enabled link
     /// that does not, and an anonymous visitor, cost no read. For a user, an unknown link costs the
-    /// same read as a disabled one, so that the time taken does not tell them apart. `wait` is the
-    /// attempt limiter's: whoever has tried too often is not looked up.
+    /// same read as a disabled one, so that the response time does not tell them apart. `wait` is
+    /// that of the attempt limiter: after too many attempts nothing is read.
     pub(super) async fn find_own(
         &self,
         cast: Option<&Cast>,
@@ -254,7 +255,7 @@ impl ControlPlane {
         let Some(found) = found.filter(|_| allowed) else {
             return Ok(None);
         };
-        // The listing may be a moment old; the row is not.
+        // The index may lag behind; the row does not.
         Ok(self
             .store
             .session(&found.id)
@@ -262,7 +263,7 @@ impl ControlPlane {
             .filter(Session::can_be_entered))
     }
 
-    /// The cast with this key. Whoever has tried too often is not worth a read: then only what is remembered counts.
+    /// The cast with this key. After too many attempts it is taken from the cache only.
     pub(super) async fn find_cast(
         &self,
         key: &str,
@@ -282,7 +283,7 @@ impl ControlPlane {
         }
     }
 
-    /// The visitor as the IP window counts them: see [`CountBy`].
+    /// The visitor as the rate window counts them: see [`CountBy`].
     pub(super) fn window_key(&self, cast: &Cast, by: CountBy, visitor: &Visitor) -> String {
         let who = match (by, &visitor.browser) {
             (CountBy::Browser, Some(browser)) => self.keys.hash_browser(browser),

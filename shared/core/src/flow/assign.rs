@@ -1,5 +1,6 @@
-//! Owns how a visitor is given a session that was started ahead: which one, that its gate hears of it, and another one when it does not. The row
-//! itself changes hands in the claim's own transaction (see [`super::claim`]).
+//! Owns the assignment of a session that was started in advance: which one, the notification of its
+//! gate, and a replacement when that fails. The row changes its owner in the claim's own
+//! transaction (see [`super::claim`]).
 
 use std::collections::BTreeSet;
 
@@ -14,20 +15,20 @@ use crate::time::Timestamp;
 
 /// How long the directives to a gate are good, in seconds.
 pub(super) const ORDER_SECONDS: u64 = 60;
-/// After so many sessions that others were faster at, a visitor gets one of their own.
+/// After losing so many sessions to other claims, a visitor gets one of their own.
 const LOST_RACES: usize = 5;
 
-/// What pools have for one claim.
+/// What the pools can offer to one claim.
 #[derive(Default)]
 pub(super) struct Offer {
-    /// A pool that keeps such sessions.
+    /// A pool whose sessions fit.
     pub(super) pool: Option<StagingId>,
-    /// One of its sessions, or one of another such pool's.
+    /// One of its sessions, or of another such pool.
     pub(super) staged: Option<Box<Session>>,
 }
 
 impl ControlPlane {
-    /// Looks for a session that was started ahead and is what this claim asks for, except those in `lost`.
+    /// Finds a session that was started in advance and fits this claim, except those in `lost`.
     pub(super) async fn find_staged(
         &self,
         claim: &Session,
@@ -35,7 +36,7 @@ impl ControlPlane {
         now: Timestamp,
     ) -> Result<Offer, Fault> {
         let mut offer = Offer::default();
-        // Files are brought back before an app starts, and an app that was started ahead has started.
+        // Files are restored before an app starts, and this app has started already.
         if self.gates.is_none() || lost.len() >= LOST_RACES || claim.profile.is_some() {
             return Ok(offer);
         }
@@ -49,7 +50,7 @@ impl ControlPlane {
             }
             offer.pool.get_or_insert_with(|| pool.id.clone());
             let waiting = self.cache.staged(&*self.store, &pool.id, now).await?;
-            // Each claim has an order of its own, so that not everybody reaches for the same one.
+            // Each claim tries them in its own order, so that not all claims take the same one.
             let rank = |session: &&Session| ids::mix(claim.claim_id(), &session.id);
             let fitting = waiting
                 .iter()
@@ -65,7 +66,7 @@ impl ControlPlane {
         Ok(offer)
     }
 
-    /// Whether a pool of the claim's image keeps what this claim asks for.
+    /// Whether a pool of the claim's image has sessions that fit the claim.
     async fn is_of_kind(
         &self,
         pool: &StagingConfig,
@@ -95,7 +96,8 @@ impl ControlPlane {
         )
     }
 
-    /// The session of a claim as it is to be reserved: one that was started ahead, where there is one, or one of its own.
+    /// The session of a claim as it will be reserved: one that was started in advance, or a new
+    /// one.
     pub(super) async fn pick_staged(
         &self,
         claim: Session,
@@ -113,8 +115,9 @@ impl ControlPlane {
         }))
     }
 
-    /// Tells the gate of a session that was given away a moment ago whose it is, and writes down that it is ready; only then is its visitor told. One
-    /// whose gate is not reached is given up, and its visitor gets another, with everything that the claim has taken: nothing is taken twice.
+    /// Notifies the gate of a session that has just been assigned, and marks the session ready;
+    /// only then does its visitor learn of it. If the gate cannot be reached, the session is given
+    /// up and its visitor gets another one with the same charge: nothing is taken twice.
     pub(super) async fn deliver_assignment(&self, mut session: Session) -> Result<Session, Fault> {
         let mut lost = BTreeSet::new();
         for _ in 0..TRIES {
@@ -138,7 +141,8 @@ impl ControlPlane {
         })
     }
 
-    /// The session of its claim, after its gate has heard of it: ready, unless it has ended or was given up in the meantime.
+    /// The session of the claim once its gate has been notified: ready, unless it ended or was
+    /// given up meanwhile.
     async fn mark_notified(&self, session: Session, endpoint: &Endpoint) -> Result<Session, Fault> {
         let (id, claim, now) = (
             session.id.clone(),
@@ -156,7 +160,8 @@ impl ControlPlane {
         }
     }
 
-    /// Tells it, and once more when no answer comes: one lost answer is not yet a lost gate.
+    /// Notifies the gate, and repeats that once without an answer: one lost answer is not yet a
+    /// lost gate.
     async fn notify_gate(
         &self,
         session: &Session,
@@ -189,8 +194,9 @@ impl ControlPlane {
             .map_err(|why| format!("{first}; {why}"))
     }
 
-    /// Moves a session that may have come to its end by itself. If that is before its gate was told whose it is, its visitor gets one that is started
-    /// now, by whoever is about to tell the gate or comes with the claim again; where nobody does, the sweep gives back what the claim has taken.
+    /// Moves a session that may have ended by itself. If it ended before its gate was notified, its
+    /// visitor gets a new one, from whoever notifies the gate or repeats the claim; if nobody does,
+    /// the sweep refunds the claim.
     pub(super) async fn move_or_exchange(
         &self,
         id: &SessionId,
@@ -212,7 +218,7 @@ impl ControlPlane {
             return Ok(row);
         };
         if let Ok(given_up) = untold.given_up(now) {
-            // Whoever moved it in the meantime has told the gate, or given it up.
+            // Whoever moved it meanwhile has notified the gate, or given it up.
             self.store
                 .exchange(untold, &given_up, &untold.claim_alone(now), None)
                 .await?;
@@ -220,7 +226,7 @@ impl ControlPlane {
         self.move_session(id, None, decide).await
     }
 
-    /// Exchanges a session for another that was started ahead, or for one to be started now.
+    /// Exchanges a session for another one that was started in advance, or for a new one.
     async fn exchange(
         &self,
         session: Session,
@@ -240,7 +246,7 @@ impl ControlPlane {
         {
             Exchanged::Done => {
                 tracing::info!(session.id = %after.id, lost = %session.id, "Session {} takes the place of {}", after.id, session.id);
-                // The sweep stops it as well; whoever waits does not wait for that.
+                // The sweep would stop it too; the visitor does not wait for that.
                 if let Err(fault) = self.complete_stop(given_up).await {
                     tracing::warn!(session.id = %session.id, %fault, "Could not stop session {}; the sweep tries again", session.id);
                 }

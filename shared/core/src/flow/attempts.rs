@@ -1,5 +1,6 @@
-//! Owns the attempt limiter: how often each address tried in this minute, in this process's memory. Coarse on purpose: it spares reads and CAPTCHA
-//! checks where many come from one place, costs nothing, and a function that runs in many instances allows each of them as many.
+//! Owns the attempt limiter: how often each address tried in this minute, in this process's memory.
+//! It saves reads and CAPTCHA checks in a flood from one address, costs nothing, and is
+//! approximate: each instance of a function counts by itself.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,7 +8,7 @@ use std::sync::Mutex;
 use crate::rate_limit::RateLimit;
 use crate::time::Timestamp;
 
-/// Addresses remembered in one minute; a flood from more of them than this is the gateway's to throttle.
+/// Addresses counted in one minute; larger floods are throttled by the gateway.
 const ADDRESSES: usize = 20_000;
 
 #[derive(Default)]
@@ -31,12 +32,13 @@ impl AttemptLimiter {
         }
     }
 
-    /// How long this address must wait, in seconds, when it has tried `most` times in this minute.
+    /// For how many seconds this address is refused, when it has used up its `most` attempts of
+    /// this minute.
     pub(super) fn wait(&self, address: &str, most: u32, now: Timestamp) -> Option<u64> {
         (self.tried(address, now)? >= most).then(|| seconds_left(now))
     }
 
-    /// The same as a limit of this name, and what is left of it.
+    /// The same as a rate limit of this name, with what is left of it.
     pub(super) fn rate(
         &self,
         name: &'static str,
@@ -60,7 +62,7 @@ impl AttemptLimiter {
     }
 }
 
-/// How long this minute still takes.
+/// The rest of this minute, in seconds.
 fn seconds_left(now: Timestamp) -> u64 {
     60 - now.seconds().rem_euclid(60).unsigned_abs()
 }

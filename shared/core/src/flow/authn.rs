@@ -17,11 +17,11 @@ use crate::rate_limit::RateLimit;
 use crate::time::Timestamp;
 use crate::user::User;
 
-/// How long somebody who has signed in with a key stays signed in, in seconds (8 hours, as a login).
+/// How long a sign-in with a key lasts, in seconds (8 hours, as a login).
 pub const SIGNED_IN_SECONDS: u64 = 8 * 3600;
-/// How much of a hash a console ticket repeats, in characters.
+/// How many characters of a key's hash a console ticket contains.
 const FINGERPRINT_CHARS: usize = 16;
-/// What the deployment's own key is called.
+/// The name of the deployment's own key.
 const DEPLOYMENT: &str = "deployment";
 
 /// A credential as it was presented.
@@ -31,7 +31,7 @@ pub enum Credential<'a> {
     Key(&'a str),
     /// A console ticket.
     Console(&'a str),
-    /// Who has logged in.
+    /// A logged-in user.
     Login(&'a User),
 }
 
@@ -92,7 +92,7 @@ impl ControlPlane {
         Ok(Actor { address, ..actor })
     }
 
-    /// A console ticket for whoever holds this key.
+    /// A console ticket for the holder of this key.
     ///
     /// # Errors
     /// As [`ControlPlane::authenticate`].
@@ -152,7 +152,8 @@ impl ControlPlane {
         })
     }
 
-    /// Notes the use, if that is due. A key that somebody is changing at this moment is noted at its next use.
+    /// Records the use of a key, if the last record is old enough. A key that is being changed at
+    /// this moment is recorded at its next use.
     async fn use_key(&self, key: &ApiKey, now: Timestamp) -> Result<Actor, Fault> {
         if let Some(used) = key.used(now)
             && self
@@ -182,7 +183,7 @@ fn deployment() -> Actor {
     }
 }
 
-/// Somebody who has logged in, if their roles let them in.
+/// A logged-in user, if their roles admit them.
 fn actor_of_user(user: &User) -> Option<Actor> {
     let scopes: std::collections::BTreeSet<Scope> =
         user.roles.iter().flat_map(|role| role.scopes()).collect();

@@ -1,6 +1,6 @@
-//! Owns how a session's gate gets its secret: in exchange for the bootstrap token of its task, once. The exchange is
-//! written down before it is answered, so whatever becomes of the answer there is no second one: a gate that has missed
-//! it ends, and its session is given back as any start that failed.
+//! Owns how a session's gate gets its secret: in exchange for the bootstrap token of its task,
+//! once. The exchange is recorded before it is answered, so there is no second one even if the
+//! answer is lost: a gate without a secret ends, and its session is refunded like any failed start.
 
 use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
@@ -25,11 +25,11 @@ impl ControlPlane {
         token: &str,
     ) -> Result<SessionSecret, FlowError> {
         let keys = self.keys.sessions();
-        // Asked first: whoever brings another text costs no read.
+        // Checked first: a made-up token costs no read.
         let attempt = keys
             .attempt_of(token, id)
             .ok_or(DenialCode::NotYourSession)?;
-        // A write whose answer was lost is found again by its mark.
+        // A write whose answer was lost is recognised by its mark.
         let mark = Nonce::from_bytes(random_bytes(&*self.entropy));
         let row = self
             .move_session(id, None, |row| {

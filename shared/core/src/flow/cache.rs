@@ -1,5 +1,6 @@
-//! Owns what is remembered of casts, records and pools between requests: enough to answer a flood without reading, and never long enough to matter.
-//! Money never moves on what stands here: a reservation is written over the config version that was judged, or after a fresh read.
+//! Owns the caches of casts, records and pools between requests: enough to answer a flood without
+//! reads, and short-lived. No claim is decided on cached data alone: a reservation is conditional
+//! on the version that was evaluated, or follows a fresh read.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -19,17 +20,18 @@ use crate::staging::StagingConfig;
 use crate::system::{SYSTEM_ID, System};
 use crate::time::Timestamp;
 
-/// After a change, for how long other function instances may still go by what was before it, in
-/// seconds: so long each keeps a cast with its counter (also that there is none), an image, a
-/// network, the groups, the pools and the deployment's settings. The instance that made the change
-/// goes by it at once.
+/// For how many seconds other function instances may still act on data from before a change: each
+/// caches a cast with its counter (also that there is none), an image, a network, the groups, the
+/// pools and the deployment's settings for that long. The instance that made the change sees it at
+/// once.
 pub const CHANGE_SECONDS: u64 = 5;
-/// How long a count is remembered to be full, in milliseconds: enough for a flood to be answered without
-/// asking, and a place that comes free is free within a second.
+/// How long a quota is cached as full, in milliseconds: long enough to answer a flood without
+/// reads, and a place that becomes free is available within a second.
 const FULL_MILLIS: i64 = 500;
-/// How long it is remembered what waits in a pool, in seconds: a row that is older is refused anyway when it is given away.
+/// How long the waiting sessions of a pool are cached, in seconds: an outdated row is refused at
+/// the assignment anyway.
 const STAGED_SECONDS: u64 = 2;
-/// Entries kept of each kind; beyond that, everything is forgotten.
+/// Entries of each kind; beyond that, the cache is emptied.
 const ENTRIES: usize = 2000;
 
 /// Casts by key, records by id, groups and settings as a whole.
@@ -43,22 +45,22 @@ pub(super) struct SettingsCache {
     full: TtlCache<String, ()>,
     pools: TtlCache<(), Vec<StagingConfig>>,
     staged: TtlCache<String, Vec<Session>>,
-    /// Grows whenever everything is forgotten.
+    /// Grows whenever the cache is emptied.
     age: AtomicU64,
 }
 
-/// When a read began. What it brings is kept only if nothing was forgotten since: it may show the
-/// rows from before the change that others were forgotten for.
+/// When a read began. Its result is cached only if the cache was not emptied since: it may show
+/// rows from before the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark(u64);
 
 impl SettingsCache {
-    /// To be taken before a read whose result is to be kept.
+    /// Call this before a read whose result is to be cached.
     pub(super) fn mark(&self) -> Mark {
         Mark(self.age.load(Ordering::SeqCst))
     }
 
-    /// Keeps what a read that began at `mark` has brought.
+    /// Caches the result of a read that began at `mark`.
     fn keep<K: Hash + Eq, V>(
         &self,
         cache: &TtlCache<K, V>,
@@ -67,7 +69,7 @@ impl SettingsCache {
         (seconds, now): (u64, Timestamp),
         mark: Mark,
     ) {
-        // Asked under the cache's lock: whoever forgets grows the age before they take that lock.
+        // Compared under the cache's lock: emptying increments the age before it takes that lock.
         let current = || self.mark() == mark;
         cache.put(key, value, now.plus_seconds(seconds), now, current);
     }
@@ -88,18 +90,18 @@ impl SettingsCache {
         Ok(read)
     }
 
-    /// The cast with this key, if it is remembered; asks nobody.
+    /// The cast with this key, if it is cached.
     pub(super) fn remembered_cast(&self, key: &CastKey, now: Timestamp) -> Option<Arc<Cast>> {
         self.casts.find(key, now).flatten()
     }
 
-    /// Remembers what was read, or learnt from a refused reservation.
+    /// Caches a cast that was read, or returned by a refused reservation.
     pub(super) fn learn(&self, key: &CastKey, cast: Option<Arc<Cast>>, now: Timestamp, mark: Mark) {
         let until = (CHANGE_SECONDS, now);
         self.keep(&self.casts, key.clone(), cast, until, mark);
     }
 
-    /// Forgets everything.
+    /// Empties the cache.
     pub(super) fn clear(&self) {
         self.age.fetch_add(1, Ordering::SeqCst);
         self.casts.clear();
@@ -144,7 +146,7 @@ impl SettingsCache {
         self.read_system(store, now).await
     }
 
-    /// The deployment's settings as they are now.
+    /// The current deployment settings, read afresh.
     pub(super) async fn read_system(
         &self,
         store: &dyn Store,
@@ -193,7 +195,8 @@ impl SettingsCache {
         Ok(read)
     }
 
-    /// What waits in a pool, at most [`STAGED_SECONDS`] old, without those that were given away here.
+    /// The waiting sessions of a pool, at most [`STAGED_SECONDS`] old, without those that this
+    /// process has assigned.
     pub(super) async fn staged(
         &self,
         store: &dyn Store,
@@ -210,14 +213,14 @@ impl SettingsCache {
         Ok(read)
     }
 
-    /// Nobody else here tries to give this session away.
+    /// Reserves this session for one claim in this process.
     pub(super) fn take_staged(&self, pool: &StagingId, id: &SessionId) {
         self.staged.change(pool.as_str(), |waiting| {
             Arc::make_mut(waiting).retain(|session| session.id != *id);
         });
     }
 
-    /// A session that was taken and not given away can be taken again, by the same claim too.
+    /// Makes a session available again that was picked and not assigned.
     pub(super) fn return_staged(&self, taken: Option<&Session>) {
         let Some((session, pool)) = taken.and_then(|taken| Some((taken, taken.idle_pool()?)))
         else {
@@ -245,12 +248,12 @@ impl SettingsCache {
         Ok(read)
     }
 
-    /// Forgets this cast only, by whatever key it was found.
+    /// Removes this cast only, whatever key it was cached by.
     pub(super) fn forget_cast(&self, id: &CastId) {
         self.casts.retain(|cast| cast.id != *id);
     }
 
-    /// Remembers for a moment that a count is full.
+    /// Caches for a moment that a quota is full.
     pub(super) fn learn_full(&self, key: &str, now: Timestamp, mark: Mark) {
         let (full, until) = (
             Some(Arc::new(())),
@@ -260,7 +263,7 @@ impl SettingsCache {
         self.full.put(key.to_owned(), full, until, now, current);
     }
 
-    /// Whether a count was found full a moment ago.
+    /// Whether a quota was full a moment ago.
     pub(super) fn is_full(&self, key: &str, now: Timestamp) -> bool {
         self.full.find(key, now).is_some()
     }
@@ -280,7 +283,7 @@ impl<K, V> Default for TtlCache<K, V> {
 }
 
 impl<K: Hash + Eq, V> TtlCache<K, V> {
-    /// `None`: not remembered; `Some(None)`: remembered that there is none.
+    /// `None`: not cached; `Some(None)`: cached that there is none.
     fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q, now: Timestamp) -> Option<Option<Arc<V>>>
     where
         K: Borrow<Q>,
@@ -307,7 +310,7 @@ impl<K: Hash + Eq, V> TtlCache<K, V> {
         }
     }
 
-    /// Forgets what does not pass.
+    /// Removes the entries for which `keep` is false.
     fn retain(&self, passes: impl Fn(&V) -> bool) {
         if let Ok(mut entries) = self.0.lock() {
             entries.retain(|_, entry| entry.value.as_deref().is_none_or(&passes));

@@ -1,8 +1,8 @@
-//! Owns the history of claims: makes the hours that charts are drawn from, and tells them together with the claims since. Must not know who
-//! draws them.
+//! Owns the statistics of claims: builds the hourly rows for the charts, and returns them together
+//! with the claims since. Must not know who draws them.
 //!
-//! An hour is made once, when all that can become of its claims has become of them, from the ledger alone: a crash in the middle costs nothing
-//! but doing it again.
+//! An hour is built once, when all of its claims have reached their final outcome, from the ledger
+//! alone: after a crash it is simply built again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,26 +17,27 @@ use crate::ports::{Fault, RefusalCount};
 use crate::session::Session;
 use crate::time::Timestamp;
 
-/// Rows of a page that is read.
+/// Rows of one page.
 const PAGE: u32 = 100;
-/// An hour that is made reads at most so many pages of sessions, and of refusals: more than ECS can start in an hour.
+/// The most pages of sessions, and of refusals, that are read for one hour: more than ECS can start
+/// in an hour.
 const PAGES_OF_AN_HOUR: u32 = 1500;
-/// Whoever looks at a chart waits for at most so many pages of claims that no hour tells of yet.
+/// The most pages of recent claims, which no hourly row contains yet, that are read for a chart.
 const PAGES_OF_A_LOOK: u32 = 25;
-/// Hours that are made in one sweep, after a time without sweeps.
+/// Hours that one sweep builds after a time without sweeps.
 const HOURS_AT_ONCE: u32 = 24;
 
-/// What became of the claims of some time.
+/// The outcomes of claims in a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// Every hour, the oldest first; also those without claims.
     pub hours: Vec<(i64, Hour)>,
-    /// There were more claims in the last hours than were looked at: their numbers are too low.
+    /// There were more claims in the last hours than were read: their numbers are too low.
     pub is_partial: bool,
 }
 
 impl History {
-    /// All of it in one.
+    /// The sum over all hours.
     pub fn total(&self) -> Hour {
         let mut total = Hour::default();
         for (_, hour) in &self.hours {
@@ -46,7 +47,7 @@ impl History {
     }
 }
 
-/// The newest hour that this process has seen made, so that a sweep need not ask every minute.
+/// The newest hour that this process knows to be built, so that not every sweep has to read.
 pub(super) struct HourCursor(AtomicI64);
 
 impl Default for HourCursor {
@@ -55,7 +56,7 @@ impl Default for HourCursor {
     }
 }
 
-/// What was read of some time.
+/// The counts of a period.
 #[derive(Default)]
 struct Ledger {
     sessions: Vec<Session>,
@@ -64,16 +65,16 @@ struct Ledger {
 }
 
 impl ControlPlane {
-    /// Makes the hours that are settled and not made yet, and says how many these were.
+    /// Builds the hours that are complete and missing, and returns how many.
     ///
     /// # Errors
-    /// When the store does not answer; what was not made is made at the next call.
+    /// When the store does not answer; the next call continues.
     pub async fn write_hours(&self) -> Result<u32, Fault> {
         let settled = last_settled(self.clock.now());
         if self.hour_cursor.0.load(Ordering::Relaxed) >= settled {
             return Ok(0);
         }
-        // A deployment that is new has no hours to make up for.
+        // A new deployment has no hours to catch up on.
         let mut hour = self
             .store
             .newest_hour()
@@ -105,7 +106,7 @@ impl ControlPlane {
             .map(|index| hours.remove(index).1)
             .unwrap_or_default();
         self.store.put_hours(&hours).await?;
-        // It says that the hour is made, so it is written when everything else is.
+        // The row that marks the hour as built is written last.
         self.store.put_hours(&[((None, hour), all)]).await?;
         tracing::info!(
             hour,
@@ -117,7 +118,8 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// What became of the claims of one cast, or of all, from the hour of `since` to the hour of `until`.
+    /// The outcomes of the claims of one cast, or of all, from the hour of `since` to the hour of
+    /// `until`.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -156,7 +158,7 @@ impl ControlPlane {
         })
     }
 
-    /// The claims of one cast, or of all, between two hours, as far as `pages` pages go.
+    /// The claims of one cast, or of all, between two hours, up to `pages` pages.
     async fn read_ledger(
         &self,
         cast: Option<&CastId>,
@@ -182,7 +184,7 @@ impl ControlPlane {
         })
     }
 
-    /// Sessions, as far as `pages` pages go, and whether there are more.
+    /// Sessions, up to `pages` pages, and whether there are more.
     async fn read_sessions(
         &self,
         query: &SessionQuery,
@@ -200,7 +202,7 @@ impl ControlPlane {
         Ok((sessions, true))
     }
 
-    /// Refusals, as far as `pages` pages go, and whether there are more.
+    /// Refusals, up to `pages` pages, and whether there are more.
     async fn read_refusals(
         &self,
         cast: Option<&CastId>,
@@ -229,7 +231,7 @@ impl ControlPlane {
     }
 }
 
-/// The newest hour whose claims have all come to an end.
+/// The newest hour whose claims have all reached their final outcome.
 const fn last_settled(now: Timestamp) -> i64 {
     (now.seconds() - SETTLED_AFTER_SECONDS).div_euclid(HOUR_SECONDS) * HOUR_SECONDS - HOUR_SECONDS
 }

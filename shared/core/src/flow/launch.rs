@@ -1,4 +1,5 @@
-//! Owns the start of a reserved session's task. May run several times for one session, at once and after a crash: ECS sees one client token.
+//! Owns the start of a reserved session's task. May run several times for one session, concurrently
+//! and after a crash: ECS sees one client token.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +15,8 @@ use crate::session_environment as variables;
 use crate::session_options::ViewOnly;
 
 impl ControlPlane {
-    /// Starts the session's task, unless that has been done; settles the session when ECS refuses. When no answer comes, the session stays
-    /// reserved: the visitor waits, and the sweep asks ECS what became of it.
+    /// Starts the session's task, unless that was done; ends the session when ECS refuses. Without
+    /// an answer the session stays reserved: the visitor waits, and the sweep asks ECS later.
     pub(super) async fn launch(&self, session: Session) -> Result<Session, FlowError> {
         if !session.may_launch(self.clock.now()) {
             return Ok(session);
@@ -42,8 +43,8 @@ impl ControlPlane {
         }
     }
 
-    /// Writes down the task that ECS has for a session. If the session has ended in the meantime, or has another task, this one is stopped:
-    /// no task lives without a session.
+    /// Records the task of a session. If the session has ended meanwhile, or has another task, this
+    /// one is stopped: no task lives without a session.
     pub(super) async fn attach(&self, session: Session, task: &Task) -> Result<Session, Fault> {
         let id = session.id.clone();
         let row = self
@@ -86,7 +87,8 @@ impl ControlPlane {
         }
     }
 
-    /// Gives everything back after a refused start; a session that has gone on in the meantime is left alone.
+    /// Refunds the claim after a refused start; a session that has moved on meanwhile is left
+    /// alone.
     async fn settle_refused(
         &self,
         session: Session,
@@ -102,7 +104,7 @@ impl ControlPlane {
         row.ok_or_else(|| DenialCode::UnknownSession.into())
     }
 
-    /// What RunTask is asked for; the same for every repetition.
+    /// The RunTask request; the same for every repetition.
     fn spec(&self, session: &Session) -> TaskSpec {
         let launch = &session.launch;
         let key = self.keys.sessions().named(&session.secret_key);
@@ -135,11 +137,11 @@ impl ControlPlane {
         }
     }
 
-    /// What the session's app is told.
+    /// The environment of the session's app.
     fn app_environment(&self, session: &Session) -> BTreeMap<String, String> {
         let launch = &session.launch;
         let mut environment = launch.environment.clone();
-        // What the image's own environment says of these is for sessions without permissions of their own.
+        // The image's own values of these are for sessions without permissions of their own.
         environment.extend(
             session
                 .grant
@@ -161,14 +163,14 @@ impl ControlPlane {
         environment
     }
 
-    /// What the session's gate is told.
+    /// The environment of the session's gate.
     fn gate_environment(&self, session: &Session, key: &SessionKey) -> BTreeMap<String, String> {
         let app = &session.launch.app;
         let mut environment = BTreeMap::new();
         let mut set =
             |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         set(variables::SESSION_ID, session.id.as_str());
-        // The gate's secret itself never leaves the control plane before its gate asks for it.
+        // The gate's secret stays in the control plane until its gate exchanges its token.
         let token = key.bootstrap_token(&session.id, session.launch.attempt);
         set(variables::BOOTSTRAP_TOKEN, &token);
         set("CAST_REPORT_URL", &self.urls.report_url);
@@ -205,7 +207,7 @@ impl ControlPlane {
     }
 }
 
-/// What a session is told of the visitor whose it is, and of what they came for; nothing as long as it is nobody's.
+/// The variables about the visitor and their request; none while the session is unassigned.
 fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     if session.is_unassigned() {
@@ -229,7 +231,8 @@ fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
     environment
 }
 
-/// The same for the command `assign` of a session that was started ahead, which learns late how long it has.
+/// The same for the command `assign` of a session that was started in advance, which learns its
+/// time limit late.
 pub(super) fn assigned_environment(session: &Session) -> BTreeMap<String, String> {
     let mut environment = visitor_environment(session);
     environment.insert(

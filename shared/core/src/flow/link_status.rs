@@ -13,19 +13,21 @@ use crate::policy::{self, LinkParameters, Verdict};
 /// The public status of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkStatus {
-    /// What a stranger's claim would meet; `None` when sessions are to be had.
+    /// The refusal that an anonymous visitor would get; `None` when sessions are available.
     pub refused: Option<DenialCode>,
-    /// Roughly how many sessions there still are, where they are counted and strangers get any.
+    /// Roughly how many sessions are left, if they are limited and anonymous visitors get any.
     pub amount: Option<Amount>,
-    /// Whether it depends on the page that the link is seen from.
+    /// Whether it depends on the referrer.
     pub by_referrer: bool,
 }
 
-/// Nobody comes from here: what is the same for everybody cannot look at addresses, so a link for some addresses only is closed to it.
+/// An address that nobody has: the status is the same for everyone, so a link for certain addresses
+/// shows as closed.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 impl ControlPlane {
-    /// How the link with this key stands for whoever sees it on a page of the site `referrer`. `asker` is only counted: unknown keys are attempts.
+    /// The status of the link with this key on a page of the site `referrer`. `asker` only counts
+    /// against the attempt limit: unknown keys are attempts.
     ///
     /// # Errors
     /// `TooManyAttempts`, whatever the key, and faults.
@@ -66,7 +68,7 @@ impl ControlPlane {
         })
     }
 
-    /// Writes a fault into the log, for doors that tell nobody more than that there is one.
+    /// Logs a fault, for callers that reveal nothing but its existence.
     pub fn note_fault(&self, error: FlowError) -> Denial {
         self.refuse_quietly(error).denial()
     }

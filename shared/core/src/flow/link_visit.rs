@@ -1,4 +1,5 @@
-//! Owns how every flow of a link begins: the attempt limiter and the cast are asked once. Must not know what the visitor wants.
+//! Owns the first steps of every flow of a link: attempt limiter and cast are asked once. Must not
+//! know what the visitor wants.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,29 +12,29 @@ use crate::ports::Fault;
 use crate::ticket::{LaunchTicket, TicketError};
 use crate::time::Timestamp;
 
-/// A request to a link, before anything is judged.
+/// A request to a link, before any policy is evaluated.
 pub(super) struct LinkVisit {
-    /// When it began.
+    /// Its time.
     pub(super) now: Timestamp,
     /// The visitor's address, hashed.
     pub(super) address: String,
-    /// How long the attempt limiter holds the visitor back, in seconds.
+    /// For how long the attempt limiter refuses the visitor, in seconds.
     pub(super) wait: Option<u64>,
-    /// The cast with the key that the visitor came with.
+    /// The cast with the key in the request.
     pub(super) cast: Option<Arc<Cast>>,
 }
 
-/// Whether a visit counts for the attempt limiter.
+/// Whether a visit counts against the attempt limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counts {
-    /// Whatever comes of it.
+    /// Always.
     Always,
-    /// If the flow says so.
+    /// Only if the flow says so.
     Later,
 }
 
 impl ControlPlane {
-    /// Begins a flow whose failure is a refusal.
+    /// Starts a flow that can end with a refusal.
     ///
     /// # Errors
     /// Faults.
@@ -52,7 +53,7 @@ impl ControlPlane {
         }
     }
 
-    /// Asks the attempt limiter, and finds the cast.
+    /// Asks the attempt limiter and looks up the cast.
     pub(super) async fn look_up(
         &self,
         key: &str,
@@ -77,7 +78,7 @@ impl ControlPlane {
     }
 
     /// Reads the ticket of a page. The visitor's address may have changed since: a phone leaves its
-    /// wireless network, IPv6 takes turns with IPv4. Limits count the address of the claim.
+    /// wireless network, IPv6 and IPv4 alternate. Limits count the address of the claim.
     pub(super) fn check_ticket(
         &self,
         text: &str,

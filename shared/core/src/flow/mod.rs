@@ -1,7 +1,9 @@
-//! Owns the flows: what a request, a report, an event or the schedule sets in motion, over the ports. Must not know how any of them arrived.
+//! Owns the flows: the use cases that a request, a report, an event or the schedule starts, over
+//! the ports. Must not know how any of them arrived.
 //!
-//! Each flow parses nothing, decides through pure code ([`crate::policy`], [`crate::session`]) and writes in one place: a claim by
-//! [`Store::reserve`], everything after it by [`Store::save_session`], which gives a charge back in the very write that ends a session unserved.
+//! A flow parses nothing, decides in pure code ([`crate::policy`], [`crate::session`]) and writes
+//! in one place: a claim by [`Store::reserve`], everything after it by [`Store::save_session`],
+//! which refunds a claim in the same write that ends its session unserved.
 
 mod admission_context;
 mod assign;
@@ -60,22 +62,22 @@ use crate::time::Clock;
 use crate::url_rules::{self, OwnUrls};
 use crate::user::User;
 
-/// How often a decision is made again because somebody else wrote first, before it is called contention.
+/// How often a decision is repeated because of a concurrent write before the flow fails with
+/// contention.
 const TRIES: u32 = 10;
 
-/// Where the parts of a deployment are.
+/// The addresses of a deployment.
 #[derive(Clone, Debug)]
 pub struct PublicUrls {
     /// The control plane's origin, without a trailing slash: `https://cast.example.com`.
     pub public_url: String,
-    /// Where gates report to; usually the same.
+    /// The origin that gates report to; usually the same.
     pub report_url: String,
-    /// Where a session is, with `{session}` for its id: `https://{session}.cast.example.com`.
+    /// The address of a session, with `{session}` for its id: `https://{session}.cast.example.com`.
     pub session_url: String,
 }
 
-/// Counts a session that has come into a state, and how long its visitor has waited for it.
-/// Counts a session that has come to another state.
+/// Emits the metrics of a session that has changed its state.
 fn count_move(before: &Session, session: &Session) {
     if before.state.as_str() == session.state.as_str() {
         return;
@@ -95,7 +97,7 @@ impl PublicUrls {
         format!("{}{path}", self.public_url)
     }
 
-    /// Where this deployment itself answers.
+    /// All addresses of this deployment.
     pub fn own_urls(&self) -> OwnUrls {
         OwnUrls {
             control: vec![self.public_url.clone(), self.report_url.clone()],
@@ -103,25 +105,25 @@ impl PublicUrls {
         }
     }
 
-    /// The link's error page, unless it leads back here: our addresses may have changed since it
-    /// was set.
+    /// The link's error page, unless it points to this deployment: its addresses may have changed
+    /// since the link was set up.
     pub fn error_page(&self, error_url: Option<&str>) -> Option<String> {
         let url = url::Url::parse(error_url?).ok()?;
         (!self.own_urls().contain(&url)).then(|| url.into())
     }
 
-    /// Whether visitors come over https.
+    /// Whether visitors use https.
     pub fn is_secure(&self) -> bool {
         self.public_url.starts_with("https:")
     }
 
-    /// The origin of this session, as browsers write it.
+    /// The origin of this session, as browsers send it.
     pub fn session_origin(&self, id: &SessionId) -> Option<String> {
         let url = url::Url::parse(&self.session_url.replace("{session}", id.as_str())).ok()?;
         Some(url.origin().ascii_serialization())
     }
 
-    /// Which origin of a session is entered: the viewer's, where sessions have host names.
+    /// The origin at which a session is entered: the viewer's, if sessions have host names.
     pub fn entry_origin(&self) -> SessionOrigin {
         if url_rules::has_session_host(&self.session_url) {
             SessionOrigin::Viewer
@@ -143,21 +145,21 @@ impl PublicUrls {
     }
 }
 
-/// Who asks.
+/// The visitor of a link.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// The address the request came from, as the front door knows it.
+    /// The source address of the request.
     pub address: IpAddr,
     /// The referring host, as [`crate::referrer::host_of`] reads it.
     pub referrer: Option<String>,
-    /// Who it is, if logged in.
+    /// The user, if logged in.
     pub user: Option<User>,
-    /// What the browser's cookie says to tell it from others at the same address.
+    /// The value of the cookie that distinguishes browsers at one address.
     pub browser: Option<String>,
 }
 
 impl Visitor {
-    /// Somebody of whom nothing is known but the address.
+    /// A visitor of whom only the address is known.
     pub const fn from(address: IpAddr) -> Self {
         Self {
             address,
@@ -176,37 +178,38 @@ pub struct Ports {
     pub launcher: Arc<dyn Launcher>,
     /// Makes and checks challenges.
     pub captcha: Arc<dyn CaptchaVerifier>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Draws ids and nonces.
+    /// Random bytes for ids and nonces.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The control plane: the flows, with all they need.
+/// The control plane: all flows, with the ports that they need.
 pub struct ControlPlane {
     /// Casts, sessions, limits, catalog.
     pub store: Arc<dyn Store>,
     /// Tasks.
     pub launcher: Arc<dyn Launcher>,
-    /// Signs and hashes.
+    /// The keys for signatures and hashes.
     pub keys: Keyring,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Draws ids and nonces.
+    /// Random bytes for ids and nonces.
     pub entropy: Arc<dyn Entropy>,
-    /// Where everything is.
+    /// The addresses of the deployment.
     pub urls: PublicUrls,
     /// Makes and checks challenges.
     pub captcha: Arc<dyn CaptchaVerifier>,
-    /// The hash of the key that the deployment itself was given, with which the first API key is made; `None` where there is none.
+    /// The hash of the deployment's own key, with which the first API key is created; `None`
+    /// without one.
     pub deployment_key: Option<String>,
-    /// Reaches gates; where there is none, nobody is given a session that was started ahead.
+    /// Calls gates; without it, no session that was started in advance is assigned.
     pub gates: Option<Arc<dyn Gates>>,
-    /// Whether there is a provider at which people with an account log in.
+    /// Whether there is a login provider.
     pub has_logins: bool,
-    /// Where the archives of persistent profiles are kept; `None` where none are.
+    /// The storage of persistent profiles; `None` if there is none.
     pub profiles: Option<Arc<dyn ProfileFiles>>,
-    /// What a new deployment begins with.
+    /// The limits of a new deployment.
     pub first_limits: FirstLimits,
     attempts: attempts::AttemptLimiter,
     calls: attempts::AttemptLimiter,
@@ -241,13 +244,15 @@ impl ControlPlane {
         }
     }
 
-    /// Forgets what was remembered of casts and records, so that an administrator's change is seen at once where one process serves all doors.
+    /// Empties the caches of casts and records, so that a change takes effect at once where one
+    /// process serves all functions.
     pub fn forget(&self) {
         self.cache.clear();
     }
 
-    /// Decides on the row as it is and writes the move, again and again until nobody was faster. `decide` says what the row should become, or
-    /// `None` to leave it. Returns the row as it then is; `None` when there is none. `known` saves the first read.
+    /// Moves a session with optimistic locking: `decide` returns what the current row should
+    /// become, or `None` to leave it, and is called again after a concurrent write. Returns the
+    /// final row; `None` when there is none. `known` saves the first read.
     async fn move_session(
         &self,
         id: &SessionId,
@@ -271,7 +276,7 @@ impl ControlPlane {
                     tracing::info!(session.id = %id, from = before.state.as_str(), to = after.state.as_str(), "Session {id} moved");
                     count_move(&before, &after);
                     if after.gives_back(&before).count.is_some() {
-                        // The place that has come back is seen here at once.
+                        // The freed place is visible here at once.
                         self.cache.forget_cast(&after.cast_id);
                     }
                     return Ok(Some(after));

@@ -1,4 +1,5 @@
-//! Owns what opening a link does: it judges for free, changes nothing, and says what a claim needs.
+//! Owns the opening of a link: it evaluates the policies without changing anything, and returns
+//! what a claim needs.
 
 use std::sync::Arc;
 
@@ -17,23 +18,23 @@ use crate::ticket::{
     LAUNCH_TICKET_SECONDS, LaunchTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket,
 };
 
-/// What a landing page needs.
+/// The content of a landing page.
 #[derive(Clone, Debug)]
 pub struct LandingInfo {
     /// The link.
     pub cast: Arc<Cast>,
-    /// What it starts.
+    /// The image that it starts.
     pub image_name: String,
-    /// Whether files in its sessions are kept for their user.
+    /// Whether its sessions keep files for their user.
     pub keeps_files: bool,
-    /// What the visitor does next.
+    /// The visitor's next step.
     pub next: NextStep,
 }
 
-/// What the visitor of an opened link does next.
+/// The next step of a visitor who opened a link.
 #[derive(Clone, Debug)]
 pub enum NextStep {
-    /// Log in, and come back with this ticket (parameter `via`), so that nobody forgets where they came from.
+    /// Log in, and return with this ticket (parameter `via`), which keeps the referrer.
     LogIn {
         /// Good for [`VIA_TICKET_SECONDS`].
         via: String,
@@ -42,36 +43,36 @@ pub enum NextStep {
     Claim(Box<ClaimOffer>),
 }
 
-/// What a claim needs.
+/// Everything that a claim needs.
 #[derive(Clone, Debug)]
 pub struct ClaimOffer {
     /// The launch ticket, good for [`LAUNCH_TICKET_SECONDS`].
     pub ticket: String,
-    /// The proof that somebody is there, if one is needed.
+    /// The CAPTCHA, if one is required.
     pub captcha: Option<CaptchaNeed>,
-    /// The address that the session will open because the visitor's link says so, once they agree:
-    /// a new session starts only then, one that is resumed is theirs either way.
+    /// The address from the link's parameters that the visitor must agree to open. A new session
+    /// starts only then; a resumed one is theirs either way.
     pub opens: Option<String>,
-    /// The running session that the claim leads back to.
+    /// The running session that the claim would resume.
     pub resumes: Option<Resumable>,
-    /// For a link that asks where its visitors come from: what they bring (parameter `via`) when the page itself is loaded afresh, because
-    /// browsers forget by then where it was opened from. Good for [`RETURN_TICKET_SECONDS`].
+    /// For links that check the referrer: the parameter `via` for reloading the page, because
+    /// browsers then no longer send where it was opened from. Good for [`RETURN_TICKET_SECONDS`].
     pub via: Option<String>,
 }
 
-/// A visitor's own running session, which their claim leads back to.
+/// A visitor's own running session, which their claim resumes.
 #[derive(Clone, Debug)]
 pub struct Resumable {
-    /// The session as it was read a moment ago.
+    /// The session, as read a moment ago.
     pub session: Session,
-    /// What the link's parameters ask for and will not get.
+    /// The link's parameters that will not be applied, by reason.
     pub not_applied: Vec<NotApplied>,
 }
 
-/// What a page, or a program, needs to get a proof.
+/// What a page or a program needs to solve the CAPTCHA.
 #[derive(Clone, Debug)]
 pub struct CaptchaNeed {
-    /// Who asks.
+    /// The provider.
     pub kind: CaptchaKind,
     /// The provider's site key.
     pub site_key: Option<String>,
@@ -80,11 +81,11 @@ pub struct CaptchaNeed {
 }
 
 impl ControlPlane {
-    /// Judges a visitor who opens a link, for free and without a trace in the ledger, and hands out a launch ticket. `via` is what the visitor
-    /// brings back from logging in.
+    /// Evaluates the visit of a link without writing anything, and issues a launch ticket. `via` is
+    /// the ticket that the visitor brings back from the login.
     ///
     /// # Errors
-    /// The refusal that a claim would meet, as far as it can be known now.
+    /// The refusal that a claim would get, as far as it is known now.
     pub async fn open(
         &self,
         key: &str,
@@ -138,7 +139,7 @@ impl ControlPlane {
             .as_ref()
             .is_some_and(|cast| cast.settings.waiting_room)
         {
-            // Whoever finds every place taken can still wait for one.
+            // With a waiting room, a full link is no reason to refuse.
             context.forget_crowd();
         }
         if context.cast.is_none() {
@@ -188,7 +189,7 @@ impl ControlPlane {
             .as_ref()
             .map(|image| image.settings.name.clone())
             .or_else(|| running.map(|own| own.launch.image_name.clone()))
-            // The name of the cast is the administrator's; its key is known to the visitor.
+            // The name of the cast is internal; its key is known to the visitor.
             .unwrap_or_else(|| cast.settings.key.to_string());
         let keeps_files = context
             .image
@@ -256,7 +257,7 @@ impl ControlPlane {
     }
 }
 
-/// What a challenge is for: one link, and the ticket of one page of it.
+/// The purpose of a challenge: one link, and the ticket of one of its pages.
 pub(super) fn captcha_bond(cast: &Cast, ticket: &str) -> String {
     format!("{}/{ticket}", cast.id)
 }

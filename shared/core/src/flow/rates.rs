@@ -1,4 +1,5 @@
-//! Owns what callers are told of the limits that count them. Reads nothing that is not remembered: telling costs nothing.
+//! Owns the rate limits that replies report to callers. Uses cached data only: reporting costs
+//! nothing.
 
 use super::{ControlPlane, Visitor};
 use crate::actor::Actor;
@@ -8,8 +9,8 @@ use crate::policy::ip_window;
 use crate::rate_limit::RateLimit;
 
 impl ControlPlane {
-    /// The limits of a link that count this visitor, after an answer: `refused` is why there was none, `taken` what an accepted claim has left of the
-    /// link's own limit.
+    /// The rate limits of a link for this visitor after an answer: `refused` is the reason of a
+    /// refusal, `taken` what an accepted claim has left of the link's own limit.
     pub async fn rate_limits(
         &self,
         key: &str,
@@ -24,7 +25,7 @@ impl ControlPlane {
         let place = address::hash(visitor.address, &self.keys);
         let most = system.settings.attempts_per_minute;
         let mut limits = vec![self.attempts.rate(RateLimit::ATTEMPTS, &place, most, now)];
-        // A key that is too often asked for is told nothing of its link either.
+        // After too many attempts nothing is revealed of the link either.
         let cast = self.find_cast(key, Some(0), now).await.ok().flatten();
         let cast = cast.filter(|cast| cast.settings.enabled);
         let limit = cast
@@ -45,7 +46,8 @@ impl ControlPlane {
         limits
     }
 
-    /// What this administrator, or this API key, may still ask in this minute; `None` when the settings cannot be read.
+    /// How many calls this administrator, or this API key, has left in this minute; `None` when the
+    /// settings cannot be read.
     pub async fn calls_left(&self, actor: &Actor) -> Option<RateLimit> {
         let now = self.clock.now();
         let system = self.cache.system(&*self.store, now).await.ok()?;

@@ -1,5 +1,6 @@
-//! Owns the pools' round: what is known of each pool goes into its plan, and what the plan says is done. Any number may run at once: a session is
-//! started only while fewer than desired wait, by one transaction, so no two rounds ever start too many.
+//! Owns refilling the pools: reads the state of each pool, plans, and carries the plan out. Rounds
+//! may run concurrently: a session is started only while fewer than desired wait, checked in one
+//! transaction, so that no two rounds start too many.
 
 use std::sync::Arc;
 
@@ -18,52 +19,53 @@ use crate::session::{EndReason, LaunchSpec, PoolRole, Session, State};
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 
-/// ECS takes so many starts in a second; a round starts no more, and the next one begins a second later.
+/// The starts that ECS accepts in a second; a round starts no more, and the next one begins a
+/// second later.
 pub const STARTS_AT_ONCE: u32 = 20;
-/// Claims of the last seconds are counted in the next round: their index is a moment late.
+/// Claims of the last seconds are counted in the next round, because their index lags behind.
 const SETTLE_SECONDS: u64 = 10;
 
-/// What a round did.
+/// The result of a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refilled {
-    /// Sessions that were started ahead.
+    /// Sessions that were started in advance.
     pub started: u32,
     /// Sessions that were stopped because they are no longer needed, or too old.
     pub stopped: u32,
-    /// Whether more is to be started as soon as ECS takes it.
+    /// Whether more must be started as soon as ECS accepts it.
     pub more: bool,
 }
 
-/// A pool as it is, for administrators.
+/// The state of a pool, for administrators.
 #[derive(Clone, Debug)]
 pub struct PoolView {
     /// Its sessions that wait for visitors, the oldest first.
     pub waiting: Vec<Session>,
-    /// What its next round will do.
+    /// The plan of its next round.
     pub plan: PoolPlan,
-    /// What is known of its past.
+    /// Its history.
     pub log: PoolHistory,
     /// What one of its sessions costs in an hour, in millionths of a dollar; `None` when nobody knows.
     pub hour_micros: Option<u64>,
-    /// The time at which all of this holds.
+    /// The time of this state.
     pub at: Timestamp,
 }
 
-/// What a pool keeps ready, if it can.
+/// The session that a pool starts, if it can.
 struct Kind {
     image: Option<Arc<Image>>,
     launch: Option<LaunchSpec>,
     grant: Grant,
     blocked_by: Option<IdleReason>,
-    /// When any of it was changed last.
+    /// When any of it was last changed.
     changed_at: Timestamp,
 }
 
 impl ControlPlane {
-    /// Looks after every pool once.
+    /// Runs one round over all pools.
     ///
     /// # Errors
-    /// When the pools cannot be listed. One that cannot be looked after now is looked after in the next round.
+    /// When the pools cannot be listed. A pool that fails is handled in the next round.
     pub async fn refill(&self) -> Result<Refilled, Fault> {
         let mut refilled = Refilled::default();
         let pools = self.store.all_records::<StagingConfig>().await?;
@@ -79,7 +81,7 @@ impl ControlPlane {
         Ok(refilled)
     }
 
-    /// A pool as it is.
+    /// The state of a pool.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -100,7 +102,8 @@ impl ControlPlane {
         })
     }
 
-    /// Stops everything that waits in a pool: it is gone. Whatever cannot be stopped now is stopped by the sweep.
+    /// Stops all waiting sessions of a deleted pool. The sweep stops whatever cannot be stopped
+    /// now.
     ///
     /// # Errors
     /// When store or ECS do not answer.
@@ -143,7 +146,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// What this pool keeps ready.
+    /// The session that this pool starts.
     async fn kind_of(&self, pool: &StagingConfig, groups: &[Group]) -> Result<Kind, Fault> {
         let settings = &pool.settings;
         let grant = group::grant_of(settings.group_id.as_ref(), groups);
@@ -200,7 +203,7 @@ impl ControlPlane {
             .unwrap_or_else(|| PoolHistory::new(pool.id.clone(), now)))
     }
 
-    /// Stops a session only as long as it waits: one that a visitor was given in the meantime is theirs.
+    /// Stops a session only while it is unassigned.
     async fn stop_waiting(&self, session: Session, reason: EndReason) -> Result<bool, Fault> {
         let (id, now) = (session.id.clone(), self.clock.now());
         let stops = |row: &Session| {
@@ -216,7 +219,7 @@ impl ControlPlane {
         }
     }
 
-    /// Starts what the plan asks for, until ECS has no room; gives how many.
+    /// Starts what the plan says, until ECS has no capacity; returns how many.
     async fn start_ahead(
         &self,
         pool: &StagingConfig,
@@ -242,7 +245,7 @@ impl ControlPlane {
                 secret_key,
                 now,
             );
-            // Another round may have been faster: the store counts.
+            // Another round may run concurrently: the store counts.
             if self.store.stage(&session, plan.wanted).await? == Staged::Full {
                 break;
             }
@@ -260,7 +263,8 @@ impl ControlPlane {
         Ok(started)
     }
 
-    /// Makes a pool pause when this session was started for it in vain. May be told again, and of every session: nothing is noted twice.
+    /// Makes a pool pause after a failed start of this session. May be called for any session, and
+    /// repeatedly: each failure counts once.
     pub(super) async fn record_failed_start(&self, session: &Session) -> Result<(), Fault> {
         let Some((pool, why)) = session.failed_start() else {
             return Ok(());
@@ -327,14 +331,15 @@ impl ControlPlane {
         if let Some(newest) = ready().map(|session| session.created_at).max() {
             after.note_success(newest);
         }
-        // Another round that was faster has written it from the same ledger, and what a start in vain was faster at is written by the next round.
+        // A concurrent round has written it from the same ledger; a failed start that came first is
+        // recorded by the next round.
         self.store
             .put_record(&after, expected, None)
             .await
             .map(drop)
     }
 
-    /// Visitors who were given a session of this pool in this time, and those whom it missed.
+    /// Visitors in this period who got a session of this pool, and those who missed one.
     async fn count_claims(
         &self,
         pool: &StagingId,

@@ -1,6 +1,6 @@
-//! Owns the push to a session's gate when what holds for the session has changed. The gate then
-//! reports at once and acts on the answer, so a push carries no directives of its own and cannot arrive
-//! out of order. A push that is lost costs time only: every gate reports once a minute.
+//! Owns the push to a session's gate when its directives have changed. The gate then reports at
+//! once and gets the new ones in reply, so a push carries no directives and cannot arrive out of
+//! order. A lost push costs time only: every gate reports once a minute.
 
 use super::ControlPlane;
 use super::assign::ORDER_SECONDS;
@@ -9,8 +9,8 @@ use crate::ticket::{Role, SessionTicket};
 use crate::time::Timestamp;
 
 impl ControlPlane {
-    /// Makes the gate of a session that was ready as `known` read its directives again. Waits until the
-    /// gate has been reached, for a few seconds at most.
+    /// Makes the gate of a session that was ready as `known` fetch its directives again. Waits for
+    /// a few seconds at most until the gate is reached.
     pub(super) async fn refresh_gate(&self, known: &Session) {
         let (Some(gates), State::Ready { endpoint, .. }) = (&self.gates, &known.state) else {
             return;
@@ -27,7 +27,7 @@ impl ControlPlane {
         }
     }
 
-    /// The ticket that leads the control plane itself through the edge to a gate.
+    /// The ticket with which the control plane itself reaches a gate through the edge.
     pub(super) fn way_to_gate(
         &self,
         session: &Session,

@@ -1,4 +1,4 @@
-//! Owns what a visitor-facing flow returns when it does not do what was asked. Must not know how it is shown.
+//! Owns the errors of visitor-facing flows. Must not know how they are shown.
 
 use super::{ControlPlane, Visitor};
 use crate::METRICS;
@@ -9,12 +9,12 @@ use crate::ids::{CastId, Reference};
 use crate::ports::{Fault, FaultKind, RefusalSample};
 use crate::referrer::ReferrerRule;
 
-/// Why a flow stopped.
+/// Why a flow failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FlowError {
-    /// Expected, and shown in plain words.
+    /// An expected refusal, explained to the visitor.
     Denied(Denial),
-    /// Not expected; logged, and shown as a reference.
+    /// An unexpected fault; logged, and shown as a reference.
     Fault(Fault),
 }
 
@@ -31,7 +31,8 @@ impl From<DenialCode> for FlowError {
 }
 
 impl From<Fault> for FlowError {
-    /// Too many writers at once is nobody's fault: the visitor is asked to come back in a moment, and nothing was written.
+    /// Contention is no fault: the visitor is asked to come back in a moment, and nothing was
+    /// written.
     fn from(fault: Fault) -> Self {
         match fault.kind {
             FaultKind::Contention => Self::Denied(Denial::retry(DenialCode::Busy, 2)),
@@ -40,21 +41,21 @@ impl From<Fault> for FlowError {
     }
 }
 
-/// A refusal on its way to the visitor.
+/// A failed flow, with everything that is needed to show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Why.
     pub error: FlowError,
-    /// What the visitor can quote, and the log says.
+    /// The reference that the visitor can quote and the log contains.
     pub reference: Reference,
-    /// Where the link wants its refused visitors to be sent (seed: Error URL).
+    /// The link's own error page (seed: Error URL).
     pub error_url: Option<String>,
-    /// The sites that may show the link in a frame, and so what is said of it.
+    /// The sites that may frame the link, and so its refusals.
     pub framed_by: Box<[ReferrerRule]>,
 }
 
 impl Refusal {
-    /// What the visitor is told.
+    /// The denial that the visitor sees.
     pub fn denial(&self) -> Denial {
         match &self.error {
             FlowError::Denied(denial) => denial.clone(),
@@ -64,7 +65,7 @@ impl Refusal {
 }
 
 impl ControlPlane {
-    /// Counts a refusal, logs a fault, and says where the visitor goes.
+    /// Counts a refusal, logs a fault, and determines the error page.
     pub(super) async fn refuse(
         &self,
         error: FlowError,
@@ -88,7 +89,7 @@ impl ControlPlane {
         if code == DenialCode::BudgetReached {
             tracing::info!(target: METRICS, budget_reached = 1_u64);
         }
-        // What is shown with `%` stands in the line and is no dimension: the log finds a refusal by its reference too.
+        // Fields with `%` are no metric dimensions; they make the log line searchable by reference.
         tracing::info!(
             target: METRICS, claims = 1_u64, outcome, reference = %refusal.reference, %code,
             cast_id = %cast.map_or("", |cast| cast.id.as_str()),

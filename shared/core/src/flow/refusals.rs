@@ -1,9 +1,12 @@
-//! Owns refused claims after they were refused: what is counted and written of them, and how one is found by the reference that its visitor quotes.
+//! Owns the records of refused claims: how they are counted and written, and how one is found by
+//! its reference.
 //!
-//! A reference says by itself why, when and of which link (see [`crate::reference`]), so it is found without a row. Rows hold the counts of each hour
-//! and a few samples with details. They are written before the visitor is answered, because a function may be frozen or ended right after that; at most
-//! [`BURST`] writes at once and one every [`REFILL_SECONDS`] seconds for each process, and in a flood one for every [`BATCH`] refusals. Counts beyond
-//! that wait in memory for the next visitor of the process, so a process that ends in the middle of a flood loses fewer than [`BATCH`] of them.
+//! A reference encodes reason, time and link (see [`crate::reference`]), so it is found without a
+//! row. Rows hold the counts of each hour and a few samples with details. They are written before
+//! the visitor is answered, because a function may be frozen or ended right after that; at most
+//! [`BURST`] writes at once and one every [`REFILL_SECONDS`] seconds for each process, and in a
+//! flood one for every [`BATCH`] refusals. Further counts wait in memory for the next visitor of
+//! the process, so a process that ends in the middle of a flood loses fewer than [`BATCH`] of them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -17,11 +20,11 @@ use crate::ports::{Fault, FaultKind, RefusalCount, RefusalSample};
 use crate::reference::{self, RefusalFacts};
 use crate::time::Timestamp;
 
-/// Writes that a process may make at once after a quiet time.
+/// Writes that a process may make at once after an idle time.
 const BURST: u64 = 10;
 /// One more write is allowed after so many seconds.
 const REFILL_SECONDS: u64 = 10;
-/// Refusals that are worth a write of their own, whatever else was written.
+/// The number of refusals that justifies a write of its own.
 const BATCH: u64 = 100;
 /// The shortest time between two writes of a flood, in seconds.
 const PACE_SECONDS: u64 = 1;
@@ -38,12 +41,12 @@ type Kind = (Option<CastId>, i64, DenialCode);
 struct Pending {
     counts: HashMap<Kind, (u64, Vec<RefusalSample>)>,
     total: u64,
-    /// When the writes that were made so far would all have been allowed again.
+    /// When all writes so far would have been allowed again.
     paid_until: Option<Timestamp>,
     written_at: Option<Timestamp>,
 }
 
-/// The refusals that no row tells of yet.
+/// The refusals that are not written yet.
 #[derive(Default)]
 pub(super) struct RefusalBuffer {
     pending: Mutex<Pending>,
@@ -51,7 +54,8 @@ pub(super) struct RefusalBuffer {
 }
 
 impl RefusalBuffer {
-    /// A buffer whose references are numbered from `first`, so that two processes seldom give the same one.
+    /// A buffer whose references are numbered from `first`, so that two processes rarely issue the
+    /// same one.
     pub(super) fn numbered_from(first: u32) -> Self {
         Self {
             pending: Mutex::default(),
@@ -64,7 +68,7 @@ impl RefusalBuffer {
         self.drawn.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Counts a refusal; returns a batch to be written when it is time.
+    /// Counts a refusal; returns a batch when it is time to write one.
     pub(super) fn note(
         &self,
         cast: Option<CastId>,
@@ -89,7 +93,7 @@ impl RefusalBuffer {
         }
     }
 
-    /// What waits in memory, if a write is allowed now.
+    /// The pending batch, if a write is allowed now.
     pub(super) fn due(&self, now: Timestamp) -> Vec<RefusalCount> {
         self.pending
             .lock()
@@ -99,7 +103,7 @@ impl RefusalBuffer {
             .unwrap_or_default()
     }
 
-    /// Everything that is still to be written.
+    /// Everything that is still pending.
     pub(super) fn drain(&self, now: Timestamp) -> Vec<RefusalCount> {
         self.pending
             .lock()
@@ -107,7 +111,7 @@ impl RefusalBuffer {
             .unwrap_or_default()
     }
 
-    /// Takes back a batch that was not written.
+    /// Merges back a batch that was not written.
     fn restore(&self, batch: Vec<RefusalCount>) {
         let Ok(mut pending) = self.pending.lock() else {
             return;
@@ -132,13 +136,14 @@ impl Pending {
         self.total += count;
     }
 
-    /// Whether another write is allowed: each one takes up [`REFILL_SECONDS`], and [`BURST`] of them may be ahead of the time.
+    /// Whether another write is allowed (token bucket): each one takes [`REFILL_SECONDS`], and
+    /// [`BURST`] of them may be ahead of time.
     fn allows(&self, now: Timestamp) -> bool {
         let ahead = self.paid_until.map_or(0, |until| now.seconds_until(until));
         ahead <= (BURST - 1) * REFILL_SECONDS
     }
 
-    /// Takes everything out to be written. Where nothing waits, no write is made and none is used up.
+    /// Takes the pending batch. Nothing pending means no write, and uses up none.
     fn drain(&mut self, now: Timestamp) -> Vec<RefusalCount> {
         if self.total == 0 {
             return Vec::new();
@@ -162,34 +167,36 @@ impl Pending {
     }
 }
 
-/// What is known of the refusal that a visitor quotes.
+/// A refusal, found by its reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundRefusal {
-    /// What its reference says.
+    /// The content of the reference.
     pub facts: RefusalFacts,
-    /// The links whose ids begin as the reference says: one, or in very rare cases several. None when it names no link, or one that is gone.
+    /// The links whose ids begin as in the reference: one, in rare cases several. None when it
+    /// names no link, or a deleted one.
     pub casts: Vec<CastId>,
-    /// The details, if it is one of those that were sampled.
+    /// The details, if it was sampled.
     pub sample: Option<RefusalSample>,
 }
 
 impl ControlPlane {
-    /// A reference for a refusal of this moment.
+    /// A reference for a refusal at this moment.
     pub fn draw_reference(&self, code: DenialCode, cast: Option<&CastId>) -> Reference {
         let number = self.refusals.next_number();
         reference::seal(code, cast, self.clock.now(), number, &self.keys)
     }
 
-    /// Writes the refusals that are still only counted in memory; a process that ends in order calls it last.
+    /// Writes all pending refusals; a process that ends in order calls it last.
     ///
     /// # Errors
-    /// When the store does not take them.
+    /// When the store does not accept them.
     pub async fn flush(&self) -> Result<(), Fault> {
         let batch = self.refusals.drain(self.clock.now());
         self.write_refusals(batch).await
     }
 
-    /// Writes what waits in memory, if there is anything and a write is allowed now. Called for every visitor, and by a timer where there is one.
+    /// Writes the pending batch, if there is one and a write is allowed now. Called for every
+    /// visitor, and by a timer where there is one.
     pub async fn settle_refusals(&self) {
         let batch = self.refusals.due(self.clock.now());
         if let Err(fault) = self.write_refusals(batch).await {
@@ -197,7 +204,7 @@ impl ControlPlane {
         }
     }
 
-    /// Writes a batch. It is kept for the next write when it is certain that nothing was written.
+    /// Writes a batch. It is kept for the next write if certainly nothing was written.
     pub(super) async fn write_refusals(&self, batch: Vec<RefusalCount>) -> Result<(), Fault> {
         if batch.is_empty() {
             return Ok(());
@@ -213,7 +220,7 @@ impl ControlPlane {
         written
     }
 
-    /// What is known of the refusal with this reference; `None` when no refusal of the last 400 days has it.
+    /// The refusal with this reference; `None` when none of the last 400 days has it.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -274,7 +281,7 @@ mod tests {
         buffer.note(None, DenialCode::UnknownCast, sample, now)
     }
 
-    /// How many writes `count` refusals at `now` lead to, and how many refusals these tell of.
+    /// How many writes `count` refusals at `now` cause, and how many refusals these contain.
     fn written(buffer: &RefusalBuffer, count: u32, now: Timestamp) -> (usize, u64) {
         let batches: Vec<_> = (0..count).map(|_| note(buffer, now)).collect();
         let rows = batches.concat();

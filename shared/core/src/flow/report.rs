@@ -1,4 +1,5 @@
-//! Owns what a gate says of its session, and what it is told in return. Must not know how it is said; the session's secret proves who says it.
+//! Owns how a gate's reports are handled and answered. Must not know how they arrive; they are
+//! authenticated by the session's secret.
 
 use std::net::IpAddr;
 
@@ -29,7 +30,8 @@ impl From<GateEndReason> for EndReason {
 }
 
 impl ControlPlane {
-    /// Takes a report, and says what holds for a session that goes on. Repeating a report changes nothing.
+    /// Handles a report and returns the directives of a session that goes on. Repeating a report
+    /// changes nothing.
     ///
     /// # Errors
     /// `NotYourSession` for a wrong secret; `SessionEnded` when the session is over and the gate must end too.
@@ -113,7 +115,7 @@ impl ControlPlane {
                     exit_code,
                 };
                 let reason = because.map_or_else(ended_by_itself, EndReason::from);
-                // The task is still on its way down; ECS's event closes the row.
+                // The task is still stopping; ECS's event closes the row.
                 let decide = |row: &Session| ending(row, reason.clone(), said.clone(), now);
                 let row = Box::pin(self.move_or_exchange(id, now, decide)).await?;
                 return row
@@ -130,7 +132,7 @@ impl ControlPlane {
         }
     }
 
-    /// What a session's gate is told.
+    /// The directives for the gate of a session.
     pub(super) fn directives(&self, session: Session) -> SessionDirectives {
         let assignment = session
             .pooled
@@ -163,7 +165,8 @@ impl ControlPlane {
     }
 }
 
-/// A session whose app has ended, or is about to; one that is over already hears what was said last.
+/// The move of a session whose app has ended, or is about to. If it has ended already, the last
+/// output is added.
 fn ending(
     row: &Session,
     reason: EndReason,

@@ -1,4 +1,4 @@
-//! Owns how somebody is let in to watch another's session. Must not know what the gate lets them do there.
+//! Owns how viewers are let into a shared session. Must not know what the gate allows them.
 
 use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
@@ -9,17 +9,19 @@ use crate::ticket::{Role, SessionTicket, Watcher};
 use crate::urls;
 use crate::user::User;
 
-/// What somebody is called who has not logged in.
+/// The name of a viewer without a login.
 const GUEST: &str = "Guest";
-/// The most of a name that is shown, in characters.
+/// The longest name that is shown, in characters.
 const NAME_CHARS: usize = 40;
 
 impl ControlPlane {
-    /// Where whoever opens a share link enters the session, to watch: a URL on the session's own origin that is good once, for half a minute. `name` is
-    /// what stands in the link: the session and the link's token.
+    /// The URL at which a viewer with a share link enters the session; it is on the session's own
+    /// origin and good once, for half a minute. `name` is the last segment of the link: session and
+    /// token.
     ///
     /// # Errors
-    /// `ShareEnded` for a link that is not good (any more), `LoginRequired` when only those who have logged in may watch.
+    /// `ShareEnded` for a link that is not valid (any more), `LoginRequired` when only logged-in
+    /// users may watch.
     pub async fn watch(&self, name: &str, user: Option<&User>) -> Result<String, Refusal> {
         let found = async {
             let (id, token) = urls::parse_share(name).ok_or(DenialCode::ShareEnded)?;
@@ -33,7 +35,8 @@ impl ControlPlane {
         found.await.map_err(|error| self.refuse_quietly(error))
     }
 
-    /// Where an administrator of this name enters a session that is shared, to watch it. Its owner sees the name among those who watch.
+    /// The URL at which an administrator of this name enters a shared session to watch it. Its
+    /// owner sees the name among the viewers.
     ///
     /// # Errors
     /// `UnknownSession`, and `ShareEnded` while it is not shared.
@@ -56,8 +59,8 @@ impl ControlPlane {
         found.await.map_err(|error| self.refuse_quietly(error))
     }
 
-    /// Takes the share link of a session back: it opens nothing from now on, and the gate is made
-    /// to send away at once who came by it.
+    /// Revokes the share link of a session: it no longer works, and the gate disconnects everyone
+    /// who used it at once.
     ///
     /// # Errors
     /// `UnknownSession` when there is none.
@@ -103,7 +106,7 @@ impl ControlPlane {
         self.viewer_entrance(session, user.map_or(GUEST, |user| user.name.as_str()))
     }
 
-    /// The way in for somebody of this name, as a viewer of the present round of sharing.
+    /// The URL at which a viewer of this name enters, valid for the current round of sharing.
     fn viewer_entrance(&self, session: Session, name: &str) -> Result<String, FlowError> {
         let State::Ready {
             endpoint, ends_at, ..

@@ -1,4 +1,5 @@
-//! Owns the stop of a session: first the row says so, then ECS is asked, then the row is closed. A crash between any two is made good by the sweep.
+//! Owns stopping a session: first the row is marked, then the task is stopped, then the row is
+//! closed. The sweep completes this after a crash.
 
 use futures_util::future;
 
@@ -7,11 +8,12 @@ use crate::ports::{Fault, Task};
 use crate::session::{EndReason, LAUNCH_WINDOW_SECONDS, Session, State, TaskStatus};
 use crate::time::Timestamp;
 
-/// ECS may not know a task in its first moments, even to describe it; only after so many seconds is «unknown» believed.
+/// ECS may not know a task in its first moments; a missing task is believed only after so many
+/// seconds.
 const BELIEVE_MISSING_SECONDS: u64 = 60;
 
 impl ControlPlane {
-    /// Stops a live session for `reason`; one that is stopping or has ended is left as it is.
+    /// Stops a live session for `reason`; one that is stopping or has ended is left alone.
     pub(super) async fn stop_session(
         &self,
         session: Session,
@@ -20,7 +22,7 @@ impl ControlPlane {
         Box::pin(self.stop_session_while(session, reason, |_| true)).await
     }
 
-    /// The same, as long as the row, which others may move meanwhile, is still to be stopped.
+    /// The same, while `to_be` holds for the row, which others may move meanwhile.
     pub(super) async fn stop_session_while(
         &self,
         session: Session,
@@ -38,8 +40,8 @@ impl ControlPlane {
             .await?;
         match row {
             Some(row) if matches!(row.state, State::Stopping { .. }) => {
-                // Who watches is out at once, however long the task takes to stop. A sweep waits
-                // for no gate.
+                // Viewers are disconnected at once, however long the task takes to stop. A sweep
+                // waits for no gate.
                 let asked_for = matches!(reason, EndReason::Owner | EndReason::Administrator);
                 let tell = async {
                     if asked_for {
@@ -52,7 +54,7 @@ impl ControlPlane {
         }
     }
 
-    /// Asks ECS to stop the task of a stopping session, and closes the row as soon as no task runs.
+    /// Stops the task of a stopping session, and closes the row as soon as no task runs.
     pub(super) async fn complete_stop(&self, session: Session) -> Result<Session, Fault> {
         let now = self.clock.now();
         let tasks = match &session.task {
@@ -86,7 +88,7 @@ impl ControlPlane {
         Ok(tasks)
     }
 
-    /// Ends the row; gives the charge back in the same write when the session was never ready.
+    /// Ends the row; refunds the claim in the same write when the session was never ready.
     pub(super) async fn close(
         &self,
         session: Session,
@@ -103,7 +105,7 @@ impl ControlPlane {
     }
 }
 
-/// Whether it is certain that no task of this session runs, or will come to run.
+/// Whether it is certain that no task of this session runs or will run.
 pub(super) fn is_gone(session: &Session, tasks: &[Task], now: Timestamp) -> bool {
     // A task that ECS could not start says nothing of the one that is started instead.
     let mut own = tasks

@@ -1,4 +1,5 @@
-//! Owns the sweep: the one place that makes good what a crash, a lost answer or lost news left behind. Any number may run at once.
+//! Owns the sweep: the one place that repairs what a crash, a lost answer or a lost event left
+//! behind. Sweeps may run concurrently.
 
 use super::ControlPlane;
 use super::stop::is_gone;
@@ -8,41 +9,41 @@ use crate::session::{CHECK_SECONDS, EndReason, STOPPING_SECONDS, Session, State,
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 
-/// Sessions looked at in one sweep.
+/// Sessions handled in one sweep.
 const BATCH: u32 = 100;
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Sessions that were due.
     pub looked_at: u32,
     /// Reserved sessions whose task was found.
     pub started: u32,
-    /// Sessions that were closed; those never ready got their charge given back.
+    /// Sessions that were closed; those never ready were refunded.
     pub released: u32,
     /// Sessions whose task was asked to stop.
     pub stopped: u32,
-    /// Ended sessions whose anonymous user was forgotten.
+    /// Ended sessions whose anonymous user was removed.
     pub forgotten: u32,
 }
 
-/// What a due session needs.
+/// The next action for a due session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum NextAction {
     /// It is not due (any more).
     Nothing,
-    /// Find out what became of its task.
+    /// Ask ECS about its task.
     Ask,
     /// It must end.
     Stop(EndReason),
-    /// It should have stopped; ask again.
+    /// It should have stopped; stop it again.
     StopAgain,
-    /// It has ended, and its anonymous user's time is over.
+    /// It has ended, and its anonymous user's retention time is over.
     Forget,
 }
 
 impl ControlPlane {
-    /// Looks after the sessions that are due. One that cannot be settled now stays due.
+    /// Handles the sessions that are due. One that fails stays due.
     ///
     /// # Errors
     /// When the due sessions cannot be listed.
@@ -94,7 +95,8 @@ impl ControlPlane {
         self.record_failed_start(&settled).await
     }
 
-    /// Asks ECS by `startedBy`, and adopts the task or closes the row. What waits in a pool that is gone is stopped.
+    /// Asks ECS by `startedBy`, and records the task or closes the row. Waiting sessions of a
+    /// deleted pool are stopped.
     async fn check_task(
         &self,
         session: Session,
@@ -137,7 +139,7 @@ impl ControlPlane {
         Ok(session)
     }
 
-    /// Looks again later.
+    /// Makes the session due again later.
     async fn postpone(&self, session: Session, next: Timestamp) -> Result<Session, Fault> {
         let (id, known) = (session.id.clone(), session.clone());
         let row = self

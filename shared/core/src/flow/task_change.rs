@@ -1,4 +1,4 @@
-//! Owns what news from ECS does to a session. News may come twice, late and out of order.
+//! Owns how ECS task events change a session. Events may come twice, late and out of order.
 
 use super::{ControlPlane, FlowError};
 use crate::excerpt::{Excerpt, Speaker};
@@ -7,10 +7,10 @@ use crate::session::{Retry, Session, State, TaskStatus};
 use crate::time::Timestamp;
 
 impl ControlPlane {
-    /// Takes news of a task. A task of ours whose session has ended, or never was, is stopped.
+    /// Handles a task event. A task whose session has ended, or never existed, is stopped.
     ///
     /// # Errors
-    /// When store or ECS do not answer; the same news may be given again.
+    /// When store or ECS do not answer; the event may be delivered again.
     pub async fn task_changed(&self, task: Task) -> Result<(), Fault> {
         let Some(id) = task.session.clone() else {
             return Ok(());
@@ -48,7 +48,7 @@ impl ControlPlane {
     }
 }
 
-/// What a session becomes when ECS says this of its task; `None` when nothing changes.
+/// The next state of a session after this task event; `None` when nothing changes.
 fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
     if !session.is_live() || !session.may_own(&task.task.arn) {
         return None;
@@ -66,7 +66,7 @@ fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
         .task
         .as_ref()
         .is_none_or(|known| task.task.version > known.version && task.task.status != known.status);
-    // Once it is ready, nobody looks at the task's status any more, so it is not worth a write.
+    // The task's status is not shown once the session is ready, so it is not worth a write.
     let worth_it =
         matches!(session.state, State::Reserved | State::Starting) || session.task.is_none();
     if newer && worth_it {
@@ -76,7 +76,7 @@ fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
     }
 }
 
-/// Adds what ECS says of the app's container, where another reason was given before.
+/// Adds ECS's reason for the end of the app's container, where another reason is known already.
 fn with_word_of_ecs(before: &Session, ended: Session, task: &Task) -> Session {
     let word = task.app_reason.as_deref();
     let told = matches!(before.state, State::Stopping { .. })

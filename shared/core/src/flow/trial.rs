@@ -1,4 +1,5 @@
-//! Owns the trial of a link («test this link»): the same judgement as for a real visitor, of a made-up one. Spends nothing, counts nothing.
+//! Owns the trial of a link («test this link»): evaluates the policies as for a real visitor, for a
+//! made-up one. Takes and counts nothing.
 
 use super::admission_context::VisitDetails;
 use super::{ControlPlane, Visitor};
@@ -11,16 +12,16 @@ use crate::time::Timestamp;
 /// A made-up visit.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// Who comes, from where.
+    /// The visitor and where they come from.
     pub visitor: Visitor,
-    /// What the link's parameters ask for.
+    /// The parameters of the link.
     pub wishes: LinkParameters,
-    /// When.
+    /// The time.
     pub at: Timestamp,
 }
 
 impl ControlPlane {
-    /// What every rule would say of this visit, with limits as they are now.
+    /// The verdict of every policy on this visit, with the current limits.
     ///
     /// # Errors
     /// When the store does not answer.

@@ -1,5 +1,6 @@
-//! Owns how visitors wait: how they keep their place, see how they stand, and leave. Must not know how a place is got or given up: a claim does both
-//! (see [`super::claim`]). Whose turn it is, is the rules' to say (see [`crate::policy::turn`]).
+//! Owns the polls of the waiting room: visitors keep their entry, see their position, and leave.
+//! Must not know how an entry is created or used: a claim does both (see [`super::claim`]). Whose
+//! turn it is, a policy decides (see [`crate::policy::turn`]).
 
 use std::sync::Arc;
 
@@ -15,31 +16,33 @@ use crate::ticket::LaunchTicket;
 use crate::time::Timestamp;
 use crate::waiting_queue::{GONE_SECONDS, MAX_ENTRIES, QueuePosition, WaitingQueue};
 
-/// How often a change is tried: when all come at once, one of them gets in each time.
+/// How often a change is tried under concurrent writes: in each round one of them succeeds.
 pub(super) const ENQUEUE_TRIES: usize = MAX_ENTRIES;
 
-/// How somebody who waits stands.
+/// The position of a waiting visitor.
 #[derive(Clone, Debug)]
 pub struct Waiting {
     /// The link.
     pub cast: Arc<Cast>,
-    /// Claims when it is their turn, and keeps the place until then. Good for [`crate::ticket::ROOM_TICKET_SECONDS`].
+    /// The ticket that claims when it is their turn, and keeps the entry until then. Good for
+    /// [`crate::ticket::ROOM_TICKET_SECONDS`].
     pub ticket: String,
-    /// 1 is next; 0 has had its turn, and its session is to be claimed.
+    /// 1 is next; 0 has its turn, and its session is to be claimed.
     pub position: usize,
-    /// In how many seconds it may be their turn; `None` while that cannot be said.
+    /// The estimated seconds until their turn; `None` without an estimate.
     pub estimate: Option<u64>,
     /// Whether a claim makes sense now.
     pub turn: bool,
-    /// When to ask again, in seconds.
+    /// When to poll again, in seconds.
     pub ask_in: u64,
 }
 
 impl ControlPlane {
-    /// How the one with this ticket stands; asking keeps the place.
+    /// The position of the visitor with this ticket; polling keeps the entry.
     ///
     /// # Errors
-    /// `PlaceLost` for whoever has not asked for a minute, and what a claim says of a ticket that is none.
+    /// `PlaceLost` after more than a minute without a poll, and the refusals of a claim for an
+    /// invalid ticket.
     pub async fn wait(
         &self,
         key: &str,
@@ -57,7 +60,7 @@ impl ControlPlane {
             if let Some(queue) = touched {
                 return Ok(self.tell(cast, &queue, &entry, ticket, now).await?);
             }
-            // Whoever was served and did not hear of it still finds the session.
+            // A visitor who was served and missed the answer still finds the session.
             let session = self
                 .store
                 .session(&SessionId::from_nonce(&cast.id, &ticket.nonce))
@@ -88,10 +91,10 @@ impl ControlPlane {
         }
     }
 
-    /// Gives the place with this ticket back.
+    /// Gives up the entry with this ticket.
     ///
     /// # Errors
-    /// What a claim says of a ticket that is none.
+    /// The refusals of a claim for an invalid ticket.
     pub async fn leave(
         &self,
         key: &str,
@@ -145,7 +148,7 @@ impl ControlPlane {
                 Ok((cast, ticket, entry))
             }
             Err(error) => {
-                // Those who wait ask often, and are no attempts; whoever guesses is.
+                // Polls with a valid ticket are no attempts; guesses are.
                 self.attempts.note(&visit.address, visit.now);
                 policy::attempts::check(visit.wait)?;
                 Err(error)
@@ -184,7 +187,7 @@ impl ControlPlane {
         })
     }
 
-    /// Whether there are as many sessions as there may be, as far as a look says.
+    /// Whether all sessions are taken, as far as was read.
     async fn is_crowded(&self, cast: &Cast, now: Timestamp) -> Result<bool, Fault> {
         let system = self.cache.system(&*self.store, now).await?;
         for quota in policy::live_limits::quotas(

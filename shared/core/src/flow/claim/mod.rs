@@ -1,7 +1,7 @@
 //! Owns the claim: from an opened link to a reserved session, or a place in the waiting room.
 //!
-//! A [`ClaimAttempt`] is begun (limiter, cast, ticket, everything that is judged), evaluated, reserved and launched. What each step takes, and what gives
-//! it back when a later one fails or its process dies:
+//! A [`ClaimAttempt`] is begun (limiter, cast, ticket, context), evaluated, reserved and launched.
+//! What each step takes, and what gives it back when a later step fails or its process dies:
 //!
 //! | step | takes | given back by |
 //! |---|---|---|
@@ -15,8 +15,8 @@
 //! | reserve | the visitor's place in the waiting room | `enqueue`, where the start found no machine |
 //! | launch | a task | `attach` stops one whose session has ended; the sweep finds one that nobody wrote down |
 //!
-//! Everything of *reserve* is one transaction: all of it is taken, or none. A process that dies after it leaves a session that is reserved, and the sweep
-//! starts its task or ends it.
+//! All of *reserve* is one transaction: everything is taken, or nothing. A process that dies after
+//! it leaves a reserved session, whose task the sweep starts or which it ends.
 
 mod queue;
 mod reserve;
@@ -39,29 +39,29 @@ use crate::session::Session;
 use crate::ticket::{LaunchTicket, OwnerTicket};
 use crate::time::Timestamp;
 
-/// What a claim brings.
+/// The content of a claim.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimRequest {
     /// The launch ticket of the page.
     pub ticket: String,
-    /// The proof that somebody is there.
+    /// The solution of the CAPTCHA.
     pub captcha: Option<String>,
-    /// Whether the visitor agrees to open the address that came with the link.
+    /// Whether the visitor agrees to open the address from the link's parameters.
     pub consent: bool,
-    /// What a program calls its request, to be able to repeat it.
+    /// The idempotency key of a program.
     pub idempotency_key: Option<String>,
 }
 
-/// A session that was given out.
+/// A session for its visitor.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     /// Its row.
     pub session: Session,
-    /// Shows that the bearer owns it.
+    /// The owner ticket of the session.
     pub owner_ticket: String,
-    /// For a session that was running already: what the link's parameters asked for and did not get.
+    /// For a resumed session: the link's parameters that were not applied.
     pub resumed: Option<Vec<NotApplied>>,
-    /// What is left of the link's limit for this visitor, if this very claim took a slot of one.
+    /// How much of the link's rate limit is left for this visitor, if this claim used a slot of it.
     pub left: Option<RateLimit>,
 }
 
@@ -70,12 +70,12 @@ pub struct Claimed {
 pub enum ClaimOutcome {
     /// A session.
     Session(Box<Claimed>),
-    /// No session yet, but an entry in the link's waiting queue.
+    /// An entry in the link's waiting queue.
     Queued(Waiting),
 }
 
 impl ClaimOutcome {
-    /// The session, if it is one.
+    /// The session, if there is one.
     pub fn session(self) -> Option<Claimed> {
         match self {
             Self::Session(claimed) => Some(*claimed),
@@ -84,37 +84,38 @@ impl ClaimOutcome {
     }
 }
 
-/// One claim on its way.
+/// A claim that is being processed.
 struct ClaimAttempt<'a> {
     plane: &'a ControlPlane,
-    /// The link, as it was read last.
+    /// The link, as last read.
     cast: Arc<Cast>,
-    /// All that is judged.
+    /// The input of the policies.
     context: AdmissionContext<'a>,
     ticket: &'a LaunchTicket,
     request: &'a ClaimRequest,
-    /// Which session the claim is for.
+    /// The session's id.
     id: SessionId,
-    /// The id follows from it.
+    /// The nonce from which the id follows.
     nonce: Nonce,
-    /// What the claim asks for, when it has an idempotency key.
+    /// The parts of the request that must be the same when its idempotency key is repeated.
     content: Option<[&'a str; 3]>,
     proof: Option<Proof>,
-    /// The IP window, where somebody has looked.
+    /// The rate window, if it was read.
     window: Option<RateWindow>,
-    /// Whether the cast was read for this claim, and not remembered.
+    /// Whether the cast was read for this claim, not cached.
     is_fresh: bool,
-    /// Sessions that were started ahead and that others were faster at.
+    /// Staged sessions that other claims took first.
     lost: BTreeSet<SessionId>,
 }
 
 impl ControlPlane {
-    /// Claims a session: takes what the link's limits ask for, all or nothing, and starts the task; where there is none to be had now and the link
-    /// has a waiting room, the visitor gets a place in it. The same ticket always leads to the same session,
-    /// and so does the same idempotency key of the same caller.
+    /// Claims a session: takes everything that the link's limits count, all or nothing, and starts
+    /// the task. If none is available and the link has a waiting room, the visitor gets an entry in
+    /// its queue. The same ticket always leads to the same session, and so does the same
+    /// idempotency key of the same caller.
     ///
     /// # Errors
-    /// The refusal, after everything that was taken has been given back.
+    /// The refusal, after everything was given back.
     pub async fn claim(
         &self,
         key: &str,
@@ -129,13 +130,13 @@ impl ControlPlane {
                 .find_own(visit.cast.as_deref(), visitor, visit.wait)
                 .await?;
             let (cast, ticket) = self.claim_ticket(&visit, own.is_some(), request)?;
-            // The page was opened from there; the claim's own Referer is that page.
+            // The referrer is that of the page; the claim's own is the page itself.
             referrer.clone_from(&ticket.referrer);
             let wishes = LinkParameters {
                 kasm_url: ticket.kasm_url.clone(),
                 docker_network: ticket.docker_network.clone(),
             };
-            // On the heap: what a claim holds on its way is large, and every caller would hold a place for it.
+            // On the heap: the future of a claim is large, and every caller's would contain it.
             Box::pin(async {
                 let now = self.clock.now();
                 let details = VisitDetails {
@@ -160,7 +161,7 @@ impl ControlPlane {
         }
     }
 
-    /// The link and the claim's ticket, for those who may know of the link.
+    /// The link and the claim's ticket, for those who may know the link.
     fn claim_ticket(
         &self,
         visit: &LinkVisit,
@@ -171,7 +172,8 @@ impl ControlPlane {
             None => Err(DenialCode::UnknownCast.into()),
             Some(cast) => {
                 let ticket = self.check_ticket(&request.ticket, cast, visit.now);
-                // A disabled link is as unknown as any, but to those whose claim was accepted before.
+                // A disabled link looks like an unknown one, except to those whose claim was
+                // accepted before.
                 let hidden = !cast.settings.enabled && !has_own;
                 if hidden && (ticket.is_err() || visit.wait.is_some()) {
                     Err(DenialCode::UnknownCast.into())
@@ -189,7 +191,7 @@ impl ControlPlane {
     }
 
     fn sign_owner(&self, session: &Session) -> String {
-        // Good as long as the session can live, and an hour more to read why it ended.
+        // Good for the life of the session, and for an hour more to read why it ended.
         let expires = session
             .ready_by
             .plus_seconds(u64::from(session.time_limit_seconds) + 3600);
@@ -202,7 +204,8 @@ impl ControlPlane {
 }
 
 impl<'a> ClaimAttempt<'a> {
-    /// A claim that has taken nothing yet. Which session it is for follows from its ticket, or from its idempotency key.
+    /// A claim that has taken nothing yet. Its session's id follows from its ticket, or from its
+    /// idempotency key.
     fn new(
         plane: &'a ControlPlane,
         cast: Arc<Cast>,
@@ -210,7 +213,7 @@ impl<'a> ClaimAttempt<'a> {
         ticket: &'a LaunchTicket,
         request: &'a ClaimRequest,
     ) -> Self {
-        // The ticket of a place stands for the claim that came for it, whatever that was called.
+        // The ticket of a queue entry stands for the claim that first came for it.
         let key = request
             .idempotency_key
             .as_ref()
@@ -218,8 +221,9 @@ impl<'a> ClaimAttempt<'a> {
         let nonce = key.map_or_else(
             || ticket.nonce.clone(),
             |key| {
-                // An anonymous caller is known by the address of the page, which the ticket keeps: repeated
-                // with the same ticket, the request is the same wherever it comes from.
+                // An anonymous caller is identified by the address of the page, which the ticket
+                // contains: repeated with the same ticket, the request is the same from every
+                // address.
                 let user = context.visitor.user.as_ref();
                 let caller = user.map_or(ticket.address.as_str(), |user| user.id.as_str());
                 Nonce::from_request(caller, key)
@@ -255,15 +259,16 @@ impl<'a> ClaimAttempt<'a> {
         }
     }
 
-    /// Gives a session, or a place where there is none to be had now.
+    /// Returns a session, or a queue entry if none is available.
     async fn serve(mut self, now: Timestamp) -> Result<ClaimOutcome, FlowError> {
         self.plane.load_queue(&self.cast, &mut self.context).await?;
         if self.context.waits(now) {
-            // Whoever was told that it is their turn asks the counts themselves.
+            // A visitor whose turn it is must pass the limits themselves.
             self.context.forget_crowd();
         }
         let error = match self.give(now).await {
-            // A claim that comes again finds what the first one did; those who can wait do not end there.
+            // A repeated claim finds its earlier session; visitors who can wait are not refused
+            // here.
             Ok(session) => match outcome(&session).filter(|denial| {
                 self.context.has_waiting_room() && denial.code == DenialCode::NoCapacity
             }) {

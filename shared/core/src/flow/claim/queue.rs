@@ -1,4 +1,5 @@
-//! Owns how a claim gets a place in the waiting room when it finds no session, and gives it up when it finds one.
+//! Owns how a claim enters the waiting queue when no session is available, and leaves it when one
+//! is.
 
 use super::ClaimAttempt;
 use crate::METRICS;
@@ -13,7 +14,7 @@ use crate::time::Timestamp;
 use crate::waiting_queue::QueuePosition;
 
 impl ClaimAttempt<'_> {
-    /// What a reservation asks of the waiting room.
+    /// The condition of a reservation on the waiting queue.
     pub(super) fn queue_claim(&self, now: Timestamp) -> Option<QueueClaim> {
         let context = &self.context;
         let (queue, (entry, _)) = context.queue.as_ref().zip(context.entry.as_ref())?;
@@ -27,7 +28,8 @@ impl ClaimAttempt<'_> {
         })
     }
 
-    /// A place for whoever was stopped by nothing but that all sessions are taken; everybody else is stopped.
+    /// A queue entry for claims that were refused only because all sessions are taken; other
+    /// refusals stand.
     pub(super) async fn enqueue(&mut self, error: FlowError) -> Result<Waiting, FlowError> {
         let (FlowError::Denied(Denial { code, .. }), Some((entry, held))) =
             (&error, self.context.entry.clone())
@@ -77,7 +79,7 @@ impl ClaimAttempt<'_> {
             };
             let written = match &after {
                 None => QueueSaved::Done,
-                // A session that found no machine has used its proof up already.
+                // A session that found no machine has used its CAPTCHA solution already.
                 Some(after) => {
                     self.plane
                         .store
@@ -97,7 +99,8 @@ impl ClaimAttempt<'_> {
                         tracing::info!(target: METRICS, claims = 1_u64, outcome = "waiting");
                         tracing::info!(cast.key = %cast.settings.key, entry = %entry, "Somebody waits for cast {}", cast.settings.key);
                     }
-                    // The session of an attempt that found no machine has ended, so the next attempt needs another.
+                    // The session of an attempt that found no machine has ended, so the next
+                    // attempt needs another id.
                     let nonce = if no_machine {
                         self.nonce.another()
                     } else {
@@ -120,7 +123,7 @@ impl ClaimAttempt<'_> {
         Err(contention().into())
     }
 
-    /// Nobody waits in line for what they would not get anyway.
+    /// Nobody queues for a session that they would not get anyway.
     async fn check_welcome(&mut self, no_machine: bool) -> Result<(), FlowError> {
         self.read_again().await?;
         let now = self.plane.clock.now();

@@ -1,4 +1,5 @@
-//! Owns how a claim is evaluated and reserved. Claiming takes everything in one transaction, a session that was started ahead too.
+//! Owns how a claim is evaluated and reserved. One transaction takes everything, including a
+//! session that was started in advance.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::session::{
 use crate::session_options::Sharing;
 use crate::time::Timestamp;
 
-/// What the rules say of a claim that is not refused.
+/// The verdict of the policies on a claim that is not refused.
 enum Evaluated {
     /// It may take what its admission says.
     Admitted(Box<Admission>, Arc<Image>),
@@ -31,19 +32,20 @@ enum Evaluated {
 }
 
 impl ClaimAttempt<'_> {
-    /// What the rules say at `now`.
+    /// Evaluates the policies at `now`.
     pub(super) fn verdict(&self, now: Timestamp) -> Verdict {
         policy::admit(&self.context.facts(self.window.as_ref(), now))
     }
 
-    /// Asks for the proof where one is needed. Gives the session of an earlier claim like this one, if there is one.
+    /// Checks the CAPTCHA where one is required. Returns the session of an earlier claim with the
+    /// same ticket, if there is one.
     pub(super) async fn prove(&mut self, now: Timestamp) -> Result<Option<Session>, FlowError> {
         let user = self.context.visitor.user.as_ref();
-        // Whoever waits has shown it before.
+        // Visitors in the queue have passed it before.
         if !policy::captcha::applies(&self.cast.settings, user) || self.context.waits(now) {
             return Ok(None);
         }
-        // Whoever is refused anyway, or was let in before, is not worth a check.
+        // A claim that is refused anyway, or was accepted before, is not worth a check.
         if let Verdict::Deny(denial) = self.verdict(now) {
             return self.find_earlier(denial.into()).await.map(Some);
         }
@@ -54,7 +56,7 @@ impl ClaimAttempt<'_> {
         Ok(None)
     }
 
-    /// Asks whoever can tell whether the visitor's proof is good.
+    /// Verifies the solution of the CAPTCHA.
     pub(super) async fn check_proof(&mut self, now: Timestamp) {
         let token = self.request.captcha.as_deref();
         (self.context.proof, self.proof) = match token.filter(|token| !token.is_empty()) {
@@ -64,7 +66,8 @@ impl ClaimAttempt<'_> {
     }
 
     async fn ask_verifier(&self, token: &str, now: Timestamp) -> (ProofFact, Option<Proof>) {
-        // The version before made challenges for addresses; its pages are good for a few minutes.
+        // Challenges of the previous version were bound to addresses; its pages stay open for a few
+        // minutes.
         let [ticket, address] = [self.ticket.nonce.as_str(), self.ticket.address.as_str()]
             .map(|holder| captcha_bond(&self.cast, holder));
         let check = CaptchaCheck {
@@ -88,11 +91,12 @@ impl ClaimAttempt<'_> {
         }
     }
 
-    /// Evaluates and takes, again whenever what was judged turns out to be out of date.
+    /// Evaluates and reserves, and repeats both when what was read turns out to be out of date.
     pub(super) async fn reserve(&mut self) -> Result<Session, FlowError> {
         self.refresh_system().await?;
         for _ in 0..TRIES {
-            // Each decision has its own time: a window that others have moved on must not be judged by an earlier one.
+            // Each attempt has its own time: a rate window that others have moved on must not be
+            // evaluated at an earlier time.
             let now = self.plane.clock.now();
             let (admission, image) = match self.evaluate(now).await? {
                 Evaluated::Admitted(admission, image) => (*admission, image),
@@ -101,7 +105,7 @@ impl ClaimAttempt<'_> {
             let limit = admission.window.clone();
             let mut reservation = self.build_reservation(admission, &image, now);
             if !self.is_fresh && is_unguarded(&reservation) {
-                // No condition guards this reservation, so the settings themselves must be fresh.
+                // No condition of the transaction guards the settings, so they must be fresh.
                 self.read_again().await?;
                 self.is_fresh = true;
                 continue;
@@ -142,7 +146,7 @@ impl ClaimAttempt<'_> {
         .into())
     }
 
-    /// What the rules say, and who has a session already.
+    /// Evaluates the policies, and finds an earlier session.
     async fn evaluate(&mut self, now: Timestamp) -> Result<Evaluated, FlowError> {
         let error = match (self.verdict(now), self.context.image.clone()) {
             (Verdict::Admit(admission), Some(image)) => {
@@ -156,14 +160,14 @@ impl ClaimAttempt<'_> {
                     .map(Evaluated::Has);
             }
             (Verdict::Deny(denial), _) => denial.into(),
-            // The image rule comes before any admission.
+            // The image policy comes before any admission.
             (Verdict::Admit(_), None) => DenialCode::ImageUnavailable.into(),
         };
         let earlier = self.find_earlier(error).await?;
         Ok(Evaluated::Has(Box::new(earlier)))
     }
 
-    /// Takes in why the reservation was not made, to be judged by it.
+    /// Updates the attempt by the reason why the reservation failed.
     async fn learn(
         &mut self,
         refused: Reserved,
@@ -198,14 +202,14 @@ impl ClaimAttempt<'_> {
                 self.plane.count_again(kind, &self.cast, system).await?;
             }
             Reserved::ProofUsed => self.context.proof = ProofFact::Failed,
-            // These end the claim, or send it to another staged session.
+            // These end the claim, or lead it to another staged session.
             Reserved::Placed | Reserved::Already(_) | Reserved::StagedGone => {}
         }
         Ok(())
     }
 
-    /// No condition of a reservation guards the deployment's settings, so a claim is judged by them
-    /// as they are now.
+    /// No condition of a reservation guards the deployment's settings, so a claim reads them
+    /// afresh.
     async fn refresh_system(&mut self) -> Result<(), Fault> {
         let plane = self.plane;
         let now = plane.clock.now();
@@ -217,7 +221,7 @@ impl ClaimAttempt<'_> {
         Ok(())
     }
 
-    /// The visitor's own session, with the address to be opened in it written down.
+    /// The visitor's own session, with the address that is to be opened in it.
     async fn resume(&mut self, how: Resumption, now: Timestamp) -> Result<Session, FlowError> {
         let own = self
             .context
@@ -235,7 +239,7 @@ impl ClaimAttempt<'_> {
         Ok(row.unwrap_or(known))
     }
 
-    /// A claim that was accepted before is never refused afterwards: whoever comes back with its ticket finds its session.
+    /// A claim that was accepted before is never refused later: its ticket finds its session.
     async fn find_earlier(&self, error: FlowError) -> Result<Session, FlowError> {
         match self.plane.store.session(&self.id).await? {
             Some(session) => self.same_request(session),
@@ -243,8 +247,8 @@ impl ClaimAttempt<'_> {
         }
     }
 
-    /// Reads the cast as it is now; it is unknown when it is gone, or the key that the visitor came with opens it
-    /// no more.
+    /// Reads the current cast. It is unknown when it was deleted, or when the key in the request is
+    /// no longer valid.
     pub(super) async fn read_again(&mut self) -> Result<(), FlowError> {
         let plane = self.plane;
         let (now, mark) = (plane.clock.now(), plane.cache.mark());
@@ -262,7 +266,7 @@ impl ClaimAttempt<'_> {
         Ok(())
     }
 
-    /// Everything that the claim takes when it is admitted.
+    /// Everything that the claim takes if it is admitted.
     fn build_reservation(
         &self,
         admission: Admission,
@@ -345,7 +349,7 @@ impl ClaimAttempt<'_> {
         }
     }
 
-    /// The user who has logged in, or a new anonymous one.
+    /// The logged-in user, or a new anonymous one.
     fn make_owner(&self, now: Timestamp) -> Owner {
         let context = &self.context;
         if let Some(user) = &context.visitor.user {
@@ -362,7 +366,7 @@ impl ClaimAttempt<'_> {
         }
     }
 
-    /// A session that an idempotency key led to must have been asked for in the same way.
+    /// A repeated idempotency key must come with the same request.
     fn same_request(&self, session: Session) -> Result<Session, FlowError> {
         let same = match (&session.request, &self.content) {
             (None, None) => true,
@@ -377,7 +381,7 @@ impl ClaimAttempt<'_> {
     }
 }
 
-/// Whether a change of the cast's settings would not be noticed by the reservation.
+/// Whether the reservation would miss a change of the cast's settings.
 fn is_unguarded(reservation: &Reservation) -> bool {
     reservation.session.charge.is_free()
         && reservation.proof.is_none()
