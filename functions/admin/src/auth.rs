@@ -7,7 +7,7 @@ use casting_core::{AuthError, ControlPlane, Credential, FlowError};
 use casting_web::credentials::{console_cookie, login_cookie};
 use casting_web::{Problem, RequestContext, RequestError};
 
-use crate::service::failure::Failure;
+use crate::failure::Failure;
 
 /// Who acts, and what proves that a form came from a page of theirs.
 pub(crate) struct Authenticated {

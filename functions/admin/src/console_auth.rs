@@ -10,8 +10,8 @@ use http::Method;
 
 use crate::api::needed;
 use crate::auth::{self, Authenticated};
-use crate::service::AdminService;
-use crate::service::failure::Failure;
+use crate::failure::Failure;
+use casting_core::admin::AdminService;
 
 /// The field of every form that shows where it was made.
 pub(crate) const CSRF_FIELD: &str = "csrf_token";
@@ -57,18 +57,21 @@ pub(crate) fn read(
     access: Access,
 ) -> Result<Vec<(String, String)>, Failure> {
     if access.admits(&console_session.service.actor) == Some(false) {
-        return Err(Failure::forbidden(match access {
-            _ if console_session
-                .service
-                .actor
-                .scopes
-                .iter()
-                .all(|scope| *scope == Scope::Read) =>
-            {
-                ONLY_LOOKS.to_owned()
-            }
-            access => needed(access),
-        }));
+        return Err(Failure::request(
+            RequestError::Forbidden,
+            match access {
+                _ if console_session
+                    .service
+                    .actor
+                    .scopes
+                    .iter()
+                    .all(|scope| *scope == Scope::Read) =>
+                {
+                    ONLY_LOOKS.to_owned()
+                }
+                access => needed(access),
+            },
+        ));
     }
     if visit.method != Method::POST {
         return Ok(Vec::new());

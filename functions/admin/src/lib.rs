@@ -2,17 +2,19 @@
 //! shown; must not know how it is stored, or what makes a value possible (see `cast_form` and its siblings in core).
 //!
 //! # Layout
-//! - who acts: `door`
-//! - what can be done: `service`, verbs over documents
+//! - who acts: `auth`
+//! - what can be done: the admin service of core (`casting_core::admin`)
 //! - for programs: `api`; for people: `console`. Both call the service, neither the other.
+//! - how what was not done is answered: `failure`
 //! - what the API says of itself: `openapi`
 
 mod api;
 mod auth;
 pub mod console;
 mod console_auth;
+mod failure;
 mod openapi;
-mod service;
+mod version;
 
 use casting_core::ControlPlane;
 use casting_web::{Line, Reply, Request, RequestContext, Route, RouteError};

@@ -9,8 +9,10 @@
 //! - `pool/`: sessions that are started in advance; [`waiting_queue`]: the waiting room
 //! - `signing/`: keys and tickets
 //! - [`flow`]: the use cases, over [`ports`] (database, ECS and others)
+//! - [`admin`]: the use cases of administrators, over the same ports
 //! - [`ids`], [`time`]: identifiers and timestamps
 
+pub mod admin;
 mod admission;
 pub mod flow;
 mod input;

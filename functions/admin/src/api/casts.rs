@@ -10,10 +10,10 @@ use http::StatusCode;
 use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::service::casts::{self, CastsAsked, Edited};
-use crate::service::failure::Failure;
-use crate::service::trials;
-use crate::service::version::{self, Precondition};
+use crate::failure::Failure;
+use crate::version;
+use casting_core::admin::casts::{self, CastsAsked, Edited};
+use casting_core::admin::trials;
 
 /// Casts, a page at a time.
 pub(crate) async fn list(
@@ -97,7 +97,7 @@ pub(crate) async fn rotate_key(call: &Call<'_>) -> Result<Reply, Failure> {
         &call.service,
         call.id,
         &call.optional_document()?,
-        &Precondition::of(call.visit),
+        &version::precondition(call.visit),
     )
     .await?;
     Ok(show(call, StatusCode::CREATED, &edited))
@@ -115,7 +115,7 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
         &call.service,
         call.id,
         &call.document()?,
-        &Precondition::of(call.visit),
+        &version::precondition(call.visit),
     )
     .await?;
     Ok(show(call, StatusCode::OK, &edited))
@@ -126,7 +126,7 @@ pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, Fa
     casts::delete(
         &call.service,
         call.id,
-        &Precondition::of(call.visit),
+        &version::precondition(call.visit),
         terminate,
     )
     .await?;

@@ -14,10 +14,10 @@ use serde_json::{Map, Value, json};
 use super::Call;
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::service::casts;
-use crate::service::claims::{self, ClaimOutcome, ClaimsAsked, ClaimsOf};
-use crate::service::failure::Failure;
-use crate::service::sessions::Outcome;
+use crate::failure::Failure;
+use casting_core::admin::casts;
+use casting_core::admin::claims::{self, ClaimOutcome, ClaimsAsked, ClaimsOf};
+use casting_core::admin::sessions::Outcome;
 
 /// How far back is looked when nobody says how far, in seconds.
 const DAY: u64 = 86_400;

@@ -13,9 +13,10 @@ use super::{Call, claims};
 use crate::api::claims::Filters;
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::service::claims::{self as verbs, ClaimsOf};
-use crate::service::failure::Failure;
-use crate::service::sessions;
+use crate::failure::Failure;
+use casting_core::admin::claims::{self as verbs, ClaimsOf};
+use casting_core::admin::error::AdminError;
+use casting_core::admin::sessions;
 
 /// Accepted claims in one file at most: what fits into one answer with room to spare. `Link: …; rel="next"` says where the rest begins.
 const ROWS: usize = 3000;
@@ -127,7 +128,7 @@ fn csv(accepted: &Page<Session>, refused: &[RefusalCount]) -> Result<String, Fai
         .ok()
         .and_then(|()| writer.into_inner().ok())
         .and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(|| Failure::contention("write a file"))
+    text.ok_or_else(|| AdminError::contention("write a file").into())
 }
 
 fn refused_cell(row: &RefusalCount, column: &str) -> String {

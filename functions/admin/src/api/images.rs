@@ -7,9 +7,9 @@ use http::StatusCode;
 
 use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
-use crate::service::failure::Failure;
-use crate::service::images;
-use crate::service::version::{self, Precondition};
+use crate::failure::Failure;
+use crate::version;
+use casting_core::admin::images;
 
 /// All images, a page at a time.
 pub(crate) async fn list(call: &Call<'_>, paging: Paging) -> Result<Reply, Failure> {
@@ -19,7 +19,7 @@ pub(crate) async fn list(call: &Call<'_>, paging: Paging) -> Result<Reply, Failu
         .store
         .records::<Image>(paging.cursor.as_deref(), paging.limit)
         .await;
-    let page = paging.checked(page.map_err(Failure::from))?;
+    let page = paging.checked(page)?;
     Ok(paging::show(&page, image_form::view))
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
             &call.service,
             call.id,
             &call.document()?,
-            &Precondition::of(call.visit),
+            &version::precondition(call.visit),
         )
         .await?,
     ))
@@ -55,13 +55,13 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
 /// Registers its container anew: 201 with the image as it then is, and its address.
 pub(crate) async fn register(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show_made(
-        &images::register_anew(&call.service, call.id, &Precondition::of(call.visit)).await?,
+        &images::register_anew(&call.service, call.id, &version::precondition(call.visit)).await?,
     ))
 }
 
 /// Deletes an image that nothing uses.
 pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Failure> {
-    images::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
+    images::delete(&call.service, call.id, &version::precondition(call.visit)).await?;
     Ok(reply::no_content())
 }
 

@@ -21,14 +21,16 @@ use std::fmt::Display;
 use casting_core::ControlPlane;
 use casting_core::actor::Scope;
 use casting_core::urls;
-use casting_web::{Access, Matched, Problem, Reply, Request, RequestContext, body, reply};
+use casting_web::{
+    Access, Matched, Problem, Reply, Request, RequestContext, RequestError, body, reply,
+};
 use http::Method;
 use serde_json::Value;
 
 use self::routes::{API_ROUTER, ApiRoute, Handler};
 use crate::auth;
-use crate::service::AdminService;
-use crate::service::failure::Failure;
+use crate::failure::Failure;
+use casting_core::admin::AdminService;
 
 /// The longest idempotency key, in characters.
 const REQUEST_KEY: usize = 200;
@@ -59,7 +61,8 @@ impl<'a> Call<'a> {
             _ => auth::by_key(control_plane, visit).await?,
         };
         if matched.line.route.access.admits(&admitted.actor) == Some(false) {
-            return Err(Failure::forbidden(needed(matched.line.route.access)));
+            let detail = needed(matched.line.route.access);
+            return Err(Failure::request(RequestError::Forbidden, detail));
         }
         let request_key = match request.headers().get("idempotency-key") {
             None => None,

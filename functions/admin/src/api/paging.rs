@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::api::query::Query;
-use crate::service::failure::Failure;
+use crate::failure::Failure;
 
 /// How many rows a page has when nobody says how many.
 const DEFAULT_LIMIT: u32 = 50;
@@ -47,8 +47,8 @@ impl Paging {
     ///
     /// # Errors
     /// 400 for such a cursor, else what was wrong otherwise.
-    pub(crate) fn checked<T>(&self, found: Result<T, Failure>) -> Result<T, Failure> {
-        found.map_err(|failure| match (&self.cursor, failure) {
+    pub(crate) fn checked<T>(&self, found: Result<T, impl Into<Failure>>) -> Result<T, Failure> {
+        found.map_err(|failure| match (&self.cursor, failure.into()) {
             (Some(_), Failure::Fault(fault)) if fault.kind == FaultKind::Refused => {
                 tracing::warn!(%fault, "A cursor was refused");
                 Problem::new(RequestError::BadRequest)
@@ -115,14 +115,11 @@ mod tests {
     #[test]
     fn only_an_invalid_cursor_is_a_client_error() {
         let refused = || {
-            Err::<Page<()>, _>(
-                Fault {
-                    kind: FaultKind::Refused,
-                    what: "list",
-                    detail: String::new(),
-                }
-                .into(),
-            )
+            Err::<Page<()>, _>(Failure::Fault(Fault {
+                kind: FaultKind::Refused,
+                what: "list",
+                detail: String::new(),
+            }))
         };
         let with = |cursor: Option<&str>| Paging {
             cursor: cursor.map(str::to_owned),

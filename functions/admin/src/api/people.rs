@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::service::failure::Failure;
-use crate::service::version::{self, Precondition};
-use crate::service::{api_keys, audits, profiles, users};
+use crate::failure::Failure;
+use crate::version;
+use casting_core::admin::{api_keys, audits, profiles, users};
 
 /// Who calls, and what they may do.
 pub(crate) async fn me(call: &Call<'_>) -> Result<Reply, Failure> {
@@ -121,7 +121,7 @@ pub(crate) async fn create_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
 
 /// Deletes an API key; it opens nothing from now on.
 pub(crate) async fn delete_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
-    api_keys::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
+    api_keys::delete(&call.service, call.id, &version::precondition(call.visit)).await?;
     Ok(reply::no_content())
 }
 

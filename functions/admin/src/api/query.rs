@@ -6,7 +6,7 @@ use casting_core::time::Timestamp;
 use casting_web::{Problem, RequestContext, RequestError};
 use serde_json::{Value, json};
 
-use crate::service::failure::Failure;
+use crate::failure::Failure;
 
 /// A parameter, as the document tells of it.
 #[derive(Debug)]

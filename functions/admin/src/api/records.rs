@@ -6,10 +6,10 @@ use http::StatusCode;
 use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::service::failure::Failure;
-use crate::service::records::{self, EditableRecord};
-use crate::service::version::{self, Precondition};
-use crate::service::{pools, staging};
+use crate::failure::Failure;
+use crate::version;
+use casting_core::admin::records::{self, EditableRecord};
+use casting_core::admin::{pools, staging};
 
 /// All of a kind, a page at a time.
 pub(crate) async fn list<R: EditableRecord>(
@@ -49,7 +49,7 @@ pub(crate) async fn change<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, 
         &call.service,
         call.id,
         &call.document()?,
-        &Precondition::of(call.visit),
+        &version::precondition(call.visit),
     )
     .await?;
     Ok(show(StatusCode::OK, &record))
@@ -61,7 +61,7 @@ pub(crate) async fn change_staging(call: &Call<'_>) -> Result<Reply, Failure> {
         &call.service,
         call.id,
         &call.document()?,
-        &Precondition::of(call.visit),
+        &version::precondition(call.visit),
     )
     .await?;
     Ok(show(StatusCode::OK, &record))
@@ -69,7 +69,7 @@ pub(crate) async fn change_staging(call: &Call<'_>) -> Result<Reply, Failure> {
 
 /// Deletes a staging config, with all that waits in its pool.
 pub(crate) async fn delete_staging(call: &Call<'_>) -> Result<Reply, Failure> {
-    staging::delete(&call.service, call.id, &Precondition::of(call.visit)).await?;
+    staging::delete(&call.service, call.id, &version::precondition(call.visit)).await?;
     Ok(reply::no_content())
 }
 
@@ -91,13 +91,19 @@ pub(crate) fn forces(query: &mut Query) -> bool {
 
 /// Deletes a group; `?force=true` also one that others name.
 pub(crate) async fn delete_group(call: &Call<'_>, force: bool) -> Result<Reply, Failure> {
-    records::delete_group(&call.service, call.id, &Precondition::of(call.visit), force).await?;
+    records::delete_group(
+        &call.service,
+        call.id,
+        &version::precondition(call.visit),
+        force,
+    )
+    .await?;
     Ok(reply::no_content())
 }
 
 /// Deletes a network that nothing uses.
 pub(crate) async fn delete_network(call: &Call<'_>) -> Result<Reply, Failure> {
-    records::delete_network(&call.service, call.id, &Precondition::of(call.visit)).await?;
+    records::delete_network(&call.service, call.id, &version::precondition(call.visit)).await?;
     Ok(reply::no_content())
 }
 

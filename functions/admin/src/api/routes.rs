@@ -19,12 +19,12 @@ use http::Method;
 
 use super::paging::Paging;
 use super::{Call, casts, claims, export, images, people, query, records, sessions, settings};
+use crate::failure::Failure;
 use crate::openapi::{
     self, API_KEY, Answer, CAST, GROUP, IF_MATCH, IMAGE, Keys, NETWORK, Operation, STAGING,
     cast_or_unknown, of_session, plain, shows,
 };
-use crate::service::failure::Failure;
-use crate::service::profiles;
+use casting_core::admin::profiles;
 
 /// A route of the API.
 pub(crate) struct ApiRoute {

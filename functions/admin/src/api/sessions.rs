@@ -9,8 +9,8 @@ use serde_json::json;
 use super::{Call, paging};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::service::failure::Failure;
-use crate::service::sessions::{self, SessionsAsked};
+use crate::failure::Failure;
+use casting_core::admin::sessions::{self, SessionsAsked};
 
 /// All sessions, the newest first.
 pub(crate) async fn list(

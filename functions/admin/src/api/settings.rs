@@ -6,9 +6,9 @@ use casting_web::{Reply, reply};
 use http::StatusCode;
 
 use super::Call;
-use crate::service::failure::Failure;
-use crate::service::settings;
-use crate::service::version::{self, Precondition};
+use crate::failure::Failure;
+use crate::version;
+use casting_core::admin::settings;
 
 /// The settings as they are.
 pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
@@ -21,7 +21,7 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
         &settings::change(
             &call.service,
             &call.document()?,
-            &Precondition::of(call.visit),
+            &version::precondition(call.visit),
         )
         .await?,
     ))

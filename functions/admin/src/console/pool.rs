@@ -13,7 +13,7 @@ use super::sessions::sessions_table;
 use super::shown;
 use super::table::{Badge, Empty, Table};
 use super::time_format::{grouped, spell};
-use crate::service::pools::Numbers;
+use casting_core::admin::pools::Numbers;
 
 /// How much time is drawn, in seconds.
 const DRAWN_SECONDS: i64 = 2 * 86_400;

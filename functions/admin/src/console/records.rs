@@ -10,7 +10,7 @@ use super::pool;
 use super::shown;
 use super::table::{ActionButton, Badge, Cell, Empty, Row, Table, buttons, numbers, words};
 use super::time_format::{Moment, grouped};
-use crate::service::pools::Numbers;
+use casting_core::admin::pools::Numbers;
 
 /// A page with a list and a way to add to it.
 fn screen(

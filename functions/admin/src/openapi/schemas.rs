@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::codes;
 use crate::api::{claims as statistics, people};
-use crate::service::{audits, casts, claims, pools, profiles, sessions, trials, users};
+use casting_core::admin::{audits, casts, claims, pools, profiles, sessions, trials, users};
 
 /// Every schema by its name.
 pub(super) fn all() -> Map<String, Value> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::document::{documented, has_body, whole};
 use super::examples;
 use crate::api::routes::{API_ROUTER, API_ROUTES};
-use crate::service::sessions;
+use casting_core::admin::sessions;
 
 /// The schema of this name, with everything that it refers to.
 fn validator(document: &Value, name: &str) -> jsonschema::Validator {

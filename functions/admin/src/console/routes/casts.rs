@@ -8,6 +8,7 @@ use casting_core::image::Image;
 use casting_core::listing::{Counted, SessionQuery, SessionsOf};
 use casting_core::time::Timestamp;
 use casting_web::{Problem, Reply, RequestError, reply};
+use futures_util::TryFutureExt;
 use futures_util::future::try_join_all;
 use futures_util::try_join;
 use http::StatusCode;
@@ -25,11 +26,11 @@ use crate::console::preview::Preview;
 use crate::console::time_format::{grouped, length, wait};
 use crate::console::trial::{self, TrialPage};
 use crate::console::{form_parser, history, qr};
-use crate::service::casts::{self as verbs, CastsAsked, Edited};
-use crate::service::failure::Failure;
-use crate::service::sessions::{self, SessionsAsked};
-use crate::service::trials;
-use crate::service::version::Precondition;
+use crate::failure::Failure;
+use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
+use casting_core::admin::sessions::{self, SessionsAsked};
+use casting_core::admin::trials;
+use casting_core::admin::version::Precondition;
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
@@ -106,7 +107,7 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
     let (told, live, waiting, claims, choices) = try_join!(
         told,
         count_live(request),
-        verbs::count_waiting(&request.service, &found),
+        verbs::count_waiting(&request.service, &found).err_into(),
         claims::last(request, Some(&found.id)),
         request.choices()
     )?;
@@ -174,8 +175,12 @@ async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, Failure> {
 
 pub(super) async fn qr_code(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
     let cast = find(request).await?;
-    let file = qr::file(text(&cast, "url"))
-        .ok_or_else(|| Failure::conflict("This link is too long for a QR code."))?;
+    let file = qr::file(text(&cast, "url")).ok_or_else(|| {
+        Failure::request(
+            RequestError::Conflict,
+            "This link is too long for a QR code.",
+        )
+    })?;
     Ok(reply::text(StatusCode::OK, "image/svg+xml", file))
 }
 

@@ -9,7 +9,7 @@ use casting_core::ports::RefusalCount;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_web::Reply;
-use futures_util::try_join;
+use futures_util::{TryFutureExt, try_join};
 use serde_json::Value;
 
 use super::{ConsoleRequest, ROWS, casts};
@@ -20,12 +20,12 @@ use crate::console::dashboard::{self, Overview};
 use crate::console::history;
 use crate::console::sessions::owner;
 use crate::console::time_format::{grouped, wait};
-use crate::service::AdminService;
-use crate::service::casts::{self as cast_verbs, CastsAsked};
-use crate::service::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
-use crate::service::failure::Failure;
-use crate::service::sessions::{self, Outcome, SessionsAsked};
-use crate::service::settings;
+use crate::failure::Failure;
+use casting_core::admin::AdminService;
+use casting_core::admin::casts::{self as cast_verbs, CastsAsked};
+use casting_core::admin::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
+use casting_core::admin::sessions::{self, Outcome, SessionsAsked};
+use casting_core::admin::settings;
 
 /// An hour, in seconds.
 const HOUR: u64 = 3600;
@@ -95,7 +95,7 @@ async fn page(
         request.cursor(),
     );
     let (mut found, told, names) = try_join!(
-        verbs::list(&request.service, &asked, cursor.as_deref(), ROWS),
+        verbs::list(&request.service, &asked, cursor.as_deref(), ROWS).err_into(),
         async {
             Ok(request
                 .service
@@ -183,7 +183,7 @@ pub(super) async fn last(
         reference: None,
     };
     let (found, names) = try_join!(
-        verbs::list(&request.service, &asked, None, 8),
+        verbs::list(&request.service, &asked, None, 8).err_into(),
         names_unless(request, cast.is_some())
     )?;
     Ok(together(
@@ -300,7 +300,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Fail
     };
     let of_casts = CastsAsked::default();
     let (page, images, told, living, system, claims) = try_join!(
-        cast_verbs::list(service, &of_casts, None, CASTS),
+        cast_verbs::list(service, &of_casts, None, CASTS).err_into(),
         async { Ok(service.control_plane.store.all_records::<Image>().await?) },
         async {
             Ok(service
@@ -308,8 +308,8 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Fail
                 .history(None, now.minus_seconds(23 * HOUR), now)
                 .await?)
         },
-        sessions::list(service, &of_living, None, 100),
-        settings::read(service),
+        sessions::list(service, &of_living, None, 100).err_into(),
+        settings::read(service).err_into(),
         last(request, None),
     )?;
     let all: Vec<Value> = page

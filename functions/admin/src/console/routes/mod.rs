@@ -34,9 +34,9 @@ use super::layout::{self, Place, Screen};
 use super::page_context::{CurrentUser, Flash, PageContext, Severity};
 use super::sign_in::{self as sign_in_form, SignIn};
 use crate::console_auth::{self, ConsoleSession};
-use crate::service::failure::Failure;
-use crate::service::version::Precondition;
-use crate::service::{AdminService, audits};
+use crate::failure::Failure;
+use casting_core::admin::version::Precondition;
+use casting_core::admin::{AdminService, audits};
 
 /// The cookie that carries the flash message to the next page.
 const FLASH_COOKIE: &str = "cast-told";
@@ -454,7 +454,8 @@ impl<'a> ConsoleRequest<'a> {
 }
 
 /// What keeps a form from being taken, to be shown at its fields; `Err` when it is nothing that whoever filled it in can mend.
-pub(super) fn messages(failure: Failure) -> Result<FormMessages, Failure> {
+pub(super) fn messages(failure: impl Into<Failure>) -> Result<FormMessages, Failure> {
+    let failure = failure.into();
     let Failure::Problem(problem) = failure else {
         return Err(failure);
     };
@@ -504,6 +505,8 @@ pub(super) fn trail(place: Place) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use casting_core::admin::error::AdminError;
+
     use super::*;
 
     #[test]
@@ -520,8 +523,8 @@ mod tests {
 
     #[test]
     fn correctable_errors_return_to_the_form() {
-        let taken =
-            messages(Failure::conflict("Another cast has the key abc.")).expect("can be mended");
+        let taken = messages(AdminError::Conflict("Another cast has the key abc.".into()))
+            .expect("can be mended");
         assert_eq!(
             (
                 taken.errors[0].pointer.as_str(),
@@ -529,7 +532,7 @@ mod tests {
             ),
             ("", "Another cast has the key abc.")
         );
-        assert!(messages(Failure::not_found("There is no such cast.")).is_err());
-        assert!(messages(Failure::contention("change a cast")).is_err());
+        assert!(messages(AdminError::NotFound("There is no such cast.".into())).is_err());
+        assert!(messages(AdminError::contention("change a cast")).is_err());
     }
 }

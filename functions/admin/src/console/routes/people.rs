@@ -15,8 +15,8 @@ use crate::console::form::{Choices, FormMessages};
 use crate::console::form_parser;
 use crate::console::layout::{Place, Screen};
 use crate::console::records;
-use crate::service::failure::Failure;
-use crate::service::{audits, settings as verbs, users};
+use crate::failure::Failure;
+use casting_core::admin::{audits, settings as verbs, users};
 
 pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
     if request.visit.query("kind") == Some("anonymous") {

@@ -8,8 +8,8 @@ use super::{ConsoleRequest, FlashMessage, messages, trail};
 use crate::console::confirm::{self, Confirm};
 use crate::console::layout::Place;
 use crate::console::profiles;
-use crate::service::failure::Failure;
-use crate::service::{profiles as verbs, users};
+use crate::failure::Failure;
+use casting_core::admin::{profiles as verbs, users};
 
 pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
     let user = users::find(&request.service, request.id).await?;

@@ -24,11 +24,12 @@ use crate::console::form::FormMessages;
 use crate::console::layout::{Place, Screen};
 use crate::console::table::ActionButton;
 use crate::console::{form_parser, pool, records, shown};
-use crate::service::failure::Failure;
-use crate::service::records::{self as verbs, EditableRecord};
-use crate::service::uses::{self, Named, Use};
-use crate::service::version::Precondition;
-use crate::service::{api_keys, images, pools, sessions, staging};
+use crate::failure::Failure;
+use casting_core::admin::error::AdminError;
+use casting_core::admin::records::{self as verbs, EditableRecord};
+use casting_core::admin::uses::{self, Named, Use};
+use casting_core::admin::version::Precondition;
+use casting_core::admin::{api_keys, images, pools, sessions, staging};
 
 /// One kind of thing, as the console calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -499,7 +500,7 @@ pub(super) async fn register(request: &ConsoleRequest<'_>) -> Result<Reply, Fail
 }
 
 /// What names the record.
-async fn uses_of(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Vec<Use>, Failure> {
+async fn uses_of(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Vec<Use>, AdminError> {
     match kind {
         Kind::Image => match ImageId::parse(request.id) {
             Some(id) => uses::of(&request.service, Named::Image(&id)).await,

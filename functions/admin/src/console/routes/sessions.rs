@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{ConsoleRequest, FlashMessage, ROWS};
 use crate::console::sessions;
-use crate::service::failure::Failure;
-use crate::service::sessions::{self as verbs, SessionsAsked};
+use crate::failure::Failure;
+use casting_core::admin::sessions::{self as verbs, SessionsAsked};
 
 const PAGE: &str = "/admin/sessions";
 

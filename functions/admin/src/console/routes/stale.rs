@@ -14,8 +14,8 @@ use crate::console::audit;
 use crate::console::form::FormMessages;
 use crate::console::resources::label_of;
 use crate::console::time_format::Moment;
-use crate::service::audits;
-use crate::service::failure::Failure;
+use crate::failure::Failure;
+use casting_core::admin::audits;
 
 /// How many changes are told at most; whoever has missed more loads the page anew.
 const FLASH_COOKIE: u32 = 20;

@@ -13,7 +13,7 @@ use super::{
     ConsoleRequest, casts, claims, people, profiles, records, sessions, show_sign_in, sign_in,
     sign_out,
 };
-use crate::service::failure::Failure;
+use crate::failure::Failure;
 
 /// A route of the console.
 pub(crate) struct ConsoleRoute {

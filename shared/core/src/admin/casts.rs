@@ -1,38 +1,38 @@
 //! Owns what can be done with casts. Must not know which values are possible (`cast_form` does), or how a claim uses a cast.
 
-use casting_core::audit::{Difference, RecordKind};
-use casting_core::cast::{Cast, CastSettings, Counter, CounterChange, PreviousKey};
-use casting_core::cast_form::{self, CastDraft};
-use casting_core::form::{FieldErrors, Form, Warning, spelled, whole};
-use casting_core::group::Group;
-use casting_core::ids::{CastId, CastKey, GroupId, ImageId};
-use casting_core::image::Image;
-use casting_core::json_schema::SchemaBuilder;
-use casting_core::listing::{self, CastOrder, CastQuery};
-use casting_core::ports::{Created, Page, Replaced, Saved};
-use casting_core::time::Timestamp;
+use crate::audit::{Difference, RecordKind};
+use crate::cast::{Cast, CastSettings, Counter, CounterChange, PreviousKey};
+use crate::cast_form::{self, CastDraft};
+use crate::form::{FieldErrors, Form, Warning, spelled, whole};
+use crate::group::Group;
+use crate::ids::{CastId, CastKey, GroupId, ImageId};
+use crate::image::Image;
+use crate::json_schema::SchemaBuilder;
+use crate::listing::{self, CastOrder, CastQuery};
+use crate::ports::{Created, Page, Replaced, Saved};
+use crate::time::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::service::failure::{Failure, TRIES};
-use crate::service::version::Precondition;
-use crate::service::{AdminService, filtered, sessions, settings};
+use crate::admin::error::{AdminError, TRIES};
+use crate::admin::version::Precondition;
+use crate::admin::{AdminService, filtered, sessions, settings};
 
 /// The longest time that an old key opens a link after a rotation, in seconds (30 days).
 const LONGEST_GRACE: u64 = 2_592_000;
 
 /// What a list of casts is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CastsAsked {
+pub struct CastsAsked {
     /// Words, all of which begin a word of the cast's name or key.
-    pub(crate) search: Option<String>,
+    pub search: Option<String>,
     /// In which order; a search has none.
-    pub(crate) order: CastOrder,
+    pub order: CastOrder,
     /// From the end.
-    pub(crate) backwards: bool,
+    pub backwards: bool,
     /// Only those that are on, or off.
-    pub(crate) enabled: Option<bool>,
+    pub enabled: Option<bool>,
     /// Only those of this image.
-    pub(crate) image: Option<ImageId>,
+    pub image: Option<ImageId>,
 }
 
 impl CastsAsked {
@@ -55,16 +55,16 @@ impl CastsAsked {
 }
 
 /// A cast, and what is worth a second look in it.
-pub(crate) struct Edited {
+pub struct Edited {
     /// As it is now.
-    pub(crate) cast: Cast,
+    pub cast: Cast,
     /// What was sent without having an effect; the cast's own warnings come on top.
-    pub(crate) warnings: Vec<Warning>,
+    pub warnings: Vec<Warning>,
 }
 
 impl Edited {
     /// As the API shows it.
-    pub(crate) fn view(&self, public_url: &str) -> Value {
+    pub fn view(&self, public_url: &str) -> Value {
         let mut view = cast_form::view(&self.cast, public_url);
         if let Some(Value::Array(warnings)) = view.get_mut("warnings") {
             warnings.extend(self.warnings.iter().map(|warning| json!(warning)));
@@ -74,12 +74,12 @@ impl Edited {
 }
 
 /// A page of casts. It may be shorter than asked for although more follow.
-pub(crate) async fn list(
+pub async fn list(
     service: &AdminService<'_>,
     asked: &CastsAsked,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page<Cast>, Failure> {
+) -> Result<Page<Cast>, AdminError> {
     let text = asked.search.as_deref().unwrap_or_default();
     let words: Vec<String> = listing::split(text).collect();
     if words.is_empty() && !text.trim().is_empty() {
@@ -101,7 +101,7 @@ pub(crate) async fn list(
 }
 
 /// A new cast.
-pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited, Failure> {
+pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited, AdminError> {
     let control_plane = service.control_plane;
     let draft = cast_form::create(
         input,
@@ -153,14 +153,14 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
 }
 
 /// One cast, and what is worth a second look in it.
-pub(crate) async fn read(service: &AdminService<'_>, id: &str) -> Result<Edited, Failure> {
+pub async fn read(service: &AdminService<'_>, id: &str) -> Result<Edited, AdminError> {
     let cast = find(service, id).await?;
     let warnings = look_around(service, &cast.settings, Some(&cast.id)).await?;
     Ok(Edited { cast, warnings })
 }
 
 /// One cast.
-pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Cast, Failure> {
+pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Cast, AdminError> {
     service
         .control_plane
         .store
@@ -170,10 +170,10 @@ pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Cast, F
 }
 
 /// How many wait in the cast's waiting room at this moment; `None` when it has none.
-pub(crate) async fn count_waiting(
+pub async fn count_waiting(
     service: &AdminService<'_>,
     cast: &Cast,
-) -> Result<Option<u64>, Failure> {
+) -> Result<Option<u64>, AdminError> {
     if !cast.settings.waiting_room {
         return Ok(None);
     }
@@ -185,12 +185,12 @@ pub(crate) async fn count_waiting(
 }
 
 /// Changes what the document names. Without a precondition, a change that met another is made again on the row as it then is.
-pub(crate) async fn change(
+pub async fn change(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
-) -> Result<Edited, Failure> {
+) -> Result<Edited, AdminError> {
     let mut edited = edit(service, id, precondition, |before| {
         Ok(cast_form::patch(
             before,
@@ -207,12 +207,12 @@ pub(crate) async fn change(
 }
 
 /// Another key: the old one opens nothing from now on, or for `grace_seconds` more. The document may name the new key; else one is drawn.
-pub(crate) async fn rotate_key(
+pub async fn rotate_key(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
-) -> Result<Edited, Failure> {
+) -> Result<Edited, AdminError> {
     let (named, grace) = read_rotation(&mut Form::over(Map::new(), input, &[])?)?;
     // Drawn once: a second try of the same call must not give out a third key.
     let key = match named {
@@ -249,7 +249,7 @@ fn read_rotation(form: &mut Form) -> Result<(Option<CastKey>, u64), FieldErrors>
 }
 
 /// What JSON Schema says of a rotation.
-pub(crate) fn rotation_schema() -> Value {
+pub fn rotation_schema() -> Value {
     let words = [
         ("key", "The new key; drawn when it is left out."),
         (
@@ -262,7 +262,7 @@ pub(crate) fn rotation_schema() -> Value {
         .whole()
 }
 
-async fn key_of_request(service: &AdminService<'_>, input: &Value) -> Result<CastKey, Failure> {
+async fn key_of_request(service: &AdminService<'_>, input: &Value) -> Result<CastKey, AdminError> {
     let id = service.new_id(RecordKind::Cast, input).await?;
     // What follows from the request alone would follow for anybody who knows it, so our own key comes in.
     let drawn = service
@@ -270,15 +270,15 @@ async fn key_of_request(service: &AdminService<'_>, input: &Value) -> Result<Cas
         .keys
         .fingerprint(&["cast key", CastId::from_bytes(id.bytes).as_str()]);
     let plain: String = drawn.chars().filter(char::is_ascii_alphanumeric).collect();
-    CastKey::parse(&plain).ok_or_else(|| Failure::contention("draw a key"))
+    CastKey::parse(&plain).ok_or_else(|| AdminError::contention("draw a key"))
 }
 
 /// A cast like this one, with a key of its own. What the document names is other than there.
-pub(crate) async fn copy(
+pub async fn copy(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
-) -> Result<Edited, Failure> {
+) -> Result<Edited, AdminError> {
     let original = find(service, id).await?;
     let Value::Object(named) = input else {
         return Err(FieldErrors::one("", "must be a JSON object.").into());
@@ -299,8 +299,8 @@ async fn edit(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
-    draft: impl Fn(&Cast) -> Result<CastDraft, Failure>,
-) -> Result<Edited, Failure> {
+    draft: impl Fn(&Cast) -> Result<CastDraft, AdminError>,
+) -> Result<Edited, AdminError> {
     for _ in 0..TRIES {
         let before = find(service, id).await?;
         precondition.check(before.version)?;
@@ -352,16 +352,16 @@ async fn edit(
             Replaced::Stale => {}
         }
     }
-    Err(Failure::contention("change a cast"))
+    Err(AdminError::contention("change a cast"))
 }
 
 /// What is worth a second look in a cast because of what else there is: its group is gone, or another
 /// cast has its name. `id` is its own, if it has one yet.
-pub(crate) async fn look_around(
+pub async fn look_around(
     service: &AdminService<'_>,
     settings: &CastSettings,
     id: Option<&CastId>,
-) -> Result<Vec<Warning>, Failure> {
+) -> Result<Vec<Warning>, AdminError> {
     let mut warnings = Vec::new();
     if is_group_gone(service, settings.anonymous_group_id.as_ref()).await? {
         warnings.push(GROUP_IS_GONE);
@@ -387,7 +387,7 @@ async fn has_namesake(
     service: &AdminService<'_>,
     name: &str,
     id: Option<&CastId>,
-) -> Result<bool, Failure> {
+) -> Result<bool, AdminError> {
     let words: Vec<String> = listing::split(name).collect();
     let Some(word) = listing::sharpest(&words) else {
         return Ok(false);
@@ -417,10 +417,7 @@ async fn has_namesake(
 }
 
 /// Casts as lists show them: one that names a group that is gone says so.
-pub(crate) async fn views(
-    service: &AdminService<'_>,
-    casts: &[Cast],
-) -> Result<Vec<Value>, Failure> {
+pub async fn views(service: &AdminService<'_>, casts: &[Cast]) -> Result<Vec<Value>, AdminError> {
     let names_one = |cast: &Cast| cast.settings.anonymous_group_id.is_some();
     let groups = if casts.iter().any(names_one) {
         service.control_plane.store.all_records::<Group>().await?
@@ -450,12 +447,12 @@ async fn count(service: &AdminService<'_>, cast: &Cast) {
 
 /// Deletes a cast. Its live sessions live on, unless `terminate` ends them; then it can be sent again until all are ended, also when the cast
 /// itself is gone already.
-pub(crate) async fn delete(
+pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
     terminate: bool,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     let id = parse_id(id)?;
     let deleted = delete_row(service, &id, precondition).await?;
     if deleted {
@@ -478,7 +475,7 @@ async fn delete_row(
     service: &AdminService<'_>,
     id: &CastId,
     precondition: &Precondition,
-) -> Result<bool, Failure> {
+) -> Result<bool, AdminError> {
     for _ in 0..TRIES {
         let Some(cast) = service.control_plane.store.cast(id).await? else {
             return Ok(false);
@@ -504,7 +501,7 @@ async fn delete_row(
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("delete a cast"))
+    Err(AdminError::contention("delete a cast"))
 }
 
 /// The row after a change.
@@ -520,15 +517,15 @@ fn changed(before: &Cast, draft: &CastDraft, now: Timestamp) -> Cast {
 }
 
 /// Reads the id of a cast.
-pub(crate) fn parse_id(text: &str) -> Result<CastId, Failure> {
+pub fn parse_id(text: &str) -> Result<CastId, AdminError> {
     CastId::parse(text).ok_or_else(no_such_cast)
 }
 
-fn no_such_cast() -> Failure {
-    Failure::not_found("There is no such cast.")
+fn no_such_cast() -> AdminError {
+    AdminError::not_found("There is no such cast.")
 }
 
-fn key_taken(cast: &Cast) -> Failure {
+fn key_taken(cast: &Cast) -> AdminError {
     FieldErrors::clash(
         "/key",
         format!("is the key of another cast: {}.", cast.settings.key),
@@ -537,7 +534,10 @@ fn key_taken(cast: &Cast) -> Failure {
 }
 
 /// The image must be there, and be one that can be only watched if the link shares its sessions.
-async fn require_image(service: &AdminService<'_>, settings: &CastSettings) -> Result<(), Failure> {
+async fn require_image(
+    service: &AdminService<'_>,
+    settings: &CastSettings,
+) -> Result<(), AdminError> {
     match service
         .control_plane
         .store
@@ -553,7 +553,7 @@ async fn require_image(service: &AdminService<'_>, settings: &CastSettings) -> R
     }
 }
 
-async fn require_group(service: &AdminService<'_>, id: Option<&GroupId>) -> Result<(), Failure> {
+async fn require_group(service: &AdminService<'_>, id: Option<&GroupId>) -> Result<(), AdminError> {
     if is_group_gone(service, id).await? {
         let detail = "is not the id of a group.";
         return Err(FieldErrors::one("/anonymous_user_group_id", detail).into());
@@ -562,7 +562,10 @@ async fn require_group(service: &AdminService<'_>, id: Option<&GroupId>) -> Resu
 }
 
 /// Whether a group is named that is not there.
-async fn is_group_gone(service: &AdminService<'_>, id: Option<&GroupId>) -> Result<bool, Failure> {
+async fn is_group_gone(
+    service: &AdminService<'_>,
+    id: Option<&GroupId>,
+) -> Result<bool, AdminError> {
     let Some(id) = id.filter(|id| **id != Group::all_users_id()) else {
         return Ok(false);
     };

@@ -1,44 +1,44 @@
 //! Owns what staging configs must fit to: the image, the group and the network that they name, and what goes with one. Must not know which values are possible otherwise.
 
-use casting_core::form::FieldErrors;
-use casting_core::group::Group;
-use casting_core::image::{Image, ImageSource};
-use casting_core::network::Network;
-use casting_core::staging::{StagingConfig, StagingSettings};
-use casting_core::staging_form;
+use crate::form::FieldErrors;
+use crate::group::Group;
+use crate::image::{Image, ImageSource};
+use crate::network::Network;
+use crate::staging::{StagingConfig, StagingSettings};
+use crate::staging_form;
 use serde_json::Value;
 
-use crate::service::failure::Failure;
-use crate::service::version::Precondition;
-use crate::service::{AdminService, records};
+use crate::admin::error::AdminError;
+use crate::admin::version::Precondition;
+use crate::admin::{AdminService, records};
 
 /// A new staging config.
-pub(crate) async fn create(
+pub async fn create(
     service: &AdminService<'_>,
     input: &Value,
-) -> Result<StagingConfig, Failure> {
+) -> Result<StagingConfig, AdminError> {
     require(service, &staging_form::create(input)?).await?;
     records::create::<StagingConfig>(service, input).await
 }
 
 /// Changes what the document names.
-pub(crate) async fn change(
+pub async fn change(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
-) -> Result<StagingConfig, Failure> {
+) -> Result<StagingConfig, AdminError> {
     let (before, _) = records::find::<StagingConfig>(service, id).await?;
     require(service, &staging_form::patch(&before, input)?).await?;
     records::change::<StagingConfig>(service, id, input, precondition).await
 }
 
 /// Deletes one, and stops what waits in its pool. What cannot be stopped now is stopped by the sweep.
-pub(crate) async fn delete(
+pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     let (staging, _) = records::find::<StagingConfig>(service, id).await?;
     records::delete::<StagingConfig>(service, id, precondition).await?;
     if let Err(fault) = service.control_plane.drain_pool(&staging.id).await {
@@ -47,7 +47,7 @@ pub(crate) async fn delete(
     Ok(())
 }
 
-async fn require(service: &AdminService<'_>, settings: &StagingSettings) -> Result<(), Failure> {
+async fn require(service: &AdminService<'_>, settings: &StagingSettings) -> Result<(), AdminError> {
     let store = &service.control_plane.store;
     let Some(image) = store.record::<Image>(settings.image_id.as_str()).await? else {
         return Err(FieldErrors::one("/image_id", "is not the id of an image.").into());

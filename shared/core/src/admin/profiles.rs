@@ -1,32 +1,29 @@
 //! Owns what administrators see of users' persistent profiles, and what they can do with them. Must not know where archives are kept.
 
-use casting_core::audit::{Difference, RecordKind};
-use casting_core::form::Spelled;
-use casting_core::form::{Form, line};
-use casting_core::ids::{ImageId, SessionId, UserId};
-use casting_core::json_schema::{self, SchemaBuilder};
-use casting_core::persistent_profile::{PersistentProfile, ProfileId};
-use casting_core::ports::Saved;
+use crate::audit::{Difference, RecordKind};
+use crate::form::Spelled;
+use crate::form::{Form, line};
+use crate::ids::{ImageId, SessionId, UserId};
+use crate::json_schema::{self, SchemaBuilder};
+use crate::persistent_profile::{PersistentProfile, ProfileId};
+use crate::ports::Saved;
 use serde_json::{Map, Value, json};
 
-use crate::service::AdminService;
-use crate::service::failure::{Failure, TRIES};
-use crate::service::users::no_such_user;
+use crate::admin::AdminService;
+use crate::admin::error::{AdminError, TRIES};
+use crate::admin::users::no_such_user;
 
 /// The profiles of a user, one for each image.
-pub(crate) async fn list(
+pub async fn list(
     service: &AdminService<'_>,
     user: &str,
-) -> Result<Vec<PersistentProfile>, Failure> {
+) -> Result<Vec<PersistentProfile>, AdminError> {
     let user = UserId::parse(user).ok_or_else(no_such_user)?;
     Ok(service.control_plane.profiles_of(&user).await?)
 }
 
 /// One profile.
-pub(crate) async fn find(
-    service: &AdminService<'_>,
-    id: &str,
-) -> Result<PersistentProfile, Failure> {
+pub async fn find(service: &AdminService<'_>, id: &str) -> Result<PersistentProfile, AdminError> {
     let id = ProfileId::parse(id).ok_or_else(no_such_profile)?;
     service
         .control_plane
@@ -37,11 +34,11 @@ pub(crate) async fn find(
 }
 
 /// Lets an earlier archive hold again: `archive` is its name.
-pub(crate) async fn restore(
+pub async fn restore(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
-) -> Result<PersistentProfile, Failure> {
+) -> Result<PersistentProfile, AdminError> {
     let mut form = Form::over(Map::new(), input, &[])?;
     let archive = read(&mut form);
     form.finish()?;
@@ -75,7 +72,7 @@ pub(crate) async fn restore(
             return Ok(after);
         }
         if before.archives().all(|known| known.name() != archive) {
-            return Err(Failure::not_found(
+            return Err(AdminError::not_found(
                 "The profile has no earlier archive of this name.",
             ));
         }
@@ -87,7 +84,7 @@ pub(crate) async fn restore(
             return Ok(before);
         }
     }
-    Err(Failure::contention("restore a profile"))
+    Err(AdminError::contention("restore a profile"))
 }
 
 fn read(form: &mut Form) -> Option<String> {
@@ -95,14 +92,14 @@ fn read(form: &mut Form) -> Option<String> {
 }
 
 /// What JSON Schema says of what [`restore`] reads.
-pub(crate) fn restore_schema() -> Value {
+pub fn restore_schema() -> Value {
     SchemaBuilder::of(|form| _ = read(form))
         .described(&[("archive", "The name of an earlier archive.")])
         .whole()
 }
 
 /// Deletes a profile that no session has, with all of its archives.
-pub(crate) async fn delete(service: &AdminService<'_>, id: &str) -> Result<(), Failure> {
+pub async fn delete(service: &AdminService<'_>, id: &str) -> Result<(), AdminError> {
     for _ in 0..TRIES {
         let profile = find(service, id).await?;
         must_be_free(service, &profile).await?;
@@ -132,14 +129,11 @@ pub(crate) async fn delete(service: &AdminService<'_>, id: &str) -> Result<(), F
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("delete a profile"))
+    Err(AdminError::contention("delete a profile"))
 }
 
 /// Deletes everything that is kept for a user who is forgotten. Their sessions have ended by then.
-pub(crate) async fn delete_all_of(
-    service: &AdminService<'_>,
-    user: &UserId,
-) -> Result<(), Failure> {
+pub async fn delete_all_of(service: &AdminService<'_>, user: &UserId) -> Result<(), AdminError> {
     for profile in service.control_plane.profiles_of(user).await? {
         delete(service, profile.id.as_str()).await?;
     }
@@ -150,9 +144,9 @@ pub(crate) async fn delete_all_of(
 async fn must_be_free(
     service: &AdminService<'_>,
     profile: &PersistentProfile,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     if service.control_plane.is_profile_in_use(&profile.id).await? {
-        return Err(Failure::conflict(
+        return Err(AdminError::conflict(
             "A live session has this profile; end it first.",
         ));
     }
@@ -160,7 +154,7 @@ async fn must_be_free(
 }
 
 /// What JSON Schema says of a profile.
-pub(crate) fn schema() -> Value {
+pub fn schema() -> Value {
     let archive = json_schema::object(json!({
         "name": { "type": "string", "description": "What it is restored by." },
         "session_id": SessionId::SPELLING.schema(),
@@ -182,10 +176,10 @@ pub(crate) fn schema() -> Value {
 }
 
 /// What JSON Schema says of a profile's id.
-pub(crate) fn id_schema() -> Value {
+pub fn id_schema() -> Value {
     json!({ "type": "string", "pattern": "^u[a-z2-7]{26}-i[a-z2-7]{26}$" })
 }
 
-fn no_such_profile() -> Failure {
-    Failure::not_found("There is no such profile.")
+fn no_such_profile() -> AdminError {
+    AdminError::not_found("There is no such profile.")
 }

@@ -1,16 +1,15 @@
-//! Owns what keeps a verb from doing what it was asked, and how whoever asked learns of it. Must not know which verb it was.
+//! Owns how an administrator's request that was not done is answered: an error of the admin service, or of the request itself, as a problem. Must not
+//! know which operation it was.
 
+use casting_core::admin::error::AdminError;
 use casting_core::denial::{Denial, DenialCode};
 use casting_core::form::FieldErrors;
 use casting_core::ids::Reference;
-use casting_core::ports::{Fault, FaultKind};
+use casting_core::ports::Fault;
 use casting_core::{FlowError, Refusal};
 use casting_web::{Problem, RequestError};
 
-/// How often a change is tried again because somebody else wrote first.
-pub(crate) const TRIES: u32 = 5;
-
-/// What kept an endpoint from doing what it was asked.
+/// What kept a handler from doing what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The caller can mend it.
@@ -20,28 +19,9 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// 404, in these words.
-    pub(crate) fn not_found(detail: &str) -> Self {
-        Problem::new(RequestError::NotFound).detail(detail).into()
-    }
-
-    /// 409, in these words.
-    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
-        Problem::new(RequestError::Conflict).detail(detail).into()
-    }
-
-    /// 403, in these words.
-    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Problem::new(RequestError::Forbidden).detail(detail).into()
-    }
-
-    /// Somebody else wrote first, again and again.
-    pub(crate) fn contention(what: &'static str) -> Self {
-        Self::Fault(Fault {
-            kind: FaultKind::Contention,
-            what,
-            detail: format!("{TRIES} tries"),
-        })
+    /// What is wrong with the request, in these words.
+    pub(crate) fn request(code: RequestError, detail: impl Into<String>) -> Self {
+        Problem::new(code).detail(detail).into()
     }
 
     /// What the caller is told. A fault is logged here, under the reference that `draw` makes and the caller sees.
@@ -74,6 +54,25 @@ impl From<Fault> for Failure {
     }
 }
 
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        let problem = |code: RequestError, detail: String| Problem::new(code).detail(detail);
+        match error {
+            AdminError::NotFound(detail) => problem(RequestError::NotFound, detail).into(),
+            AdminError::Conflict(detail) => problem(RequestError::Conflict, detail).into(),
+            AdminError::Forbidden { detail, errors } => Problem {
+                errors,
+                ..problem(RequestError::Forbidden, detail)
+            }
+            .into(),
+            AdminError::Stale => Problem::new(RequestError::Stale).into(),
+            AdminError::Fields(errors) => errors.into(),
+            AdminError::Denied(denial, reference) => Problem::denied(denial, reference).into(),
+            AdminError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
 impl From<FieldErrors> for Failure {
     /// 422 for a mistake that the document makes by itself, 409 when it only does not go with what is there already.
     fn from(errors: FieldErrors) -> Self {
@@ -99,6 +98,8 @@ impl From<Refusal> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use casting_core::ports::FaultKind;
+
     use super::*;
 
     fn reference(_: DenialCode) -> Reference {
@@ -121,12 +122,12 @@ mod tests {
         for (name, failure, expected) in [
             (
                 "not there",
-                Failure::not_found("There is no such cast."),
+                AdminError::NotFound("There is no such cast.".into()).into(),
                 404,
             ),
             (
                 "does not fit",
-                Failure::conflict("Another cast has this key."),
+                AdminError::Conflict("Another cast has this key.".into()).into(),
                 409,
             ),
             (
@@ -139,11 +140,7 @@ mod tests {
                 FieldErrors::clash("/image_id", "is not the id of an image.").into(),
                 409,
             ),
-            (
-                "too many writers",
-                Failure::contention("change a cast"),
-                503,
-            ),
+            ("too many writers", fault(FaultKind::Contention), 503),
             ("the store is down", fault(FaultKind::Unavailable), 500),
             ("not allowed by AWS", fault(FaultKind::Refused), 500),
         ] {

@@ -1,18 +1,18 @@
 //! Owns what can be done with the deployment's settings. Must not know which values are possible.
 
-use casting_core::audit::{Difference, FieldChange, RecordKind};
-use casting_core::listing::CastQuery;
-use casting_core::ports::Saved;
-use casting_core::system::{SYSTEM_ID, System};
-use casting_core::system_form;
+use crate::audit::{Difference, FieldChange, RecordKind};
+use crate::listing::CastQuery;
+use crate::ports::Saved;
+use crate::system::{SYSTEM_ID, System};
+use crate::system_form;
 use serde_json::{Value, json};
 
-use crate::service::AdminService;
-use crate::service::failure::{Failure, TRIES};
-use crate::service::version::Precondition;
+use crate::admin::AdminService;
+use crate::admin::error::{AdminError, TRIES};
+use crate::admin::version::Precondition;
 
 /// The settings as they are; of a new deployment, those that it begins with.
-pub(crate) async fn read(service: &AdminService<'_>) -> Result<System, Failure> {
+pub async fn read(service: &AdminService<'_>) -> Result<System, AdminError> {
     match find(service).await? {
         Some(system) => Ok(system),
         None => unwritten(service).await,
@@ -20,7 +20,7 @@ pub(crate) async fn read(service: &AdminService<'_>) -> Result<System, Failure> 
 }
 
 /// Writes down what a new deployment begins with, before its first link is made.
-pub(crate) async fn begin(service: &AdminService<'_>) -> Result<(), Failure> {
+pub async fn begin(service: &AdminService<'_>) -> Result<(), AdminError> {
     if service.control_plane.first_limits.is_empty() || find(service).await?.is_some() {
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub(crate) async fn begin(service: &AdminService<'_>) -> Result<(), Failure> {
 
 /// What holds as long as no settings are written: for a deployment without links, the limits that
 /// it begins with.
-async fn unwritten(service: &AdminService<'_>) -> Result<System, Failure> {
+async fn unwritten(service: &AdminService<'_>) -> Result<System, AdminError> {
     let usual = System::default();
     if service.control_plane.first_limits.is_empty() {
         return Ok(usual);
@@ -65,11 +65,11 @@ async fn unwritten(service: &AdminService<'_>) -> Result<System, Failure> {
 }
 
 /// Changes what the document names.
-pub(crate) async fn change(
+pub async fn change(
     service: &AdminService<'_>,
     input: &Value,
     precondition: &Precondition,
-) -> Result<System, Failure> {
+) -> Result<System, AdminError> {
     for _ in 0..TRIES {
         let stored = find(service).await?;
         let expected = stored.as_ref().map(|system| system.version);
@@ -126,12 +126,12 @@ pub(crate) async fn change(
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("change the settings"))
+    Err(AdminError::contention("change the settings"))
 }
 
 /// The field that is written and never shown.
-pub(crate) const SECRET: &str = "captcha_secret_key";
+pub const SECRET: &str = "captcha_secret_key";
 
-async fn find(service: &AdminService<'_>) -> Result<Option<System>, Failure> {
+async fn find(service: &AdminService<'_>) -> Result<Option<System>, AdminError> {
     Ok(service.control_plane.store.record(SYSTEM_ID).await?)
 }

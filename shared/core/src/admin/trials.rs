@@ -1,31 +1,31 @@
 //! Owns the trial of a link: a made-up visit in, what every rule says out. Must not know the rules.
 
-use casting_core::form::{FieldErrors, Form, line, shaped, spelled};
-use casting_core::ids::UserId;
-use casting_core::json_schema::{self, SchemaBuilder};
-use casting_core::policy::{LinkParameters, Step};
-use casting_core::shape;
-use casting_core::time::Timestamp;
-use casting_core::user::User;
-use casting_core::{Trial, Visitor, referrer};
+use crate::form::{FieldErrors, Form, line, shaped, spelled};
+use crate::ids::UserId;
+use crate::json_schema::{self, SchemaBuilder};
+use crate::policy::{LinkParameters, Step};
+use crate::shape;
+use crate::time::Timestamp;
+use crate::user::User;
+use crate::{Trial, Visitor, referrer};
 use serde_json::{Map, Value, json};
 
-use crate::service::failure::Failure;
-use crate::service::{AdminService, casts};
+use crate::admin::error::AdminError;
+use crate::admin::{AdminService, casts};
 
 /// What every rule would say of this visit to the cast. Nothing is spent.
-pub(crate) async fn run(
+pub async fn run(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
-) -> Result<Vec<Step>, Failure> {
+) -> Result<Vec<Step>, AdminError> {
     let cast = casts::find(service, id).await?;
     let trial = read(input, service.control_plane.clock.now())?;
     Ok(service.control_plane.try_link(&cast, &trial).await?)
 }
 
 /// The steps as the API shows them.
-pub(crate) fn view(steps: &[Step]) -> Value {
+pub fn view(steps: &[Step]) -> Value {
     let refusal = steps.iter().find(|step| !step.passes);
     json!({
         "admitted": refusal.is_none(),
@@ -41,14 +41,14 @@ fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
 }
 
 /// What JSON Schema says of a made-up visit.
-pub(crate) fn schema() -> Value {
+pub fn schema() -> Value {
     SchemaBuilder::of(|form| _ = read_form(form, Timestamp::from_millis(0)))
         .described(WORDS)
         .whole()
 }
 
 /// What JSON Schema says of [`view`].
-pub(crate) fn answer_schema() -> Value {
+pub fn answer_schema() -> Value {
     let text = |about: &str| json!({ "type": "string", "description": about });
     let seconds =
         json!({ "type": ["integer", "null"], "description": "When it makes sense to come back." });
@@ -129,7 +129,7 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use casting_core::testing::NOON;
+    use crate::testing::NOON;
 
     #[test]
     fn trial_input_is_validated_per_field() {

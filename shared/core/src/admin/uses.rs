@@ -1,38 +1,41 @@
 //! Owns what names a record: the casts, images and staging configs that its deletion would touch. Must not
 //! know how anything is deleted.
 
-use casting_core::cast::Cast;
-use casting_core::ids::{GroupId, ImageId};
-use casting_core::image::Image;
-use casting_core::listing::CastQuery;
-use casting_core::staging::StagingConfig;
+use crate::cast::Cast;
+use crate::ids::{GroupId, ImageId};
+use crate::image::Image;
+use crate::listing::CastQuery;
+use crate::staging::StagingConfig;
 
-use crate::service::AdminService;
-use crate::service::failure::Failure;
+use crate::admin::AdminService;
+use crate::admin::error::AdminError;
 
 /// So many are named in one sentence.
 const NAMED: usize = 3;
 
 /// A record that others may name.
 #[derive(Clone, Copy)]
-pub(crate) enum Named<'a> {
+pub enum Named<'a> {
+    /// An image.
     Image(&'a ImageId),
+    /// A group.
     Group(&'a GroupId),
+    /// A network, by its name.
     Network(&'a str),
 }
 
 /// One that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Use {
+pub struct Use {
     /// What it is, and what it is called; a cast with its key.
-    pub(crate) words: String,
+    pub words: String,
     /// Its page in the console.
-    pub(crate) page: String,
+    pub page: String,
 }
 
 /// All that name it. One that comes to name it at this very moment is not among them, and is judged as
 /// one that names something that is gone.
-pub(crate) async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>, Failure> {
+pub async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>, AdminError> {
     let store = &service.control_plane.store;
     let mut uses = casts(service, named).await?;
     if let Named::Network(name) = named {
@@ -70,7 +73,7 @@ pub(crate) async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<V
     Ok(uses)
 }
 
-async fn casts(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>, Failure> {
+async fn casts(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>, AdminError> {
     let names_it = |cast: &Cast| match named {
         Named::Image(id) => cast.settings.image_id == *id,
         Named::Group(id) => cast.settings.anonymous_group_id.as_ref() == Some(id),
@@ -106,7 +109,7 @@ async fn casts(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>,
 }
 
 /// These in a sentence: the first of them by name, and how many more.
-pub(crate) fn sentence(uses: &[Use]) -> String {
+pub fn sentence(uses: &[Use]) -> String {
     let mut words: Vec<String> = uses
         .iter()
         .take(NAMED)

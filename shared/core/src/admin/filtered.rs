@@ -3,20 +3,20 @@
 
 use std::future::Future;
 
-use casting_core::ports::{Fault, Page};
+use crate::ports::{Fault, Page};
 
-use crate::service::failure::Failure;
+use crate::admin::error::AdminError;
 
 /// How many pages of the store are looked through for one page of a filtered list.
 const PAGES: u32 = 10;
 
 /// A page of what fits. It may be shorter than asked for although more follow. `read` reads a page that begins after a cursor.
-pub(crate) async fn page<T, Read: Future<Output = Result<Page<T>, Fault>>>(
+pub async fn page<T, Read: Future<Output = Result<Page<T>, Fault>>>(
     cursor: Option<&str>,
     limit: u32,
     read: impl Fn(Option<String>, u32) -> Read,
     fits: impl Fn(&T) -> bool,
-) -> Result<Page<T>, Failure> {
+) -> Result<Page<T>, AdminError> {
     let (mut items, mut after) = (Vec::new(), cursor.map(str::to_owned));
     for _ in 0..PAGES {
         let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);

@@ -1,27 +1,27 @@
 //! Owns what can be done with records that are nothing but their settings: groups, networks, staging configs, and API keys once they are made.
 //! Must not know which values are possible.
 
-use casting_core::actor::Actor;
-use casting_core::api_key::{ApiKey, ApiKeySettings};
-use casting_core::audit::{Difference, RecordKind};
-use casting_core::form::FieldErrors;
-use casting_core::group::{Group, GroupSettings};
-use casting_core::ids::{ApiKeyId, GroupId, StagingId};
-use casting_core::network::{Network, NetworkName, NetworkSettings};
-use casting_core::ports::{Page, Saved};
-use casting_core::record::Record;
-use casting_core::staging::{StagingConfig, StagingSettings};
-use casting_core::time::Timestamp;
-use casting_core::{api_key_form, group_form, network_form, staging_form};
+use crate::actor::Actor;
+use crate::api_key::{ApiKey, ApiKeySettings};
+use crate::audit::{Difference, RecordKind};
+use crate::form::FieldErrors;
+use crate::group::{Group, GroupSettings};
+use crate::ids::{ApiKeyId, GroupId, StagingId};
+use crate::network::{Network, NetworkName, NetworkSettings};
+use crate::ports::{Page, Saved};
+use crate::record::Record;
+use crate::staging::{StagingConfig, StagingSettings};
+use crate::time::Timestamp;
+use crate::{api_key_form, group_form, network_form, staging_form};
 use serde_json::Value;
 
-use crate::service::failure::{Failure, TRIES};
-use crate::service::uses::{self, Named};
-use crate::service::version::Precondition;
-use crate::service::{AdminService, api_keys};
+use crate::admin::error::{AdminError, TRIES};
+use crate::admin::uses::{self, Named};
+use crate::admin::version::Precondition;
+use crate::admin::{AdminService, api_keys};
 
 /// A record that can be made, shown and changed.
-pub(crate) trait EditableRecord: Record + Clone + PartialEq {
+pub trait EditableRecord: Record + Clone + PartialEq {
     /// What its document sets.
     type Settings: PartialEq;
     /// What it is.
@@ -55,8 +55,8 @@ pub(crate) trait EditableRecord: Record + Clone + PartialEq {
     /// Whether this actor may make it what it becomes, beyond the right to change things of its kind.
     ///
     /// # Errors
-    /// 403, in words that name what is too much.
-    fn permit(_before: &Self, _after: &Self, _actor: &Actor) -> Result<(), Failure> {
+    /// `Forbidden`, in words that name what is too much.
+    fn permit(_before: &Self, _after: &Self, _actor: &Actor) -> Result<(), AdminError> {
         Ok(())
     }
     /// One that is there although nobody has stored it.
@@ -178,7 +178,7 @@ impl EditableRecord for ApiKey {
     fn changeable(&mut self) -> (&mut ApiKeySettings, &mut u64, &mut Timestamp) {
         (&mut self.settings, &mut self.version, &mut self.updated_at)
     }
-    fn permit(before: &Self, after: &Self, actor: &Actor) -> Result<(), Failure> {
+    fn permit(before: &Self, after: &Self, actor: &Actor) -> Result<(), AdminError> {
         api_keys::permit(Some(&before.settings), &after.settings, actor)
     }
     fn name(&self) -> &str {
@@ -190,11 +190,11 @@ impl EditableRecord for ApiKey {
 }
 
 /// All of a kind, a page at a time.
-pub(crate) async fn list<R: EditableRecord>(
+pub async fn list<R: EditableRecord>(
     service: &AdminService<'_>,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page<R>, Failure> {
+) -> Result<Page<R>, AdminError> {
     let mut page = service
         .control_plane
         .store
@@ -210,10 +210,10 @@ pub(crate) async fn list<R: EditableRecord>(
 }
 
 /// A new one.
-pub(crate) async fn create<R: EditableRecord>(
+pub async fn create<R: EditableRecord>(
     service: &AdminService<'_>,
     input: &Value,
-) -> Result<R, Failure> {
+) -> Result<R, AdminError> {
     let control_plane = service.control_plane;
     let word = R::WORDS.1;
     // Judged before an idempotency key is used up for it.
@@ -242,7 +242,7 @@ pub(crate) async fn create<R: EditableRecord>(
     {
         Saved::Done => {}
         Saved::Stale => {
-            return Err(Failure::conflict(format!(
+            return Err(AdminError::conflict(format!(
                 "There is a {word} of this name already."
             )));
         }
@@ -257,12 +257,12 @@ pub(crate) async fn create<R: EditableRecord>(
 }
 
 /// Changes what the document names.
-pub(crate) async fn change<R: EditableRecord>(
+pub async fn change<R: EditableRecord>(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
-) -> Result<R, Failure> {
+) -> Result<R, AdminError> {
     for _ in 0..TRIES {
         let (before, is_stored) = find::<R>(service, id).await?;
         precondition.check(before.version())?;
@@ -301,25 +301,25 @@ pub(crate) async fn change<R: EditableRecord>(
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("change a record"))
+    Err(AdminError::contention("change a record"))
 }
 
 /// Deletes a group. What still names it goes on with *All Users* alone, so that takes `force`.
-pub(crate) async fn delete_group(
+pub async fn delete_group(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
     force: bool,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     if id == Group::all_users_id().as_str() {
-        return Err(Failure::conflict(
+        return Err(AdminError::conflict(
             "Everybody is in All Users; it cannot be deleted.",
         ));
     }
     if let (Some(id), false) = (GroupId::parse(id), force) {
         let uses = uses::of(service, Named::Group(&id)).await?;
         if !uses.is_empty() {
-            return Err(Failure::conflict(format!(
+            return Err(AdminError::conflict(format!(
                 "This group is still named by {}, which would go on with All Users alone. \
                  Change them first, or confirm it: force=true.",
                 uses::sentence(&uses)
@@ -330,14 +330,14 @@ pub(crate) async fn delete_group(
 }
 
 /// Deletes a network that no image and no staging config uses.
-pub(crate) async fn delete_network(
+pub async fn delete_network(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     let uses = uses::of(service, Named::Network(id)).await?;
     if !uses.is_empty() {
-        return Err(Failure::conflict(format!(
+        return Err(AdminError::conflict(format!(
             "This network is still used by {}; change or delete them first.",
             uses::sentence(&uses)
         )));
@@ -346,11 +346,11 @@ pub(crate) async fn delete_network(
 }
 
 /// Deletes one, whatever it is.
-pub(crate) async fn delete<R: EditableRecord>(
+pub async fn delete<R: EditableRecord>(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     for _ in 0..TRIES {
         let (record, is_stored) = find::<R>(service, id).await?;
         precondition.check(record.version())?;
@@ -386,14 +386,14 @@ pub(crate) async fn delete<R: EditableRecord>(
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("delete a record"))
+    Err(AdminError::contention("delete a record"))
 }
 
 /// The record, and whether it is stored.
-pub(crate) async fn find<R: EditableRecord>(
+pub async fn find<R: EditableRecord>(
     service: &AdminService<'_>,
     id: &str,
-) -> Result<(R, bool), Failure> {
+) -> Result<(R, bool), AdminError> {
     if !R::is_id(id) {
         return Err(missing::<R>());
     }
@@ -406,6 +406,6 @@ pub(crate) async fn find<R: EditableRecord>(
         .ok_or_else(missing::<R>)
 }
 
-fn missing<R: EditableRecord>() -> Failure {
-    Failure::not_found(&format!("There is no such {}.", R::WORDS.1))
+fn missing<R: EditableRecord>() -> AdminError {
+    AdminError::not_found(&format!("There is no such {}.", R::WORDS.1))
 }

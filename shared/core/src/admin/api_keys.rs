@@ -4,26 +4,25 @@
 //! Nobody grants what they do not have: a key is given only scopes of whoever makes or changes it, and no longer than that actor's own key lives.
 //! A key cannot delete itself. So whoever deletes a key still holds one, and nobody is locked out by their own hand.
 
-use casting_core::actor::{Actor, ActorKind, Scope};
-use casting_core::api_key::{ApiKey, ApiKeySettings, Excess};
-use casting_core::api_key_form;
-use casting_core::audit::{Difference, RecordKind};
-use casting_core::form::FieldError;
-use casting_core::ids::{ApiKeyId, random_bytes};
-use casting_core::ports::Saved;
-use casting_web::{Problem, RequestError};
+use crate::actor::{Actor, ActorKind, Scope};
+use crate::api_key::{ApiKey, ApiKeySettings, Excess};
+use crate::api_key_form;
+use crate::audit::{Difference, RecordKind};
+use crate::form::FieldError;
+use crate::ids::{ApiKeyId, random_bytes};
+use crate::ports::Saved;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
-use crate::service::failure::Failure;
-use crate::service::version::Precondition;
-use crate::service::{AdminService, records};
+use crate::admin::error::AdminError;
+use crate::admin::version::Precondition;
+use crate::admin::{AdminService, records};
 
 /// A new key, and its text for the `Authorization` header, which cannot be had again (but by the same request under the same idempotency key).
-pub(crate) async fn create(
+pub async fn create(
     service: &AdminService<'_>,
     input: &Value,
-) -> Result<(ApiKey, String), Failure> {
+) -> Result<(ApiKey, String), AdminError> {
     let control_plane = service.control_plane;
     let settings: ApiKeySettings = api_key_form::create(input)?;
     permit(None, &settings, &service.actor)?;
@@ -61,7 +60,7 @@ pub(crate) async fn create(
         .await?
     {
         Saved::Done => {}
-        Saved::Stale => return Err(Failure::contention("make an API key")),
+        Saved::Stale => return Err(AdminError::contention("make an API key")),
     }
     tracing::info!(actor.id = service.actor.id, api_key.id = %key.id, "API key {} was made", key.id);
     Ok((key, text))
@@ -70,12 +69,12 @@ pub(crate) async fn create(
 /// Whether `actor` may give a key these settings; `before` is what it has already.
 ///
 /// # Errors
-/// 403, with the field that grants too much.
-pub(crate) fn permit(
+/// `Forbidden`, with the field that grants too much.
+pub fn permit(
     before: Option<&ApiKeySettings>,
     after: &ApiKeySettings,
     actor: &Actor,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     let (field, words) = match after.excess(before, actor) {
         None => return Ok(()),
         Some(Excess::Scopes(scopes)) => {
@@ -92,11 +91,10 @@ pub(crate) fn permit(
         }
     };
     let error = FieldError::new(format!("/{field}"), &*words);
-    Err(Problem {
+    Err(AdminError::Forbidden {
+        detail: words,
         errors: vec![error],
-        ..Problem::new(RequestError::Forbidden).detail(words)
-    }
-    .into())
+    })
 }
 
 /// The secret that follows from a request under an idempotency key, for whoever has our signing key: 120 bits.
@@ -116,13 +114,13 @@ fn secret_of_request(service: &AdminService<'_>, id: &ApiKeyId) -> [u8; 16] {
 }
 
 /// Deletes a key; it opens nothing from now on.
-pub(crate) async fn delete(
+pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     if service.actor.kind == ActorKind::ApiKey && service.actor.id == id {
-        return Err(Failure::conflict(
+        return Err(AdminError::conflict(
             "A key cannot delete itself; use another one, so that nobody is locked out.",
         ));
     }

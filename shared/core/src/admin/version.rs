@@ -1,19 +1,17 @@
-//! Owns ETags: a row's version in quotes; of a cast, its version and its Sessions Remaining. Must not
-//! know what has a version.
+//! Owns the versions that a change is made over, and their texts: a row's version in quotes; of a cast, its version and its Sessions Remaining.
+//! Must not know what has a version, nor HTTP, whose ETags these texts are.
 //!
 //! `If-Match` is optional. With it a change happens only over the version that was read (412
 //! otherwise); without it the change is made on whatever is there now, field by field. Claims move
 //! the Sessions Remaining of a cast and leave its version alone: the number in the ETag says only
 //! what a document was made from, so that a change of the number happens over that one.
 
-use casting_core::cast::Cast;
-use casting_web::{Problem, Reply, RequestContext, RequestError};
-use http::HeaderValue;
-use http::header::{ETAG, IF_MATCH};
+use crate::admin::error::AdminError;
+use crate::cast::Cast;
 
 /// Which versions a change may be made over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Precondition {
+pub enum Precondition {
     /// Any.
     None,
     /// These, in quotes.
@@ -22,35 +20,35 @@ pub(crate) enum Precondition {
 
 impl Precondition {
     /// This version only.
-    pub(crate) fn version(version: u64) -> Self {
+    pub fn version(version: u64) -> Self {
         Self::AnyOf(vec![tag(version)])
     }
 
     /// This version of a cast only, read when it had this Sessions Remaining.
-    pub(crate) fn cast(version: u64, remaining: u64) -> Self {
+    pub fn cast(version: u64, remaining: u64) -> Self {
         Self::AnyOf(vec![cast_tag(version, remaining)])
     }
 
-    /// Reads `If-Match`.
-    pub(crate) fn of(visit: &RequestContext) -> Self {
-        match visit.header(&IF_MATCH).map(str::trim) {
-            None | Some("*") => Self::None,
-            Some(tags) => Self::AnyOf(tags.split(',').map(|tag| tag.trim().to_owned()).collect()),
+    /// What `If-Match` says: tags with commas between them, or `*` for any version.
+    pub fn of_tags(tags: &str) -> Self {
+        match tags.trim() {
+            "*" => Self::None,
+            tags => Self::AnyOf(tags.split(',').map(|tag| tag.trim().to_owned()).collect()),
         }
     }
 
     /// # Errors
-    /// 412 when the row has another version.
-    pub(crate) fn check(&self, version: u64) -> Result<(), Problem> {
+    /// `Stale` when the row has another version.
+    pub fn check(&self, version: u64) -> Result<(), AdminError> {
         let fits = |tags: &[String]| tags.iter().any(|tag| read(tag).0 == version.to_string());
         match self {
-            Self::AnyOf(tags) if !fits(tags) => Err(Problem::new(RequestError::Stale)),
+            Self::AnyOf(tags) if !fits(tags) => Err(AdminError::Stale),
             _ => Ok(()),
         }
     }
 
     /// The Sessions Remaining of a cast of this version that the change was made from.
-    pub(crate) fn remaining(&self, version: u64) -> Option<u64> {
+    pub fn remaining(&self, version: u64) -> Option<u64> {
         let Self::AnyOf(tags) = self else { return None };
         let of_version = tags.iter().map(|tag| read(tag));
         of_version
@@ -73,60 +71,42 @@ fn read(tag: &str) -> (&str, Option<u64>) {
     }
 }
 
-fn tag(version: u64) -> String {
+/// The text of a version.
+pub fn tag(version: u64) -> String {
     format!("\"{version}\"")
+}
+
+/// The text of a cast's version, with its Sessions Remaining.
+pub fn tag_of_cast(cast: &Cast) -> String {
+    cast_tag(cast.version, cast.counter.remaining)
 }
 
 fn cast_tag(version: u64, remaining: u64) -> String {
     format!("\"{version}-{remaining}\"")
 }
 
-/// Adds the ETag.
-pub(crate) fn set(reply: &mut Reply, version: u64) {
-    set_tag(reply, &tag(version));
-}
-
-/// Adds the ETag of a cast.
-pub(crate) fn set_cast(reply: &mut Reply, cast: &Cast) {
-    set_tag(reply, &cast_tag(cast.version, cast.counter.remaining));
-}
-
-fn set_tag(reply: &mut Reply, tag: &str) {
-    if let Ok(tag) = HeaderValue::from_str(tag) {
-        reply.headers_mut().insert(ETAG, tag);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use casting_core::testing::SeededEntropy;
-    use casting_web::Body;
-
     use super::*;
 
     #[test]
     fn if_match_binds_a_change_to_the_named_versions() {
         for (name, header, fits) in [
-            ("nothing named", None, true),
-            ("any", Some("*"), true),
-            ("this one", Some("\"7\""), true),
-            ("one of two", Some("\"6\", \"7\""), true),
-            ("this one of a cast", Some("\"7-3\""), true),
-            ("an older one", Some("\"6\""), false),
-            ("an older one of a cast", Some("\"6-7\""), false),
-            ("without quotes", Some("7"), false),
-            ("a weak one", Some("W/\"7\""), false),
-            ("nothing", Some(""), false),
+            ("any", "*", true),
+            ("this one", "\"7\"", true),
+            ("one of two", "\"6\", \"7\"", true),
+            ("this one of a cast", "\"7-3\"", true),
+            ("an older one", "\"6\"", false),
+            ("an older one of a cast", "\"6-7\"", false),
+            ("without quotes", "7", false),
+            ("a weak one", "W/\"7\"", false),
+            ("nothing", "", false),
         ] {
-            let mut request = http::Request::builder().uri("/");
-            if let Some(header) = header {
-                request = request.header(IF_MATCH, header);
-            }
-            let visit = RequestContext::parse(
-                &request.body(Body::Empty).expect("a request"),
-                &SeededEntropy::new(1),
+            assert_eq!(
+                Precondition::of_tags(header).check(7).is_ok(),
+                fits,
+                "{name}"
             );
-            assert_eq!(Precondition::of(&visit).check(7).is_ok(), fits, "{name}");
         }
     }
 

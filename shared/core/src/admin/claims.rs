@@ -1,28 +1,28 @@
 //! Owns what administrators see of claims: the accepted ones are sessions, the refused ones are counted by the hour with a few samples. Must not
 //! know why any was refused.
 
-use casting_core::FoundRefusal;
-use casting_core::denial::DenialCode;
-use casting_core::form::Spelled;
-use casting_core::ids::{CastId, Reference};
-use casting_core::json_schema;
-use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_core::ports::{Page, RefusalCount, RefusalSample};
-use casting_core::session::Session;
-use casting_core::time::Timestamp;
+use crate::FoundRefusal;
+use crate::denial::DenialCode;
+use crate::form::Spelled;
+use crate::ids::{CastId, Reference};
+use crate::json_schema;
+use crate::listing::{SessionQuery, SessionsOf};
+use crate::ports::{Page, RefusalCount, RefusalSample};
+use crate::session::Session;
+use crate::time::Timestamp;
 use futures_util::try_join;
 use serde_json::{Value, json};
 
-use crate::service::AdminService;
-use crate::service::failure::Failure;
-use crate::service::sessions::{self, Outcome, SessionsAsked};
+use crate::admin::AdminService;
+use crate::admin::error::AdminError;
+use crate::admin::sessions::{self, Outcome, SessionsAsked};
 
 /// How many hourly rows of refusals one answer has at most.
 const REFUSED_ROWS: usize = 1000;
 
 /// Whose claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ClaimsOf {
+pub enum ClaimsOf {
     /// All.
     All,
     /// Of one cast.
@@ -33,7 +33,7 @@ pub(crate) enum ClaimsOf {
 
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ClaimOutcome {
+pub enum ClaimOutcome {
     /// It was accepted, and this became of its session.
     Accepted(Outcome),
     /// It was refused.
@@ -42,30 +42,30 @@ pub(crate) enum ClaimOutcome {
 
 /// Which claims are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ClaimsAsked {
+pub struct ClaimsAsked {
     /// Whose.
-    pub(crate) of: ClaimsOf,
+    pub of: ClaimsOf,
     /// At or after this time; for refusals, in or after its hour.
-    pub(crate) since: Timestamp,
+    pub since: Timestamp,
     /// Before this time.
-    pub(crate) until: Timestamp,
+    pub until: Timestamp,
     /// Only those of which this became.
-    pub(crate) outcome: Option<ClaimOutcome>,
+    pub outcome: Option<ClaimOutcome>,
     /// Only the one that its visitor quotes by this.
-    pub(crate) reference: Option<Reference>,
+    pub reference: Option<Reference>,
 }
 
 /// A page of accepted claims, and the refused ones of the same time.
-pub(crate) struct Claims {
+pub struct Claims {
     /// The newest first.
-    pub(crate) accepted: Page<Session>,
+    pub accepted: Page<Session>,
     /// The newest hour first; only with the first page, because they are the same on every one.
-    pub(crate) refused: Vec<RefusalCount>,
+    pub refused: Vec<RefusalCount>,
 }
 
 impl Claims {
     /// As the API shows them.
-    pub(crate) fn view(&self, service: &AdminService<'_>) -> Value {
+    pub fn view(&self, service: &AdminService<'_>) -> Value {
         let accepted = self.accepted.items.iter();
         let accepted: Vec<Value> = accepted
             .map(|session| sessions::view_of(service, session))
@@ -76,12 +76,12 @@ impl Claims {
 }
 
 /// The claims. Works for deleted casts too.
-pub(crate) async fn list(
+pub async fn list(
     service: &AdminService<'_>,
     asked: &ClaimsAsked,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Claims, Failure> {
+) -> Result<Claims, AdminError> {
     let wants_accepted =
         asked.outcome != Some(ClaimOutcome::Refused) && asked.of != ClaimsOf::Unknown;
     let wants_refused =
@@ -112,7 +112,7 @@ async fn accepted(
     asked: &ClaimsAsked,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page<Session>, Failure> {
+) -> Result<Page<Session>, AdminError> {
     let of = if let ClaimsOf::Cast(cast) = &asked.of {
         SessionsOf::Cast(cast.clone())
     } else {
@@ -162,17 +162,17 @@ async fn accepted(
 async fn refused(
     service: &AdminService<'_>,
     asked: &ClaimsAsked,
-) -> Result<Vec<RefusalCount>, Failure> {
+) -> Result<Vec<RefusalCount>, AdminError> {
     if let Some(reference) = &asked.reference
         && let Some(found) = service.control_plane.find_refusal(reference).await?
     {
         return Ok(told_of(found, reference, &asked.of));
     }
     let store = &service.control_plane.store;
-    let hour = casting_core::hours::hour_of;
+    let hour = crate::hours::hour_of;
     let (since, until) = (
         hour(asked.since),
-        hour(asked.until) + casting_core::hours::HOUR_SECONDS,
+        hour(asked.until) + crate::hours::HOUR_SECONDS,
     );
     let mut rows = match &asked.of {
         ClaimsOf::Cast(cast) => store.refusals(Some(cast), since).await?,
@@ -228,7 +228,7 @@ fn told_of(found: FoundRefusal, reference: &Reference, of: &ClaimsOf) -> Vec<Ref
     });
     let row = |cast_id| RefusalCount {
         cast_id,
-        hour: casting_core::hours::hour_of(facts.at),
+        hour: crate::hours::hour_of(facts.at),
         code: facts.code.as_str().to_owned(),
         count: 1,
         samples: vec![sample.clone()],
@@ -237,7 +237,7 @@ fn told_of(found: FoundRefusal, reference: &Reference, of: &ClaimsOf) -> Vec<Ref
 }
 
 /// An hour's refusals for one reason, as the API shows them.
-pub(crate) fn view_refused(refused: &RefusalCount) -> Value {
+pub fn view_refused(refused: &RefusalCount) -> Value {
     let samples = refused.samples.iter().map(|sample| {
         json!({
             "at": sample.at.to_string(),
@@ -257,7 +257,7 @@ pub(crate) fn view_refused(refused: &RefusalCount) -> Value {
 }
 
 /// What JSON Schema says of [`Claims::view`]; `session` is the schema of an accepted one.
-pub(crate) fn schema(session: &Value) -> Value {
+pub fn schema(session: &Value) -> Value {
     let or_null = || json!({ "type": ["string", "null"] });
     let sample = json_schema::object(json!({
         "at": json_schema::time(), "ref": Reference::SPELLING.schema(), "referrer": or_null(),
@@ -285,8 +285,8 @@ pub(crate) fn schema(session: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use casting_core::reference::RefusalFacts;
-    use casting_core::testing::NOON;
+    use crate::reference::RefusalFacts;
+    use crate::testing::NOON;
 
     use super::*;
 

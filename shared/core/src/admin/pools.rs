@@ -1,37 +1,37 @@
 //! Owns what administrators see of a pool: what waits, what it is to be, and its last two days. Must not know how a pool is filled.
 
-use casting_core::PoolView;
-use casting_core::form::Spelled;
-use casting_core::ids::StagingId;
-use casting_core::json_schema;
-use casting_core::pool_history::PoolSpan;
-use casting_core::session::{Session, State};
-use casting_core::staging::StagingConfig;
-use casting_core::time::Timestamp;
+use crate::PoolView;
+use crate::form::Spelled;
+use crate::ids::StagingId;
+use crate::json_schema;
+use crate::pool_history::PoolSpan;
+use crate::session::{Session, State};
+use crate::staging::StagingConfig;
+use crate::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::service::failure::Failure;
-use crate::service::{AdminService, records, sessions};
+use crate::admin::error::AdminError;
+use crate::admin::{AdminService, records, sessions};
 
 /// A day, in seconds.
 const DAY: i64 = 86_400;
 
 /// A pool's numbers at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Numbers {
+pub struct Numbers {
     /// Sessions that wait and can be had at once.
-    pub(crate) ready: u64,
+    pub ready: u64,
     /// Sessions that are on their way.
-    pub(crate) starting: u64,
+    pub starting: u64,
     /// Visitors of the last day who were given one.
-    pub(crate) assigned: u64,
+    pub assigned: u64,
     /// Visitors of the last day whom it fitted, and for whom none was ready.
-    pub(crate) missed: u64,
+    pub missed: u64,
 }
 
 impl Numbers {
     /// The numbers of this pool.
-    pub(crate) fn of(pool: &PoolView) -> Self {
+    pub fn of(pool: &PoolView) -> Self {
         let is_ready = |session: &&Session| matches!(session.state, State::Ready { .. });
         let ready = pool.waiting.iter().filter(is_ready).count();
         let recent = || {
@@ -49,29 +49,29 @@ impl Numbers {
     }
 
     /// Which part of the visitors were given a session at once; `None` when there were none.
-    pub(crate) fn hit_rate(self) -> Option<f64> {
+    pub fn hit_rate(self) -> Option<f64> {
         let all = self.assigned + self.missed;
         (all > 0).then(|| (self.assigned as f64 / all as f64 * 1000.0).round() / 1000.0)
     }
 }
 
 /// Millionths of a dollar as US cents, to a hundredth of one.
-pub(crate) fn cents(micros: u64) -> f64 {
+pub fn cents(micros: u64) -> f64 {
     (micros as f64 / 100.0).round() / 100.0
 }
 
 /// A pool as it is.
-pub(crate) async fn read(
+pub async fn read(
     service: &AdminService<'_>,
     id: &str,
-) -> Result<(StagingConfig, PoolView), Failure> {
+) -> Result<(StagingConfig, PoolView), AdminError> {
     let (staging, _) = records::find::<StagingConfig>(service, id).await?;
     let pool = service.control_plane.pool_view(&staging).await?;
     Ok((staging, pool))
 }
 
 /// A pool as the API shows it.
-pub(crate) fn view(service: &AdminService<'_>, staging: &StagingConfig, pool: &PoolView) -> Value {
+pub fn view(service: &AdminService<'_>, staging: &StagingConfig, pool: &PoolView) -> Value {
     let waiting = pool.waiting.iter();
     let waiting: Vec<Value> = waiting
         .map(|session| sessions::view_of(service, session))
@@ -84,7 +84,7 @@ pub(crate) fn view(service: &AdminService<'_>, staging: &StagingConfig, pool: &P
         "wanted": pool.plan.wanted,
         "ready": numbers.ready,
         "starting": numbers.starting,
-        "rests_because": pool.plan.rest.map(casting_core::pool_plan::IdleReason::sentence),
+        "rests_because": pool.plan.rest.map(crate::pool_plan::IdleReason::sentence),
         "paused_until": paused_until.map(|until| until.to_string()),
         "refusal": paused_until.and(pool.log.refusal.as_deref()),
         "spent_today_cents": cents(pool.log.spent_today(pool.at)),
@@ -108,7 +108,7 @@ fn view_span(span: &PoolSpan) -> Value {
 }
 
 /// What JSON Schema says of [`view`]; `session` is the schema of a session.
-pub(crate) fn schema(session: &Value) -> Value {
+pub fn schema(session: &Value) -> Value {
     let count = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
     let or_null = |about: &str| json!({ "type": ["string", "null"], "description": about });
     let cents = |about: &str| json!({ "type": "number", "minimum": 0, "description": about });

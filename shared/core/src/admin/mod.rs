@@ -1,67 +1,66 @@
 //! Owns the admin service: what an administrator can do, as verbs over documents, whoever asks and in whatever shape the answer is shown. Must not know
-//! HTTP, the API or the console; both call the same verbs.
+//! HTTP, the API or the console; both call the same operations.
 //!
 //! # How a verb is written
 //! A function of an [`AdminService`] (the control plane, and who acts) and of what is asked for, to what there is then. Whoever calls it has checked
 //! that the actor may do it (the route tables say what that takes). A change is read by one form of `casting-core`, written over the version
 //! that was read, and told of by an audit entry in the very same write.
 
-pub(crate) mod api_keys;
-pub(crate) mod audits;
-pub(crate) mod casts;
-pub(crate) mod claims;
-pub(crate) mod failure;
+pub mod api_keys;
+pub mod audits;
+pub mod casts;
+pub mod claims;
+pub mod error;
 mod filtered;
-pub(crate) mod images;
-pub(crate) mod pools;
-pub(crate) mod profiles;
-pub(crate) mod records;
-pub(crate) mod sessions;
-pub(crate) mod settings;
-pub(crate) mod staging;
-pub(crate) mod trials;
-pub(crate) mod users;
-pub(crate) mod uses;
-pub(crate) mod version;
+pub mod images;
+pub mod pools;
+pub mod profiles;
+pub mod records;
+pub mod sessions;
+pub mod settings;
+pub mod staging;
+pub mod trials;
+pub mod users;
+pub mod uses;
+pub mod version;
 
-use casting_core::ControlPlane;
-use casting_core::actor::Actor;
-use casting_core::audit::{Action, Audit, Difference, RecordKind};
-use casting_core::denial::DenialCode;
-use casting_core::ids::{Nonce, random_bytes};
-use casting_web::Problem;
+use crate::ControlPlane;
+use crate::actor::Actor;
+use crate::audit::{Action, Audit, Difference, RecordKind};
+use crate::denial::{Denial, DenialCode};
+use crate::ids::{Nonce, random_bytes};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
-use crate::service::failure::Failure;
+use crate::admin::error::AdminError;
 
 /// How long a request under an idempotency key is remembered, in seconds (a day).
 const REMEMBERED_SECONDS: u64 = 86_400;
 
 /// Where an administrator stands: the control plane, and who acts.
-pub(crate) struct AdminService<'a> {
+pub struct AdminService<'a> {
     /// The control plane.
-    pub(crate) control_plane: &'a ControlPlane,
+    pub control_plane: &'a ControlPlane,
     /// Who acts.
-    pub(crate) actor: Actor,
+    pub actor: Actor,
     /// What the actor calls this request, so that it can be repeated (`Idempotency-Key`).
-    pub(crate) request_key: Option<String>,
+    pub request_key: Option<String>,
 }
 
 /// What a new thing is called, and whether it may be there already because this is a repetition.
-pub(crate) struct NewId {
+pub struct NewId {
     /// Sixteen bytes for its id.
-    pub(crate) bytes: [u8; 16],
+    pub bytes: [u8; 16],
     /// Whether the same request may have made it before.
-    pub(crate) is_repeatable: bool,
+    pub is_repeatable: bool,
 }
 
 impl AdminService<'_> {
     /// An id for something new of this kind. Under an idempotency key, the same request gets the same id again.
     ///
     /// # Errors
-    /// 409 when the key was used for another request.
-    pub(crate) async fn new_id(&self, noun: RecordKind, input: &Value) -> Result<NewId, Failure> {
+    /// `Conflict` when the key was used for another request.
+    pub async fn new_id(&self, noun: RecordKind, input: &Value) -> Result<NewId, AdminError> {
         let Some(key) = &self.request_key else {
             return Ok(NewId {
                 bytes: random_bytes(&*self.control_plane.entropy),
@@ -84,7 +83,8 @@ impl AdminService<'_> {
             .first_request(nonce.as_str(), &print, until)
             .await?;
         if !self.control_plane.keys.is_fingerprint(&parts, &first) {
-            return Err(Problem::new(DenialCode::RequestDiffers).into());
+            let denial = Denial::new(DenialCode::RequestDiffers);
+            return Err(AdminError::Denied(denial, None));
         }
         let mut bytes = [0; 16];
         if let Ok(read) = BASE64URL_NOPAD.decode(nonce.as_str().as_bytes())
@@ -99,7 +99,7 @@ impl AdminService<'_> {
     }
 
     /// The entry that tells of a change of this thing.
-    pub(crate) fn audit(
+    pub fn audit(
         &self,
         noun: RecordKind,
         target: &str,
@@ -118,13 +118,13 @@ impl AdminService<'_> {
     }
 
     /// Tells of something that is no change of a document.
-    pub(crate) async fn tell(
+    pub async fn tell(
         &self,
         action: Action,
         noun: RecordKind,
         target: &str,
         name: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), AdminError> {
         let audit = Audit::plain(
             &self.actor,
             action,

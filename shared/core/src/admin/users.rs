@@ -1,26 +1,26 @@
 //! Owns what administrators see of users, and how a user is forgotten. A user who has logged in has a profile; an anonymous one is the owner in the
 //! row of the one session that it was minted for, and has no other record. Must not know how users log in.
 
-use casting_core::audit::{Action, Difference, RecordKind};
-use casting_core::form::Spelled;
-use casting_core::ids::{CastId, CastKey, GroupId, SessionId, UserId};
-use casting_core::json_schema;
-use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_core::ports::{Page, Saved};
-use casting_core::profile::Profile;
-use casting_core::session::{Owner, Session};
+use crate::audit::{Action, Difference, RecordKind};
+use crate::form::Spelled;
+use crate::ids::{CastId, CastKey, GroupId, SessionId, UserId};
+use crate::json_schema;
+use crate::listing::{SessionQuery, SessionsOf};
+use crate::ports::{Page, Saved};
+use crate::profile::Profile;
+use crate::session::{Owner, Session};
 use serde_json::{Value, json};
 
-use crate::service::failure::{Failure, TRIES};
-use crate::service::sessions::{self, SessionsAsked};
-use crate::service::{AdminService, filtered, profiles};
+use crate::admin::error::{AdminError, TRIES};
+use crate::admin::sessions::{self, SessionsAsked};
+use crate::admin::{AdminService, filtered, profiles};
 
 /// Users who have logged in at least once, by id.
-pub(crate) async fn list(
+pub async fn list(
     service: &AdminService<'_>,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page<Profile>, Failure> {
+) -> Result<Page<Profile>, AdminError> {
     Ok(service
         .control_plane
         .store
@@ -29,11 +29,11 @@ pub(crate) async fn list(
 }
 
 /// Anonymous users who have not been forgotten, as the sessions that they were minted for; the newest first.
-pub(crate) async fn list_anonymous(
+pub async fn list_anonymous(
     service: &AdminService<'_>,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page<Session>, Failure> {
+) -> Result<Page<Session>, AdminError> {
     let store = &service.control_plane.store;
     let read = |after: Option<String>, wanted| async move {
         store
@@ -47,7 +47,7 @@ pub(crate) async fn list_anonymous(
 }
 
 /// A user, of either kind, as the API shows it.
-pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Value, Failure> {
+pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Value, AdminError> {
     match locate(service, id).await? {
         Found::Profile(profile) => Ok(profile.view()),
         Found::Session(session) => view_anonymous(&session).ok_or_else(no_such_user),
@@ -59,7 +59,7 @@ enum Found {
     Session(Box<Session>),
 }
 
-async fn locate(service: &AdminService<'_>, id: &str) -> Result<Found, Failure> {
+async fn locate(service: &AdminService<'_>, id: &str) -> Result<Found, AdminError> {
     let id = UserId::parse(id).ok_or_else(no_such_user)?;
     if let Some(profile) = service
         .control_plane
@@ -81,7 +81,7 @@ async fn locate(service: &AdminService<'_>, id: &str) -> Result<Found, Failure> 
 }
 
 /// An anonymous user as the API shows it; `None` when it has been forgotten.
-pub(crate) fn view_anonymous(session: &Session) -> Option<Value> {
+pub fn view_anonymous(session: &Session) -> Option<Value> {
     let Owner::Anonymous {
         id,
         group,
@@ -104,7 +104,7 @@ pub(crate) fn view_anonymous(session: &Session) -> Option<Value> {
 }
 
 /// What JSON Schema says of a user of either kind.
-pub(crate) fn schema() -> Value {
+pub fn schema() -> Value {
     let text = || json!({ "type": "string" });
     let group = json_schema::nullable(GroupId::SPELLING.schema());
     let anonymous = json!({
@@ -120,11 +120,11 @@ pub(crate) fn schema() -> Value {
 
 /// Forgets a user: the profile goes, and no session that has ended says any more whose it was. Live sessions stand in the way, unless
 /// `terminate` ends them.
-pub(crate) async fn delete(
+pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
     terminate: bool,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     match locate(service, id).await? {
         Found::Session(session) => {
             forget(service, &session.id, terminate).await?;
@@ -164,7 +164,7 @@ pub(crate) async fn delete(
     Ok(())
 }
 
-async fn delete_profile(service: &AdminService<'_>, id: &UserId) -> Result<(), Failure> {
+async fn delete_profile(service: &AdminService<'_>, id: &UserId) -> Result<(), AdminError> {
     for _ in 0..TRIES {
         let Some(profile) = service
             .control_plane
@@ -194,7 +194,7 @@ async fn delete_profile(service: &AdminService<'_>, id: &UserId) -> Result<(), F
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("delete a user"))
+    Err(AdminError::contention("delete a user"))
 }
 
 /// Takes the owner out of a session's row.
@@ -202,20 +202,20 @@ async fn forget(
     service: &AdminService<'_>,
     id: &SessionId,
     terminate: bool,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     for _ in 0..TRIES {
         let Some(before) = service.control_plane.store.session(id).await? else {
             return Ok(());
         };
         if before.is_live() {
             if !terminate {
-                return Err(Failure::conflict(
+                return Err(AdminError::conflict(
                     "The user has a live session; end it first, or ask for that with terminate.",
                 ));
             }
             let ended = sessions::stop(service, id.as_str()).await?;
             if ended.is_live() {
-                return Err(Failure::conflict(
+                return Err(AdminError::conflict(
                     "The user's session is being ended; ask again in a moment.",
                 ));
             }
@@ -235,9 +235,10 @@ async fn forget(
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("forget a user"))
+    Err(AdminError::contention("forget a user"))
 }
 
-pub(crate) fn no_such_user() -> Failure {
-    Failure::not_found("There is no such user.")
+/// There is no user with this id.
+pub(crate) fn no_such_user() -> AdminError {
+    AdminError::not_found("There is no such user.")
 }

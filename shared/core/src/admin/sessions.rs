@@ -1,36 +1,34 @@
 //! Owns what administrators see of sessions, and what they can do with them. Must not know how a session moves.
 
-use casting_core::audit::{Action, RecordKind};
-use casting_core::excerpt::Speaker;
-use casting_core::form::Spelled;
-use casting_core::ids::{
-    CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId,
-};
-use casting_core::json_schema;
-use casting_core::listing::SessionQuery;
-use casting_core::permission::Permission;
-use casting_core::ports::Page;
-use casting_core::session::{EndReason, Owner, PoolRole, Session, State};
-use casting_core::time::Timestamp;
+use crate::audit::{Action, RecordKind};
+use crate::excerpt::Speaker;
+use crate::form::Spelled;
+use crate::ids::{CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId};
+use crate::json_schema;
+use crate::listing::SessionQuery;
+use crate::permission::Permission;
+use crate::ports::Page;
+use crate::session::{EndReason, Owner, PoolRole, Session, State};
+use crate::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::service::failure::Failure;
-use crate::service::{AdminService, filtered};
+use crate::admin::error::AdminError;
+use crate::admin::{AdminService, filtered};
 
 /// No session is live for longer than this, in seconds: the longest start, the longest time limit, and a day for what may come between.
 const LONGEST_LIFE: u64 = 1800 + 604_800 + 86_400;
 
 /// Which sessions are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SessionsAsked {
+pub struct SessionsAsked {
     /// Of whom, and when.
-    pub(crate) query: SessionQuery,
+    pub query: SessionQuery,
     /// Only those of this cast, where the query is not the cast's already.
-    pub(crate) cast: Option<CastId>,
+    pub cast: Option<CastId>,
     /// Only those that live, or that have ended.
-    pub(crate) is_live: Option<bool>,
+    pub is_live: Option<bool>,
     /// Only those of which this became.
-    pub(crate) outcome: Option<Outcome>,
+    pub outcome: Option<Outcome>,
 }
 
 impl SessionsAsked {
@@ -48,12 +46,12 @@ impl SessionsAsked {
 }
 
 /// A page of sessions. It may be shorter than asked for although more follow.
-pub(crate) async fn list(
+pub async fn list(
     service: &AdminService<'_>,
     asked: &SessionsAsked,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page<Session>, Failure> {
+) -> Result<Page<Session>, AdminError> {
     let store = &service.control_plane.store;
     let read = |after: Option<String>, wanted| async move {
         store.sessions(&asked.query, after.as_deref(), wanted).await
@@ -62,7 +60,7 @@ pub(crate) async fn list(
 }
 
 /// One session.
-pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Session, Failure> {
+pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Session, AdminError> {
     service
         .control_plane
         .store
@@ -72,7 +70,7 @@ pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Session
 }
 
 /// Ends a session; one that has ended is left as it is.
-pub(crate) async fn stop(service: &AdminService<'_>, id: &str) -> Result<Session, Failure> {
+pub async fn stop(service: &AdminService<'_>, id: &str) -> Result<Session, AdminError> {
     let before = find(service, id).await?;
     let session = service
         .control_plane
@@ -93,7 +91,7 @@ pub(crate) async fn stop(service: &AdminService<'_>, id: &str) -> Result<Session
 }
 
 /// Takes a session's share link back; one that is not shared is left as it is.
-pub(crate) async fn unshare(service: &AdminService<'_>, id: &str) -> Result<Session, Failure> {
+pub async fn unshare(service: &AdminService<'_>, id: &str) -> Result<Session, AdminError> {
     let before = find(service, id).await?;
     let session = service.control_plane.unshare(&before.id).await?;
     if before.sharing.token.is_some() {
@@ -110,10 +108,10 @@ pub(crate) async fn unshare(service: &AdminService<'_>, id: &str) -> Result<Sess
 }
 
 /// Where the administrator enters a session that is shared, to watch it.
-pub(crate) async fn watch(service: &AdminService<'_>, id: &str) -> Result<String, Failure> {
+pub async fn watch(service: &AdminService<'_>, id: &str) -> Result<String, AdminError> {
     let session = find(service, id).await?;
     if session.sharing.token.is_none() || !matches!(session.state, State::Ready { .. }) {
-        return Err(Failure::conflict(
+        return Err(AdminError::conflict(
             "Only a session that is ready and shared can be watched.",
         ));
     }
@@ -133,7 +131,7 @@ pub(crate) async fn watch(service: &AdminService<'_>, id: &str) -> Result<String
 }
 
 /// Ends every live session of a cast and says how many there were.
-pub(crate) async fn end_all(service: &AdminService<'_>, cast: &CastId) -> Result<u32, Failure> {
+pub async fn end_all(service: &AdminService<'_>, cast: &CastId) -> Result<u32, AdminError> {
     let control_plane = service.control_plane;
     let oldest = control_plane.clock.now().minus_seconds(LONGEST_LIFE);
     let query = SessionQuery {
@@ -165,17 +163,17 @@ pub(crate) async fn end_all(service: &AdminService<'_>, cast: &CastId) -> Result
     }
 }
 
-fn parse_id(text: &str) -> Result<SessionId, Failure> {
+fn parse_id(text: &str) -> Result<SessionId, AdminError> {
     SessionId::parse(text).ok_or_else(no_such_session)
 }
 
-fn no_such_session() -> Failure {
-    Failure::not_found("There is no such session.")
+fn no_such_session() -> AdminError {
+    AdminError::not_found("There is no such session.")
 }
 
 /// What became of a claim that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Its session lives.
     Live,
     /// The visitor had the session.
@@ -186,10 +184,10 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub(crate) const ALL: [Self; 3] = [Self::Live, Self::Served, Self::Refunded];
+    pub const ALL: [Self; 3] = [Self::Live, Self::Served, Self::Refunded];
 
     /// What became of this one.
-    pub(crate) const fn of(session: &Session) -> Self {
+    pub const fn of(session: &Session) -> Self {
         match session.state {
             State::Ended { refunded: true, .. } => Self::Refunded,
             State::Ended {
@@ -200,7 +198,7 @@ impl Outcome {
     }
 
     /// The outcome as the API says it.
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Served => "served",
@@ -209,7 +207,7 @@ impl Outcome {
     }
 
     /// Reads an outcome; `None` when there is none of this name.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|outcome| outcome.as_str() == text)
@@ -217,7 +215,7 @@ impl Outcome {
 }
 
 /// A session as the API shows it, which is also a claim's entry in the ledger.
-pub(crate) fn view(session: &Session) -> Value {
+pub fn view(session: &Session) -> Value {
     let times = Times::of(&session.state);
     let reason = reason_of(&session.state);
     let of_cast = !session.is_unassigned();
@@ -257,14 +255,14 @@ pub(crate) fn view(session: &Session) -> Value {
 }
 
 /// The same, with where its log is.
-pub(crate) fn view_of(service: &AdminService<'_>, session: &Session) -> Value {
+pub fn view_of(service: &AdminService<'_>, session: &Session) -> Value {
     let mut view = view(session);
     view["log_url"] = json!(service.control_plane.launcher.log_url(session));
     view
 }
 
 /// What JSON Schema says of [`view`].
-pub(crate) fn schema() -> Value {
+pub fn schema() -> Value {
     let (time, maybe) = (json_schema::time(), || {
         json_schema::nullable(json_schema::time())
     });
@@ -381,7 +379,7 @@ impl Times {
 }
 
 /// Why it ended, or is ending.
-pub(crate) fn reason_of(state: &State) -> Option<&EndReason> {
+pub fn reason_of(state: &State) -> Option<&EndReason> {
     match state {
         State::Stopping { reason, .. } | State::Ended { reason, .. } => Some(reason),
         State::Reserved | State::Starting | State::Ready { .. } => None,
@@ -405,9 +403,9 @@ fn detail_of(reason: &EndReason) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use casting_core::excerpt::Excerpt;
-    use casting_core::session::{Endpoint, TaskRef, TaskStatus};
-    use casting_core::testing::{NOON, cast, session};
+    use crate::excerpt::Excerpt;
+    use crate::session::{Endpoint, TaskRef, TaskStatus};
+    use crate::testing::{NOON, cast, session};
 
     use super::*;
 

@@ -1,21 +1,21 @@
 //! Owns what can be done with images. Must not know which values are possible, or what a task definition looks like.
 
-use casting_core::audit::{Action, Difference, RecordKind};
-use casting_core::form::FieldErrors;
-use casting_core::ids::ImageId;
-use casting_core::image::{Image, ImageSettings, ImageSource};
-use casting_core::image_form;
-use casting_core::network::Network;
-use casting_core::ports::Saved;
+use crate::audit::{Action, Difference, RecordKind};
+use crate::form::FieldErrors;
+use crate::ids::ImageId;
+use crate::image::{Image, ImageSettings, ImageSource};
+use crate::image_form;
+use crate::network::Network;
+use crate::ports::Saved;
 use serde_json::Value;
 
-use crate::service::AdminService;
-use crate::service::failure::{Failure, TRIES};
-use crate::service::uses::{self, Named};
-use crate::service::version::Precondition;
+use crate::admin::AdminService;
+use crate::admin::error::{AdminError, TRIES};
+use crate::admin::uses::{self, Named};
+use crate::admin::version::Precondition;
 
 /// A new image. For a container image, a task definition is registered first.
-pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<Image, Failure> {
+pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Image, AdminError> {
     let control_plane = service.control_plane;
     let settings = image_form::create(input)?;
     require_files(service, &settings)?;
@@ -55,7 +55,7 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
         .await?
     {
         Saved::Done => {}
-        Saved::Stale => return Err(Failure::contention("make an image")),
+        Saved::Stale => return Err(AdminError::contention("make an image")),
     }
     control_plane.forget();
     tracing::info!(actor.id = service.actor.id, image.id = %image.id, "Image {} was made", image.id);
@@ -63,22 +63,22 @@ pub(crate) async fn create(service: &AdminService<'_>, input: &Value) -> Result<
 }
 
 /// Changes what the document names. Running sessions keep what they were started with.
-pub(crate) async fn change(
+pub async fn change(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
-) -> Result<Image, Failure> {
+) -> Result<Image, AdminError> {
     save(service, id, Some(input), precondition).await
 }
 
 /// Registers the container image anew with nothing else changed, so that the next sessions have the deployment's gate of now. Sessions that run keep
 /// what they were started with.
-pub(crate) async fn register_anew(
+pub async fn register_anew(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
-) -> Result<Image, Failure> {
+) -> Result<Image, AdminError> {
     save(service, id, None, precondition).await
 }
 
@@ -88,7 +88,7 @@ async fn save(
     id: &str,
     input: Option<&Value>,
     precondition: &Precondition,
-) -> Result<Image, Failure> {
+) -> Result<Image, AdminError> {
     // Registered for the settings beside it; a second try with the same settings does not register again.
     let mut registered: Option<(ImageSettings, String)> = None;
     for _ in 0..TRIES {
@@ -97,7 +97,7 @@ async fn save(
         let settings = match input {
             Some(input) => image_form::patch(&before, input)?,
             None if is_registered_elsewhere(&before.settings) => {
-                return Err(Failure::conflict(
+                return Err(AdminError::conflict(
                     "This image names a task definition that is there already; nothing is registered for it.",
                 ));
             }
@@ -150,13 +150,13 @@ async fn save(
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("change an image"))
+    Err(AdminError::contention("change an image"))
 }
 
 /// Whoever is promised their files must find a place where these are kept.
-fn require_files(service: &AdminService<'_>, settings: &ImageSettings) -> Result<(), Failure> {
+fn require_files(service: &AdminService<'_>, settings: &ImageSettings) -> Result<(), AdminError> {
     if settings.profile.path.is_some() && service.control_plane.profiles.is_none() {
-        return Err(Failure::conflict(
+        return Err(AdminError::conflict(
             "This deployment has no bucket for profiles (CASTING_PROFILE_BUCKET).",
         ));
     }
@@ -164,18 +164,18 @@ fn require_files(service: &AdminService<'_>, settings: &ImageSettings) -> Result
 }
 
 /// Deletes an image that nothing uses.
-pub(crate) async fn delete(
+pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     for _ in 0..TRIES {
         let image = find(service, id).await?;
         precondition.check(image.version)?;
         let uses = uses::of(service, Named::Image(&image.id)).await?;
         if !uses.is_empty() {
             let detail = "This image is still used by";
-            return Err(Failure::conflict(format!(
+            return Err(AdminError::conflict(format!(
                 "{detail} {}; change or delete them first.",
                 uses::sentence(&uses)
             )));
@@ -204,12 +204,12 @@ pub(crate) async fn delete(
             Saved::Stale => {}
         }
     }
-    Err(Failure::contention("delete an image"))
+    Err(AdminError::contention("delete an image"))
 }
 
 /// One image.
-pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Image, Failure> {
-    let no_such_image = || Failure::not_found("There is no such image.");
+pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Image, AdminError> {
+    let no_such_image = || AdminError::not_found("There is no such image.");
     let id = ImageId::parse(id).ok_or_else(no_such_image)?;
     service
         .control_plane
@@ -223,7 +223,7 @@ pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Image, 
 async fn require_networks(
     service: &AdminService<'_>,
     settings: &ImageSettings,
-) -> Result<(), Failure> {
+) -> Result<(), AdminError> {
     let own = settings
         .network
         .iter()
@@ -260,7 +260,7 @@ const fn is_registered_elsewhere(settings: &ImageSettings) -> bool {
 }
 
 /// The task definition to run: the one that was named, or a new one.
-async fn register(service: &AdminService<'_>, image: &Image) -> Result<String, Failure> {
+async fn register(service: &AdminService<'_>, image: &Image) -> Result<String, AdminError> {
     if let ImageSource::TaskDefinition(name) = &image.settings.source {
         return Ok(name.clone());
     }
@@ -272,7 +272,7 @@ async fn register(service: &AdminService<'_>, image: &Image) -> Result<String, F
 
 #[cfg(test)]
 mod tests {
-    use casting_core::testing::image;
+    use crate::testing::image;
 
     use super::*;
 

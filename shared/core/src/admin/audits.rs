@@ -1,26 +1,26 @@
 //! Owns what administrators see of changes, and how a change is taken back. Must not know how the things that changed are kept.
 
-use casting_core::actor::{ActorKind, Scope};
-use casting_core::audit::{Action, Audit, AuditId, RecordKind};
-use casting_core::form::Spelled;
-use casting_core::group::Group;
-use casting_core::json_schema;
-use casting_core::network::Network;
-use casting_core::ports::Page;
+use crate::actor::{ActorKind, Scope};
+use crate::audit::{Action, Audit, AuditId, RecordKind};
+use crate::form::Spelled;
+use crate::group::Group;
+use crate::json_schema;
+use crate::network::Network;
+use crate::ports::Page;
 use serde_json::{Map, Value, json};
 
-use crate::service::failure::Failure;
-use crate::service::settings::SECRET;
-use crate::service::version::Precondition;
-use crate::service::{AdminService, casts, images, records, settings, staging};
+use crate::admin::error::AdminError;
+use crate::admin::settings::SECRET;
+use crate::admin::version::Precondition;
+use crate::admin::{AdminService, casts, images, records, settings, staging};
 
 /// A page of changes, the newest first: of all, or of the thing with this id.
-pub(crate) async fn list(
+pub async fn list(
     service: &AdminService<'_>,
     target: Option<&str>,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page<Audit>, Failure> {
+) -> Result<Page<Audit>, AdminError> {
     Ok(service
         .control_plane
         .store
@@ -29,8 +29,8 @@ pub(crate) async fn list(
 }
 
 /// One change.
-pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Audit, Failure> {
-    let no_such_entry = || Failure::not_found("There is no such entry.");
+pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Audit, AdminError> {
+    let no_such_entry = || AdminError::not_found("There is no such entry.");
     let id = AuditId::parse(id).ok_or_else(no_such_entry)?;
     service
         .control_plane
@@ -41,7 +41,7 @@ pub(crate) async fn find(service: &AdminService<'_>, id: &str) -> Result<Audit, 
 }
 
 /// Whether a change can be taken back: what was changed gets its old values again, what was deleted is made anew.
-pub(crate) fn can_be_undone(audit: &Audit) -> bool {
+pub fn can_be_undone(audit: &Audit) -> bool {
     let is_kept = matches!(
         audit.noun,
         RecordKind::Cast
@@ -57,7 +57,7 @@ pub(crate) fn can_be_undone(audit: &Audit) -> bool {
 }
 
 /// What somebody needs to change things of this kind.
-pub(crate) const fn scope_of(noun: RecordKind) -> Option<Scope> {
+pub const fn scope_of(noun: RecordKind) -> Option<Scope> {
     match noun {
         RecordKind::Cast | RecordKind::Staging => Some(Scope::Casts),
         RecordKind::Image | RecordKind::Network => Some(Scope::Images),
@@ -70,16 +70,16 @@ pub(crate) const fn scope_of(noun: RecordKind) -> Option<Scope> {
 }
 
 /// Takes a change back, as a change of its own. What others have changed since in other fields stays.
-pub(crate) async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), Failure> {
+pub async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), AdminError> {
     let audit = find(service, id).await?;
     let may = scope_of(audit.noun).is_some_and(|scope| service.actor.may(scope));
     if !may {
-        return Err(Failure::forbidden(
+        return Err(AdminError::forbidden(
             "Taking this back needs the right to change it.",
         ));
     }
     if !can_be_undone(&audit) {
-        return Err(Failure::conflict("This cannot be taken back."));
+        return Err(AdminError::conflict("This cannot be taken back."));
     }
     let mut document = audit.undoing();
     if let Value::Object(fields) = &mut document {
@@ -135,7 +135,7 @@ fn undo_counter(fields: &mut Map<String, Value>, audit: &Audit) {
 }
 
 /// A change as the API shows it.
-pub(crate) fn view(audit: &Audit) -> Value {
+pub fn view(audit: &Audit) -> Value {
     json!({
         "id": audit.id,
         "at": audit.at.to_string(),
@@ -151,7 +151,7 @@ pub(crate) fn view(audit: &Audit) -> Value {
 }
 
 /// What JSON Schema says of [`view`].
-pub(crate) fn schema() -> Value {
+pub fn schema() -> Value {
     let text = || json!({ "type": "string" });
     let change = json_schema::object(json!({ "field": text(), "before": {}, "after": {} }));
     json_schema::object(json!({
