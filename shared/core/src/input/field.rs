@@ -23,7 +23,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::form::{Form, Reader, Spelled, flag, spelled};
+use crate::form::{Form, Reader, Spelled, flag, spelled, text};
 use crate::resource::{Empty, FormField, Resource, ResourceSection, Widget};
 use crate::shape::Shape;
 use crate::time::Timestamp;
@@ -117,6 +117,15 @@ impl<D> Field<D> {
         };
         let show = move |record: &mut D| json!(at(record).map(|time| time.to_string()));
         Self::custom(name, Widget::Time, read, show)
+    }
+
+    /// The notes that administrators keep on a record.
+    pub(crate) fn description(at: At<D, String>) -> Self {
+        Self::defaulted("description", String::new(), text(0..=2000), at)
+            .label("Description")
+            .help("Notes for administrators.")
+            .widget(Widget::Text)
+            .doc("For administrators only.")
     }
 
     /// A list of at most so many texts; it may be left out.

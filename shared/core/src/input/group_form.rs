@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::client_form;
 use crate::field::{self, FieldTable};
-use crate::form::{FieldErrors, Form, Spelled, line, text, whole};
+use crate::form::{FieldErrors, Form, Spelled, line, whole};
 use crate::group::{ALL_USERS, Group, GroupSettings};
 use crate::ids::GroupId;
 use crate::json_schema::{self, SchemaBuilder, Schemas};
-use crate::resource::{Resource, Widget};
+use crate::resource::Resource;
 use crate::shape;
 
 type Field = field::Field<GroupSettings>;
@@ -34,13 +34,7 @@ static FIELDS: LazyLock<FieldTable<GroupSettings>> = LazyLock::new(|| {
             .label("Priority")
             .help("Where groups disagree, the lowest number wins.")
             .doc("For each setting, the lowest number that says something wins."),
-            Field::defaulted("description", String::new(), text(0..=2000), |group| {
-                &mut group.description
-            })
-            .label("Description")
-            .help("Notes for administrators.")
-            .widget(Widget::Text)
-            .doc("For administrators only."),
+            Field::description(|group| &mut group.description),
         ],
     };
     let client = Section {

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::field::{self, FieldTable};
-use crate::form::{FieldErrors, Form, Spelled, plain, spelled, text};
+use crate::form::{FieldErrors, Form, Spelled, plain, spelled};
 use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::network::{DEFAULT_NETWORK, Network, NetworkName, NetworkSettings};
-use crate::resource::{Resource, Widget};
+use crate::resource::Resource;
 use crate::shape;
 
 /// A network as its document has it.
@@ -37,13 +37,7 @@ static FIELDS: LazyLock<FieldTable<NetworkFields>> = LazyLock::new(|| {
                 .example("lab")
                 .fixed()
                 .doc("What links and images call it. It never changes."),
-            Field::defaulted("description", String::new(), text(0..=2000), |network| {
-                &mut network.settings.description
-            })
-            .label("Description")
-            .help("Notes for administrators.")
-            .widget(Widget::Text)
-            .doc("For administrators only."),
+            Field::description(|network| &mut network.settings.description),
             Field::list_of("subnets", 1..=16, plain(|| &shape::SUBNET), |network| {
                 &mut network.settings.placement.subnets
             })

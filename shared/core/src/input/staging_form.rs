@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::field::{self, FieldTable};
-use crate::form::{FieldErrors, Form, Spelled, line, spelled, text, whole};
+use crate::form::{FieldErrors, Form, Spelled, line, spelled, whole};
 use crate::ids::StagingId;
 use crate::json_schema::{self, SchemaBuilder, Schemas};
 use crate::open_hours_form;
@@ -50,13 +50,7 @@ fn pool() -> Section {
             .help("How many are kept ready. Each one that a visitor takes is replaced.")
             .unit("sessions")
             .doc("How many sessions shall be ready."),
-            Field::defaulted("description", String::new(), text(0..=2000), |staging| {
-                &mut staging.description
-            })
-            .label("Description")
-            .help("Notes for administrators.")
-            .widget(Widget::Text)
-            .doc("For administrators only."),
+            Field::description(|staging| &mut staging.description),
         ],
     }
 }

@@ -7,7 +7,7 @@ use super::{MAX_REFERRERS, MAX_SESSIONS, read_key};
 use crate::address_rules::AddressRule;
 use crate::cast::{Cast, CastSettings, CountBy, KeptIpLimit};
 use crate::field::{self, FieldTable};
-use crate::form::{line, shaped, spelled, text, whole};
+use crate::form::{line, shaped, spelled, whole};
 use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
 use crate::resource::{OptionSource, Widget};
@@ -101,13 +101,7 @@ fn link() -> Section {
                     "A disabled link looks as if it did not exist, except to users who resume \
                      their own session.",
                 ),
-            Field::defaulted("description", String::new(), text(0..=2000), |cast| {
-                &mut cast.settings.description
-            })
-            .label("Description")
-            .help("Notes for administrators.")
-            .widget(Widget::Text)
-            .doc("For administrators only."),
+            Field::description(|cast| &mut cast.settings.description),
         ],
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use crate::exec_form;
 use crate::field::{self, FieldTable};
-use crate::form::{line, plain, spelled, text, whole};
+use crate::form::{line, plain, spelled, whole};
 use crate::image::{GATE_PORT, ImageSettings, ImageSource};
 use crate::network_form;
 use crate::persistent_profile::{LARGEST_MIB, ProfileSettings};
@@ -99,13 +99,7 @@ fn image() -> Section {
             .help("Instead of a container image: family, family:revision or ARN.")
             .example("my-app:3")
             .doc("A task definition that exists; this or `container_image`."),
-            Field::defaulted("description", String::new(), text(0..=2000), |image| {
-                &mut image.settings.description
-            })
-            .label("Description")
-            .help("Notes for administrators.")
-            .widget(Widget::Text)
-            .doc("For administrators only."),
+            Field::description(|image| &mut image.settings.description),
         ],
     }
 }
