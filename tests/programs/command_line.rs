@@ -290,6 +290,23 @@ async fn demo_users_are_not_offered_to_other_machines() {
     }
 }
 
+#[tokio::test]
+async fn greeting_says_how_streaming_is_installed() {
+    let install = "sudo python3 -m venv /nowhere && sudo /nowhere/bin/pip install selkies==2.1.0";
+    let link = "/cast/streamed-browser";
+    for (selkies, is_there) in [(None, true), (Some("/nowhere"), false)] {
+        let mut command = casting(["--memory", "--port", "0"]);
+        if let Some(folder) = selkies {
+            command.env("CASTING_SELKIES", folder);
+        }
+        let mut child = command.spawn().expect("starts");
+        let (_, greeting) = greeting(&mut child).await;
+        assert_eq!(greeting.contains(link), is_there, "{greeting}");
+        assert_eq!(greeting.contains(install), !is_there, "{greeting}");
+        drop(child);
+    }
+}
+
 /// The port that a stack listens on, and everything it prints at the start.
 async fn greeting(child: &mut Child) -> (u16, String) {
     let mut output = child.stdout.take().expect("its output");

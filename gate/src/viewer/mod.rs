@@ -25,7 +25,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use crate::handler::{Gate, VIEWER_PATH};
-use crate::session_state::{OpenChannel, Participant, View};
+use crate::session_state::{OpenChannel, Participant, SessionState, View};
 use crate::{exec, pages, rfb};
 
 /// How often whoever looks is told how the session stands, at the least.
@@ -53,8 +53,11 @@ struct Page<'a> {
     tips: bool,
     may_share: bool,
     may_open: bool,
-    /// Whether the app is a screen, and has a clipboard.
-    screen: bool,
+    /// What its owner can do with the clipboard, where the app is a screen.
+    clipboard: Option<&'static str>,
+    /// Whether copies come out of the session, and pastes get into it.
+    copies: bool,
+    pastes: bool,
     /// Whether the screen is told how to fit its picture into the window.
     resizes: bool,
     /// Whether the screen is streamed by Selkies, whose page is told that roles come by token.
@@ -304,7 +307,9 @@ fn page(
         tips: options.tips,
         may_share: owner && options.may_share,
         may_open: owner && options.open_hosts.is_some(),
-        screen: resizes || streams,
+        clipboard: (owner && (resizes || streams)).then(|| clipboard_words(&gate.state)),
+        copies: gate.state.clipboard().down,
+        pastes: gate.state.clipboard().up,
         resizes,
         streams,
         kasm: (options.view_only == Some(ViewOnly::Kasmvnc)).then_some(KasmStart {
@@ -348,6 +353,16 @@ fn page(
         ),
     ];
     (headers, html).into_response()
+}
+
+/// What the clipboard does in this session, in words.
+const fn clipboard_words(state: &SessionState) -> &'static str {
+    match (state.clipboard().up, state.clipboard().down) {
+        (true, true) => "Copy and paste work between here and your own programs.",
+        (true, false) => "You can paste into the session. Nothing can be copied out of it.",
+        (false, true) => "You can copy out of the session. Nothing can be pasted into it.",
+        (false, false) => "Copy and paste between here and your own programs are switched off.",
+    }
 }
 
 fn asset(kind: &'static str, content: &'static str) -> Response {

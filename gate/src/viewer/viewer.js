@@ -27,6 +27,13 @@ const show = () => {
     query.set('resize', view.fixed || view.role !== 'owner' ? 'scale' : 'remote');
     if (view.role === 'viewer') query.set('view_only', '1');
     if ('ime' in root.dataset) query.set('enable_ime', '1');
+    // In a frame KasmVNC's client leaves the clipboard off unless it is told.
+    if ('sound' in root.dataset && view.part !== 'viewer') {
+      const copies = root.dataset.copies === 'true', pastes = root.dataset.pastes === 'true';
+      query.set('clipboard_down', copies ? '1' : '0');
+      query.set('clipboard_up', pastes ? '1' : '0');
+      query.set('clipboard_seamless', copies && pastes ? '1' : '0');
+    }
   }
   // A streaming server's page asks who somebody is when it is loaded, so it is loaded anew when that changes. That there are tokens is all that it is
   // told of them: the gate has them.

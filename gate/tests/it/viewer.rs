@@ -1,5 +1,6 @@
 //! The page around the app, and what its buttons do, as visitors in each part find them.
 
+use casting_gate::session_state::Clipboard;
 use casting_protocol::ids::SessionId;
 use casting_protocol::report::GateEndReason;
 use casting_protocol::session_options::{Exec, SessionDirectives, SessionOptions, ViewOnly};
@@ -176,6 +177,42 @@ async fn kasmvnc_gets_sound_and_input_method_settings() {
             .and_then(|(_, rest)| rest.split('"').next());
         assert_eq!(told, sound, "{view_only:?}");
         assert_eq!(html.contains(" data-ime"), ime, "{view_only:?}");
+    }
+}
+
+#[tokio::test]
+async fn viewer_says_what_the_clipboard_does() {
+    for (up, down, words) in [
+        (true, true, "Copy and paste work"),
+        (true, false, "Nothing can be copied out of it."),
+        (false, true, "Nothing can be pasted into it."),
+        (false, false, "are switched off"),
+    ] {
+        let stage = Stage::with_clipboard(1, Clipboard { up, down }).await;
+        for (view_only, is_screen) in [
+            (ViewOnly::Rfb, true),
+            (ViewOnly::Kasmvnc, true),
+            (ViewOnly::Selkies, true),
+            (ViewOnly::Requests, false),
+        ] {
+            stage.share(view_only, 1);
+            let answer = stage.asks("GET", "/.cast/").send().await;
+            let html = answer.expect("an answer").text().await.expect("a page");
+            assert_eq!(html.contains(words), is_screen, "{view_only:?} {up} {down}");
+            assert_eq!(html.contains("id=\"clipboard\""), is_screen);
+            let kasm = format!("data-copies=\"{down}\" data-pastes=\"{up}\"");
+            assert_eq!(html.contains(&kasm), view_only == ViewOnly::Kasmvnc);
+            let watched = stage
+                .request("GET", "/.cast/")
+                .header("cookie", stage.cookie("/.cast/", &stage.watcher("ada", 1)))
+                .send()
+                .await;
+            let html = watched.expect("an answer").text().await.expect("a page");
+            assert!(
+                !html.contains("id=\"clipboard\""),
+                "whoever watches has none"
+            );
+        }
     }
 }
 

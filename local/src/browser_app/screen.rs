@@ -294,9 +294,22 @@ pub(crate) fn command(program: &str, home: &Path) -> Command {
     command
 }
 
+/// The longest path of the folder for temporary files below which sockets still have paths that the system takes.
+const SHORT: usize = 48;
+
 /// Where a session's folder is.
 pub(crate) fn place(session: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("casting-browser-{session}"))
+    place_below(&std::env::temp_dir(), session)
+}
+
+fn place_below(temporary: &Path, session: &str) -> PathBuf {
+    let is_short = temporary.as_os_str().len() <= SHORT;
+    let below = if is_short {
+        temporary
+    } else {
+        Path::new("/tmp")
+    };
+    below.join(format!("casting-browser-{session}"))
 }
 
 /// A folder of this session alone, deleted at the end.
@@ -329,6 +342,30 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets_have_paths_that_the_system_takes() {
+        let session = "s".repeat(27);
+        for (temporary, begins) in [
+            ("/tmp".to_owned(), "/tmp/casting"),
+            (format!("/home/ann/{}", "x".repeat(38)), "/home/ann/x"),
+            (
+                format!("/home/ann/.casting/tasks/{}.home/tmp", "0".repeat(32)),
+                "/tmp/casting",
+            ),
+        ] {
+            let place = place_below(Path::new(&temporary), &session);
+            assert!(
+                place.starts_with(Path::new(begins).parent().expect("a parent")),
+                "{place:?}"
+            );
+            assert!(place.join("rfb.sock").as_os_str().len() < 108, "{place:?}");
+            assert!(
+                place.join("pulse.sock").as_os_str().len() < 108,
+                "{place:?}"
+            );
+        }
+    }
 
     #[test]
     fn sessions_have_distinct_displays() {
