@@ -1,12 +1,13 @@
-//! The admin function: the API under `/api/admin` and the console under `/admin`. Owns how administrators are let in and how what they ask for is
-//! shown; must not know how it is stored, or what makes a value possible (see `cast_form` and its siblings in core).
+//! The admin function: the API under `/api/admin` and the console under `/admin`. Owns how
+//! administrators are authenticated and how documents and pages are shown; must not know how
+//! records are stored, or which values are valid (see core's tables of fields).
 //!
 //! # Layout
-//! - who acts: `auth`
-//! - what can be done: the admin service of core (`casting_core::admin`)
-//! - for programs: `api`; for people: `console`. Both call the service, neither the other.
-//! - how what was not done is answered: `failure`
-//! - what the API says of itself: `openapi`
+//! - authentication: `auth` (API), `console_auth` (console)
+//! - operations: the admin service of core (`casting_core::admin`)
+//! - for programs: `api`; for people: `console`. Both call the service, neither calls the other.
+//! - error replies: `failure`
+//! - the OpenAPI document: `openapi`
 
 mod api;
 mod auth;
@@ -27,7 +28,7 @@ use crate::console::{CONSOLE_ROUTER, CONSOLE_ROUTES};
 pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
     let visit = RequestContext::parse(&request, &*control_plane.entropy);
     let reply = if is_api(&visit.path) {
-        // The API answers programs: whatever they accept, a problem is a document.
+        // Clients of the API are programs: a problem is always a document.
         api::answer(control_plane, &visit, &request)
             .await
             .unwrap_or_else(|failure| {
@@ -51,7 +52,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
     api.chain(CONSOLE_ROUTES.iter().map(Line::route))
 }
 
-/// Whether one of them has this path, with whatever method.
+/// Whether any route has this path, with any method.
 pub fn has_path(path: &str) -> bool {
     let miss = if is_api(path) {
         API_ROUTER.find(&Method::GET, path).err()

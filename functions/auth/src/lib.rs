@@ -1,5 +1,5 @@
-//! The auth function: a user goes to the login provider, comes back, and leaves. Owns the cookies of a login and how it is asked for and answered;
-//! must not know the provider's protocol.
+//! The auth function: login at the provider, callback and logout. Owns the cookies of a login and
+//! its requests and replies; must not know the provider's protocol.
 
 mod target;
 
@@ -25,7 +25,7 @@ use serde_json::json;
 /// How long a login lasts, in seconds (8 hours).
 const LOGGED_IN_SECONDS: u64 = 8 * 3600;
 
-/// Answers a request. Without a provider nobody can log in.
+/// Answers a request. Without a login provider nobody can log in.
 pub async fn handle(control_plane: &ControlPlane, oidc: Option<&Oidc>, request: Request) -> Reply {
     let visit = RequestContext::parse(&request, &*control_plane.entropy);
     let reply = answer(control_plane, oidc, &visit)
@@ -48,7 +48,7 @@ async fn answer(
     }
 }
 
-/// Sends the browser to the provider.
+/// Redirects the browser to the provider.
 async fn begin(
     control_plane: &ControlPlane,
     oidc: Option<&Oidc>,
@@ -82,7 +82,7 @@ async fn begin(
     Ok(reply)
 }
 
-/// Takes what the provider sent the browser back with.
+/// Handles the provider's callback.
 async fn finish(
     control_plane: &ControlPlane,
     oidc: Option<&Oidc>,
@@ -98,7 +98,7 @@ async fn finish(
     let kept = visit.cookie(login_state_cookie(control_plane.urls.is_secure()));
     let state = kept.and_then(|text| LoginState::open(text, &control_plane.keys, now).ok());
     let came_with = visit.query("state").unwrap_or_default();
-    // An answer to a login that this browser did not begin, or began too long ago.
+    // The login was started by another browser, or too long ago.
     let state = state.filter(|state| same_secret(&state.state, came_with));
     let state = state.ok_or_else(|| {
         failed(
@@ -134,7 +134,7 @@ async fn finish(
     Ok(reply)
 }
 
-/// Keeps what administrators see of the user. Nobody is kept out because that could not be written.
+/// Updates the user's profile for administrators. A failed write does not prevent the login.
 async fn note(control_plane: &ControlPlane, user: &User) {
     let noted = async {
         let before: Option<Profile> = control_plane.store.record(user.id.as_str()).await?;
@@ -145,7 +145,7 @@ async fn note(control_plane: &ControlPlane, user: &User) {
             .await
     };
     match noted.await {
-        // Two logins at once: the other one has noted it.
+        // A concurrent login has written it.
         Ok(Saved::Done | Saved::Stale) => {}
         Err(fault) => {
             tracing::error!(%fault, user.id = %user.id, "The login of user {} could not be noted", user.id);
@@ -237,7 +237,7 @@ fn set(
     );
 }
 
-/// Logs why, and tells the user no more than what can be done.
+/// Logs the reason; the user only learns what to do.
 fn failed(control_plane: &ControlPlane, failure: &LoginFailure) -> Refusal {
     let denial = match failure {
         LoginFailure::Unavailable(_) => Denial::retry(DenialCode::LoginUnavailable, 30),

@@ -1,4 +1,4 @@
-//! Owns where a login may lead afterwards: a path of ours, and nowhere else.
+//! Owns the validation of the path that a login leads to: within this deployment only.
 
 use casting_core::urls;
 use url::Url;
@@ -6,7 +6,7 @@ use url::Url;
 /// The longest path that is carried through a login, in bytes; it travels in a cookie.
 const MAX_BYTES: usize = 2400;
 
-/// Reads where the user wants to go; the start page when that is not a path of ours.
+/// The requested path; the account page if it is not a path of this deployment.
 pub(crate) fn read(to: Option<&str>) -> &str {
     to.filter(|to| is_ours(to)).unwrap_or(HOME)
 }
@@ -17,7 +17,7 @@ pub(crate) const HOME: &str = urls::ACCOUNT;
 fn is_ours(to: &str) -> bool {
     let plain =
         to.len() <= MAX_BYTES && to.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'\\');
-    // What a browser makes of it counts, not what it looks like.
+    // Parsed as browsers do, because a path can look harmless and lead elsewhere.
     let base = "https://ours.invalid";
     let stays = Url::parse(base)
         .and_then(|base| base.join(to))

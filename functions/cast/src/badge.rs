@@ -1,7 +1,9 @@
-//! Owns the badge: how a link stands, as a small picture for other pages. Must not say more of a link than its own page does.
+//! Owns the badge: the status of a link as a small picture for other pages. Must not reveal more
+//! than the link's own page.
 //!
-//! It is the same for everybody, so that anybody may keep it for a minute (on pages of listed sites, their visitors' browsers), and it is drawn
-//! without scripts, style sheets or fonts of others. Its words are English, as everything that is not a page for one visitor.
+//! It is the same for everyone, so that any cache may keep it for a minute (on pages of listed
+//! sites, their visitors' browsers), and it is drawn without external scripts, style sheets or
+//! fonts. Its text is English, as everything that is not a page for one visitor.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,15 +16,15 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, REFERER, V
 use http::{HeaderName, HeaderValue, StatusCode};
 use lambda_http::Body;
 
-/// For whom, and for how long, in seconds.
+/// The cache policy.
 const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=60");
-/// The same where it depends on the page: not every cache on the way looks at what an answer varies by.
+/// The cache policy where the badge depends on the page: not every cache respects `Vary`.
 const KEPT_BY_BROWSERS: HeaderValue = HeaderValue::from_static("private, max-age=60");
 const SVG: &str = "image/svg+xml; charset=utf-8";
-/// What is said of all links alike.
+/// The label.
 const LABEL: &str = "cast";
 
-/// White words can be read on each of these, and each is seen on white and on black.
+/// Background colours: white text is readable on each, and each is visible on white and on black.
 const GREEN: &str = "#0d6b63";
 const AMBER: &str = "#8a5a00";
 const RED: &str = "#a13a2f";
@@ -40,7 +42,8 @@ struct Badge<'a> {
     width: u32,
 }
 
-/// The picture for a link that stands so, or that it has not changed since `seen` (the request's `If-None-Match`).
+/// The picture for this status, or 304 if it has not changed since `seen` (the request's
+/// `If-None-Match`).
 pub(crate) fn reply(link_status: &LinkStatus, seen: Option<&str>) -> Reply {
     let (word, colour) = say(link_status);
     let status = if link_status.refused == Some(DenialCode::UnknownCast) {
@@ -76,7 +79,7 @@ pub(crate) fn reply(link_status: &LinkStatus, seen: Option<&str>) -> Reply {
     reply
 }
 
-/// The picture when nobody can say how the link stands; nobody keeps it.
+/// The picture when the status is unknown; not cached.
 pub(crate) fn trouble(denial: &Denial) -> Reply {
     let word = if denial.code == DenialCode::TooManyAttempts {
         "try later"
@@ -127,7 +130,7 @@ fn draw(status: StatusCode, label: &str, word: &'static str, colour: &'static st
     match badge.render() {
         Ok(svg) => {
             let mut reply = reply::text(status, SVG, svg);
-            // It is made to be shown by others, also by pages that load only what says so.
+            // Made to be embedded by others, also by pages that require CORP headers.
             reply.headers_mut().insert(
                 HeaderName::from_static("cross-origin-resource-policy"),
                 HeaderValue::from_static("cross-origin"),
@@ -141,7 +144,7 @@ fn draw(status: StatusCode, label: &str, word: &'static str, colour: &'static st
     }
 }
 
-/// How wide a text is drawn, in pixels: near what most fonts take at this size, and then held to by the picture itself.
+/// The width of a text, in pixels: an estimate for common fonts, which the picture then enforces.
 fn width(text: &str) -> u32 {
     let tenths = text.chars().map(|c| match c {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' => 38,

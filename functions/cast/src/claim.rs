@@ -1,4 +1,4 @@
-//! Owns how a claim is read and how an accepted one is answered. Must not know what a claim takes.
+//! Owns parsing a claim and answering an accepted one. Must not know what a claim takes.
 
 use casting_core::ids::SessionId;
 use casting_core::policy::NotApplied;
@@ -22,15 +22,15 @@ struct ClaimDocument {
 /// The longest idempotency key, in characters.
 const MAX_KEY: usize = 200;
 
-/// What programs are told of their session.
+/// The reply for programs.
 #[derive(Serialize)]
 struct Accepted<'a> {
     session_id: &'a str,
     state: &'a str,
     status_url: &'a str,
-    /// To be sent as a bearer token with everything that is asked about the session.
+    /// The bearer token for all further requests about the session.
     session_token: &'a str,
-    /// For a session that was running already: what the link's parameters asked for and did not get.
+    /// For a resumed session: the link's parameters that were not applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<Resumed>,
 }
@@ -40,10 +40,12 @@ struct Resumed {
     not_applied: Vec<&'static str>,
 }
 
-/// What the claim brings: fields of the page's form, or of a program's document. A form without a ticket brings an empty one, which is none of ours.
+/// Parses a claim: a form, or a document of a program. A form without a ticket has an empty one,
+/// which is invalid.
 ///
 /// # Errors
-/// When the body is too large, of another type, or cannot be read, or the idempotency key is none.
+/// When the body is too large, of another type, or cannot be parsed, or the idempotency key is
+/// invalid.
 pub(crate) fn read(request: &Request) -> Result<ClaimRequest, Problem> {
     if body::kind(request) == Some(body::Kind::Json) {
         let ClaimDocument {
@@ -70,7 +72,7 @@ pub(crate) fn read(request: &Request) -> Result<ClaimRequest, Problem> {
     })
 }
 
-/// What a program calls its request, to be able to repeat it.
+/// The idempotency key of a program.
 fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers().get("idempotency-key") else {
         return Ok(None);
@@ -87,12 +89,13 @@ fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
     key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }
 
-/// Where programs ask how a session stands.
+/// The status URL of a session.
 pub(crate) fn status_url(urls: &PublicUrls, session: &SessionId) -> String {
     urls.absolute(&urls::session_status(session))
 }
 
-/// People go on to the waiting page, with a cookie that lets only them in; programs get the token and where to ask.
+/// Answers an accepted claim: people are redirected to the waiting page with a cookie for it;
+/// programs get a token and the status URL.
 pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, urls: &PublicUrls) -> Reply {
     let session = &claimed.session;
     let path = urls::session(&session.id);
@@ -115,7 +118,8 @@ pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, urls: &PublicUrls
         reply::set_location(&mut reply, &status_url);
         return reply;
     }
-    // The page said what would not be applied; a person who chose not to agree knows that too.
+    // The page has shown what will not be applied, and a visitor who did not agree to the address
+    // knows that too.
     let unknown = claimed.resumed.iter().flatten();
     let unknown: Vec<NotApplied> = unknown
         .copied()
@@ -131,7 +135,8 @@ pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, urls: &PublicUrls
         name: &owner_cookie(&session.id),
         value: &claimed.owner_ticket,
         path: &path,
-        // As long as the ticket in it is good: to the end of the session, and an hour more to read why it ended.
+        // As long as the ticket in it is valid: to the end of the session, and an hour more to read
+        // why it ended.
         max_age: session.created_at.seconds_until(session.ready_by)
             + u64::from(session.time_limit_seconds)
             + 3600,

@@ -1,4 +1,5 @@
-//! Owns the landing page: what a visitor, or a program, sees of a link before anything is taken. Must not show what is the administrator's.
+//! Owns the landing page and the description for programs: what is shown of a link before a claim.
+//! Must not show internal data of administrators.
 
 use askama::Template;
 use casting_core::ids::{Entropy, random_bytes};
@@ -17,7 +18,7 @@ use url::form_urlencoded::Serializer;
 use crate::claim::status_url;
 use crate::widget::Widget;
 
-/// How long a browser is known by its cookie, in seconds (30 days: the longest time that a limit looks back).
+/// The lifetime of the browser cookie, in seconds (30 days: the longest period of a limit).
 const BROWSER_SECONDS: u64 = 30 * 86_400;
 
 #[derive(Template)]
@@ -31,12 +32,13 @@ struct Landing<'a> {
     user_name: Option<&'a str>,
     ticket_seconds: u64,
     framed: bool,
-    /// Where the page is loaded afresh, when not simply from where it is.
+    /// The address for reloading the page, if it is not its current one.
     again: Option<String>,
     words: &'static Words,
 }
 
-/// The page in a frame for whoever must log in: providers are not shown in frames, and a frame has no cookies of ours.
+/// The page in a frame for visitors who must log in: providers refuse to be framed, and a frame has
+/// no cookies of ours.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignIn<'a> {
@@ -51,7 +53,7 @@ impl Landing<'_> {
         (self.words.login.signed_in_as)(name)
     }
 
-    /// What the link asks for and the running session does not take over.
+    /// The link's parameters that the running session does not apply.
     fn not_applied(&self) -> Vec<&'static str> {
         let reasons = self.claim.resumes.iter().flat_map(|own| &own.not_applied);
         reasons
@@ -59,7 +61,7 @@ impl Landing<'_> {
             .collect()
     }
 
-    /// On the button.
+    /// The text of the button.
     const fn action(&self) -> &'static str {
         let words = &self.words.landing;
         match (self.claim.opens.is_some(), self.claim.resumes.is_some()) {
@@ -69,7 +71,7 @@ impl Landing<'_> {
         }
     }
 
-    /// On the button once it has been pressed.
+    /// The text of the button once it was pressed.
     const fn busy(&self) -> &'static str {
         let words = &self.words.landing;
         match (self.framed, self.claim.resumes.is_some()) {
@@ -79,13 +81,14 @@ impl Landing<'_> {
         }
     }
 
-    /// Nothing is asked of the visitor. In another site's frame only a click may start anything.
+    /// Whether the page submits itself because nothing is required of the visitor. In another
+    /// site's frame only a click may start anything.
     fn starts_by_itself(&self) -> bool {
         !self.framed && self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
     }
 }
 
-/// What visitors read as the heading: the administrator's words for them, or else what the link starts.
+/// The heading: the administrator's title, or the name of the image.
 pub(crate) fn title(opened: &LandingInfo) -> &str {
     opened
         .cast
@@ -95,24 +98,24 @@ pub(crate) fn title(opened: &LandingInfo) -> &str {
         .unwrap_or(&opened.image_name)
 }
 
-/// What programs are told of a link.
+/// The description of a link, for programs.
 #[derive(Serialize)]
 struct Description<'a> {
-    /// What it starts.
+    /// The name of the image.
     name: &'a str,
-    /// What visitors read, where the administrator has words of their own for them.
+    /// The administrator's description, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<&'a str>,
-    /// What a claim must bring besides the ticket: `login`, `captcha`, `consent`.
+    /// What a claim must contain besides the ticket: `login`, `captcha`, `consent`.
     needs: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     captcha: Option<Captcha<'a>>,
-    /// The address that the session will open because the parameters say so; to agree to it is `consent`.
+    /// The address from the parameters that the session will open; agreeing to it is `consent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     opens: Option<&'a str>,
-    /// The visitor's own running session, which the claim leads back to.
+    /// The visitor's own running session, which the claim resumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     resume: Option<Resume<'a>>,
     /// The parameters that the link takes.
@@ -137,7 +140,7 @@ struct Resume<'a> {
     session_id: &'a str,
     state: &'static str,
     status_url: String,
-    /// What the parameters ask for and will not get.
+    /// The parameters that will not be applied.
     not_applied: Vec<&'static str>,
 }
 
@@ -148,11 +151,11 @@ struct Captcha<'a> {
     site_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     challenge: Option<&'a str>,
-    /// To be named to the provider.
+    /// The action name for the provider.
     action: &'static str,
 }
 
-/// Who looks at a link, and how.
+/// The visitor of a link and how they see it.
 pub(crate) struct Look<'a> {
     pub(crate) visit: &'a RequestContext,
     pub(crate) urls: &'a PublicUrls,
@@ -161,7 +164,7 @@ pub(crate) struct Look<'a> {
     pub(crate) entropy: &'a dyn Entropy,
 }
 
-/// The page, or the way to log in.
+/// The page, or a redirect to the login.
 pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
     let (words, ticket_seconds, framed) =
@@ -252,7 +255,7 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     reply
 }
 
-/// What a program needs to claim.
+/// The description of the link for a program.
 pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
     let (claim, login_url) = match &opened.next {
@@ -272,7 +275,7 @@ pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     let needs = [
         ("login", login_url.is_some()),
         ("captcha", captcha.is_some()),
-        // Without it, a running session is resumed and opens nothing.
+        // Without consent, a running session is resumed and opens nothing.
         ("consent", opens.is_some() && resumes.is_none()),
     ];
     let parameters = [
@@ -321,12 +324,12 @@ pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     reply::json(StatusCode::OK, &description)
 }
 
-/// To the login, and back here with everything that the link asked for.
+/// The login page, which leads back here with the link's parameters.
 fn login_path(opened: &LandingInfo, wishes: &LinkParameters, via: &str) -> String {
     urls::login_to(&link_path(opened, wishes, via))
 }
 
-/// The link, with what its parameters ask for and where its visitor came from.
+/// The link, with its parameters and the ticket that keeps the referrer.
 fn link_path(opened: &LandingInfo, wishes: &LinkParameters, via: &str) -> String {
     let mut query = Serializer::new(String::new());
     for (name, value) in [

@@ -1,4 +1,5 @@
-//! The cast function: a link is opened, a session is claimed. Owns how both are asked and answered; must not know the rules.
+//! The cast function: opening links and claiming sessions. Owns their requests and replies; must
+//! not know the policies.
 
 mod badge;
 mod claim;
@@ -34,7 +35,7 @@ async fn answer(
     visit: &mut RequestContext,
 ) -> Result<Reply, HandlerError> {
     let name = visit.route(Function::Cast)?.line.name;
-    // This one is for programs only, whatever they accept.
+    // This route is for programs only, whatever they accept.
     visit.wants_json |= name == PublicRouteName::DescribeCast;
     let visit = &*visit;
     let key = visit.route(Function::Cast)?.segment;
@@ -68,7 +69,7 @@ async fn answer(
     }
 }
 
-/// The answer, with the limits that count its visitor.
+/// Adds the rate limits of the visitor to the reply.
 async fn tell_limits(
     control_plane: &ControlPlane,
     visit: &RequestContext,
@@ -121,7 +122,7 @@ async fn open(
     })
 }
 
-/// Always a picture: whatever shows it has no use for a page or a document.
+/// Always a picture: what embeds it cannot show a page or a document.
 async fn show_badge(
     control_plane: &ControlPlane,
     visit: &RequestContext,
@@ -183,7 +184,7 @@ async fn claim(
             room::seated(&waiting, key, visit, &control_plane.urls),
             None,
         )),
-        // The login has run out while the page was open: the link itself leads there again.
+        // The login has expired while the page was open: the link itself leads there again.
         Err(refusal) if refusal.denial().code == DenialCode::LoginRequired && !visit.wants_json => {
             Ok((reply::see_other(&urls::cast(key)), None))
         }

@@ -1,4 +1,4 @@
-//! Owns how somebody who waits is shown where they stand, as a page and for programs. Must not know whose turn it is.
+//! Owns the page and document of the waiting room. Must not know whose turn it is.
 
 use askama::Template;
 use casting_core::urls;
@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::Serializer;
 
-/// Without scripting the page is loaded again after so many seconds.
+/// The reload interval of the page without scripting, in seconds.
 const REFRESH_SECONDS: u32 = 5;
 
 #[derive(Template)]
@@ -29,23 +29,23 @@ struct Left<'a> {
     words: &'static RoomWords,
 }
 
-/// What programs are told of their place.
+/// The visitor's position, for programs.
 #[derive(Serialize)]
 struct Place<'a> {
     state: &'static str,
-    /// 1 is next; 0 has had its turn.
+    /// 1 is next; 0 has its turn.
     position: usize,
-    /// How long it may take; null while that cannot be said.
+    /// The estimated wait; null without an estimate.
     estimate_seconds: Option<u64>,
     /// Whether a claim with the ticket makes sense now.
     turn: bool,
-    /// When to ask again. Whoever does not ask for more than a minute loses the place.
+    /// When to poll again. After more than a minute without a poll the place is lost.
     ask_in_seconds: u64,
-    /// The same in words.
+    /// The same as a sentence.
     told: &'a str,
-    /// Where to ask.
+    /// The URL to poll.
     room_url: &'a str,
-    /// What to claim with, instead of the one before.
+    /// The new ticket, which replaces the previous one.
     ticket: &'a str,
 }
 
@@ -55,7 +55,7 @@ struct TicketDocument {
     ticket: String,
 }
 
-/// The ticket of whoever leaves.
+/// The ticket of a visitor who leaves.
 ///
 /// # Errors
 /// When the body is too large, of another type, or cannot be read.
@@ -69,7 +69,8 @@ pub(crate) fn read(request: &Request) -> Result<String, Problem> {
         .to_owned())
 }
 
-/// How a claim is answered that found every place taken: people go on to the room, programs are told where they stand.
+/// Answers a claim that found no free session: people are redirected to the waiting room, programs
+/// get their position.
 pub(crate) fn seated(
     waiting: &Waiting,
     key: &str,
@@ -84,7 +85,7 @@ pub(crate) fn seated(
     reply
 }
 
-/// Where somebody stands.
+/// Shows a visitor's position.
 pub(crate) fn reply(
     waiting: &Waiting,
     key: &str,
@@ -114,7 +115,7 @@ pub(crate) fn reply(
     page.reply(visit)
 }
 
-/// What is said to whoever has left.
+/// The page after leaving.
 pub(crate) fn left(key: &str, visit: &RequestContext) -> Reply {
     if visit.wants_json {
         return reply::no_content();

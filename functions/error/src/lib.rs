@@ -1,10 +1,11 @@
-//! The error function: the internal error page, and everything that no other function answers. Needs neither store nor keys, so that it works
-//! when they do not.
+//! The error function: the error page, and every path without another function. Needs neither store
+//! nor keys, so that it works when they do not.
 
 use casting_core::ids::{Entropy, Reference};
 use casting_web::{Code, Function, Problem, Reply, Request, RequestContext, code::RequestError};
 
-/// The longest wait that the page repeats from its address, in seconds (30 days): the longest that a rule asks for.
+/// The longest wait that the page repeats from its address, in seconds (30 days): the longest of
+/// any policy.
 const LONGEST_WAIT_SECONDS: u64 = 30 * 86_400;
 
 /// Answers a request.
@@ -14,7 +15,8 @@ pub fn handle(entropy: &dyn Entropy, request: &Request) -> Reply {
     visit.finish(visit.explain(&problem))
 }
 
-/// The problem that the address tells of. Nothing of the address is repeated that is not known or a number.
+/// The problem that the address describes. Nothing from the address is shown but known codes,
+/// references and numbers.
 fn told_of(visit: &RequestContext) -> Result<Problem, Problem> {
     let matched = visit.route(Function::Error)?;
     let code = Code::parse(matched.segment).ok_or(Problem::new(RequestError::NotFound))?;

@@ -1,5 +1,6 @@
-//! The lifecycle function: hears of tasks from ECS, fills the pools when the sessions' table says that one has lost a session, and on a schedule does
-//! both again and sweeps. Owns the reading of the three kinds of event; must not decide what they mean for a session.
+//! The lifecycle function: handles ECS task events, refills pools when the sessions' table reports
+//! that one has lost a session, and on a schedule refills and sweeps. Owns parsing the three kinds
+//! of event; must not decide what they mean for a session.
 
 use std::time::Duration;
 
@@ -8,25 +9,26 @@ use casting_core::{ControlPlane, Refilled};
 use casting_ecs::events::TaskStateChange;
 use serde_json::Value;
 
-/// Rounds of starts in one sweep; the next sweep goes on.
+/// Rounds of starts in one invocation; the next sweep goes on.
 const ROUNDS: u32 = 30;
-/// From one round of starts to the next.
+/// The interval between rounds of starts.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// What an event asks for.
+/// What an event means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
     /// A task changed.
     Task(Box<Task>),
-    /// Time to look after the sessions that are due.
+    /// The schedule: sweep and refill.
     Sweep,
-    /// A session has left its pool. Which one does not matter: a round looks at all of them.
+    /// A session has left its pool. Which one does not matter: a round covers all pools.
     LeftPool,
-    /// Not for us, and why.
+    /// To be ignored, and why.
     Ignored(String),
 }
 
-/// Does what one event asks for. Events come more than once and in any order; an error makes the sender send it again.
+/// Handles one event. Events arrive more than once and in any order; on an error the sender
+/// retries.
 ///
 /// # Errors
 /// When the store or ECS does not answer.
@@ -65,7 +67,7 @@ pub async fn handle(control_plane: &ControlPlane, event: Value) -> Result<(), Fa
     }
 }
 
-/// Looks after the pools, round by round: ECS takes only so many starts in a second.
+/// Refills the pools round by round, because ECS accepts only so many starts in a second.
 async fn refill(control_plane: &ControlPlane) -> Result<Refilled, Fault> {
     let mut all = Refilled::default();
     for _ in 0..ROUNDS {
@@ -92,12 +94,13 @@ fn read(event: Value) -> Event {
                 Event::Ignored("it names no task".to_owned())
             }
             Ok(change) => Event::Task(Box::new(change.into())),
-            // An event that cannot be read will not become readable by being sent again; the sweep looks after its session.
+            // Retrying does not help an event that cannot be parsed; the sweep takes care of its
+            // session.
             Err(error) => Event::Ignored(format!("it is no task's event: {error}")),
         },
         "Scheduled Event" => Event::Sweep,
         _ if event.get("sweep") == Some(&Value::Bool(true)) => Event::Sweep,
-        // The template lets nothing else of the stream through (see `casting_dynamo::stream`).
+        // The template's filter passes nothing else of the stream (see `casting_dynamo::stream`).
         _ if event
             .pointer("/Records/0/eventSource")
             .and_then(Value::as_str)

@@ -1,5 +1,5 @@
-//! The session function: the waiting page and what it asks, for the session's owner; and the reports of its gate.
-//! Owns how these are asked and answered; must not know how sessions move.
+//! The session function: the waiting page and its status for the session's owner, and the reports
+//! of its gate. Owns their requests and replies; must not know how sessions move.
 
 mod ended;
 mod progress;
@@ -33,7 +33,7 @@ async fn answer(
 ) -> Result<Reply, HandlerError> {
     let matched = visit.route(Function::Session)?;
     let (name, id) = (matched.line.name, SessionId::parse(matched.segment));
-    // These are for programs only, whatever they accept.
+    // These routes are for programs only, whatever they accept.
     visit.wants_json |= matches!(
         name,
         PublicRouteName::SessionStatus
@@ -80,7 +80,7 @@ async fn answer(
     }
 }
 
-/// Wherever the session stands, this address shows it: waiting, on the way in, or how it ended.
+/// The session's page in every state: waiting, a redirect into the session, or why it ended.
 async fn show(
     control_plane: &ControlPlane,
     visit: &RequestContext,
@@ -94,7 +94,8 @@ async fn show(
         ));
     }
     match outcome(&session) {
-        // Ended before it was ready, but because somebody wanted it: no failure, so the link's error page is not concerned.
+        // Ended before it was ready, but deliberately: not a failure, so the link's error page is
+        // not used.
         Some(denial) if denial.code != DenialCode::SessionEnded => {
             let reference = Reference::of(id);
             Err(Refusal {
@@ -128,7 +129,7 @@ async fn enter(
 ) -> Result<Reply, HandlerError> {
     match control_plane.enter(id, visit.owner_ticket(id)).await {
         Ok(url) => Ok(reply::see_other(&url)),
-        // Too early, or too late: the session's page says which.
+        // Too early or too late: the session's page says which.
         Err(refusal)
             if !visit.wants_json
                 && matches!(
@@ -158,7 +159,7 @@ async fn end(
     Ok(reply::see_other(&urls::session(id)))
 }
 
-/// Whoever must log in first comes back here afterwards.
+/// Shows a share link; visitors who must log in first come back here.
 async fn watch(
     control_plane: &ControlPlane,
     visit: &RequestContext,
@@ -185,7 +186,7 @@ async fn report(
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
     let report: Report = body::json(request)?;
-    // A gate without a secret is a gate with a wrong one.
+    // A missing secret is a wrong one.
     let directives = control_plane
         .report(
             id,

@@ -1,11 +1,12 @@
-//! Owns how far a session is, as its owner is told. Must not know what moves it, nor the words (`casting_web::words`).
+//! Owns the progress of a session, as its owner sees it. Must not know what moves it, nor the texts
+//! (`casting_web::words`).
 
 use casting_core::session::{EndReason, Session, State, TaskStatus};
 
-/// Where a session stands, for its owner.
+/// The progress of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage<'a> {
-    /// On its way; the number of the step that lasts.
+    /// Starting; the number of the current step.
     Starting(usize),
     /// It can be entered.
     Ready,
@@ -13,7 +14,7 @@ pub(crate) enum Stage<'a> {
     Over(&'a EndReason),
 }
 
-/// Where this session stands.
+/// The progress of this session.
 pub(crate) fn stage(session: &Session) -> Stage<'_> {
     match &session.state {
         State::Reserved | State::Starting => {

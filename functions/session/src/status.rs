@@ -1,4 +1,5 @@
-//! Owns the status document: where a session stands, for the waiting page's script and for programs. Must stay small; it is asked for often.
+//! Owns the status document of a session, for the waiting page's script and for programs. Must stay
+//! small, because it is polled.
 
 use casting_core::session::{Session, State, TaskStatus};
 use casting_core::urls;
@@ -8,40 +9,40 @@ use serde::Serialize;
 
 use crate::progress::{Stage, stage};
 
-/// Where a session stands.
+/// The status of a session.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status<'a> {
     id: &'a str,
     /// `reserved`, `starting`, `ready`, `stopping`, `ended`.
     state: &'static str,
-    /// The number of the step that lasts, from 0; as many as there are steps when it is ready.
+    /// The number of the current step, from 0; the number of steps when it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<usize>,
-    /// What ECS says.
+    /// The status of the ECS task.
     #[serde(skip_serializing_if = "Option::is_none")]
     task_status: Option<TaskStatus>,
-    /// Why it ended, in one word.
+    /// The reason of its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// The denial code, when it ended without having been ready.
+    /// The denial code, if it ended before it was ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     denial: Option<&'static str>,
     /// When it makes sense to claim again, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
-    /// It is given up, and nothing is counted, when it is not ready by then.
+    /// The deadline of the start: after it the session is given up and refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     ready_by: Option<String>,
-    /// When its time is up.
+    /// When the time limit ends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     ends_at: Option<String>,
-    /// Where it is entered.
+    /// The URL at which it is entered.
     #[serde(skip_serializing_if = "Option::is_none")]
     enter_url: Option<String>,
 }
 
 impl<'a> Status<'a> {
-    /// Of this session.
+    /// The status of this session.
     pub(crate) fn of(session: &'a Session, urls: &PublicUrls) -> Self {
         let stage = stage(session);
         let denial = outcome(session);

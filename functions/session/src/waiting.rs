@@ -1,4 +1,5 @@
-//! Owns the waiting page: what is really going on, and how long already. Works without scripting; must not promise a time.
+//! Owns the waiting page: the real progress of the start, and the elapsed time. Works without
+//! scripting; must not promise a time.
 
 use askama::Template;
 use casting_core::session::Session;
@@ -9,7 +10,7 @@ use casting_web::{FormAction, Page, Reply, RequestContext};
 
 use crate::resumed;
 
-/// After so many seconds the page says that a start can take a while.
+/// When the page says that a start can take a while, in seconds.
 const SLOW_SECONDS: u64 = 8;
 
 #[derive(Template)]
@@ -19,7 +20,7 @@ struct Waiting<'a> {
     step: usize,
     waited: u64,
     slow_after: u64,
-    /// What the link's parameters asked for and did not get, for a session that was there before.
+    /// The link's parameters that were not applied, for a resumed session.
     not_applied: Vec<&'static str>,
     words: &'static WaitingWords,
 }
@@ -42,7 +43,7 @@ impl Waiting<'_> {
     }
 }
 
-/// The page for a session whose step number `step` lasts.
+/// The page for a session in step number `step`.
 pub(crate) fn reply(
     session: &Session,
     step: usize,

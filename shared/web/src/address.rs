@@ -1,4 +1,5 @@
-//! Owns the visitor's address: the only place that reads it. Must not be fooled by headers that a visitor can write.
+//! Owns determining the visitor's address; nothing else does. Must not trust headers that a visitor
+//! can write.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,13 +7,14 @@ use http::{HeaderName, HeaderValue};
 use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Request, RequestExt};
 
-/// The one proxy in front of the gateway. Whoever runs a function behind such a proxy puts this into the request's extensions; then nothing else
-/// is believed.
+/// The trusted proxy in front of the gateway. A function behind such a proxy gets it in the
+/// request's extensions, and then nothing else is trusted.
 #[derive(Clone)]
 pub struct TrustedProxy {
     /// The header in which it names the visitor's address.
     pub header: HeaderName,
-    /// What it sends as [`PROOF`], so that nobody who goes around it is believed; `None` where nobody can go around it.
+    /// Its shared secret, sent as [`PROOF`], so that requests that bypass it are not trusted;
+    /// `None` where it cannot be bypassed.
     pub proof: Option<String>,
 }
 
@@ -20,7 +22,7 @@ pub struct TrustedProxy {
 pub const PROOF: HeaderName = HeaderName::from_static("x-casting-hop");
 
 impl TrustedProxy {
-    /// `request`, of which only this hop is believed where it came from.
+    /// Marks `request` as coming through this proxy.
     pub fn on(hop: Option<&Self>, mut request: Request) -> Request {
         if let Some(hop) = hop {
             request.extensions_mut().insert(hop.clone());
@@ -28,7 +30,7 @@ impl TrustedProxy {
         request
     }
 
-    /// Whether a request came through it. Looks at every character, wherever they differ.
+    /// Whether a request came through it. Compares in constant time.
     fn has_sent(&self, request: &Request) -> bool {
         let Some(proof) = &self.proof else {
             return true;
@@ -47,15 +49,16 @@ impl TrustedProxy {
     }
 }
 
-/// The address that a request came from, an IPv4-mapped IPv6 address as the IPv4 address that it is; `None` when the gateway (or the trusted hop)
-/// names none, and then nobody may be let in.
+/// The source address of a request, with IPv4-mapped IPv6 addresses as IPv4; `None` when the
+/// gateway (or the trusted proxy) gives none, and then the request must be refused.
 pub fn of(request: &Request) -> Option<IpAddr> {
     sent_from(request).map(|address| address.to_canonical())
 }
 
 fn sent_from(request: &Request) -> Option<IpAddr> {
     match request.extensions().get::<TrustedProxy>() {
-        // A proxy appends to what the visitor sent, so only the last header's last entry is its own.
+        // A proxy appends to what the visitor sent, so only the last entry of the last header is
+        // its own.
         Some(hop) if !hop.has_sent(request) => None,
         Some(TrustedProxy { header, .. }) => read(
             request

@@ -1,4 +1,4 @@
-//! Owns how a request's body is read: size, type, encoding. Must not know which fields a door wants.
+//! Owns parsing request bodies: size, type, encoding. Must not know which fields are expected.
 
 use http::header::CONTENT_TYPE;
 use lambda_http::Request;
@@ -8,10 +8,10 @@ use url::form_urlencoded;
 use crate::code::RequestError;
 use crate::problem::Problem;
 
-/// The largest body that is read, in bytes; API clients and forms send a few hundred.
+/// The largest accepted body, in bytes; API clients and forms send a few hundred.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// The types of body that a door can read.
+/// The supported types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `application/x-www-form-urlencoded`: from pages.
@@ -20,7 +20,7 @@ pub enum Kind {
     Json,
 }
 
-/// What the request says its body is; `None` when it says nothing, or something that no door reads.
+/// The declared type; `None` when it is missing or unsupported.
 pub fn kind(request: &Request) -> Option<Kind> {
     let text = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
     let essence = text.split(';').next()?.trim();
@@ -52,7 +52,7 @@ impl Form {
     }
 }
 
-/// Reads a form.
+/// Parses a form.
 ///
 /// # Errors
 /// 413 too large, 415 not a form, 400 not text.
@@ -61,7 +61,7 @@ pub fn form(request: &Request) -> Result<Form, Problem> {
     let fields: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes())
         .into_owned()
         .collect();
-    // What was not UTF-8 has been replaced by this character; no page of ours sends it.
+    // Invalid UTF-8 has been replaced by this character, which no page of ours sends.
     let garbled = fields
         .iter()
         .any(|(name, value)| name.contains('\u{fffd}') || value.contains('\u{fffd}'));
@@ -72,7 +72,7 @@ pub fn form(request: &Request) -> Result<Form, Problem> {
     }
 }
 
-/// Reads a JSON document.
+/// Parses a JSON document.
 ///
 /// # Errors
 /// 413 too large, 415 not JSON, 400 not a document of the type that is wanted.

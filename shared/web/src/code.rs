@@ -1,28 +1,28 @@
-//! Owns the mapping from a code to its HTTP status, and the codes of mistakes that are made before any rule is asked.
-//! Must not know what the rules are; `casting-core` owns their codes.
+//! Owns the mapping from codes to HTTP statuses, and the codes of invalid requests. Must not know
+//! the policies; `casting-core` owns their codes.
 
 use casting_core::denial::DenialCode;
 use http::StatusCode;
 
-/// What stands in the path of an error page and in a problem: a rule's refusal, or a mistake in the request itself.
+/// The code of an error page and of a problem: a denial, or an invalid request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// A rule refused.
+    /// A denial of core.
     Denial(DenialCode),
-    /// The request was not as it must be.
+    /// An invalid request.
     RequestError(RequestError),
 }
 
 macro_rules! mistakes {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal, $sentence:literal;)*) => {
-        /// What is wrong with a request, whatever it asks for.
+        /// Why a request is invalid, whatever it asks for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum RequestError {
             $($(#[$doc])* $name,)*
         }
 
         impl RequestError {
-            /// Every mistake.
+            /// Every code.
             pub const ALL: &[RequestError] = &[$(Self::$name,)*];
 
             const fn parts(self) -> (StatusCode, &'static str, &'static str, &'static str) {
@@ -47,7 +47,7 @@ mistakes! {
     NotFound = NOT_FOUND, "not-found", "There is nothing here", "Please check the address, or ask the person who gave you the link.";
     /// The address does not know this method.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "This address is not used in this way", "Please open the link again.";
-    /// It does not fit to what is there.
+    /// It conflicts with the current state.
     Conflict = CONFLICT, "conflict", "This does not fit to what is already there", "Change what the message names, then try again.";
     /// `If-Match` names an older version.
     Stale = PRECONDITION_FAILED, "stale", "Somebody else changed this meanwhile", "Read it again, then make the change again.";
@@ -72,7 +72,7 @@ impl Code {
         DenialCode::parse(text).map(Self::Denial).or_else(mistake)
     }
 
-    /// The code as it stands in URLs and problems.
+    /// The code, as in URLs and problems.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Denial(code) => code.as_str(),
@@ -88,7 +88,7 @@ impl Code {
         }
     }
 
-    /// One plain sentence that says what can be done.
+    /// One sentence that says what to do.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Denial(code) => code.sentence(),
@@ -96,7 +96,7 @@ impl Code {
         }
     }
 
-    /// The one mapping from codes to statuses.
+    /// The status of the code.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::RequestError(mistake) => mistake.parts().0,

@@ -1,4 +1,5 @@
-//! Owns how credentials travel: the `Cookie`, `Set-Cookie` and `Authorization` headers. Must not know what the credentials mean.
+//! Owns how credentials are transported: the `Cookie`, `Set-Cookie` and `Authorization` headers.
+//! Must not know what they mean.
 
 use casting_core::ids::SessionId;
 use http::header::{AUTHORIZATION, COOKIE};
@@ -33,7 +34,8 @@ pub fn owner_cookie(session: &SessionId) -> String {
     format!("cast-{session}")
 }
 
-/// The name of the cookie that holds a login ticket. Behind https it is one that no other host and no script of a subdomain can set.
+/// The name of the cookie that holds a login ticket. With https it is one that no other host and no
+/// script of a subdomain can set.
 pub const fn login_cookie(secure: bool) -> &'static str {
     if secure {
         "__Host-cast-login"
@@ -60,7 +62,7 @@ pub const fn login_state_cookie(secure: bool) -> &'static str {
     }
 }
 
-/// The name of the cookie that tells one browser from others at the same address.
+/// The name of the cookie that distinguishes browsers at one address.
 pub const fn browser_cookie(secure: bool) -> &'static str {
     if secure {
         "__Host-cast-browser"
@@ -76,7 +78,7 @@ pub struct SetCookie<'a> {
     pub name: &'a str,
     /// Without spaces, quotes, commas, semicolons: tickets are.
     pub value: &'a str,
-    /// It is sent to this path and what is below it.
+    /// The path that it is sent to, with everything below.
     pub path: &'a str,
     /// How long the browser keeps it, in seconds.
     pub max_age: u64,
@@ -85,7 +87,7 @@ pub struct SetCookie<'a> {
 }
 
 impl SetCookie<'_> {
-    /// The header's value; `None` when name, value or path cannot stand in a header.
+    /// The header's value; `None` when name, value or path are invalid in a header.
     pub fn header(&self) -> Option<HeaderValue> {
         let Self {
             name,

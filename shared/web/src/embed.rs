@@ -1,18 +1,20 @@
-//! Owns how a link is put into another site's page: the lines of HTML that its administrator copies. Must not know who shows them.
+//! Owns the HTML snippet that embeds a link in another site's page. Must not know who shows it.
 //!
-//! What stands in the frame is the link's own page. A session opens in a window of its own: in another site's frame browsers keep its cookies
-//! away, and many apps refuse to be framed. So the frame may open windows and send forms, and gets no camera, clipboard or full screen.
+//! The frame shows the link's own page. A session opens in a window of its own: in another site's
+//! frame browsers withhold its cookies, and many apps refuse to be framed. So the frame may open
+//! windows and submit forms, and gets no camera, clipboard or full screen.
 
 use casting_core::cast::CastSettings;
 use casting_core::urls;
 
-/// Scripts and forms, as any page of ours; that it keeps its own origin, because a form of an unknown sender is refused; and windows that are
-/// not held to these same limits.
+/// Scripts and forms, as on any page of ours; its own origin, because a form of an opaque origin is
+/// refused; and windows without these restrictions.
 const SANDBOX: &str =
     "allow-scripts allow-forms allow-same-origin allow-popups allow-popups-to-escape-sandbox";
 
-/// The lines for a page of one of the sites that the link is restricted to; `None` when it lists none, because then nobody may frame it.
-/// `public_url` is our own origin, and `name` says to those who cannot see it what the frame is.
+/// The snippet for one of the sites that the link is restricted to; `None` when it lists none,
+/// because then nobody may frame it. `public_url` is our own origin, and `name` the title of the
+/// frame for screen readers.
 pub fn snippet(settings: &CastSettings, name: &str, public_url: &str) -> Option<String> {
     if settings.referrers.is_empty() {
         return None;
@@ -21,7 +23,7 @@ pub fn snippet(settings: &CastSettings, name: &str, public_url: &str) -> Option<
         escape(&format!("{public_url}{}", urls::cast(&settings.key))),
         escape(settings.title.as_deref().unwrap_or(name)),
     );
-    // The site's own policy may keep referrers to itself; the link asks for one, and the origin is enough.
+    // The site's policy may suppress referrers; the link needs one, and the origin is enough.
     Some(format!(
         "<iframe src=\"{url}\" title=\"{name}\" sandbox=\"{SANDBOX}\" allow=\"\" referrerpolicy=\"origin\" loading=\"lazy\" \
          width=\"480\" height=\"420\" style=\"border:0;max-width:100%\"></iframe>"

@@ -1,12 +1,14 @@
-//! Requests in, replies out: what every door shares. Owns the HTTP vocabulary; must not know AWS's SDK, the store, or why anything is refused.
+//! Requests in, replies out: what all functions share. Owns the HTTP vocabulary; must not know
+//! AWS's SDK, the store, or why anything is refused.
 //!
 //! # How a door is written
 //! 1. [`RequestContext::parse`] reads everything but the body, once.
-//! 2. [`routes::Router`] (or [`RequestContext::route`], for public routes) says which line of the route table was meant.
-//! 3. [`body`] reads a form or a JSON document.
+//! 2. [`routes::Router`] (or [`RequestContext::route`], for public routes) finds the route.
+//! 3. [`body`] parses a form or a JSON document.
 //! 4. A flow of `casting-core` does the work.
-//! 5. [`reply`] and [`page`] say so; whatever stopped it is an [`HandlerError`], which [`RequestContext::stopped`] turns into a redirect, a page or a problem.
-//! 6. [`RequestContext::finish`] takes the body off the answer to a HEAD request.
+//! 5. [`reply`] and [`page`] build the answer; an error is a [`HandlerError`], which
+//!    [`RequestContext::error_response`] turns into a redirect, a page or a problem.
+//! 6. [`RequestContext::finish`] removes the body of the answer to a HEAD request.
 
 pub mod address;
 pub mod body;

@@ -1,4 +1,5 @@
-//! Owns the look of every page: the layout, its headers, and the page that tells of a problem. Must not know what other pages say.
+//! Owns the layout of every page, its headers, and the page for a problem. Must not know the
+//! content of other pages.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -13,64 +14,67 @@ use crate::problem::Problem;
 use crate::reply::{self, Reply};
 use crate::request_context::RequestContext;
 
-/// Where a page's forms may lead.
+/// Where the forms of a page may lead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FormAction {
-    /// It has none.
+    /// It has no forms.
     #[default]
     None,
-    /// They stay here.
+    /// To this deployment.
     Stay,
-    /// They are sent to us, but the answer may lead anywhere on the web: to the link's error page, or into a session. Browsers hold such a
-    /// redirect, and all that follow it, against the page's `form-action`; what those sites do next cannot be known, so only the scheme is bound.
+    /// To this deployment, but the answer may redirect anywhere: to the link's error page, or into
+    /// a session. Browsers check all following redirects against the page's `form-action`, and
+    /// where those sites redirect to is not known, so only the scheme is limited.
     LeadAway,
 }
 
-/// One page: what goes into the layout.
+/// The content of a page.
 pub struct Page<'a> {
-    /// The status it is answered with.
+    /// The status of the reply.
     pub status: StatusCode,
     /// The document's title.
     pub title: &'a str,
-    /// The content, as HTML that has been escaped where it must be: a rendered template.
+    /// The content: HTML from a rendered template.
     pub main: &'a dyn Display,
-    /// Added to the layout's own style sheet.
+    /// Added to the style sheet of the layout.
     pub style: &'static str,
-    /// Runs at the end of the page; the page must work without it.
+    /// Run at the end of the page; the page must work without it.
     pub script: &'static str,
-    /// Without scripting the page is loaded again after so many seconds.
+    /// The reload interval without scripting, in seconds.
     pub refresh: Option<u32>,
     /// Where its forms may lead.
     pub forms: FormAction,
-    /// Which sites may show it in a frame; none when empty.
+    /// The sites that may frame it; none when empty.
     pub framed_by: &'a [ReferrerRule],
-    /// The address of a picture behind everything; one that `url_rules::picture_url` has read.
+    /// The URL of the background picture; validated by `url_rules::picture_url`.
     pub background: Option<&'a str>,
-    /// Somebody else's script that the page needs, and what that script may do.
+    /// A third-party script that the page needs.
     pub foreign: Option<ThirdPartyScript<'a>>,
-    /// What chats show of the page's address.
+    /// The preview in chats.
     pub card: Option<OpenGraph<'a>>,
 }
 
-/// What chats and search pages show of an address (OpenGraph); for pages that are meant to be passed on.
+/// The preview (OpenGraph) in chats and search results, for pages that are meant to be shared.
 ///
-/// A picture is named only where there is one that they draw: none of them draws SVG, so a badge or a mark of ours would be a hole in the card.
+/// A picture is included only if chats can draw it: none of them draws SVG, so a badge or logo
+/// would leave a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenGraph<'a> {
     /// A sentence or two.
     pub description: &'a str,
-    /// The address without anything that one visitor added to it.
+    /// The URL without anything that is specific to one visitor.
     pub url: &'a str,
-    /// The address of a picture; one that `url_rules::picture_url` has read.
+    /// The URL of a picture; validated by `url_rules::picture_url`.
     pub picture: Option<&'a str>,
 }
 
-/// Somebody else's script on a page.
+/// A third-party script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThirdPartyScript<'a> {
-    /// Where it is.
+    /// Its URL.
     pub script: Cow<'a, str>,
-    /// The sources that it, its frames, its style sheets and its calls come from and go to, as a policy says it.
+    /// The sources of its frames, style sheets and requests, as a Content-Security-Policy lists
+    /// them.
     pub sources: &'static str,
 }
 
@@ -87,7 +91,7 @@ struct Layout<'a> {
 struct ProblemMain<'a> {
     title: &'static str,
     sentence: &'a str,
-    /// That one may come back, when nothing better is said.
+    /// The default wording for a retry.
     wait: Option<String>,
     reference_word: &'static str,
     reference: Option<&'a str>,
@@ -111,7 +115,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The page as an answer to this visit.
+    /// The page as the reply to this request.
     pub fn reply(&self, visit: &RequestContext) -> Reply {
         let html = match (Layout {
             page: self,
@@ -127,7 +131,8 @@ impl<'a> Page<'a> {
             }
         };
         let mut reply = reply::text(self.status, "text/html; charset=utf-8", html);
-        // Made of our own words, hex digits and host names; if it cannot stand in a header, the strictest policy stays.
+        // Made of our own text, hex digits and host names; if it were no valid header, the
+        // strictest policy would stay.
         if let Ok(policy) = HeaderValue::from_str(&self.policy(&visit.nonce)) {
             reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         }
@@ -170,7 +175,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// What a directive allows; nothing when it names nobody.
+/// One directive; empty without sources.
 fn sources_or_none(sources: &[&str]) -> String {
     let named: Vec<&str> = sources
         .iter()
@@ -184,7 +189,7 @@ fn sources_or_none(sources: &[&str]) -> String {
     }
 }
 
-/// The referrer list as `frame-ancestors` says it. Referrer rules do not look at ports, so neither does this.
+/// The referrer list as `frame-ancestors`. Referrer rules ignore ports, so this does too.
 fn framing_sites(rules: &[ReferrerRule]) -> String {
     let mut sites = Vec::new();
     for rule in rules.iter().map(ReferrerRule::to_string) {
@@ -194,7 +199,7 @@ fn framing_sites(rules: &[ReferrerRule]) -> String {
             sites.push(format!("{rule}:*"));
         } else {
             sites.push(format!("{rule}:*"));
-            // An address has no subdomains, and the grammar knows no IPv6 address at all.
+            // An IP address has no subdomains, and the grammar has no IPv6 addresses.
             if !rule.ends_with(|last: char| last.is_ascii_digit()) {
                 sites.push(format!("*.{rule}:*"));
             }
@@ -208,7 +213,7 @@ fn framing_sites(rules: &[ReferrerRule]) -> String {
     }
 }
 
-/// The page that tells of a problem, with the problem's status; these sites may show it in a frame.
+/// The page for a problem, with its status; these sites may frame it.
 pub fn problem(problem: &Problem, visit: &RequestContext, framed_by: &[ReferrerRule]) -> Reply {
     let words = visit.words;
     let (title, sentence) = (words.problem)(problem.code);

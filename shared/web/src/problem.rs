@@ -1,4 +1,4 @@
-//! Owns problem documents (RFC 9457): how programs are told that something did not work. Must not know why it did not.
+//! Owns problem documents (RFC 9457), the errors for programs. Must not know their causes.
 
 use casting_core::denial::Denial;
 use casting_core::form::FieldError;
@@ -13,29 +13,30 @@ use crate::code::{Code, RequestError};
 use crate::reply::{self, Reply};
 use crate::routes::RouteError;
 
-/// One thing that did not work.
+/// A problem: an error as HTTP clients see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What.
+    /// The code.
     pub code: Code,
-    /// This occurrence, in a sentence or two; without it the code's own sentence is said.
+    /// What happened this time, in a sentence or two; without it the code's own sentence is used.
     pub detail: Option<String>,
-    /// What the log says about it.
+    /// The reference in the log.
     pub reference: Option<Reference>,
-    /// When it makes sense to come back, in seconds.
+    /// When to retry, in seconds.
     pub retry_after: Option<u64>,
-    /// What is wrong with which value.
+    /// The invalid values.
     pub errors: Vec<FieldError>,
-    /// What else its headers say.
+    /// Further headers.
     pub hints: Option<Box<Hints>>,
 }
 
-/// What the headers of a few problems say; apart, because most have nothing of it and every error is as large as a problem.
+/// The headers of a few problems; boxed, because most have none and every error is as large as a
+/// problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hints {
-    /// The methods that the address knows.
+    /// The allowed methods.
     Allow(Box<str>),
-    /// The limit that refused.
+    /// The rate limit that refused.
     Limit(RateLimit),
 }
 
@@ -55,7 +56,7 @@ struct Document<'a> {
 }
 
 impl Problem {
-    /// A problem that says what its code says.
+    /// A problem with its code's own sentence.
     pub fn new(code: impl Into<Code>) -> Self {
         Self {
             code: code.into(),
@@ -67,7 +68,7 @@ impl Problem {
         }
     }
 
-    /// A refusal, with the reference under which it is logged.
+    /// A denial, with its reference in the log.
     pub fn denied(denial: Denial, reference: Option<Reference>) -> Self {
         Self {
             reference,
@@ -77,7 +78,7 @@ impl Problem {
         }
     }
 
-    /// Values that are not possible (422).
+    /// Invalid values (422).
     pub fn not_valid(errors: Vec<FieldError>) -> Self {
         Self {
             errors,
@@ -85,7 +86,7 @@ impl Problem {
         }
     }
 
-    /// Says what happened in other words than the code's own.
+    /// Replaces the code's own sentence.
     #[must_use]
     pub fn detail(self, detail: impl Into<String>) -> Self {
         Self {
@@ -94,7 +95,7 @@ impl Problem {
         }
     }
 
-    /// Says which limit refused.
+    /// Adds the rate limit that refused.
     #[must_use]
     pub fn by_limit(self, limit: RateLimit) -> Self {
         Self {
@@ -103,7 +104,7 @@ impl Problem {
         }
     }
 
-    /// What is told: the detail, or else the code's own sentence.
+    /// The explanation: the detail, or the code's own sentence.
     pub fn sentence(&self) -> &str {
         self.detail.as_deref().unwrap_or(self.code.sentence())
     }
@@ -132,7 +133,7 @@ impl Problem {
         reply
     }
 
-    /// Adds the headers that belong to the problem, whether a document or a page tells of it.
+    /// Adds the headers of the problem, to a document or a page.
     pub(crate) fn set_headers(&self, reply: &mut Reply) {
         reply::set_retry_after(reply, self.retry_after);
         match self.hints.as_deref() {

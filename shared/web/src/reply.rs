@@ -1,4 +1,5 @@
-//! Owns the shapes of answers: JSON, redirects, pages, and the headers that every one of them carries. Must not know what they say.
+//! Owns building replies: JSON, redirects, pages, and the headers that every reply has. Must not
+//! know their content.
 
 use casting_core::rate_limit::RateLimit;
 use http::header::{
@@ -11,29 +12,28 @@ use serde::Serialize;
 
 use crate::credentials::SetCookie;
 
-/// An answer.
+/// A reply.
 pub type Reply = Response<Body>;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// The policy of everything that is not a page.
+/// The Content-Security-Policy of everything that is not a page.
 const NO_CONTENT_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// An answer without a body, with the headers that all answers carry: kept by nobody, indexed by nobody, read as nothing else.
+/// A reply without a body, with the common headers: not cached, not indexed, no MIME sniffing.
 pub fn empty(status: StatusCode) -> Reply {
     let mut reply = Response::new(Body::Empty);
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // For a year, this host alone: sessions may be below it. Browsers ignore it where they do not
-    // come by https.
+    // HSTS for a year and this host alone: sessions may be below it. Browsers ignore it over http.
     headers.insert(
         STRICT_TRANSPORT_SECURITY,
         HeaderValue::from_static("max-age=31536000"),
     );
-    // A form of ours still says where it was sent from, and nobody else learns a session's address.
+    // Our own forms still send their origin, and no other site learns a session's address.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(
         HeaderName::from_static("x-robots-tag"),
@@ -43,7 +43,7 @@ pub fn empty(status: StatusCode) -> Reply {
     reply
 }
 
-/// An answer with a body of this type.
+/// A reply with a body of this type.
 pub fn text(status: StatusCode, content_type: &'static str, body: String) -> Reply {
     let mut reply = empty(status);
     reply
@@ -64,12 +64,12 @@ pub fn json(status: StatusCode, document: &impl Serialize) -> Reply {
     }
 }
 
-/// Done, and there is nothing to say.
+/// 204.
 pub fn no_content() -> Reply {
     empty(StatusCode::NO_CONTENT)
 }
 
-/// Go and look there: 303, so that a form is never sent twice.
+/// A redirect with 303, so that a form is never sent twice.
 pub fn see_other(location: &str) -> Reply {
     match HeaderValue::from_str(location) {
         Ok(location) => {
@@ -84,14 +84,14 @@ pub fn see_other(location: &str) -> Reply {
     }
 }
 
-/// Adds where the thing that the answer speaks of is found.
+/// Adds a `Location` header.
 pub fn set_location(reply: &mut Reply, location: &str) {
     if let Ok(location) = HeaderValue::from_str(location) {
         reply.headers_mut().insert(LOCATION, location);
     }
 }
 
-/// Adds when it makes sense to come back, in seconds.
+/// Adds a `Retry-After` header, in seconds.
 pub fn set_retry_after(reply: &mut Reply, retry_after: Option<u64>) {
     if let Some(seconds) = retry_after {
         reply
@@ -100,8 +100,9 @@ pub fn set_retry_after(reply: &mut Reply, retry_after: Option<u64>) {
     }
 }
 
-/// Adds the limits that count the caller, as draft-ietf-httpapi-ratelimit-headers says them: `RateLimit-Policy` with quota `q` and window `w`,
-/// `RateLimit` with what is left `r` and after how long there is more `t`, in seconds.
+/// Adds the caller's rate limits (draft-ietf-httpapi-ratelimit-headers): `RateLimit-Policy` with
+/// quota `q` and window `w`, `RateLimit` with the remaining `r` and the seconds `t` until there is
+/// more.
 pub fn set_rate_limits(reply: &mut Reply, limits: &[RateLimit]) {
     let policies = limits.iter().map(|limit| {
         let RateLimit {
@@ -128,7 +129,7 @@ pub fn set_rate_limits(reply: &mut Reply, limits: &[RateLimit]) {
     }
 }
 
-/// Adds a cookie. One that cannot stand in a header is left out, and said in the log without its value.
+/// Adds a cookie. An invalid one is left out and logged without its value.
 pub fn set_cookie(reply: &mut Reply, cookie: &SetCookie<'_>) {
     match cookie.header() {
         Some(value) => {

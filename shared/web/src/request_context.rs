@@ -1,4 +1,5 @@
-//! Owns the visit: all that is read of a request besides its body, parsed once at the door. Must not know what the visitor wants.
+//! Owns the request context: everything of a request except its body, parsed once. Must not know
+//! what the visitor wants.
 
 use std::net::IpAddr;
 
@@ -23,47 +24,47 @@ use crate::reply::Reply;
 use crate::routes::{Function, Matched, PUBLIC_ROUTER, PublicRoute};
 use crate::words::{self, Words};
 
-/// One request, as far as it is not its body.
+/// A request without its body.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// The method.
     pub method: Method,
     /// The path, percent-encoded as sent.
     pub path: String,
-    /// Where the request came from, as the gateway knows it.
+    /// The source address, as the gateway reports it.
     pub address: Option<IpAddr>,
-    /// The host of the page that held the link.
+    /// The host of the referrer.
     pub referrer: Option<String>,
-    /// Whether the answer should be for a program rather than for a person.
+    /// Whether the client is a program, which gets JSON.
     pub wants_json: bool,
-    /// Which site's page sent the request, as far as the browser says.
+    /// Which site sent the request, according to the browser.
     pub sent_by: FetchSite,
-    /// Whether the answer will stand in a frame on another page, as far as the browser says.
+    /// Whether the answer will be shown in a frame, according to the browser.
     pub framed: bool,
-    /// For this answer's Content-Security-Policy; nobody can guess it.
+    /// The random nonce of this answer's Content-Security-Policy.
     pub nonce: String,
-    /// What people are told in.
+    /// The texts in the visitor's language.
     pub words: &'static Words,
     query: Vec<(String, String)>,
     headers: HeaderMap,
 }
 
-/// What `Sec-Fetch-Dest` says of a document that is part of another one.
+/// The values of `Sec-Fetch-Dest` for documents inside another one.
 const FRAMES: [&str; 4] = ["iframe", "frame", "embed", "object"];
 
-/// Which site's page sent a request.
+/// Which site sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchSite {
-    /// A page of ours, or the visitor's own hand.
+    /// A page of this deployment, or the address bar.
     Ours,
-    /// A page of somebody else's.
+    /// Another site's page.
     Foreign,
-    /// Nothing says so: a program, or an old browser.
+    /// Unknown: a program, or an old browser.
     Unsaid,
 }
 
 impl RequestContext {
-    /// Reads a request.
+    /// Parses a request.
     pub fn parse(request: &Request, entropy: &dyn Entropy) -> Self {
         let headers = request.headers();
         Self {
@@ -85,7 +86,7 @@ impl RequestContext {
         }
     }
 
-    /// The public route that was meant.
+    /// The public route of the request.
     ///
     /// # Errors
     /// 404 when there is none or it is another function's, 405 when the method is another one.
@@ -98,10 +99,10 @@ impl RequestContext {
         }
     }
 
-    /// Where the request came from.
+    /// The source address.
     ///
     /// # Errors
-    /// 400 when nobody knows the address: limits could not be kept.
+    /// 400 when it is unknown: limits could not be enforced.
     pub fn source(&self) -> Result<IpAddr, Problem> {
         let no_address = || {
             Problem::new(RequestError::BadRequest)
@@ -110,7 +111,7 @@ impl RequestContext {
         self.address.ok_or_else(no_address)
     }
 
-    /// Who asks, for the rules. `secure` says that we are on https.
+    /// The visitor, for the policies. `secure`: the deployment uses https.
     ///
     /// # Errors
     /// As [`RequestContext::source`].
@@ -128,7 +129,7 @@ impl RequestContext {
         })
     }
 
-    /// Who has logged in.
+    /// The logged-in user.
     pub fn login(&self, keys: &Keyring, secure: bool, now: Timestamp) -> Option<User> {
         let text = self.cookie(credentials::login_cookie(secure))?;
         LoginTicket::open(text, keys, now)
@@ -136,7 +137,8 @@ impl RequestContext {
             .map(|ticket| ticket.user)
     }
 
-    /// What tells this browser from others at the same address, if it has come before.
+    /// The value that distinguishes this browser from others at the same address, if it has a
+    /// cookie.
     pub fn browser(&self, secure: bool) -> Option<&str> {
         let plain = |text: &&str| {
             (16..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -145,10 +147,10 @@ impl RequestContext {
             .filter(plain)
     }
 
-    /// Makes sure that no other site's page sent this.
+    /// Rejects requests that another site's page has sent.
     ///
     /// # Errors
-    /// 403 when one did.
+    /// 403 for such a request.
     pub fn not_cross_site(&self) -> Result<(), Problem> {
         if self.sent_by == FetchSite::Foreign {
             Err(Problem::new(RequestError::CrossSite))
@@ -178,8 +180,8 @@ impl RequestContext {
         credentials::bearer(&self.headers)
     }
 
-    /// The key of an administrator's program: in the header `X-Api-Key`, for where a gateway wants a token of its own in `Authorization`,
-    /// or else the bearer token.
+    /// The key of an administrator's program: in the header `X-Api-Key`, for gateways that need
+    /// `Authorization` for themselves, or the bearer token.
     pub fn api_key(&self) -> Option<&str> {
         self.header(&header::HeaderName::from_static("x-api-key"))
             .map(str::trim)
@@ -198,7 +200,7 @@ impl RequestContext {
         text(&self.headers, name)
     }
 
-    /// The answer as it is sent: to HEAD without its body.
+    /// The final answer: without a body for HEAD.
     pub fn finish(&self, mut reply: Reply) -> Reply {
         if self.method == Method::HEAD {
             *reply.body_mut() = Body::Empty;
@@ -211,7 +213,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
     headers.get(name)?.to_str().ok()
 }
 
-/// Browsers say themselves whose page sent a request; where they do not, the `Origin` of a POST is compared with the host it was sent to.
+/// Uses `Sec-Fetch-Site`; without it, the `Origin` of a POST is compared with the requested host.
 fn sent_by(headers: &HeaderMap) -> FetchSite {
     if let Some(site) = headers.get("sec-fetch-site") {
         return if site == "same-origin" || site == "none" {
@@ -229,7 +231,8 @@ fn sent_by(headers: &HeaderMap) -> FetchSite {
         .and_then(|origin| Url::parse(origin).ok());
     let authority = |url: &Url| Some((url.host_str()?.to_owned(), url.port_or_known_default()));
     let sender = origin.as_ref().and_then(authority);
-    // The scheme that the visitor used is not known behind a gateway; host and port tell origins apart well enough.
+    // The visitor's scheme is not known behind a gateway; host and port distinguish origins well
+    // enough.
     let ours = text(headers, &HOST).and_then(|host| {
         authority(&Url::parse(&format!("{}://{host}", origin.as_ref()?.scheme())).ok()?)
     });
@@ -240,7 +243,7 @@ fn sent_by(headers: &HeaderMap) -> FetchSite {
     }
 }
 
-/// Whether `Accept` ranks JSON above HTML. Whoever takes anything gets the page.
+/// Whether `Accept` ranks JSON above HTML. `*/*` gets the page.
 fn prefers_json(headers: &HeaderMap) -> bool {
     let texts: Vec<&str> = headers
         .get_all(ACCEPT)
@@ -256,7 +259,7 @@ fn prefers_json(headers: &HeaderMap) -> bool {
     json > quality(&accept, "text", "html")
 }
 
-/// How much a type is wanted, from 0 to 1: the most exact range that covers it counts.
+/// The quality of a type, from 0 to 1, by the most specific range that covers it.
 fn quality(accept: &str, kind: &str, subtype: &str) -> f32 {
     let mut best = (0, 0.0);
     for range in accept.split(',') {

@@ -1,39 +1,40 @@
-//! Owns what a table of routes is: which path and method, who may come, and how a request finds its line. The public routes stand here, because several
-//! functions share them; those of the API and the console stand in the admin function, beside their handlers. Must not know what the functions do.
+//! Owns route tables: path, method, access, and how a request finds its route. The public routes
+//! are defined here, because several functions share them; those of the API and the console are
+//! beside their handlers in the admin function. Must not know what the functions do.
 //!
-//! The gateway's routes, the local server and the functions all follow these tables; tests compare them. A route with GET answers HEAD too, so a
-//! gateway that tells the two apart needs both.
+//! The gateway's routes, the local server and the functions all follow these tables; tests compare
+//! them. A route with GET answers HEAD too, so a gateway that distinguishes the two needs both.
 
 use std::sync::LazyLock;
 
 use casting_core::actor::{Actor, Scope};
 use http::Method;
 
-/// What every route says.
+/// What every route has.
 #[derive(Debug)]
 pub struct Route {
     /// GET stands for HEAD too.
     pub method: Method,
     /// At most one segment is variable: `{key}`, `{id}` or `{code}`.
     pub path: &'static str,
-    /// Who may come.
+    /// Who may use it.
     pub access: Access,
-    /// What it is for, in one sentence.
+    /// Its purpose, in one sentence.
     pub summary: &'static str,
 }
 
-/// A line of a table: a route, with whatever the table says of it besides.
+/// A line of a table: a route with further columns.
 pub trait Line: 'static {
     /// The route.
     fn route(&self) -> &Route;
 }
 
-/// A route of visitors, their programs and gates.
+/// A route for visitors, their programs and gates.
 #[derive(Debug)]
 pub struct PublicRoute {
-    /// What the function that answers matches on.
+    /// The name that its function matches on.
     pub name: PublicRouteName,
-    /// Who answers.
+    /// The function that answers.
     pub function: Function,
     /// Path, method, access and summary.
     pub route: Route,
@@ -63,19 +64,19 @@ pub enum Function {
 /// Who may use a route; the function checks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// Anybody.
+    /// Everyone.
     Public,
-    /// Whoever holds the session's owner ticket.
+    /// The holder of the session's owner ticket.
     Owner,
-    /// The gate, by its secret or by the token that it gets that for.
+    /// The session's gate, by its secret or its bootstrap token.
     Gate,
-    /// Whoever has signed in to the console or holds an API key, whatever they may do there.
+    /// Everyone who has signed in to the console or holds an API key, with any scopes.
     SignedIn,
-    /// Whoever may do anything at all there.
+    /// Everyone with any scope.
     Read,
-    /// Whoever has this scope.
+    /// Holders of this scope.
     Write(Scope),
-    /// Whoever may change something; what exactly, the thing itself says.
+    /// Holders of any scope that changes something; the operation checks which.
     Change,
 }
 
@@ -166,11 +167,11 @@ pub static PUBLIC_ROUTER: LazyLock<Router<PublicRoute>> =
 pub struct Matched<'a, L: 'static> {
     /// The line of the table.
     pub line: &'static L,
-    /// What stands in the path's variable segment, as sent; empty when it has none.
+    /// The variable segment of the path, as sent; empty when it has none.
     pub segment: &'a str,
 }
 
-/// Why no route was found.
+/// Why no route matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteError {
     /// No route has this path.
@@ -194,7 +195,8 @@ impl<L: Line> Router<L> {
                 continue;
             }
             let lines = table.iter().filter(has_this_path).collect();
-            // Two paths that cannot be told apart would be lost here; each table has a test that finds every line of it.
+            // Two paths that conflict would be lost here; each table has a test that finds every
+            // line of it.
             let _ = router.insert(path, lines);
         }
         Self(router)
