@@ -13,7 +13,7 @@ use casting_protocol::time::Timestamp;
 use crate::credentials::EdgeAssertion;
 use crate::handler::{ENTER_PATH, OWN_PATHS, VIEWER_PATH, is_own};
 
-/// Why a request goes no further. Visitors are told the same for all of them.
+/// Why a request is refused. Visitors get the same answer for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// It did not come through the edge.
@@ -24,14 +24,14 @@ pub enum Refused {
     ForeignPage,
 }
 
-/// Who is let in to one session.
+/// Authenticates the requests to one session.
 pub struct Admission {
     session: SessionId,
     secret: SessionSecret,
 }
 
 impl Admission {
-    /// Lets in whom the edge tells of, by this secret.
+    /// Admits the requests that the edge of this session's secret proves.
     pub fn new(session: SessionId, secret: SessionSecret) -> Self {
         Self { session, secret }
     }
@@ -144,7 +144,7 @@ mod tests {
         Keyring::new(&[1; 32]).sessions().secret(&session(n))
     }
 
-    /// What an edge says of a ticket for session `ticket` to the gate of session `gate`.
+    /// The headers of an edge for a ticket of session `ticket`, to the gate of session `gate`.
     fn assertion(gate: u8, ticket: u8) -> Vec<(String, String)> {
         let ticket = SessionTicket {
             session: session(ticket),

@@ -19,12 +19,12 @@ use tokio::time::timeout;
 use crate::output::{self, Allowance, Tail};
 use crate::tls;
 
-/// What the app is told to listen on.
+/// The address that the app must listen on.
 pub(crate) const PORT_VARIABLE: &str = "PORT";
 /// How often an app that does not listen yet is asked: often at first, because most visitors wait for a fast one.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// How long the last of what an ended app has said may take.
+/// How long the gate waits for the last output of an app that has ended.
 const OUTPUT_DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long an app that listens may take to answer before it is asked anew.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The app of a session: a process of ours, or one that something else runs.
 pub struct App {
     child: Option<Child>,
-    /// What passes on what it says.
+    /// The tasks that copy its output.
     output: Vec<JoinHandle<()>>,
     /// The end of that.
     tail: Arc<Tail>,
@@ -87,7 +87,7 @@ impl App {
         })
     }
 
-    /// The end of what it has said so far.
+    /// The end of its output so far.
     pub fn tail(&self) -> Arc<Tail> {
         self.tail.clone()
     }
@@ -98,13 +98,13 @@ impl App {
             return std::future::pending().await;
         };
         let code = code(child.wait().await);
-        self.last_words().await;
+        self.drain_output().await;
         code
     }
 
-    /// Waits until all that an app has said is passed on. What it has left behind may keep its
-    /// output open, so not for long.
-    async fn last_words(&mut self) {
+    /// Waits until the whole output of an app is copied, for a short time only: processes that it left
+    /// behind may keep the output open.
+    async fn drain_output(&mut self) {
         let all = async {
             while let Some(output) = self.output.last_mut() {
                 let _ = output.await;
@@ -120,7 +120,7 @@ impl App {
             return 0;
         };
         if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
-            // An app that is gone already has nothing to be told.
+            // An app that has ended needs no signal.
             let _ = kill(Pid::from_raw(id), signal);
         }
         let code = match timeout(grace, child.wait()).await {
@@ -131,7 +131,7 @@ impl App {
                 code(child.wait().await)
             }
         };
-        self.last_words().await;
+        self.drain_output().await;
         code
     }
 }
@@ -148,7 +148,7 @@ fn code(ended: io::Result<ExitStatus>) -> i32 {
         .unwrap_or(1)
 }
 
-/// A loopback port that nobody listens on now.
+/// A free loopback port.
 ///
 /// # Errors
 /// When the machine has none left.
@@ -171,7 +171,7 @@ pub async fn answers(port: u16, https: bool) {
     }
 }
 
-/// Whether what listens on this port speaks HTTP.
+/// Whether an HTTP server listens on this port.
 async fn ask(port: u16, https: bool) -> io::Result<bool> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     if https {

@@ -12,10 +12,10 @@ use tracing_subscriber::EnvFilter;
 use crate::settings::{EdgeServer, GateSettings};
 use crate::{edge, run};
 
-/// What a wrong setting or a fault of our own exits with; the app's own codes are passed on as they are.
+/// Exit code for wrong settings and faults of the gate; the app's own codes are passed on.
 const BROKEN: u8 = 2;
 
-/// What is logged.
+/// The default log filter.
 const LOG: &str = "info";
 
 /// The data plane of session casting.
@@ -74,7 +74,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
     }
 }
 
-/// Whoever looks for the copy finds it whole, or not at all.
+/// The copy appears complete or not at all.
 fn install(folder: &Path) -> anyhow::Result<()> {
     let (here, whole, part) = (
         std::env::current_exe()?,

@@ -1,5 +1,5 @@
-//! Owns what a request carries to be let through: the ticket cookie, and the headers in which the edge tells the gate who asks; reads, sets and
-//! strips them. Must not judge them.
+//! Owns the credentials of a request: the ticket cookie, and the headers by which the edge
+//! identifies the visitor to the gate; reads, sets and strips them. Must not judge them.
 
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,25 +10,27 @@ use data_encoding::BASE64;
 pub const COOKIE_NAME: &str = "cast-session";
 /// The same over https on a host of its own: browsers then accept it only from that very host.
 pub const HOST_COOKIE_NAME: &str = "__Host-cast-session";
-/// What only the edge can make: its proof over the headers below, see [`SessionSecret::edge_proof`].
+/// The edge's proof over the headers below, see [`SessionSecret::edge_proof`].
 const PROOF: HeaderName = HeaderName::from_static("x-cast-edge-proof");
-/// Who asks: what their ticket says.
+/// The content of the visitor's ticket.
 const VISITOR: HeaderName = HeaderName::from_static("x-cast-edge-visitor");
-/// The address that somebody enters by, as `{nonce}.{milliseconds of its end}`.
+/// The entry ticket, as `{nonce}.{expiry in milliseconds}`.
 const ENTRY: HeaderName = HeaderName::from_static("x-cast-edge-entry");
-/// The cookie that whoever enters is to get.
+/// The cookie for a visitor who enters.
 const COOKIE_TO_SET: HeaderName = HeaderName::from_static("x-cast-edge-cookie");
-/// All headers between edge and gate begin so. Nobody else's are passed on, in either direction.
+/// The prefix of all headers between edge and gate. Headers with it are passed on in neither
+/// direction.
 const OURS: &str = "x-cast-";
 
-/// What the edge tells the gate of one request.
+/// What the edge asserts about one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EdgeAssertion {
-    /// What the visitor's ticket says: see [`casting_protocol::ticket::SessionTicket::payload`].
+    /// The content of the visitor's ticket: see
+    /// [`casting_protocol::ticket::SessionTicket::payload`].
     pub visitor: String,
     /// The address that they enter by; empty for all other requests.
     pub entry: String,
-    /// The `Set-Cookie` that they get then; empty when they keep what they have.
+    /// The `Set-Cookie` for the visitor; empty when they keep their cookie.
     pub cookie: String,
 }
 
@@ -55,7 +57,7 @@ impl EdgeAssertion {
         }
     }
 
-    /// What the edge has told the gate of this secret; `None` when nobody has, or somebody else.
+    /// The assertion of the edge with this secret; `None` without one, or when it is another's.
     pub fn read(headers: &HeaderMap, secret: &SessionSecret) -> Option<Self> {
         let text = |name: &HeaderName| {
             let mut all = headers.get_all(name).iter();
@@ -76,7 +78,7 @@ impl EdgeAssertion {
     }
 }
 
-/// Takes what is said between edge and gate off a request.
+/// Removes the headers between edge and gate from a request.
 pub fn forget_told(headers: &mut HeaderMap) {
     let said: Vec<HeaderName> = headers
         .keys()
@@ -103,7 +105,8 @@ pub fn came_over_https(headers: &HeaderMap) -> bool {
     cookies(headers).any(|pair| name_of(pair) == HOST_COOKIE_NAME.as_bytes())
 }
 
-/// Takes our cookies, and what edge and gate say to each other, off a request, so that what is behind the gate never sees them; other cookies stay.
+/// Removes our cookies, and the headers between edge and gate, from a request, so that the app
+/// never sees them; other cookies stay.
 pub fn strip(headers: &mut HeaderMap) {
     forget_told(headers);
     let others: Vec<&[u8]> = cookies(headers)
@@ -192,7 +195,8 @@ fn name_of(pair: &[u8]) -> &[u8] {
 }
 
 fn is_ours(name: &[u8]) -> bool {
-    // Browsers compare the prefix of a cookie's name without case; nobody may slip past with another spelling.
+    // Browsers compare the prefix of a cookie's name without case, so other spellings must not
+    // pass.
     [COOKIE_NAME, HOST_COOKIE_NAME]
         .iter()
         .any(|ours| name.trim_ascii().eq_ignore_ascii_case(ours.as_bytes()))

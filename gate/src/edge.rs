@@ -53,7 +53,7 @@ pub struct EdgeSettings {
     pub session_host: SessionHost,
     /// Where gates can be.
     pub places: Places,
-    /// Where visitors are told how their session stands; `None` leaves them with the edge's own words.
+    /// The address of the control plane's session pages; `None` shows the edge's own texts only.
     pub control_url: Option<Url>,
     /// Whether visitors come over https.
     pub secure_cookies: bool,
@@ -104,7 +104,7 @@ pub async fn serve(settings: EdgeServer) -> anyhow::Result<()> {
 async fn answer(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
     let mut reply = edge.answer(request).await;
     if edge.settings.secure_cookies {
-        // Whatever the app says: this host is never asked over plain http.
+        // Overrides the app: this host is never requested over plain http.
         reply
             .headers_mut()
             .insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
@@ -118,7 +118,7 @@ struct Entry {
     ticket: String,
     /// An address to be opened, for the gate.
     go: Option<String>,
-    /// What of the app is shown first, for the gate.
+    /// The first address of the app, for the gate.
     to: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Entry {
     }
 }
 
-/// A request that may go on: to which gate, and what that is told.
+/// An admitted request: the gate that it goes to, and what is asserted about it.
 struct Admitted {
     gate: Target,
     secret: SessionSecret,
@@ -178,7 +178,7 @@ impl Edge {
         let visitor = parts.extensions.remove::<OnUpgrade>();
         let request = Request::from_parts(parts, body);
         match self.proxy.to(gate).pass_on(request, wanted).await {
-            // The gate's answer to whoever enters is for the visitor's own path already.
+            // The gate's answer to an entry already has the visitor's own path.
             Ok(Passed::Reply(reply)) if enters => reply,
             Ok(Passed::Reply(mut reply)) => {
                 path_mode::adjust(reply.headers_mut(), &asked, &found.prefix);
@@ -206,7 +206,7 @@ impl Edge {
 }
 
 impl EdgeSettings {
-    /// Answers a request, or says how it goes on to which gate.
+    /// Answers a request, or decides to which gate it goes.
     ///
     /// # Errors
     /// The answer to a request that does not go on.
@@ -235,7 +235,8 @@ impl EdgeSettings {
         })
     }
 
-    /// Exchanges an entry ticket for a session ticket, which the gate gives to whoever comes first.
+    /// Exchanges an entry ticket for a session ticket, which the gate gives to the first visitor
+    /// with it.
     fn enter(&self, parts: &mut Parts, found: &Found) -> Result<Admitted, Notice> {
         let Query(asked) = Query::<Entry>::try_from_uri(&parts.uri).unwrap_or_default();
         let now = self.clock.now();
@@ -249,7 +250,7 @@ impl EdgeSettings {
             return Err(pages::NOT_YOURS);
         }
         let kept = ticket.sign(key);
-        // Whoever owns the session and opens its share link stays its owner.
+        // An owner who opens the session's share link stays its owner.
         let owns = |text: &str| {
             self.open(text, found)
                 .is_some_and(|(known, _)| known.role == Role::Owner)
@@ -293,7 +294,7 @@ impl EdgeSettings {
         opened.into_iter().next().ok_or(pages::NOT_YOURS)
     }
 
-    /// Leads the viewer's frame on to the app's origin, with an address that lets it in there once.
+    /// Redirects the viewer's frame to the app's origin, with an entry ticket.
     fn lead_to_app(&self, parts: &Parts, found: &Found) -> Result<Response, Notice> {
         let (_, ticket, key) = self.known(parts, found)?;
         if !admission::is_by_own_page(&parts.headers) || ticket.origin.is_none() {
@@ -325,7 +326,7 @@ impl EdgeSettings {
         if self.secure_cookies { "https" } else { "http" }
     }
 
-    /// What the gate is told of a request with a good cookie.
+    /// The assertion for a request with a valid cookie.
     fn pass(&self, parts: &Parts, found: &Found) -> Result<Admitted, Notice> {
         let (text, ticket, key) = self.known(parts, found)?;
         let assertion = EdgeAssertion {
@@ -335,7 +336,7 @@ impl EdgeSettings {
         self.admit(&ticket, key, assertion).ok_or(pages::ENDED)
     }
 
-    /// Answers a request, or says how it goes on.
+    /// Answers a request, or passes it on.
     fn decide(&self, parts: Parts, body_is_empty: bool) -> Result<Onward, Box<Response>> {
         if parts.uri.path() == HEALTH_PATH && matches!(parts.method, Method::GET | Method::HEAD) {
             return Err(Box::new(StatusCode::NO_CONTENT.into_response()));
@@ -374,7 +375,7 @@ impl EdgeSettings {
         let admitted = admitted.map_err(|notice| refuse(notice, &parts))?;
         let wanted =
             hop::judge(&parts, body_is_empty).map_err(|_| refuse(pages::UNREADABLE, &parts))?;
-        // First, so that nothing that a visitor names in `Connection` takes off what the edge says.
+        // Set first, so that a visitor cannot remove these headers by naming them in `Connection`.
         hop::strip(&mut parts.headers);
         credentials::forget_told(&mut parts.headers);
         admitted.assertion.put(&mut parts.headers, &admitted.secret);
@@ -388,7 +389,7 @@ impl EdgeSettings {
         })
     }
 
-    /// Tells somebody at one of a session's origins why there is no app to show, with the way to the session's page.
+    /// A page that says why there is no app to show, with a link to the session's page.
     fn say(&self, notice: &Notice, asked: &HeaderMap, found: &Found) -> Response {
         let page = self.session_page(found);
         let mut reply = notice.reply_with(asked, page.as_deref());
@@ -408,7 +409,7 @@ impl EdgeSettings {
         Some(page.into())
     }
 
-    /// Sets what is said about the visitor. The edge is where visitors arrive: what they say about themselves is dropped.
+    /// Sets the forwarding headers. The edge is the first hop, so the visitor's own are dropped.
     fn tell_who_asks(&self, parts: &mut Parts, found: &Found) {
         let headers = &mut parts.headers;
         let said: Vec<HeaderName> = headers

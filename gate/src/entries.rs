@@ -1,4 +1,5 @@
-//! Owns which addresses to enter a session by have been used: each is good once. Must not judge them otherwise; the edge has.
+//! Owns which entry tickets have been used: each is good once. Must not check them otherwise; the
+//! edge has.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +18,8 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Uses up the address that the edge tells of as `{nonce}.{milliseconds of its end}`; whether it was good.
+    /// Uses up the entry ticket that the edge passes on as `{nonce}.{expiry in milliseconds}`.
+    /// Returns whether it was valid.
     pub fn use_up(&self, told: &str, now: Timestamp) -> bool {
         let Some((nonce, ends)) = told
             .split_once('.')
@@ -33,7 +35,7 @@ impl Entries {
         if used.len() >= REMEMBERED {
             used.retain(|_, forgotten| now < *forgotten);
         }
-        // A crowd is let in later; nobody is let in twice.
+        // A crowd may have to wait; no ticket is accepted twice.
         if used.len() >= REMEMBERED || used.contains_key(nonce) {
             return false;
         }

@@ -1,5 +1,5 @@
-//! Owns running an image's commands inside its session (seed: exec config). Must not know what they are run for. A command that fails never harms
-//! the session: what it said is in the session's log.
+//! Owns running an image's commands inside its session (seed: exec config). Must not know their
+//! purpose. A failing command never harms the session: its output is in the session's log.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,15 +26,15 @@ use crate::settings;
 pub const EXEC_THROUGH: &str = "CAST_EXEC_THROUGH";
 /// How long a command may run.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How much is written around what a command says, in bytes.
+/// The most that is logged around the output of a command, in bytes.
 const LINE: usize = 200;
-/// How much of what a failed command said the control plane is told, in bytes.
+/// The most of a failed command's output that is reported, in bytes.
 const REPORTED: usize = 8 * 1024;
-/// How much of what a command says is kept, in bytes.
+/// The most of a command's output that is kept, in bytes.
 const KEPT: u64 = 16 * 1024;
 
-/// Runs a command beside everything else, with what it is `told` in its environment. Nobody waits for it: what comes of it is on the screen and in the
-/// log, and the control plane is told when it fails.
+/// Runs a command in the background, with the variables in `told`. Nobody waits for it: its effect
+/// is on the screen and in the log, and a failure is reported to the control plane.
 pub fn start(
     what: Speaker,
     exec: Exec,
@@ -72,13 +72,14 @@ pub fn start(
     });
 }
 
-/// The end of what a failed command said: there stands why.
+/// The end of a failed command's output, where the reason is.
 fn excerpt(said: &str) -> &str {
     let first = said.ceil_char_boundary(said.len().saturating_sub(REPORTED));
     &said[first..]
 }
 
-/// Runs a command to its end, with these variables added to the app's environment; gives what it said, or why it failed, in one text.
+/// Runs a command to its end, with these variables added to the app's environment; returns its
+/// output, or why it failed.
 ///
 /// # Errors
 /// When it cannot be run, fails, or takes too long.
@@ -114,7 +115,7 @@ async fn run(exec: &Exec, added: &[(&str, &str)], longest: Duration) -> anyhow::
     finish(command, longest, program).await
 }
 
-/// The same where the app runs in a container that this program is not in: `CAST_EXEC_THROUGH` is told what to run there, and how.
+/// The same for an app in another container: `CAST_EXEC_THROUGH` gets what to run there, and how.
 fn through_another(exec: &Exec, added: &[(&str, &str)], through: &str) -> Command {
     let mut words = through.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
@@ -171,12 +172,12 @@ async fn read(output: Option<impl AsyncRead + Unpin>) -> String {
     };
     let mut kept = Vec::new();
     let _ = (&mut output).take(KEPT).read_to_end(&mut kept).await;
-    // A command that says more must not wait for a reader.
+    // A command with more output must not wait for a reader.
     let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-/// The user and group of this name here, who are not root under another name either.
+/// The user and group of this name in the container, unless they are root under another name.
 fn find_user(name: &str) -> anyhow::Result<(User, Gid)> {
     let is_root = || format!("{name} is root here, and what is run in a session never is");
     let parsed = ExecUser::parse(name).with_context(is_root)?;

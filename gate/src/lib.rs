@@ -3,14 +3,16 @@
 //!
 //! # Layout
 //! - the two halves: [`run`] (the life of the gate and its app, in the task) and [`edge`] (the router in front of all gates)
-//! - what they say to each other: [`credentials`] (the ticket cookie, and the headers with the edge's proof); where the edge looks for
-//!   gates: [`places`]; what the gate refuses: [`admission`], [`entries`]; how it gets its secret: [`bootstrap`]
+//! - between the two: [`credentials`] (the ticket cookie, and the headers with the edge's proof);
+//!   where the edge looks for gates: [`places`]; which requests the gate refuses: [`admission`],
+//!   [`entries`]; how it gets its secret: [`bootstrap`]
 //! - how both pass requests on: [`proxy`], judged by [`hop`], served by [`server`], within
 //!   [`limits`]; bodies that break off: [`bodies`]
-//! - what goes on in a session: [`session_state`], [`presence`]; its WebSockets: [`relay`], [`frames`],
-//!   [`rfb`], [`picture`], [`selkies`], [`selkies_roles`]; its log: [`output`]; the page around the app: `viewer`; commands inside: [`exec`]
+//! - the state of a session: [`session_state`], [`presence`]; its WebSockets: [`relay`],
+//!   [`frames`], [`rfb`], [`picture`]; its log: [`output`]; the page around the app: `viewer`;
+//!   commands inside: [`exec`]
 //! - the user's files, before and after: [`profile`]
-//! - what visitors see instead: [`pages`]
+//! - error pages: [`pages`]
 //! - [`settings`] reads the environment, [`cli`] the command line
 
 pub mod admission;

@@ -26,10 +26,10 @@ const TOO_MUCH: &str = "gate: the session has written 64 MiB; nothing more of it
 
 /// How much of the end of an app's output is kept for the control plane, in bytes.
 const TAIL: usize = 8 << 10;
-/// Stands for one of the gate's own secrets in what an app has said.
+/// Replaces the gate's own secrets in an app's output.
 const HIDDEN: &str = "[\u{2026}]";
 
-/// The last of what an app has said, whether its log took it or not.
+/// The end of an app's output, whether its log took it or not.
 #[derive(Debug, Default)]
 pub struct Tail(Mutex<VecDeque<u8>>);
 
@@ -58,7 +58,7 @@ pub fn without(text: String, secrets: &[&str]) -> String {
         .fold(text, |text, secret| text.replace(secret, HIDDEN))
 }
 
-/// What one session may still write.
+/// How much one session may still write to its log.
 pub struct Allowance(Mutex<Left>);
 
 struct Left {
@@ -69,7 +69,7 @@ struct Left {
     is_over: bool,
 }
 
-/// What becomes of a piece.
+/// How much of a piece is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is written.
@@ -129,7 +129,7 @@ impl Allowance {
     }
 }
 
-/// Passes on what an app says, until it says no more.
+/// Copies the output of an app until it ends.
 pub async fn pass_on(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -148,7 +148,7 @@ pub async fn pass_on(
             Verdict::Dropped(None) => continue,
         };
         if written.is_err() || to.flush().await.is_err() {
-            // Nobody keeps a log. The app goes on all the same.
+            // The log cannot be written. The app goes on all the same.
             let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
             return;
         }

@@ -1,5 +1,5 @@
-//! Owns what a visitor sees when there is no app to show: short plain pages, and the same as problem JSON for programs.
-//! Must not know why; the callers say it.
+//! Owns the short pages that visitors see when there is no app to show, and the same as problem
+//! JSON for programs.
 
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
@@ -15,13 +15,13 @@ pub struct Notice {
     pub status: StatusCode,
     /// A few words.
     pub title: &'static str,
-    /// What to do now.
+    /// What the visitor can do.
     pub detail: &'static str,
     /// Whether the page asks again by itself.
     pub refreshes: bool,
 }
 
-/// Neither edge nor gate lets the request through.
+/// The request is not admitted by edge or gate.
 pub const NOT_YOURS: Notice = Notice {
     status: StatusCode::FORBIDDEN,
     title: "This session is not open to you",
@@ -29,7 +29,7 @@ pub const NOT_YOURS: Notice = Notice {
     refreshes: false,
 };
 
-/// The address by which somebody wants to enter is not good any more.
+/// The entry ticket is not valid any more.
 pub const USED: Notice = Notice {
     status: StatusCode::GONE,
     title: "This address has been used",
@@ -45,7 +45,7 @@ pub const NOT_SHARED: Notice = Notice {
     refreshes: false,
 };
 
-/// Somebody who only watches asked for more.
+/// A viewer requested more than watching.
 pub const ONLY_WATCHING: Notice = Notice {
     status: StatusCode::FORBIDDEN,
     title: "You can only watch this session",
@@ -53,7 +53,8 @@ pub const ONLY_WATCHING: Notice = Notice {
     refreshes: false,
 };
 
-/// Somebody asked the streaming server for what it keeps for whoever runs it, or for what is not allowed in this session.
+/// A request to the streaming server for its administration, or for something that is not allowed
+/// in this session.
 pub const NOT_OF_THE_STREAM: Notice = Notice {
     status: StatusCode::FORBIDDEN,
     title: "This is not open in this session",
@@ -61,7 +62,7 @@ pub const NOT_OF_THE_STREAM: Notice = Notice {
     refreshes: false,
 };
 
-/// Somebody else asked for what only the owner may do.
+/// A request by someone else for something that only the owner may do.
 pub const OWNERS_ONLY: Notice = Notice {
     status: StatusCode::FORBIDDEN,
     title: "Only the owner of this session can do that",
@@ -85,7 +86,7 @@ pub const TOO_MANY_WATCH: Notice = Notice {
     refreshes: false,
 };
 
-/// Control was to go to somebody who is not there.
+/// Control was to be handed to a viewer who is not connected.
 pub const NOBODY_OF_THAT_NAME: Notice = Notice {
     status: StatusCode::NOT_FOUND,
     title: "They are not here any more",
@@ -133,7 +134,7 @@ pub const NO_DOWNLOADS: Notice = Notice {
     refreshes: false,
 };
 
-/// Nobody listens where the ticket says the gate is, or the app is on its way down.
+/// Nothing listens at the gate's address, or the app is shutting down.
 pub const ENDED: Notice = Notice {
     status: StatusCode::GONE,
     title: "This session has ended",
@@ -206,7 +207,7 @@ impl Notice {
         self.reply_with(headers, None)
     }
 
-    /// The same, with the address of the page on which the control plane tells the session's owner how it stands.
+    /// The same, with a link to the session's page.
     pub fn reply_with(&self, headers: &HeaderMap, session_page: Option<&str>) -> Response {
         let page = headers
             .get_all(ACCEPT)
@@ -246,7 +247,8 @@ impl Notice {
 
     fn page(&self, session_page: Option<&str>) -> String {
         let Self { title, detail, .. } = self;
-        // A URL as `url` writes it holds no quotes and no angle brackets; what is left for HTML is the ampersand.
+        // A URL as `url` writes it contains no quotes and no angle brackets; only the ampersand
+        // needs escaping.
         let link = session_page.map_or_else(String::new, |page| {
             format!(
                 "<p><a href=\"{}\" target=\"_top\">How your session stands</a></p>",

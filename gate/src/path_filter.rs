@@ -1,6 +1,8 @@
-//! Owns the paths of an app that only a permission opens, for apps that cannot be told by their environment. Must not know who asks.
+//! Owns the paths of an app that need a permission, for apps that cannot be configured by their
+//! environment. Must not know who asks.
 //!
-//! Session images of the kasmweb family serve the session's downloads under `/Downloads` whatever they are told.
+//! Session images of the kasmweb family serve the session's downloads under `/Downloads` whatever
+//! their configuration.
 
 use url::Url;
 
@@ -54,7 +56,7 @@ pub fn climbs(path: &str) -> bool {
     decoded.contains(['\\', '\0']) || decoded.split('/').any(|segment| segment == "..")
 }
 
-/// One round of percent-decoding; `None` when what comes out is no text.
+/// One round of percent-decoding; `None` when the result is not UTF-8.
 fn decode(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
     let mut decoded = Vec::with_capacity(path.len());

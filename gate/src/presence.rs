@@ -1,12 +1,12 @@
-//! Owns whether anybody is there: who is connected, and when somebody last asked for anything. Must not know what becomes of a session that
-//! nobody visits.
+//! Owns when visitors were connected and active. Must not know what happens to a session without
+//! visitors.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Counts who is there. Time begins when it is made.
+/// The presence of visitors. Its time starts at its creation.
 pub struct Presence(Mutex<Inner>);
 
 struct Inner {
@@ -28,12 +28,12 @@ impl Default for Presence {
 }
 
 impl Presence {
-    /// From now on it counts for how long nobody has been there.
+    /// Starts the time without visitors now.
     pub fn note(&self) {
         self.lock().last = Instant::now();
     }
 
-    /// Somebody who may be here asked for something just now.
+    /// A participant has just sent a request.
     pub fn enter(&self) {
         let mut seen = self.lock();
         seen.entered = true;
@@ -45,17 +45,17 @@ impl Presence {
         self.lock().entered
     }
 
-    /// Somebody did something just now that a page does not do by itself.
+    /// A participant has just been active, which a page is not by itself.
     pub fn touch(&self) {
         self.lock().touched = Instant::now();
     }
 
-    /// For how long nobody has done anything.
+    /// The time since the last activity.
     pub fn untouched_for(&self) -> Duration {
         self.lock().touched.elapsed()
     }
 
-    /// Waits until nobody has done anything for so long.
+    /// Waits until there was no activity for this time.
     pub async fn untouched(&self, limit: Duration) {
         while let Some(left) = limit
             .checked_sub(self.untouched_for())
@@ -65,7 +65,7 @@ impl Presence {
         }
     }
 
-    /// Somebody is connected until the returned value is dropped.
+    /// Counts a connection until the returned guard is dropped.
     pub fn connect(self: &Arc<Self>) -> Connected {
         self.lock().connected += 1;
         Connected(self.clone())
@@ -76,17 +76,17 @@ impl Presence {
         self.lock().connected
     }
 
-    /// Waits until nobody has been there for so long.
+    /// Waits until nobody was connected for this time.
     pub async fn nobody_for(&self, limit: Duration) {
         while let Some(left) = self.left(limit) {
             sleep(left).await;
         }
     }
 
-    /// How long to wait until it is worth looking again; `None` when nobody has been there for `limit`.
+    /// How long to wait before looking again; `None` when nobody has been connected for `limit`.
     fn left(&self, limit: Duration) -> Option<Duration> {
         let seen = self.lock();
-        // Whoever is there now can be gone for `limit` only after as long.
+        // With a visitor connected now, the limit cannot be reached earlier than this.
         if seen.connected > 0 {
             Some(limit)
         } else {
@@ -104,7 +104,7 @@ impl Presence {
     }
 }
 
-/// Somebody who is connected.
+/// Guard of one connection.
 pub struct Connected(Arc<Presence>);
 
 impl Drop for Connected {

@@ -103,7 +103,7 @@ impl Target {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpstreamError {
-    /// Nobody listens there.
+    /// Nothing listens there.
     Unreachable,
     /// No connection came about in time.
     Unanswered,
@@ -123,7 +123,7 @@ impl From<Malformed> for UpstreamError {
     }
 }
 
-/// What came of a request.
+/// The result of a request.
 pub enum Passed {
     /// The reply.
     Reply(Response<Body>),
@@ -233,7 +233,7 @@ impl Route {
         }
     }
 
-    /// Asks for a WebSocket. Extensions are not passed on, because frames are read on the way.
+    /// Opens a WebSocket. Extensions are not passed on, because the gate parses the frames.
     async fn open_socket(&self, mut parts: Parts) -> Result<Passed, UpstreamError> {
         let headers = &mut parts.headers;
         headers.remove(SEC_WEBSOCKET_EXTENSIONS);

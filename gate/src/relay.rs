@@ -38,15 +38,16 @@ enum End {
     VisitorLost,
     /// The app's connection broke without a closing frame, or what it sends is no WebSocket.
     AppLost,
-    /// The visitor sent what is no WebSocket.
+    /// The visitor sent something that is no WebSocket.
     NotReadable,
     /// A message is longer than anything that is passed on.
     TooLarge,
-    /// Whoever watches may not send this.
+    /// Viewers may not send this.
     NotAllowed,
-    /// Nobody may send this while the clipboard is closed, because it cannot be read.
+    /// Nobody may send this while the clipboard is closed, because it cannot be parsed.
     NotRead,
-    /// The app's screen says what cannot be read, and the visitor may not get the clipboard.
+    /// The app's screen sends something that cannot be parsed, and the visitor must not get the
+    /// clipboard.
     NotShown,
     /// The visitor may not be there any more.
     Out(Out),
@@ -96,12 +97,12 @@ impl From<Broken> for End {
     }
 }
 
-/// Who has the stream open, and where.
+/// The visitor whose stream this is.
 #[derive(Clone, Copy)]
 struct Visitor<'a> {
     state: &'a SessionState,
     ticket: &'a SessionTicket,
-    /// What their client and the screen speak; `None`: no RFB.
+    /// The protocol of client and screen; `None`: no RFB.
     dialect: Option<Dialect>,
     /// Whether they speak as Selkies does.
     selkies: bool,
@@ -110,7 +111,7 @@ struct Visitor<'a> {
 }
 
 impl Visitor<'_> {
-    /// Whether what the screen says to them is read.
+    /// Whether the stream from the screen is parsed.
     const fn is_measured(&self) -> bool {
         self.dialect.is_some() && self.state.is_measured(self.ticket)
     }
@@ -135,7 +136,7 @@ impl Visitor<'_> {
     }
 }
 
-/// What a visitor says, and how it is read.
+/// The parser of a visitor's messages.
 enum Said {
     /// Nothing is known of it.
     Anything,
@@ -186,7 +187,7 @@ where
             "The app's screen could not be read on a stream that may not carry the clipboard; such streams are closed"
         );
     }
-    // Either end is the end of both; an end that is gone already hears nothing.
+    // One closed side closes both; a side that is gone gets no closing frame.
     tokio::join!(
         async {
             to_visitor.close(None, &end.to_visitor(), CLOSING).await;

@@ -1,4 +1,5 @@
-//! Owns where sessions are found: on a host name each, or under a path each. Must not know what is done with the session found.
+//! Owns how sessions are addressed: by a host name each, or by a path each. Must not know what is
+//! done with the session.
 
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, Uri};
@@ -34,7 +35,8 @@ pub struct Found {
     pub origin: SessionOrigin,
     /// The host that was asked for, with its port.
     pub authority: String,
-    /// What the edge takes off the path: `/s/{session}` in path mode, empty otherwise.
+    /// The prefix that the edge removes from the path: `/s/{session}` in path mode, empty
+    /// otherwise.
     pub prefix: String,
 }
 

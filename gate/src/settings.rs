@@ -30,16 +30,16 @@ pub enum SettingError {
     /// Not set, or empty.
     #[error("the environment variable {0} is not set; it must hold {1}")]
     Missing(&'static str, &'static str),
-    /// Set, but not readable as what it must be. The value is not repeated, it may be a secret.
+    /// Set, but invalid. The value is not repeated, because it may be a secret.
     #[error("the environment variable {0} must hold {1}")]
     Wrong(&'static str, &'static str),
 }
 
-/// What one gate needs to know.
+/// The settings of one gate.
 pub struct GateSettings {
-    /// The session this gate stands in front of (`CAST_SESSION_ID`).
+    /// The session of this gate (`CAST_SESSION_ID`).
     pub session: SessionId,
-    /// What it is given its secret for, once (`CAST_BOOTSTRAP_TOKEN`); the app never gets it.
+    /// The bootstrap token (`CAST_BOOTSTRAP_TOKEN`); the app never gets it.
     pub bootstrap_token: String,
     /// The control plane's origin, without a trailing slash (`CAST_REPORT_URL`).
     pub report_url: String,
@@ -59,7 +59,7 @@ pub struct GateSettings {
     pub reclaim: Option<Duration>,
     /// Which ways the clipboard goes (`clipboard_up`, `clipboard_down` in `CAST_PERMISSIONS`).
     pub clipboard: Clipboard,
-    /// What else is allowed in the session (`CAST_PERMISSIONS`).
+    /// Further permissions of the session (`CAST_PERMISSIONS`).
     pub media: Media,
     /// Whether the app is the streaming server Selkies, which is told who may do what (`CAST_APP_STREAM=selkies`).
     pub is_selkies: bool,
@@ -74,8 +74,7 @@ pub struct GateSettings {
 }
 
 impl GateSettings {
-    /// What never leaves the task, not even in what the app says.
-    /// `secret`: the session's.
+    /// The values that never leave the task, not even in the app's output.
     pub fn secrets<'a>(&'a self, secret: &'a SessionSecret) -> Vec<&'a str> {
         let password = self.app_login.iter().map(|(_, password)| password.as_str());
         let own = [secret.expose(), self.bootstrap_token.as_str()];
@@ -161,7 +160,7 @@ impl GateSettings {
     }
 }
 
-/// What `gate edge` needs to know.
+/// The settings of `gate edge`.
 pub struct EdgeServer {
     /// Where it listens (`CAST_EDGE_LISTEN`, else every address, port 8080).
     pub listen: SocketAddr,
@@ -239,7 +238,8 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// What runs commands inside the app's container, where that is not the gate's own; see [`crate::exec::EXEC_THROUGH`].
+/// The program that runs commands inside the app's container, if that is not the gate's own; see
+/// [`crate::exec::EXEC_THROUGH`].
 pub(crate) fn exec_through() -> Option<String> {
     environment(crate::exec::EXEC_THROUGH).filter(|command| !command.trim().is_empty())
 }

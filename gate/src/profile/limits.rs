@@ -19,7 +19,7 @@ const RATIO: u64 = 100;
 /// So much may be unpacked whatever the ratio is, in bytes: small profiles with an empty database.
 const RATIO_FROM_BYTES: u64 = 256 << 20;
 
-/// What one profile may have.
+/// The limits of one profile.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The largest archive, in bytes.

@@ -82,7 +82,8 @@ impl ProfileSync {
         }
     }
 
-    /// Saves the files. What cannot be saved leaves the archive from before as it is, and the control plane is told why.
+    /// Saves the files. If that fails, the previous archive stays, and the control plane gets the
+    /// reason.
     pub async fn save(self) {
         let until = Instant::now() + SAVE_WITHIN;
         let outcome = timeout_at(until, self.try_to_save(until)).await;
@@ -180,7 +181,7 @@ impl ProfileSync {
     }
 }
 
-/// What kept something from coming about.
+/// Why a transfer failed.
 #[derive(Debug)]
 pub enum ProfileError {
     /// Trying again may help.

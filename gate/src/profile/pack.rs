@@ -19,12 +19,12 @@ use super::links;
 /// Fast enough for the smallest tasks.
 const LEVEL: i32 = 3;
 
-/// What is to be packed.
+/// The folder to pack, and the limits.
 #[derive(Clone, Debug)]
 pub struct Pack {
     /// The folder.
     pub folder: PathBuf,
-    /// What of it is left out, as patterns.
+    /// Patterns of files that are excluded.
     pub exclude: Vec<String>,
     /// How large and how complicated it may be.
     pub limits: Limits,
@@ -80,7 +80,8 @@ impl PackError {
     }
 }
 
-/// Packs a folder: files, folders, and links that stay inside; what else there is means nothing elsewhere.
+/// Packs a folder: files, folders, and links that stay inside; anything else has no meaning
+/// elsewhere.
 ///
 /// # Errors
 /// As [`PackError`] says.

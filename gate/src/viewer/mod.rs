@@ -28,7 +28,7 @@ use crate::handler::{Gate, VIEWER_PATH};
 use crate::session_state::{OpenChannel, Participant, SessionState, View};
 use crate::{exec, pages, rfb};
 
-/// How often whoever looks is told how the session stands, at the least.
+/// The longest interval between two events with the session's state.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long the end of a session is waited for.
 const END_WITHIN: Duration = Duration::from_secs(3);
@@ -38,10 +38,10 @@ const FORM: usize = 16 * 1024;
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// Where whoever looks is told how the session stands.
+/// The path of the event stream with the session's state.
 pub(crate) const EVENTS_PATH: &str = "/.cast/events";
 
-/// The page, with what does not change while it is open.
+/// The page, with everything that does not change while it is open.
 #[derive(Template)]
 #[template(path = "viewer.html")]
 struct Page<'a> {
@@ -62,7 +62,7 @@ struct Page<'a> {
     resizes: bool,
     /// Whether the screen is streamed by Selkies, whose page is told that roles come by token.
     streams: bool,
-    /// What a screen of KasmVNC is told of sound and input methods; `None` for all others.
+    /// The sound and input method settings of a KasmVNC screen; `None` for all others.
     kasm: Option<KasmStart>,
     session_page: &'a str,
     view: &'a str,
@@ -70,11 +70,11 @@ struct Page<'a> {
     frame: &'a str,
     /// The app's origin, where it is another than the viewer's.
     app: Option<&'a str>,
-    /// What the app may ask the browser for: a permissions policy.
+    /// The permissions policy for the app.
     allow: &'a str,
 }
 
-/// What an app may ask the browser for in the viewer's frame as it may in a window of its own.
+/// The browser features that an app may use in the viewer's frame as in a window of its own.
 const ALLOWED: [&str; 20] = [
     "accelerometer",
     "autoplay",
@@ -98,13 +98,13 @@ const ALLOWED: [&str; 20] = [
     "xr-spatial-tracking",
 ];
 
-/// What is on from the start in a screen of KasmVNC.
+/// What is switched on initially in a KasmVNC screen.
 struct KasmStart {
     audio: bool,
     ime: bool,
 }
 
-/// Answers a request below `/.cast/` from somebody who was let in.
+/// Answers a request of a participant below `/.cast/`.
 pub(crate) async fn answer(
     gate: &Arc<Gate>,
     parts: &Parts,
@@ -176,7 +176,7 @@ async fn choose(
     }
 }
 
-/// Does what a button of the panel stands for.
+/// Performs the action of a button.
 async fn act(
     gate: &Arc<Gate>,
     parts: &Parts,
@@ -187,7 +187,7 @@ async fn act(
     match path {
         "/end" => {
             gate.state.ask_for_end();
-            // Whoever asks the control plane what became of the session is told the truth.
+            // By the time of the answer the control plane knows the end of the session.
             let _ = tokio::time::timeout(END_WITHIN, gate.state.closed()).await;
             done(headers, &gate.state.directives().session_page)
         }
@@ -227,7 +227,7 @@ async fn act(
     }
 }
 
-/// A form is led on; a script is told that it is done.
+/// A form gets a redirect, a script a status.
 fn done(headers: &HeaderMap, to: &str) -> Response {
     if !wants_page(headers) {
         return StatusCode::NO_CONTENT.into_response();
@@ -250,7 +250,8 @@ fn wants_page(headers: &HeaderMap) -> bool {
         .any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
 }
 
-/// Opens an address in the running session. Nobody waits for it: what comes of it is to be seen on the screen, and in the log.
+/// Opens an address in the running session, in the background: the effect is on the screen, and in
+/// the log.
 pub(crate) fn go(gate: &Arc<Gate>, url: String) {
     let Some(exec) = gate.state.directives().options.exec.go else {
         tracing::warn!("An address is to be opened, but the image has no command for that");
@@ -279,7 +280,8 @@ fn page(
 ) -> Response {
     let Query(Wishes { go: order }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
     if let Some(order) = order {
-        // An order that is stale or somebody else's is dropped; the session is there all the same.
+        // An outdated or foreign request to open an address is ignored; the session is shown all
+        // the same.
         if let Ok(order) = GoTicket::open(&order, &gate.session, &gate.secret, gate.clock.now())
             && *participant == Participant::Owner
             && gate.state.is_new_order(order.at)
@@ -344,7 +346,7 @@ fn page(
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        // Its own forms name their origin; the app and other sites hear nothing.
+        // Its own forms send their origin; the app and other sites get no referrer.
         (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (
             CONTENT_SECURITY_POLICY,
@@ -369,7 +371,8 @@ fn asset(kind: &'static str, content: &'static str) -> Response {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], content).into_response()
 }
 
-/// Tells how the session stands, whenever that changes and now and then, for as long as somebody listens: whoever listens is there.
+/// Streams the session's state, on each change and regularly, for as long as the visitor is
+/// connected; who listens counts as connected.
 pub(crate) fn events(gate: &Arc<Gate>, parts: &Parts, ticket: &SessionTicket) -> Response {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return pages::NOT_THIS_WAY.reply(&parts.headers);
@@ -392,7 +395,7 @@ pub(crate) fn events(gate: &Arc<Gate>, parts: &Parts, ticket: &SessionTicket) ->
                 let _ = tokio::time::timeout(HEARTBEAT, changes.changed()).await;
             }
             changes.borrow_and_update();
-            // The stream ends with the role; a browser that asks again is told why.
+            // The stream ends when access is lost; a browser that reconnects gets the reason.
             let participant = gate.state.participant(&ticket)?;
             let view: View = gate.state.view(&participant);
             let event = Event::default().json_data(&view).unwrap_or_default();
