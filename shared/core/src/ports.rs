@@ -24,26 +24,26 @@ use crate::time::Timestamp;
 use crate::waiting_queue::WaitingQueue;
 use casting_protocol::report::Upload;
 
-/// Something that nobody planned for: logged once, shown to the visitor as a reference id only.
+/// An unexpected failure: logged once, shown to the visitor as a reference only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind:?} in {what}: {detail}")]
 pub struct Fault {
-    /// What to expect of a repetition.
+    /// Whether a retry makes sense.
     pub kind: FaultKind,
-    /// What was being done, such as `reserve a session`.
+    /// The operation, such as `reserve a session`.
     pub what: &'static str,
-    /// The far side's words; never shown to a visitor.
+    /// The error text of the other side; never shown to a visitor.
     pub detail: String,
 }
 
-/// What to expect of a repetition.
+/// Whether a retry makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// Too many writers at once, even after retries; nothing was written.
     Contention,
-    /// The far side is busy or unreachable; whether the call took effect is not known.
+    /// The other side is busy or unreachable; whether the call took effect is not known.
     Unavailable,
-    /// What was read makes no sense.
+    /// The data that was read is invalid.
     Corrupt,
     /// We asked for something that is refused: permissions, a missing table.
     Refused,
@@ -58,7 +58,7 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// What a claim wants to take, all or nothing.
+/// Everything that a claim takes, all or nothing.
 #[derive(Clone, Debug)]
 pub struct Reservation {
     /// The new row, state `Reserved`, with its charge.
@@ -71,13 +71,14 @@ pub struct Reservation {
     pub quotas: Vec<Quota>,
     /// The proof to use up: it must not have been used before.
     pub proof: Option<Proof>,
-    /// The row that `session` was made of, when it was started ahead: it must still be this one, and no longer counts in its pool.
+    /// The row from which `session` was made, if it was started in advance: it must be unchanged,
+    /// and leaves its pool.
     pub staged: Option<Box<Session>>,
     /// The waiting room that the decision was made on, where the link has one.
     pub queue: Option<QueueClaim>,
 }
 
-/// What a claim asks of the waiting room.
+/// The condition of a claim on the waiting queue.
 #[derive(Clone, Debug)]
 pub struct QueueClaim {
     /// The link.
@@ -102,61 +103,61 @@ pub struct WindowClaim {
     pub forgotten_at: Timestamp,
 }
 
-/// What became of a reservation.
+/// The result of a reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reserved {
     /// Everything was taken.
     Placed,
     /// This very session was reserved before; nothing was taken now. Wins over every other answer.
     Already(Box<Session>),
-    /// The cast's version is another one (or the cast is gone): judge again.
+    /// The cast has changed, or was deleted: evaluate again.
     ConfigChanged,
     /// Sessions Remaining is zero.
     SoldOut,
-    /// The IP window is not as seen; here it is: judge again.
+    /// The rate window has changed; this is the current one: evaluate again.
     WindowMoved(RateWindow),
-    /// This count is full: judge again.
+    /// This quota is full: evaluate again.
     Full(QuotaKind),
     /// This count does not have all sessions yet that lived before its limit was set: count them.
     Uncounted(QuotaKind),
-    /// The proof has been used for another session: judge again.
+    /// The CAPTCHA solution was used for another session: evaluate again.
     ProofUsed,
-    /// The waiting room is not as seen; here it is: judge again.
+    /// The waiting queue has changed; this is the current one: evaluate again.
     QueueMoved(WaitingQueue),
-    /// The session that was started ahead is another visitor's by now, or gone: take another.
+    /// The staged session was assigned to another visitor, or is gone: take another one.
     StagedGone,
 }
 
-/// What became of a session that was to be started ahead.
+/// The result of staging a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Staged {
-    /// It is to be started.
+    /// It is staged and must be started.
     Placed,
     /// As many as there may be wait in the pool already.
     Full,
 }
 
-/// What became of the exchange of a session for another one.
+/// The result of exchanging one session for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exchanged {
     /// Done.
     Done,
     /// The first one has moved meanwhile; nothing was written.
     Stale,
-    /// The other one was started ahead, and is another visitor's by now, or gone; nothing was written.
+    /// The other one was staged and is assigned by now, or gone; nothing was written.
     StagedGone,
 }
 
-/// What became of a conditional write.
+/// The result of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// Written.
     Done,
-    /// Somebody else was first; nothing was written.
+    /// A concurrent write came first; nothing was written.
     Stale,
 }
 
-/// What became of a change of a waiting room.
+/// The result of a change of a waiting queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueSaved {
     /// Written.
@@ -167,7 +168,7 @@ pub enum QueueSaved {
     ProofUsed,
 }
 
-/// What became of a new cast.
+/// The result of creating a cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
     /// Written.
@@ -176,7 +177,7 @@ pub enum Created {
     KeyTaken,
 }
 
-/// What became of a changed cast.
+/// The result of changing a cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replaced {
     /// Written.
@@ -207,7 +208,7 @@ pub struct RefusalCount {
 pub struct RefusalSample {
     /// When.
     pub at: Timestamp,
-    /// What the visitor was told to quote.
+    /// The reference that the visitor got.
     pub reference: Reference,
     /// Keyed hash of the address prefix.
     pub address: String,
@@ -218,7 +219,7 @@ pub struct RefusalSample {
 
 /// Casts with their counters, sessions, IP windows, refusals and the catalog.
 ///
-/// Every write is atomic: it happens wholly or not at all, whoever else writes, and however often a lost answer makes it be sent again.
+/// Every write is atomic, also under concurrency and when it is sent again after a lost answer.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The cast with this key, now or before (see [`crate::cast::CastSettings::answers_to`]); may be a moment old.
@@ -234,7 +235,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Page<Cast>, Fault>;
     /// The ids of casts that begin like this, twenty at most; may be a moment old.
     async fn casts_from(&self, prefix: &str) -> Result<Vec<CastId>, Fault>;
-    /// A new cast, and its claim to its key; with it, as with every change below, the entry that tells of it, if there is one.
+    /// Creates a cast and claims its key; together with its audit entry, if there is one, as every
+    /// change below.
     async fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault>;
     /// Writes `after.settings` over the version of `before`, and does `change` to the counter: a number that is set is written only over
     /// the counter of `before`, and a difference only where enough remains; else `Stale`. Moves the claim to the key when it changed; one that became the previous key stays claimed and finds the cast.
@@ -261,7 +263,7 @@ pub trait Store: Send + Sync {
     /// The newest session of this user and this cast that is neither stopping nor has ended; may be a moment old.
     async fn live_session_of(&self, user: &UserId, cast: &CastId)
     -> Result<Option<Session>, Fault>;
-    /// A session that is to be started ahead, if fewer than `most` wait in its pool.
+    /// Stages a session, if fewer than `most` wait in its pool.
     async fn stage(&self, session: &Session, most: u32) -> Result<Staged, Fault>;
     /// The sessions that wait in a pool, the oldest first; may be a moment old.
     async fn pool(&self, pool: &StagingId) -> Result<Vec<Session>, Fault>;
@@ -285,7 +287,8 @@ pub trait Store: Send + Sync {
         after: &WaitingQueue,
         proof: Option<&Proof>,
     ) -> Result<QueueSaved, Fault>;
-    /// A sign of life of whoever has this place and was seen after `gone`. Returns the room as it then is; `None` when there is no such place.
+    /// Marks this entry as seen, if it was seen after `gone`. Returns the queue; `None` when there
+    /// is no such entry.
     async fn touch_entry(
         &self,
         cast: &CastId,
@@ -293,7 +296,7 @@ pub trait Store: Send + Sync {
         gone: Timestamp,
         now: Timestamp,
     ) -> Result<Option<WaitingQueue>, Fault>;
-    /// Says that a count has all live sessions: those from before its limit was set hold one of it.
+    /// Marks a quota as complete: all live sessions from before its limit hold a place in it.
     async fn complete_quota(&self, quota: &Quota) -> Result<(), Fault>;
     /// How many of this count are taken.
     async fn quota(&self, key: &str) -> Result<u64, Fault>;
@@ -388,7 +391,7 @@ pub trait Store: Send + Sync {
     ) -> Result<String, Fault>;
 }
 
-/// What a task is started with.
+/// The parameters of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskSpec {
     /// ECS's `startedBy`.
@@ -407,7 +410,7 @@ pub struct TaskSpec {
     pub placement: Option<Placement>,
 }
 
-/// A task as ECS tells of it.
+/// A task, as ECS describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// ARN, status and version.
@@ -418,7 +421,7 @@ pub struct Task {
     pub stop_detail: String,
     /// The exit code of the app's container.
     pub exit_code: Option<i32>,
-    /// What ECS says of why the app's container ended or did not start, such as `OutOfMemoryError: …`.
+    /// ECS's reason why the app's container ended or did not start, such as `OutOfMemoryError: …`.
     pub app_reason: Option<String>,
     /// Whether ECS could not start it for a reason of its own, so that another start may do: no network interface in time, for instance.
     pub start_failed: bool,
@@ -436,7 +439,7 @@ impl Task {
     }
 }
 
-/// What became of a start.
+/// The result of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Run {
     /// ECS has the task.
@@ -474,13 +477,13 @@ pub trait Launcher: Send + Sync {
     async fn find(&self, session: &SessionId) -> Result<Vec<Task>, Fault>;
     /// The address at which the edge reaches the gate of a session; `None` when that is the address the gate reports from.
     async fn gate_address(&self, session: &SessionId) -> Result<Option<IpAddr>, Fault>;
-    /// Where administrators read what a session's task has written; `None` when nobody knows.
+    /// The URL of the session's logs, for administrators; `None` when it is not known.
     fn log_url(&self, session: &Session) -> Option<String>;
     /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
     async fn register(&self, image: &Image) -> Result<Result<String, String>, Fault>;
 }
 
-/// What is known of a stored archive.
+/// The metadata of a stored archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Its size.
@@ -489,20 +492,20 @@ pub struct Stored {
     pub sha256: Option<String>,
 }
 
-/// Where the archives of persistent profiles are kept. What is stored under a key is whole, or not there.
+/// The storage for the archives of persistent profiles. Objects are complete or absent.
 #[async_trait]
 pub trait ProfileFiles: Send + Sync {
-    /// A URL from which whoever has it fetches the archive (GET), for some minutes.
+    /// A URL to fetch the archive (GET), valid for some minutes.
     ///
     /// # Errors
     /// When it cannot be signed.
     fn download(&self, key: &str) -> Result<String, Fault>;
-    /// A URL to which whoever has it sends the archive (PUT), for some minutes: this very one, and no other.
+    /// A URL to upload exactly this archive (PUT), valid for some minutes.
     ///
     /// # Errors
     /// When it cannot be signed.
     fn upload(&self, key: &str, bytes: u64, sha256: &str) -> Result<Upload, Fault>;
-    /// What is known of the archive; `None` when it is not there.
+    /// The metadata of the archive; `None` when it does not exist.
     async fn stat(&self, key: &str) -> Result<Option<Stored>, Fault>;
     /// Deletes the archive, if it is there.
     async fn delete(&self, key: &str) -> Result<(), Fault>;

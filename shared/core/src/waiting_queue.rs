@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CastId, SessionId};
 use crate::time::Timestamp;
 
-/// Whoever has given no sign of life for so many seconds has lost their entry. A little more than a minute, because browsers let a page that is
-/// not looked at act only once a minute.
+/// After so many seconds without a poll an entry is lost. A little more than a minute, because
+/// browsers let a background page run only once a minute.
 pub const GONE_SECONDS: u64 = 75;
 /// How long an entry is remembered after it was served, in seconds, to give it back when the session could not be started.
 const SERVED_SECONDS: u64 = 120;
 /// How many may wait for one link at once.
 pub const MAX_ENTRIES: usize = 200;
-/// How long nobody is served after a start that found no machine, in seconds.
+/// How long the queue pauses after a start that found no machine, in seconds.
 pub const PAUSE_SECONDS: u64 = 15;
 /// As many admissions are remembered, to estimate from.
 const ADMISSIONS: usize = 20;
@@ -35,9 +35,9 @@ pub struct WaitingQueue {
     pub next: u64,
     /// Who waits, and who was served a moment ago. An entry is named like the session of the claim that first came for it.
     pub places: BTreeMap<SessionId, QueueEntry>,
-    /// When places were served lately while somebody waited all the time, the oldest first.
+    /// The times of the last served entries while others waited, the oldest first.
     pub admitted: Vec<Timestamp>,
-    /// Nobody is served before this time.
+    /// The queue pauses until this time.
     #[serde(rename = "hold_until")]
     pub paused_until: Option<Timestamp>,
 }
@@ -101,7 +101,7 @@ impl WaitingQueue {
             .count()
     }
 
-    /// How the one with this entry stands.
+    /// The position of this entry.
     pub fn position(&self, id: &SessionId, now: Timestamp) -> QueuePosition {
         match self.places.get(id) {
             Some(entry) if entry.served.is_some() => QueuePosition::Served,
@@ -117,7 +117,7 @@ impl WaitingQueue {
         }
     }
 
-    /// Whether nobody is served for the moment.
+    /// Whether the queue is paused.
     pub fn is_paused(&self, now: Timestamp) -> bool {
         self.paused_until.is_some_and(|until| now < until)
     }
@@ -129,7 +129,7 @@ impl WaitingQueue {
             .ok()
             .filter(|_| self.admitted.len() >= FEWEST_ADMISSIONS)?;
         let between = (last.millis() - first.millis()) / (count - 1);
-        // When nobody has been served for longer than usual, that counts too.
+        // A longer time than usual without a served entry counts too.
         let until_now = (now.millis() - first.millis()) / count;
         let millis = between
             .max(until_now)
@@ -140,11 +140,12 @@ impl WaitingQueue {
             .map(|millis| millis.div_ceil(1000))
     }
 
-    /// The queue after somebody came in; the same entry again is only seen again. `None` when the queue is full.
+    /// The queue with a new entry; an entry that exists is marked as seen. `None` when the queue is
+    /// full.
     pub fn joined(&self, id: &SessionId, stamp: String, now: Timestamp) -> Option<Self> {
         let mut queue = self.pruned(stamp, now);
         if queue.waiting(now) == 0 {
-            // How long others took before nobody waited says nothing about now.
+            // Times from before the queue was empty say nothing about now.
             queue.admitted.clear();
         }
         if let Some(entry) = queue.places.get_mut(id) {
@@ -183,7 +184,8 @@ impl WaitingQueue {
         queue
     }
 
-    /// The queue after the session that this claim was given could not be started: the entry is what it was, and nobody is served for a while.
+    /// The queue after this claim's session could not be started: the entry is kept, and the queue
+    /// pauses.
     #[must_use]
     pub fn returned(
         &self,
@@ -205,12 +207,12 @@ impl WaitingQueue {
         queue
     }
 
-    /// Nobody is served for a while, because there is no machine.
+    /// Pauses the queue, because no machine is available.
     pub const fn pause(&mut self, now: Timestamp) {
         self.paused_until = Some(now.plus_seconds(PAUSE_SECONDS));
     }
 
-    /// The queue after somebody left.
+    /// The queue without this entry.
     #[must_use]
     pub fn left(&self, id: &SessionId, stamp: String, now: Timestamp) -> Self {
         let mut queue = self.pruned(stamp, now);

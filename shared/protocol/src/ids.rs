@@ -1,4 +1,5 @@
-//! Owns the ids: one newtype a kind, parsed once at the door, made from bytes that somebody else drew. Must not draw randomness itself.
+//! Owns the ids: one newtype for each kind, validated when parsed, made from bytes of the caller.
+//! Must not draw randomness itself.
 
 use std::fmt;
 
@@ -32,7 +33,7 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// What every id of this kind begins with.
+            /// The prefix of this kind of id.
             pub const PREFIX: &'static str = $prefix;
 
             /// The id that these bytes spell.
@@ -133,7 +134,7 @@ impl UserId {
     }
 }
 
-/// What makes a launch ticket unique.
+/// The unique value of a launch ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Nonce(String);
@@ -238,7 +239,7 @@ impl CastKey {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// A key that nobody can guess.
+    /// A random key.
     pub fn random(entropy: &dyn Entropy) -> Self {
         Self(spell(&random_bytes(entropy)))
     }

@@ -1,5 +1,4 @@
-//! Owns what a gate says to the control plane, and what it is told in return. Must not know how it
-//! is sent, or what becomes of it.
+//! Owns the reports of a gate and the replies to them. Must not know how they are sent or handled.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +30,7 @@ pub enum Report {
     Alive,
     /// The owner shares the session, or stops doing so.
     Share {
-        /// Whether it is to be shared.
+        /// Whether to share it.
         on: bool,
     },
     /// The app has ended, or is about to be ended by its gate.
@@ -41,7 +40,7 @@ pub enum Report {
         /// Why the gate ends it; `None` when it ended by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         because: Option<GateEndReason>,
-        /// What it said last, when it ended by itself.
+        /// Its last output, when it ended by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         said: Option<String>,
     },
@@ -62,9 +61,9 @@ pub enum GateEndReason {
     TimeLimit,
     /// No browser had been connected for long.
     Abandoned,
-    /// Nobody had entered it since it was ready.
+    /// Nobody entered it after it was ready.
     NotEntered,
-    /// Nobody had touched it for long.
+    /// It was idle for too long.
     Idle,
     /// Its owner ended it.
     Owner,
@@ -74,7 +73,7 @@ pub enum GateEndReason {
     ProfileNotRestored,
 }
 
-/// What a gate asks or tells of the profile of its session.
+/// A gate's report about the profile of its session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum ProfileReport {
@@ -133,15 +132,15 @@ impl NotSaved {
     }
 }
 
-/// What a gate is told of the profile of its session.
+/// The reply to a gate about the profile of its session.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProfileDirectives {
     /// How large the archive may be, in bytes.
     pub max_bytes: u64,
-    /// What of the folder is left out.
+    /// Patterns of files to exclude.
     pub exclude: Vec<String>,
-    /// What the folder holds before the app starts; `None`: nothing has been saved yet.
+    /// The archive to restore before the app starts; `None`: nothing has been saved yet.
     pub archive: Option<Download>,
     /// Where the archive is sent; `None` when it is there already.
     pub upload: Option<Upload>,

@@ -66,12 +66,12 @@ pub struct ExecConfig {
     /// Whenever an address is to be opened in a running session; the address is in `KASM_URL`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub go: Option<Exec>,
-    /// When a session that was started ahead is given to a visitor.
+    /// When a session that was started in advance is assigned to a visitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assign: Option<Exec>,
 }
 
-/// What a session's visitors see around its app, frozen when it starts.
+/// The options of a session's viewer, frozen when the session starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SessionOptions {
@@ -93,7 +93,7 @@ pub struct SessionOptions {
     pub audio_on: bool,
     /// Whether the visitor's own input method is on from the start.
     pub ime_on: bool,
-    /// What is run inside.
+    /// The commands of the image.
     pub exec: ExecConfig,
 }
 
@@ -119,13 +119,13 @@ impl Default for SessionOptions {
 pub struct Sharing {
     /// Grows whenever sharing begins anew: whoever was let in by an earlier link is not by this one.
     pub round: u32,
-    /// What stands in the link; `None` while the session is not shared.
+    /// The token in the share link; `None` while the session is not shared.
     #[serde(default)]
     pub token: Option<String>,
 }
 
 impl Sharing {
-    /// Shared from now on, by a link that nobody has yet.
+    /// Starts sharing with a new link.
     #[must_use]
     pub fn begun(&self, entropy: &dyn Entropy) -> Self {
         Self {
@@ -147,16 +147,16 @@ impl Sharing {
     }
 }
 
-/// Everything that a gate is told of its session once it has said that it is ready, and again with each later report.
+/// The directives for a gate: the reply to its ready report, and to each later one.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SessionDirectives {
-    /// What visitors see around the app.
+    /// The options of its viewer.
     #[serde(rename = "viewing")]
     pub options: SessionOptions,
-    /// What the image is called.
+    /// The name of the image.
     pub title: String,
-    /// The page on which the control plane tells the session's owner how it stands.
+    /// The URL of the session's page.
     pub session_page: String,
     /// The link for those who may watch; `None` while the session is not shared.
     pub share_link: Option<String>,
@@ -164,16 +164,18 @@ pub struct SessionDirectives {
     pub share_round: u32,
     /// After how long without a sign of life from a visitor the session ends, in seconds.
     pub idle_seconds: Option<u32>,
-    /// How long after it was ready a session ends that nobody has entered, in seconds.
+    /// How long after it was ready a session ends without a visitor, in seconds.
     pub entry_timeout_seconds: Option<u32>,
-    /// Whether it was started ahead and is nobody's yet: nobody is let in, and none of its limits has begun to run.
+    /// Whether it was started in advance and is unassigned: nobody is admitted, and none of its
+    /// limits has started.
     pub waits: bool,
-    /// How it was given to its visitor, if it was started ahead.
+    /// Its assignment, if it was started in advance.
     #[serde(rename = "assigned")]
     pub assignment: Option<Assignment>,
 }
 
-/// What a session that was started ahead learns with its visitor; one that was started for its visitor has it in its environment.
+/// What a session that was started in advance gets with its visitor; others have it in their
+/// environment.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Assignment {
@@ -181,7 +183,7 @@ pub struct Assignment {
     pub time_limit_seconds: u32,
     /// How long it lives without a browser that is connected to it, in seconds.
     pub keepalive_seconds: u32,
-    /// What the command `assign` is told beside the app's own environment: the visitor, the link, the address to be opened.
+    /// The variables for the command `assign`: the visitor, the link, the address to open.
     pub environment: BTreeMap<String, String>,
 }
 

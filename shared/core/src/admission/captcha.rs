@@ -1,5 +1,4 @@
-//! Owns what is known of a CAPTCHA: its kinds, its settings, the proof that a visitor brings, and what a verifier says of it.
-//! Must not know any provider's protocol (`casting-identity` does).
+//! Owns the CAPTCHA: its kinds, settings, solutions, and the port of its verifiers.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// Who asks whether somebody is there (seed: Require reCAPTCHA).
+/// The provider of the CAPTCHA (seed: Require reCAPTCHA).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptchaKind {
@@ -97,7 +96,8 @@ impl fmt::Debug for CaptchaSettings {
     }
 }
 
-/// What the page names as its action, and the verifier must find in the token where the provider carries one.
+/// The action that the page names, and that the verifier must find in the token if the provider
+/// includes one.
 pub const CAPTCHA_ACTION: &str = "claim";
 
 /// One proof to be checked.
@@ -105,9 +105,10 @@ pub const CAPTCHA_ACTION: &str = "claim";
 pub struct CaptchaCheck<'a> {
     /// How visitors are checked.
     pub settings: &'a CaptchaSettings,
-    /// What the visitor brought.
+    /// The visitor's solution.
     pub token: &'a str,
-    /// What the challenge must have been made for, one of these (see [`CaptchaVerifier::challenge`]).
+    /// The purposes for which the challenge may have been made (see
+    /// [`CaptchaVerifier::challenge`]).
     pub bound_to: &'a [&'a str],
     /// The visitor's address.
     pub address: IpAddr,
@@ -117,14 +118,15 @@ pub struct CaptchaCheck<'a> {
     pub now: Timestamp,
 }
 
-/// What a verifier says.
+/// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaptchaVerdict {
-    /// Somebody is there.
+    /// The solution is valid.
     Passed(Proof),
     /// The token is wrong, stale, used, for another host or action, or scores too low; with why, for the log.
     Failed(String),
-    /// Nobody can say: the provider is slow, down, talks nonsense or refuses our keys; with why, for the log.
+    /// The solution cannot be checked: the provider is slow, down, answers nonsense or refuses our
+    /// keys; with the reason, for the log.
     Unavailable(String),
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 /// Why a visitor, or a program, is not given what it asked for. The code is part of the API: it never changes its meaning.
 ///
-/// Its number stands in the references that visitors quote: a new code takes the next free one (at most 127), and none is used twice.
+/// Its number is encoded in references: a new code takes the next free one (at most 127), and none
+/// is used twice.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DenialCode {
@@ -26,7 +27,7 @@ pub enum DenialCode {
     LoginRequired = 8,
     /// The login did not work out.
     LoginFailed = 9,
-    /// Nobody can log in at present.
+    /// Logins are not available at present.
     LoginUnavailable = 10,
     /// A parameter of the link cannot be used.
     ParameterInvalid = 11,
@@ -36,11 +37,11 @@ pub enum DenialCode {
     ConsentRequired = 13,
     /// Too many attempts from this address, whatever they were for.
     TooManyAttempts = 14,
-    /// The proof that somebody is there is missing.
+    /// The CAPTCHA solution is missing.
     CaptchaRequired = 15,
     /// The proof is wrong, stale or used.
     CaptchaFailed = 16,
-    /// Nobody could check the proof.
+    /// The CAPTCHA solution could not be checked.
     CaptchaUnavailable = 17,
     /// As many anonymous users as there may be have come in this hour.
     AnonymousLimit = 18,
@@ -82,13 +83,13 @@ pub enum DenialCode {
     Busy = 36,
     /// No such session.
     UnknownSession = 37,
-    /// The session belongs to somebody else.
+    /// The session belongs to someone else.
     NotYourSession = 38,
     /// The session has ended.
     SessionEnded = 39,
     /// The share link has been taken back, or was never one.
     ShareEnded = 40,
-    /// Something failed that nobody planned for.
+    /// An unexpected fault.
     Fault = 41,
     /// As much as there may be has been spent on sessions, or is going to be.
     BudgetReached = 42,
@@ -141,7 +142,7 @@ impl DenialCode {
         Self::Fault,
     ];
 
-    /// The code as it stands in URLs, problems and the ledger.
+    /// The code, as in URLs, problems and the ledger.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UnknownCast => "unknown-cast",
@@ -194,7 +195,7 @@ impl DenialCode {
         Self::ALL.into_iter().find(|code| code.as_str() == text)
     }
 
-    /// The number that stands for the code in references.
+    /// The number of the code in references.
     pub const fn number(self) -> u8 {
         self as u8
     }
@@ -204,7 +205,7 @@ impl DenialCode {
         Self::ALL.into_iter().find(|code| code.number() == number)
     }
 
-    /// What happened, in a few words.
+    /// The title.
     pub const fn title(self) -> &'static str {
         match self {
             Self::UnknownCast => "This link does not work",
@@ -375,7 +376,7 @@ impl Denial {
         }
     }
 
-    /// A refusal that says more exactly why.
+    /// A refusal with a more exact explanation.
     pub fn because(code: DenialCode, detail: impl Into<String>) -> Self {
         Self {
             code,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// What is counted. The order is that of the rules: the first that is full is the answer.
+/// What is counted, in the order of the policies: the first full quota is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QuotaKind {
@@ -71,7 +71,7 @@ pub struct Quota {
     pub forgotten_at: Option<Timestamp>,
 }
 
-/// What a session holds of a count.
+/// A session's place in a quota.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// What is counted.
@@ -152,7 +152,7 @@ impl Quota {
         }
     }
 
-    /// What a session keeps of it, to give it back.
+    /// A session's record of its place, to give it back.
     pub fn held(&self) -> Held {
         Held {
             kind: self.kind,

@@ -1,9 +1,10 @@
-//! Owns what a caller is told of a limit that counts it: how much is allowed, and what is left. Must not know how that is sent.
+//! Owns the description of a rate limit for a caller: its quota, and what is left. Must not know
+//! how it is sent.
 
-/// One limit, as it stands for one caller at one moment.
+/// A rate limit for one caller at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// What the limit is called.
+    /// Its name.
     pub name: &'static str,
     /// How much is allowed in each window.
     pub quota: u64,
@@ -14,9 +15,9 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// What one address may try in a minute.
+    /// The attempts of one address in a minute.
     pub const ATTEMPTS: &'static str = "attempts";
-    /// What one administrator or API key may ask in a minute.
+    /// The calls of one administrator or API key in a minute.
     pub const CALLS: &'static str = "calls";
     /// Sessions that a link allows one visitor in its time (seed: Limit Requests Per IP).
     pub const SESSIONS: &'static str = "sessions";

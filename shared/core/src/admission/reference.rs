@@ -1,5 +1,5 @@
-//! Owns what a refusal's reference says: why, when and of which link, enciphered into sixteen letters, so that it can be looked up without a row that
-//! tells of it. Must not know where references are shown.
+//! Owns the references of refusals: reason, time and link, enciphered into sixteen letters, so that
+//! a refusal can be looked up without a row for it. Must not know where references are shown.
 //!
 //! 80 bits: 7 of the code, 1 whether a link is named, 30 of the second, 20 of the link's id, 12 that tell refusals of one second apart, and 10 that are
 //! zero, by which a made-up or mistyped reference is told from ours. They are enciphered as one block (a Feistel network of eight rounds over
@@ -27,14 +27,14 @@ const SKEW_SECONDS: u64 = 300;
 const ROUNDS: u8 = 8;
 const HALF_BITS: u32 = 40;
 
-/// What a reference of a refusal says.
+/// The content of a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusalFacts {
     /// Why.
     pub code: DenialCode,
     /// When, to the second.
     pub at: Timestamp,
-    /// What the id of the link begins with; `None` when no link was found, or none was asked for.
+    /// The first letters of the link's id; `None` when no link was found, or none was requested.
     pub link: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub fn seal(
     Reference::from_bytes(&join(halves).to_be_bytes()[6..])
 }
 
-/// What a reference says, if it is one of a refusal that one of `keys` made in the last 400 days.
+/// The content of a reference, if one of `keys` made it in the last 400 days.
 pub fn open(reference: &Reference, keys: &Keyring, now: Timestamp) -> Option<RefusalFacts> {
     let bytes = reference.bytes().filter(|bytes| bytes.len() == 10)?;
     let block = bytes

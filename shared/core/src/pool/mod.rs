@@ -1,4 +1,4 @@
-//! Owns pools: sessions that are started ahead of their visitors.
+//! Owns pools: sessions that are started in advance.
 
 pub mod pool_history;
 pub mod pool_plan;

@@ -1,5 +1,6 @@
-//! Owns the log of a pool: how many of its sessions were ready over the last two days, how many visitors it served or missed, what it has cost today,
-//! and since when starts for it have been in vain. Must not know where any of it is read.
+//! Owns the history of a pool: how many of its sessions were ready over the last two days, how many
+//! visitors it served or missed, what it has cost today, and since when its starts have failed.
+//! Must not know where any of it is read.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::time::Timestamp;
 pub const SPAN_SECONDS: i64 = 900;
 /// So many spans are kept: two days.
 pub const SPANS: usize = 192;
-/// The first pause after a start in vain, in seconds; it doubles with each further one.
+/// The first pause after a failed start, in seconds; it doubles with each further one.
 const FIRST_PAUSE_SECONDS: u64 = 30;
 /// The longest pause, in seconds.
 const LONGEST_PAUSE_SECONDS: u64 = 1800;
@@ -29,7 +30,8 @@ pub struct PoolHistory {
     pub day: i64,
     /// What its waiting sessions have cost on that day, in millionths of a dollar.
     pub spent_micros: u64,
-    /// How often in a row starts have been in vain: ECS had no room, or what it started came to its end before it was ready.
+    /// How many starts in a row have failed: ECS had no capacity, or the session ended before it
+    /// was ready.
     pub failures: u32,
     /// When that was found out last.
     #[serde(default)]
@@ -37,7 +39,7 @@ pub struct PoolHistory {
     /// Until when nothing is started because of it.
     #[serde(default)]
     pub paused_until: Option<Timestamp>,
-    /// Why the last start was in vain.
+    /// Why the last start failed.
     #[serde(default)]
     pub refusal: Option<String>,
     /// The last two days, the oldest first.
@@ -60,7 +62,7 @@ pub struct PoolSpan {
     pub missed: u32,
 }
 
-/// What is seen of a pool when its log is written.
+/// The current state of a pool, to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct PoolObservation {
     /// Ready for a visitor.

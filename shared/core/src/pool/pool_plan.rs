@@ -13,10 +13,10 @@ const RENEWAL_PART: u64 = 4;
 /// shortest quarter of an hour is enough for.
 const RENEWED_AT_ONCE: u32 = 5;
 
-/// What is known of a pool.
+/// The input of a plan.
 #[derive(Clone, Debug)]
 pub struct PoolFacts<'a> {
-    /// What the administrator set.
+    /// The settings.
     pub settings: &'a StagingSettings,
     /// Why its sessions cannot be started at all, if they cannot.
     pub blocked_by: Option<IdleReason>,
@@ -60,7 +60,7 @@ pub enum IdleReason {
     OutsideSchedule,
     /// It has cost as much today as it may.
     BudgetSpent,
-    /// It has a budget, and nobody knows what its sessions cost.
+    /// It has a budget, and the price of its sessions is not known.
     NoPrice,
 }
 
@@ -82,14 +82,14 @@ impl IdleReason {
     }
 }
 
-/// What is to be done.
+/// The plan.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PoolPlan {
     /// How many sessions there should be.
     pub wanted: u32,
     /// Why none should be.
     pub rest: Option<IdleReason>,
-    /// Until when none is started, because starts have been in vain.
+    /// Until when it pauses after failed starts.
     pub paused_until: Option<Timestamp>,
     /// How many are to be started now.
     pub start: u32,
@@ -97,7 +97,7 @@ pub struct PoolPlan {
     pub stop: Vec<(SessionId, EndReason)>,
 }
 
-/// Says what is to be done.
+/// Makes the plan.
 pub fn plan(facts: &PoolFacts<'_>) -> PoolPlan {
     let rest = rest(facts);
     let wanted = if rest.is_some() {
@@ -117,7 +117,8 @@ pub fn plan(facts: &PoolFacts<'_>) -> PoolPlan {
             kept.push(member);
         }
     }
-    // Of too many, those go first that nobody could use yet, then those that would go soonest anyway.
+    // Of too many sessions, those that are not ready go first, then those that would expire
+    // soonest.
     kept.sort_by_key(|member| (member.is_ready, member.since));
     let surplus = kept.len().saturating_sub(wanted as usize);
     stop.extend(

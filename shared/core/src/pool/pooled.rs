@@ -15,7 +15,7 @@ use crate::session_options::{SessionOptions, Sharing};
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 
-/// Nobody is given a session that is to be replaced within so many seconds.
+/// A session that expires within so many seconds is not assigned any more.
 pub const EXPIRY_MARGIN_SECONDS: u64 = 15;
 
 /// The relation of a session to a pool.
@@ -46,9 +46,9 @@ impl PoolMembership {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PoolRole {
-    /// Started ahead, for nobody yet. What its row says of link and claim are placeholders.
+    /// Started in advance and unassigned. Link and claim in its row are placeholders.
     Waiting,
-    /// Started ahead, and given to the visitor whose it is.
+    /// Started in advance and assigned to its visitor.
     Assigned,
     /// Started for its visitor, because the pool that fits had none ready.
     Missed,
@@ -124,7 +124,7 @@ impl Session {
         self.claim.as_ref().unwrap_or(&self.id)
     }
 
-    /// The pool it is in, while it is there to be given to somebody, or will be.
+    /// The pool that it waits in, or will wait in.
     pub fn idle_pool(&self) -> Option<&StagingId> {
         let pooled = self
             .pooled

@@ -16,7 +16,7 @@ pub struct StagingConfig {
     pub id: StagingId,
     /// Grows with every change.
     pub version: u64,
-    /// What the administrator set.
+    /// The settings.
     pub settings: StagingSettings,
     /// When it was made.
     pub created_at: Timestamp,
@@ -24,7 +24,7 @@ pub struct StagingConfig {
     pub updated_at: Timestamp,
 }
 
-/// What an administrator sets on a pool.
+/// The settings of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StagingSettings {
     /// For administrators only.
@@ -34,7 +34,7 @@ pub struct StagingSettings {
     pub description: String,
     /// A pool that is off keeps nothing ready.
     pub enabled: bool,
-    /// What its sessions run.
+    /// The image of its sessions.
     pub image_id: ImageId,
     /// Where they run; `None` is the image's own network.
     #[serde(default)]

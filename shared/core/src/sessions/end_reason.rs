@@ -14,9 +14,9 @@ pub enum EndReason {
     TimeLimit,
     /// No browser had been connected to it for long.
     Abandoned,
-    /// Nobody had entered it since it was ready.
+    /// Nobody entered it after it was ready.
     NotEntered,
-    /// Nobody had touched it for long.
+    /// It was idle for too long.
     Idle,
     /// AWS took the machine back.
     Reclaimed,
@@ -38,11 +38,11 @@ pub enum EndReason {
     StartTimeout,
     /// No task was found for it.
     TaskLost,
-    /// Started ahead, and nobody came for it as long as its pool keeps one.
+    /// Staged, and not assigned before it expired.
     Unused,
-    /// Started ahead, and its pool needs it no more, or needs another kind.
+    /// Staged, and its pool no longer needs it, or needs another kind.
     NotNeeded,
-    /// Started ahead, and its gate was not reached when a visitor was to be given it.
+    /// Staged, and its gate could not be reached for the assignment.
     GateLost,
     /// The files of its user could not be brought back, so it was not started.
     ProfileNotRestored,

@@ -8,7 +8,7 @@ use crate::ids::ImageId;
 use crate::image::{AppAccess, Image};
 use crate::network::{Network, NetworkName, Placement};
 
-/// What RunTask is asked for.
+/// The parameters of RunTask that depend on link and image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchSpec {
     /// The image.

@@ -1,4 +1,5 @@
-//! Owns the session: its states, its owner, how it starts and ends, what it costs, and what its gate is told.
+//! Owns the session: its states, its owner, its start and end, its price, and its persistent
+//! profile.
 
 pub(crate) mod end_reason;
 pub(crate) mod launch_spec;

@@ -20,7 +20,7 @@ pub const KEPT: usize = 5;
 /// The largest archive that one upload to S3 takes, in MiB (5 GiB).
 pub const LARGEST_MIB: u32 = 5120;
 
-/// What an image says of its users' profiles.
+/// The profile settings of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProfileSettings {
@@ -28,7 +28,7 @@ pub struct ProfileSettings {
     pub path: Option<String>,
     /// How large the packed profile may be, in MiB; a larger one is not saved.
     pub max_mib: u32,
-    /// What of the folder is left out beside [`USUAL_EXCLUDE`], as patterns relative to it.
+    /// Patterns of files to exclude besides [`USUAL_EXCLUDE`], relative to the folder.
     pub exclude: Vec<String>,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for ProfileId {
     }
 }
 
-/// What a session is told of the profile that it has, frozen at the claim.
+/// The profile of a session, frozen at the claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarriedProfile {
     /// Whose, and with which image.
@@ -137,7 +137,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// What tells it from the profile's others.
+    /// Its name among the archives of the profile.
     pub fn name(&self) -> String {
         format!("{}-{}", self.session, self.sha256)
     }
@@ -154,7 +154,7 @@ pub struct PersistentProfile {
     pub user: UserId,
     /// The image.
     pub image: ImageId,
-    /// What the image was called when it was last used.
+    /// The image's name when the profile was last used.
     pub image_name: String,
     /// The session that has it, or had it last: the only one that may replace it.
     #[serde(default)]
@@ -182,7 +182,7 @@ impl Record for PersistentProfile {
     }
 }
 
-/// Somebody who does not have the profile wants to replace it.
+/// The session does not hold the profile that it wants to replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("another session has the profile")]
 pub struct NotTheHolder;
@@ -214,7 +214,7 @@ impl PersistentProfile {
         self.current.iter().chain(&self.older).chain(&self.coming)
     }
 
-    /// This session has it from now on. Whoever had it before can save no more.
+    /// Makes this session the holder. The previous holder can no longer save.
     #[must_use]
     pub fn taken_by(&self, session: &SessionId, image_name: &str, now: Timestamp) -> Self {
         let mut after = self.changed(now);
@@ -248,7 +248,8 @@ impl PersistentProfile {
         Ok(after)
     }
 
-    /// This archive holds from now on; the one from before is kept. Also says what need not be kept any more. The caller has seen that it is whole.
+    /// Activates this archive; the previous one is kept. Also returns what need not be kept any
+    /// more. The caller has verified that it is complete.
     ///
     /// # Errors
     /// When another session has the profile.

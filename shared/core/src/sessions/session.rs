@@ -16,7 +16,8 @@ use crate::quota::Held;
 use crate::session_options::{SessionOptions, Sharing};
 use crate::time::Timestamp;
 
-/// After this many seconds without an answer from ECS, nobody calls RunTask for a reserved session any more.
+/// After this many seconds without an answer from ECS, RunTask is not called any more for a
+/// reserved session.
 pub const LAUNCH_WINDOW_SECONDS: u64 = 30;
 /// After this many seconds the sweep settles a session that is still reserved. Well after the launch window, so that the two never meet.
 pub const RESERVED_SECONDS: u64 = 90;
@@ -60,9 +61,9 @@ pub struct Session {
     pub error_url: Option<String>,
     /// Who the session belongs to.
     pub owner: Owner,
-    /// What the claim took and a release gives back.
+    /// What the claim took and a refund gives back.
     pub charge: Charge,
-    /// What was asked of ECS: frozen, because a repeated RunTask must have the same parameters.
+    /// The parameters of RunTask: frozen, because a repeated call must have the same ones.
     pub launch: LaunchSpec,
     /// Where the claim came from.
     pub origin: Origin,
@@ -73,7 +74,7 @@ pub struct Session {
     /// When it was ready first.
     #[serde(default)]
     pub ready_at: Option<Timestamp>,
-    /// When somebody was let in first.
+    /// When it was first entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entered_at: Option<Timestamp>,
     /// How long it may live once ready, in seconds.
@@ -84,13 +85,14 @@ pub struct Session {
     /// Which request of its gate was given the secret, once one was; there is no second.
     #[serde(default)]
     pub bootstrapped: Option<Nonce>,
-    /// What is allowed in it.
+    /// Its permissions.
     #[serde(default)]
     pub grant: Grant,
-    /// What was noticed of it, in single words such as `kasm-url-ignored` or `profile-saved`.
+    /// Remarks about it, as words such as `kasm-url-ignored` or `profile-saved`.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// What its app said last when it ended by itself, and what commands said that failed: for administrators, one of each speaker.
+    /// The last output of its app when it ended by itself, and of failed commands: for
+    /// administrators, one of each source.
     #[serde(default)]
     pub said: Vec<Excerpt>,
     /// A fingerprint of what an idempotency key was used for.
@@ -102,17 +104,17 @@ pub struct Session {
     /// The files of its user that it brings back, and saves when it ends.
     #[serde(default)]
     pub profile: Option<CarriedProfile>,
-    /// What its visitors see around the app.
+    /// The options of its viewer.
     #[serde(default)]
     #[serde(rename = "viewing")]
     pub options: SessionOptions,
     /// Whether it is shared.
     #[serde(default)]
     pub sharing: Sharing,
-    /// What a pool has to do with it; `None` when none fits it.
+    /// Its relation to a pool; `None` when none fits it.
     #[serde(default)]
     pub pooled: Option<PoolMembership>,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// The ECS task, once known.
     #[serde(default)]
@@ -134,7 +136,7 @@ pub struct Charge {
     /// A slot in this IP window.
     #[serde(default)]
     pub window: Option<String>,
-    /// What it holds of these counts.
+    /// Its places in these quotas.
     #[serde(default)]
     pub held: Vec<Held>,
 }
@@ -149,7 +151,7 @@ impl Charge {
 /// An address to be opened in a running session (seed: Allow Dynamic Kasm URL Parameter with Allow Resume).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Go {
-    /// What to open.
+    /// The address to open.
     pub url: String,
     /// When it was asked for.
     pub at: Timestamp,
@@ -170,7 +172,7 @@ pub struct Origin {
 pub struct TaskRef {
     /// The task's ARN.
     pub arn: String,
-    /// The last status that was heard of.
+    /// The last reported status.
     pub status: TaskStatus,
     /// The version of that status; ECS counts it up, and older news is dropped.
     #[serde(default)]
@@ -202,7 +204,7 @@ pub enum TaskStatus {
     Stopped,
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum State {
@@ -423,7 +425,7 @@ impl Session {
         Ok(after)
     }
 
-    /// The gate says that the app answers.
+    /// The gate has reported that the app answers.
     ///
     /// # Errors
     /// When it is being stopped or has ended.
@@ -452,7 +454,7 @@ impl Session {
         Ok(after)
     }
 
-    /// It is to be stopped.
+    /// It must be stopped.
     ///
     /// # Errors
     /// When it is being stopped already or has ended.
@@ -529,7 +531,8 @@ impl Session {
         Ok(after)
     }
 
-    /// Its anonymous user is forgotten: who it was, where the claim came from and what was opened. What the ledger counts stays.
+    /// Removes its anonymous user: who it was, where the claim came from and what was opened. What
+    /// the ledger counts stays.
     ///
     /// # Errors
     /// While it lives.
@@ -584,7 +587,7 @@ impl Session {
         Some(after)
     }
 
-    /// Somebody is let in; `None` when somebody was before, or it is not ready.
+    /// Records the first entry; `None` when it was entered before, or is not ready.
     pub fn entered(&self, now: Timestamp) -> Option<Self> {
         if self.entered_at.is_some() || !matches!(self.state, State::Ready { .. }) {
             return None;
