@@ -169,7 +169,7 @@ impl Nonce {
 }
 
 /// What a visitor quotes to an administrator, and what the log says: groups of four letters and digits.
-/// Two groups name a session (`k3f7-2mqa`), four a refusal (`k3f7-2mqa-x5cd-7b2e`, see [`crate::reference`]).
+/// Two groups name a session (`k3f7-2mqa`), four a refusal (`k3f7-2mqa-x5cd-7b2e`, see `reference` in core).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reference(String);

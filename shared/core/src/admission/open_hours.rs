@@ -71,7 +71,7 @@ impl OpenHours {
     }
 
     /// When a link that is closed at `now` opens next; `None` when it does not within
-    /// [`WEEKS_AHEAD`] weeks.
+    /// `WEEKS_AHEAD` weeks.
     pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
         let zone = self.zone();
         let now = jiff::Timestamp::from_millisecond(now.millis()).ok()?;

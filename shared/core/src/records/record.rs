@@ -34,7 +34,7 @@ impl dyn Store + '_ {
     /// A page of all records of a kind, by id.
     ///
     /// # Errors
-    /// As [`Self::record`].
+    /// As `record`.
     pub async fn records<R: Record>(
         &self,
         after: Option<&str>,
@@ -51,7 +51,7 @@ impl dyn Store + '_ {
     /// Every record of a kind.
     ///
     /// # Errors
-    /// As [`Self::record`].
+    /// As `record`.
     pub async fn all_records<R: Record>(&self) -> Result<Vec<R>, Fault> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {

@@ -58,7 +58,7 @@ pub struct CastDraft {
     pub settings: CastSettings,
     /// What is to be done to Sessions Remaining.
     pub counter: CounterChange,
-    /// What was sent without having an effect; [`warnings`] knows the rest.
+    /// What was sent without having an effect; `warnings` knows the rest.
     pub warnings: Vec<Warning>,
 }
 
