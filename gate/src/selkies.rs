@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::session_state::Clipboard;
 
-/// What is allowed in the session beside the clipboard.
+/// The permissions of the session besides the clipboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Media {
     /// Sound from the session.
@@ -27,20 +27,20 @@ pub struct Media {
     pub printing: bool,
 }
 
-/// What is let through now.
+/// What may pass now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Whether the visitor uses the app, and does not only watch.
     pub controls: bool,
     /// Which ways the clipboard goes.
     pub clipboard: Clipboard,
-    /// What else is allowed.
+    /// The further permissions.
     pub media: Media,
     /// The size that is asked for whatever the client wishes, in pixels.
     pub size: Option<(u16, u16)>,
 }
 
-/// Who says it.
+/// The sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
     /// The visitor's client.
@@ -49,10 +49,10 @@ pub enum Speaker {
     App,
 }
 
-/// What a message is about.
+/// The subject of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Topic {
-    /// What whoever watches must say, too: to begin, to stop, to acknowledge.
+    /// Messages that viewers must send, too: to begin, to stop, to acknowledge.
     SessionOptions,
     /// How the client wishes to be served, with the size of its window.
     Settings,
@@ -62,7 +62,8 @@ enum Topic {
     Input(bool),
     /// Game controllers. `true`: a person did something.
     Gamepad(bool),
-    /// What belongs to using the app and is no touch: sound on and off, quality, the pointer's picture.
+    /// Messages of a user of the app that are no activity: sound on and off, quality, the pointer's
+    /// picture.
     Using,
     /// The clipboard, from the visitor.
     ClipboardUp,
@@ -72,7 +73,7 @@ enum Topic {
     Microphone,
     /// The visitor's camera.
     Camera,
-    /// Pictures, pointers, and how the stream stands.
+    /// Pictures, pointers, and the state of the stream.
     Drawing,
     /// Sound.
     Sound,
@@ -112,7 +113,7 @@ impl Topic {
 const HEAD: usize = 64;
 /// The longest settings that are read, in bytes.
 const SETTINGS: usize = 32 << 10;
-/// What whoever watches says in place of settings of their own.
+/// The settings that viewers send instead of their own.
 const WATCHERS_SETTINGS: &[u8] = br#"SETTINGS,{"displayId":"primary"}"#;
 
 /// What a text of the visitor's is about, by its first word; `rest`: what follows the word so far. `None` when that must be longer.
@@ -258,7 +259,7 @@ fn topic(speaker: Speaker, is_text: bool, head: &[u8], is_whole: bool) -> Option
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAllowed;
 
-/// What becomes of a piece of a message.
+/// What happens to a piece of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// It goes on as it came.
@@ -289,7 +290,7 @@ struct Message {
 
 #[derive(Debug)]
 enum State {
-    /// What it is about is not known yet.
+    /// Its subject is not known yet.
     Held(Vec<u8>),
     Passing(Topic),
     Dropped,
@@ -425,7 +426,7 @@ impl Message {
             self.state = State::Collected(text);
             return Step::Nothing;
         }
-        // Whoever lost control meanwhile watches.
+        // A participant who lost control meanwhile watches.
         if !rules.controls {
             return Step::Instead(WATCHERS_SETTINGS.to_vec());
         }

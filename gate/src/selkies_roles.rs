@@ -23,7 +23,8 @@ use crate::session_state::{Participant, SessionState};
 const SOCKET: &str = "/api/websockets";
 /// The subprotocol of a client that has a token, and what the token follows in another.
 const PROTOCOL: &str = "selkies";
-/// Selkies turns away whoever connects sooner after another one: it tells clients apart by their address, and all of them come from the gate.
+/// Selkies refuses connections that follow each other too fast: it distinguishes clients by
+/// address, and all of them come from the gate.
 const BETWEEN: Duration = Duration::from_millis(550);
 
 /// The master token of the streaming server in this session.
@@ -31,7 +32,7 @@ pub fn master_token(secret: &SessionSecret) -> String {
     secret.stream_token("master")
 }
 
-/// What Selkies is to know of the session.
+/// The roles in the session, for Selkies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles {
     /// The round of sharing, while the session is shared.
@@ -44,9 +45,9 @@ pub struct Roles {
 pub struct Roster {
     app: Route,
     secret: SessionSecret,
-    /// What Selkies has been told.
+    /// The table that Selkies has.
     told: Mutex<Option<Roles>>,
-    /// When somebody connected last.
+    /// The time of the last connection.
     connected: Mutex<Option<Instant>>,
     /// Watchers stand in line here before they do where the owner does.
     watchers: Mutex<()>,
@@ -64,7 +65,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Selkies could not be told who may do what, so nobody is let in.
+/// The table could not be replaced, so nobody is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the streaming server does not take its table of roles")]
 pub struct NotTold;
@@ -145,7 +146,7 @@ impl Roster {
     pub async fn follow(&self, state: &SessionState) -> std::convert::Infallible {
         let mut changes = state.changes();
         loop {
-            // What is known before anybody has come is told with the first visitor.
+            // Before the first visitor there is nothing to replace.
             let has_visitors = self.told.lock().await.is_some();
             if changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -158,7 +159,7 @@ impl Roster {
         }
     }
 
-    /// Waits until Selkies lets somebody connect: the owner first.
+    /// Waits until Selkies accepts a connection: the owner first.
     pub async fn turn(&self, participant: &Participant) -> Turn<'_> {
         let watcher = match participant {
             Participant::Owner => None,
@@ -194,7 +195,7 @@ impl Roster {
         let knows_tokens = offers_token(headers);
         headers.remove(SEC_WEBSOCKET_PROTOCOL);
         if knows_tokens {
-            // Such a client wants to hear its subprotocol again.
+            // Such a client expects its subprotocol in the reply.
             let carried = BASE64URL_NOPAD.encode(token.as_bytes());
             let offered = format!("{PROTOCOL}, {PROTOCOL}.token.{carried}");
             if let Ok(offered) = HeaderValue::from_str(&offered) {

@@ -38,7 +38,7 @@ pub async fn by_key(store: &DynamoStore, key: &CastKey) -> Result<Option<Cast>, 
     if let Some(cast) = casts.into_iter().max_by_key(|cast| cast.updated_at) {
         return Ok(Some(cast));
     }
-    // Nobody's key now, but somebody's until lately.
+    // A free key that belonged to a cast until recently.
     let Some(claim) = claims.into_iter().next() else {
         return Ok(None);
     };
@@ -384,7 +384,7 @@ fn previous_key(cast: &Cast) -> Option<&CastKey> {
         .map(|previous| &previous.key)
 }
 
-/// A key that nobody has becomes the cast's.
+/// Gives a free key to the cast.
 fn claim_key(what: &'static str, store: &DynamoStore, cast: &Cast) -> Result<Part, Fault> {
     let row = KeyRow {
         id: names::key_claim(&cast.settings.key),

@@ -126,7 +126,7 @@ pub fn refused(what: &'static str, detail: impl Into<String>) -> Fault {
     }
 }
 
-/// What was read makes no sense.
+/// The data that was read is invalid.
 pub fn corrupt(what: &'static str, detail: impl Into<String>) -> Fault {
     Fault {
         kind: FaultKind::Corrupt,

@@ -1,5 +1,5 @@
-//! Owns the rows of table `limits`: IP windows, counts and used proofs, each as a part of somebody else's transaction, and what was asked for
-//! under which idempotency key. Must not judge.
+//! Owns the rows of table `limits`: rate windows, quotas and used CAPTCHA solutions, each as a part
+//! of another transaction, and the requests under idempotency keys. Must not decide.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use casting_core::captcha::Proof;
@@ -193,7 +193,7 @@ pub fn lacks_sessions(
     Ok(counted.is_none_or(|counted| counted < since))
 }
 
-/// Says that a count has all live sessions. Another one may have said so of a later version.
+/// Marks a quota as complete, unless it is marked for a later version.
 pub async fn complete_quota(store: &DynamoStore, quota: &Quota) -> Result<(), Fault> {
     const WHAT: &str = "complete a count";
     let Some(since) = quota.counted_since else {

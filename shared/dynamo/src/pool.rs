@@ -1,4 +1,5 @@
-//! Owns the rows of sessions that were started ahead: how they come into a pool, are listed there, and leave it. Must not know which claim they fit.
+//! Owns the rows of staged sessions: how they enter a pool, are listed, and leave it. Must not know
+//! which claim they fit.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use casting_core::ids::StagingId;

@@ -82,7 +82,7 @@ pub async fn touch(
     }
 }
 
-/// What a claim asks of the room: that it is as it was seen, and that the visitor's place is given up.
+/// The condition of a claim on the queue: unchanged, and the visitor's entry is removed.
 pub fn part(
     what: &'static str,
     store: &DynamoStore,

@@ -1,4 +1,5 @@
-//! Owns the one write that money depends on: everything a claim takes, all or nothing. Must not judge; it only says which part stood in the way.
+//! Owns the reservation: everything a claim takes, all or nothing. Must not decide; it only reports
+//! which part failed.
 
 use casting_core::ids::CastId;
 use casting_core::ports::{Fault, Reservation, Reserved};
@@ -96,7 +97,7 @@ pub async fn reserve(store: &DynamoStore, reservation: &Reservation) -> Result<R
     }
 }
 
-/// What each part of the transaction checks.
+/// The condition of each part of the transaction.
 enum TransactPart<'a> {
     Session,
     Cast,

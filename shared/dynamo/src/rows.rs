@@ -92,7 +92,7 @@ impl WordRow {
     }
 }
 
-/// Table `casts`: says which cast a key belongs to, so that no other can take it.
+/// Table `casts`: the cast of a key, so that no other can take it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct KeyRow {
     pub id: String,
@@ -108,7 +108,7 @@ pub struct SessionRow {
     #[serde(flatten)]
     pub session: Session,
     kind: String,
-    /// What visitors quote.
+    /// The reference.
     quoted: Reference,
     /// Only while the sweep must look at it: the index over it is sparse.
     due: Option<String>,
@@ -149,7 +149,7 @@ impl From<&Session> for SessionRow {
     }
 }
 
-/// Table `sessions`: leads from the id of a claim to the session that it was given, where that was started ahead.
+/// Table `sessions`: from the id of a claim to its session, if that was started in advance.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ClaimRow {
     id: SessionId,

@@ -51,7 +51,7 @@ impl DynamoStore {
         sessions::import(self, ledger).await
     }
 
-    /// What the tables are called.
+    /// The names of the tables.
     pub const fn tables(&self) -> &TableNames {
         &self.tables
     }

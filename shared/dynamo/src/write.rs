@@ -70,7 +70,7 @@ macro_rules! guarded {
     };
 }
 
-/// What became of a conditional write of one row.
+/// The result of a conditional write of one row.
 pub enum Written {
     /// Written, by this call or by an earlier try whose answer was lost.
     Done,

@@ -21,11 +21,11 @@ use crate::settings::{Capacity, LogSettings};
 use crate::{EcsLauncher, retry};
 
 const WHAT: &str = "register a task definition";
-/// What the names of the containers' log streams begin with; ECS adds the container's name and the task's id.
+/// The prefix of the containers' log streams; ECS adds the container's name and the task's id.
 const STREAMS: &str = "session";
 /// The volume that carries the gate's program from its own image into the app's container.
 const VOLUME: &str = "casting";
-/// Who runs the gate where it has a container of its own: nobody that any image knows.
+/// The user of the gate in its own container: one that no image has.
 const GATE_USER: &str = "65532:65532";
 /// What no app needs of the capabilities that containers begin with: the others are what an init
 /// needs to give files away and to become another user. Fargate lets none be added that matter, and
@@ -161,7 +161,7 @@ impl EcsLauncher {
             .set_command(Some(command))
             .mount_points(mount().read_only(true).build())
             .depends_on(brought)
-            // What the app leaves behind is taken care of by an init that ECS adds.
+            // Processes that the app leaves behind are reaped by an init that ECS adds.
             .linux_parameters(held(&DROPPED).init_process_enabled(true).build());
         let volume = Volume::builder().name(VOLUME).build();
         Ok(request
@@ -333,7 +333,7 @@ mod tests {
         );
     }
 
-    /// What is registered where there is an image with the gate in it.
+    /// The definition for an image that contains the gate.
     async fn registered(change: impl FnOnce(&mut Image), capacity: Capacity) -> Value {
         let reply = Reply::ok(json!({ "taskDefinition": { "taskDefinitionArn": "arn:def:1" } }));
         let (mut launcher, script) = scripted::launcher(vec![reply]);

@@ -21,7 +21,7 @@ pub struct TaskDetail {
     pub task_arn: String,
     /// Who started it; a session's id if it is one of ours.
     pub started_by: Option<String>,
-    /// Where it stands.
+    /// Its status.
     pub last_status: String,
     /// Where ECS takes it: `RUNNING` or `STOPPED`.
     pub desired_status: String,
@@ -33,11 +33,11 @@ pub struct TaskDetail {
     pub version: i64,
     /// Its containers.
     pub containers: Vec<ContainerDetail>,
-    /// What it was started with instead of what its definition says.
+    /// The overrides that it was started with.
     pub overrides: Overrides,
 }
 
-/// What a task was started with.
+/// The overrides of a task.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Overrides {
@@ -129,7 +129,7 @@ impl From<TaskDetail> for Task {
             app_reason: is_over
                 .then(|| detail.app_reason())
                 .flatten()
-                // ECS says some of it twice.
+                // ECS repeats some of it.
                 .filter(|reason| !why().contains(reason)),
             stop_detail: if is_over { why() } else { String::new() },
             exit_code: detail.app().and_then(|container| container.exit_code),

@@ -7,13 +7,13 @@ use casting_core::ports::{Fault, FaultKind};
 #[derive(Debug)]
 pub(crate) struct Failure<E> {
     pub kind: Kind,
-    /// The far side's words.
+    /// The error text of ECS.
     pub words: String,
     /// The error that ECS named, when it named one.
     pub error: Option<E>,
 }
 
-/// What to make of a failed call.
+/// The kind of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// No answer, or an answer that leaves open whether the call took effect.

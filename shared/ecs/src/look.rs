@@ -112,7 +112,7 @@ impl EcsLauncher {
     }
 }
 
-/// ECS has no error of its own for a task it does not know; it says so in words.
+/// ECS has no error code for an unknown task; the message says so.
 fn is_unknown_task<E: ProvideErrorMetadata>(failure: &Failure<E>) -> bool {
     let Some(error) = &failure.error else {
         return false;

@@ -22,11 +22,11 @@ const LIMITS: Limits = Limits {
     budget: Some(BUDGET),
 };
 
-/// What came of a call and its repetitions.
+/// The result of a call and its repetitions.
 #[derive(Debug)]
 pub(crate) struct Answer<T, E> {
     pub result: Result<T, Failure<E>>,
-    /// Some attempt got no answer: it may have taken effect, whatever a later attempt was told.
+    /// An attempt got no answer: it may have taken effect, whatever a later attempt returned.
     pub in_doubt: bool,
 }
 

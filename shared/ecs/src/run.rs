@@ -44,7 +44,7 @@ impl EcsLauncher {
             },
         };
         match run {
-            // An attempt before this one may have been heard: only a task proves anything now.
+            // An earlier attempt may have taken effect: only a task proves anything now.
             Run::NoCapacity(words) | Run::Refused(words) if in_doubt => Run::Unknown(words),
             run => run,
         }

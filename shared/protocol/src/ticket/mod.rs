@@ -33,7 +33,7 @@ pub enum TicketError {
     Expired,
 }
 
-/// What every ticket says.
+/// What every ticket has.
 pub trait Ticket: Serialize + DeserializeOwned {
     /// A text longer than this is no ticket of this kind, in bytes.
     const LONGEST: usize = MAX_TICKET_BYTES;

@@ -13,23 +13,23 @@ use crate::time::Timestamp;
 /// An order to a gate that is longer than this is none of ours, in bytes.
 pub const MAX_ASSIGN_BYTES: usize = 65_536;
 
-/// What its bearer may do in a session.
+/// The role of the bearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The visitor whose session it is.
     Owner,
-    /// Somebody who may watch.
+    /// A viewer.
     Viewer,
 }
 
-/// Somebody who may watch, as the owner and the gate see them.
+/// A viewer, as the owner and the gate see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watcher {
     /// Tells them apart.
     #[serde(rename = "i")]
     pub id: String,
-    /// What they are called.
+    /// Their name.
     #[serde(rename = "n")]
     pub name: String,
     /// The round of sharing that let them in.
@@ -37,13 +37,13 @@ pub struct Watcher {
     pub round: u32,
 }
 
-/// Lets a browser through edge and gate; says where the gate is, so that the edge keeps no state.
+/// Admits a browser at edge and gate; contains the gate's address, so that the edge keeps no state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionTicket {
     /// The session.
     #[serde(rename = "s")]
     pub session: SessionId,
-    /// What the bearer may do.
+    /// The role of the bearer.
     #[serde(rename = "o")]
     pub role: Role,
     /// Who watches; `None` for the owner.
@@ -63,13 +63,13 @@ pub struct SessionTicket {
     pub expires: Timestamp,
 }
 
-/// An address that the owner of a running session asked to open in it; its gate sees to that, once.
+/// An address that the owner wants to open in a running session; its gate opens it, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GoTicket {
     /// The session.
     #[serde(rename = "s")]
     pub session: SessionId,
-    /// What to open.
+    /// The address.
     #[serde(rename = "u")]
     pub url: String,
     /// When it was asked for: a later one is another one.
@@ -111,13 +111,14 @@ impl GoTicket {
     }
 }
 
-/// Tells the gate of a session that was started ahead whose it is now, and all that holds from now on.
+/// Notifies the gate of a session that was started in advance of its assignment, with its new
+/// directives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssignTicket {
     /// The session.
     #[serde(rename = "s")]
     pub session: SessionId,
-    /// What the gate would be told if it asked.
+    /// The directives.
     #[serde(rename = "o")]
     pub directives: SessionDirectives,
     /// Not accepted from this time on.
@@ -181,12 +182,12 @@ impl SessionTicket {
         open_by(text, keys, SessionKey::tickets, now)
     }
 
-    /// What the edge tells a gate of this ticket: the part of the signed text that says what it says.
+    /// The payload of a signed ticket, which the edge passes on to the gate.
     pub fn payload(text: &str) -> &str {
         text.split('.').nth(1).unwrap_or_default()
     }
 
-    /// Reads at the gate what the edge has told of a ticket, once the edge's proof is known to be good.
+    /// Reads the payload at the gate, once the edge's proof is verified.
     ///
     /// # Errors
     /// `Invalid` for another session's ticket too.
@@ -212,7 +213,7 @@ pub const ENTRY_SECONDS: u64 = 30;
 /// Stands in an address by which a session is entered: the edge exchanges it for the session ticket, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryTicket {
-    /// What it is exchanged for.
+    /// The ticket that it is exchanged for.
     #[serde(rename = "t")]
     pub ticket: SessionTicket,
     /// Tells it from others: the gate takes each once.
@@ -345,7 +346,7 @@ mod tests {
         let (keys, id) = (keys.sessions(), ticket().session);
         let key = keys.named("");
         let secret = key.secret(&id);
-        // What a gate could sign with all that it is ever told.
+        // Everything that a gate could sign with what it ever gets.
         let by_gate = Signer::of_text(secret.expose());
         for (name, text) in [
             ("an entry", entry().sign(key)),

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// For how long a session can cost something beyond its time limit, in seconds: ECS gives a task at
 /// most two minutes to stop, and the next sweep notices.
 const STOP_SECONDS: u64 = 120 + SWEEP_INTERVAL_SECONDS;
-/// What AWS charges at least for a task, in seconds.
+/// The minimum that AWS charges for a task, in seconds.
 const LEAST_SECONDS: u64 = 60;
 /// The windows, and how long they are, in seconds.
 const WINDOWS: [(QuotaKind, i64); 2] = [
@@ -49,7 +49,8 @@ pub fn check(
     now: Timestamp,
 ) -> Result<(), Denial> {
     let quotas = image.map(|image| quotas(image, grant, system, now));
-    // The day comes last: whoever comes back when the hour is over would be refused again.
+    // The day comes last: a visitor who returned when the hour is over would otherwise be refused
+    // again.
     quotas
         .unwrap_or_default()
         .iter()
@@ -62,8 +63,8 @@ pub fn check(
         })
 }
 
-/// What a session that has just ended gives back of the money that it holds: what it has not cost.
-/// `None` once the window is over, because nobody is judged by it any more.
+/// The refund of a session that has just ended: what it has not cost. `None` once the window is
+/// over, because it counts no more.
 pub fn unused(session: &Session, held: &Held) -> Option<Held> {
     let State::Ended { at, .. } = &session.state else {
         return None;
@@ -90,7 +91,7 @@ pub fn unused(session: &Session, held: &Held) -> Option<Held> {
     })
 }
 
-/// What is set, in cents.
+/// The configured budget, in cents.
 pub fn budget(system: &SystemSettings, window: QuotaKind) -> Option<u32> {
     match window {
         QuotaKind::BudgetHour => system.budget_per_hour_cents,
@@ -99,7 +100,7 @@ pub fn budget(system: &SystemSettings, window: QuotaKind) -> Option<u32> {
     }
 }
 
-/// What a session of this image can cost at most, in millionths of a dollar.
+/// The most that a session of this image can cost, in millionths of a dollar.
 fn most_of(image: &Image, grant: &Grant) -> u64 {
     let settings = &image.settings;
     let seconds = longest(

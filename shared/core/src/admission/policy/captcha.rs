@@ -1,13 +1,13 @@
-//! Owns the rule that anonymous visitors show that somebody is there (seed: Require reCAPTCHA).
+//! Owns the rule that anonymous visitors solve a CAPTCHA (seed: Require reCAPTCHA).
 
 use crate::cast::CastSettings;
 use crate::denial::{Denial, DenialCode};
 use crate::user::User;
 
-/// What is known of a visitor's proof.
+/// The state of a visitor's CAPTCHA solution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofFact {
-    /// Nobody has asked for it yet.
+    /// It was not requested yet.
     NotAsked,
     /// None was brought.
     Missing,
@@ -15,7 +15,7 @@ pub enum ProofFact {
     Passed,
     /// It is wrong, stale or used.
     Failed,
-    /// Nobody could check it.
+    /// It could not be checked.
     Unchecked,
 }
 
@@ -24,10 +24,11 @@ pub const fn applies(settings: &CastSettings, user: Option<&User>) -> bool {
     settings.allow_anonymous && settings.require_captcha && user.is_none()
 }
 
-/// Passes when no proof is needed, it is good, or nobody has asked yet.
+/// Passes when no CAPTCHA is required, it is solved, or it was not requested yet.
 ///
 /// # Errors
-/// `CaptchaRequired`, `CaptchaFailed`, or `CaptchaUnavailable`: in doubt nobody is let through, because every session costs money.
+/// `CaptchaRequired`, `CaptchaFailed`, or `CaptchaUnavailable`: in doubt visitors are refused,
+/// because every session costs money.
 pub fn check(settings: &CastSettings, user: Option<&User>, proof: ProofFact) -> Result<(), Denial> {
     if !applies(settings, user) {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Owns the rule that a link must exist and be enabled. The two refusals are one, so that nobody learns which keys exist.
+//! Owns the rule that a link must exist and be enabled. The two refusals are the same, so that
+//! existing keys are not revealed.
 
 use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};

@@ -17,7 +17,8 @@ pub fn applies(limit: Option<&IpLimit>, address: IpAddr) -> Option<&IpLimit> {
     limit.filter(|limit| find(&limit.exempt, address).is_none())
 }
 
-/// Passes when the limit is off, nobody has looked into the window yet, or it holds fewer than N slots of the last W seconds.
+/// Passes when the limit is off, the window was not read yet, or it holds fewer than N slots of the
+/// last W seconds.
 ///
 /// # Errors
 /// `IpLimit`, with the seconds until enough slots have left the window.
@@ -74,7 +75,8 @@ pub fn take(
     }
 }
 
-/// What the limit allows after a slot was taken: how many more, and in how many seconds the oldest slot leaves.
+/// The limit after a slot was taken: how many slots are left, and in how many seconds the oldest
+/// expires.
 pub fn left(limit: &IpLimit, after: &RateWindow, now: Timestamp) -> RateLimit {
     let cutoff = RateWindow::cutoff(limit, now);
     let counted = || after.slots.values().filter(|at| **at > cutoff);

@@ -3,7 +3,7 @@
 use crate::denial::{Denial, DenialCode};
 use crate::user::User;
 
-/// Passes for whoever has logged in, and for everybody when anonymous users are allowed.
+/// Passes for logged-in users, and for everyone when anonymous users are allowed.
 ///
 /// # Errors
 /// `LoginRequired`.

@@ -55,7 +55,7 @@ pub struct Facts<'a> {
     pub network: Option<&'a Network>,
     /// The settings of the whole deployment.
     pub system: &'a SystemSettings,
-    /// What groups and cast allow this visitor.
+    /// The permissions of this visitor, from groups and cast.
     pub grant: &'a Grant,
     /// Where the visitor comes from.
     pub address: IpAddr,
@@ -65,19 +65,20 @@ pub struct Facts<'a> {
     pub user: Option<&'a User>,
     /// The visitor's own live session of this cast, if there is one.
     pub own_session: Option<&'a Session>,
-    /// What the link's parameters ask for.
+    /// The parameters of the link.
     pub wishes: &'a LinkParameters,
-    /// Whether the visitor agreed to what the parameters ask for; `None` while nobody has asked.
+    /// Whether the visitor agreed to the parameters; `None` before they were asked.
     pub consent: Option<bool>,
     /// How long this address must wait before it tries again, in seconds.
     pub wait: Option<u64>,
-    /// What is known of the visitor's proof of being there.
+    /// The state of the visitor's CAPTCHA solution.
     pub proof: ProofFact,
-    /// The link's waiting room, where it has one and somebody has looked.
+    /// The link's waiting queue, if it has one and it was read.
     pub queue: Option<QueueView<'a>>,
     /// The counts that were found full a moment ago.
     pub full: &'a BTreeSet<QuotaKind>,
-    /// The visitor's IP window as last read; `None` while nobody has looked, which lets the reservation find out.
+    /// The visitor's rate window as last read; `None` before that, and then the reservation finds
+    /// out.
     pub window: Option<&'a RateWindow>,
     /// The time of the decision.
     pub now: Timestamp,
@@ -95,7 +96,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// What a link's parameters ask for, as they came.
+/// The parameters of a link, as they came.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LinkParameters {
     /// seed: the `kasm_url` parameter.
@@ -104,7 +105,7 @@ pub struct LinkParameters {
     pub docker_network: Option<String>,
 }
 
-/// What the rules say.
+/// The result of the policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// No.
@@ -115,7 +116,7 @@ pub enum Verdict {
     Admit(Admission),
 }
 
-/// What an admitted claim must take, all or nothing, and what its session gets.
+/// Everything that an admitted claim takes, all or nothing, and what its session gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
     /// One place of Sessions Remaining, in this counter epoch.
@@ -124,7 +125,7 @@ pub struct Admission {
     pub window: Option<IpLimit>,
     /// One of each of these counts.
     pub quotas: Vec<Quota>,
-    /// What the session opens.
+    /// The address that the session opens.
     pub kasm_url: Chosen,
     /// Where the session runs; `None` is the deployment's own network.
     pub network: Option<Network>,
@@ -157,9 +158,9 @@ pub enum RuleId {
     Network,
     /// The visitor agrees to what the link asks for.
     Consent,
-    /// Somebody is there.
+    /// A CAPTCHA is solved.
     Captcha,
-    /// Nobody is before the visitor in the waiting room.
+    /// Nobody is ahead of the visitor in the queue.
     Turn,
     /// There are not too many sessions already.
     LiveLimits,
@@ -171,7 +172,7 @@ pub enum RuleId {
     Total,
 }
 
-/// Judges a visitor. The first rule that says no is the answer.
+/// Evaluates the policies for a visitor. The first refusal is the answer.
 pub fn admit(facts: &Facts<'_>) -> Verdict {
     match evaluate(facts, &mut |_, verdict| verdict) {
         Ok(verdict) => verdict,
@@ -189,7 +190,8 @@ pub fn wanted_network(cast: &Cast, image: &Image, wishes: &LinkParameters) -> Op
     .ok()?
 }
 
-/// Asks every rule in order. `observer` learns what each says and decides whether that ends the matter: it gives the denial back, or swallows it.
+/// Evaluates every policy in order. `observer` sees each result and decides whether a denial ends
+/// the evaluation: it returns or drops it.
 fn evaluate(
     facts: &Facts<'_>,
     observer: &mut dyn FnMut(RuleId, Result<(), Denial>) -> Result<(), Denial>,
@@ -197,7 +199,7 @@ fn evaluate(
     let own = facts.resumable();
     let found = enabled::check(facts.cast, own.is_some());
     observer(RuleId::Enabled, found.clone().map(drop))?;
-    // Without a link no other rule has anything to judge.
+    // Without a link no other policy can be evaluated.
     let cast = found?;
     let settings = &cast.settings;
     // Expiry and hours bound new sessions only. While the attempt limiter holds the visitor back,
@@ -422,7 +424,7 @@ pub(crate) mod tests {
             Some(&window),
         );
         let mut heard = Vec::new();
-        // Each refusal's cause is mended in turn, so that the next rule is heard.
+        // The cause of each refusal is fixed in turn, so that the next policy decides.
         for _ in 0..20 {
             let verdict = admit(&Facts {
                 referrer,
@@ -507,7 +509,7 @@ pub(crate) mod tests {
     /// A state of a link, and how it comes into it.
     type State = (&'static str, fn(&mut Fixture));
 
-    /// What stands in the way of a new session, one state of a link after another.
+    /// The refusals of a new session, one state of a link after another.
     fn states() -> Vec<State> {
         vec![
             ("open", |_| {}),

@@ -10,7 +10,7 @@ use crate::session::Session;
 pub struct Resumption {
     /// The address that the visitor brought, to be opened in the session.
     pub opens: Option<String>,
-    /// What the link's parameters asked for in vain.
+    /// Why parameters of the link are not applied.
     pub not_applied: Vec<NotApplied>,
 }
 
@@ -21,7 +21,7 @@ pub enum NotApplied {
     UrlInvalid,
     /// The link takes no `kasm_url`.
     UrlNotAccepted,
-    /// The app in the session cannot be told to open an address.
+    /// The app cannot open an address while it runs.
     UrlUnsupported,
     /// The visitor did not agree to open the address.
     UrlNotAgreed,

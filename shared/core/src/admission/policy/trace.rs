@@ -7,14 +7,14 @@ use super::{Facts, RuleId, evaluate};
 use crate::denial::Denial;
 use crate::quota::QuotaKind;
 
-/// What one rule says.
+/// The result of one policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// The rule, in one word.
     pub rule: &'static str,
-    /// What it asks.
+    /// The question of the policy.
     pub question: &'static str,
-    /// Whether it lets the visitor pass. The first that does not is the answer that a visitor would get.
+    /// Whether the visitor passes. The first refusal is the answer that a visitor would get.
     pub passes: bool,
     /// The refusal's code.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ pub fn trace(facts: &Facts<'_>) -> Vec<Step> {
         steps.push(step(rule, facts, verdict.err()));
         Ok(())
     };
-    // Only a link that is not there ends it early, and that step has been heard.
+    // Only a missing link ends it early, and that step has been recorded.
     let _ = evaluate(facts, &mut observer);
     steps
 }
@@ -58,7 +58,7 @@ fn step(rule: RuleId, facts: &Facts<'_>, denial: Option<Denial>) -> Step {
     }
 }
 
-/// What the rule had before it.
+/// The input of the policy.
 fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
     let Some(cast) = facts.cast else {
         return "There is no link with this key.".to_owned();

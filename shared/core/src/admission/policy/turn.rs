@@ -1,4 +1,4 @@
-//! Owns the rule that who waits is served in order: nobody overtakes those in a link's waiting room, and each has one turn.
+//! Owns the rule that the queue is served in order: nobody overtakes, and each entry has one turn.
 
 use crate::cast::CastSettings;
 use crate::denial::{Denial, DenialCode};
