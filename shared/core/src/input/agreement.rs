@@ -7,7 +7,7 @@ use jsonschema::{Validator, options};
 use serde_json::{Value, json};
 
 use crate::api_key::ApiKey;
-use crate::cast::{Cast, CountBy, IpLimit};
+use crate::cast::{Cast, CountBy, Counter, IpLimit};
 use crate::form::FieldErrors;
 use crate::group::Group;
 use crate::ids::{ApiKeyId, StagingId};
@@ -635,6 +635,67 @@ fn declared_fields_are_in_schema_view_and_form() {
             let top = field.name.split('.').next().unwrap_or_default();
             let about = &change["properties"][top]["description"];
             assert!(about.is_string(), "{name}: no doc");
+        }
+    }
+}
+
+/// A record as the API shows it after it was made of a document.
+type Remake = fn(&Value) -> Value;
+
+fn remade_cast(document: &Value) -> Value {
+    let draft = cast_form::create(document, &OwnUrls::of(OURS), &SeededEntropy::new(1));
+    let draft = draft.expect("a cast");
+    let mut cast = cast(1);
+    cast.settings = draft.settings;
+    cast.counter = Counter::default().changed(draft.counter);
+    cast_form::view(&cast, OURS)
+}
+
+fn remade_image(document: &Value) -> Value {
+    let mut image = image(1);
+    image.settings = image_form::create(document).expect("an image");
+    image_form::view(&image)
+}
+
+fn remade_network(document: &Value) -> Value {
+    let mut network = network();
+    network.settings = network_form::create(document).expect("a network").1;
+    network_form::view(&network)
+}
+
+/// Two declarations that name the same place in the record would overwrite each other.
+#[test]
+fn each_flag_is_stored_for_itself() {
+    let image_id = format!("i{}", "a".repeat(26));
+    let kinds: [(&Resource, Value, Remake); 3] = [
+        (
+            cast_form::resource(),
+            json!({"name": "Demo", "image_id": image_id, "key": "123abc", "sessions_remaining": 1,
+                "sessions_allowed": 1, "within_seconds": 1, "client_settings": {"idle_minutes": 1}}),
+            remade_cast,
+        ),
+        (
+            image_form::resource(),
+            json!({"name": "Demo", "task_definition": "family"}),
+            remade_image,
+        ),
+        (
+            network_form::resource(),
+            json!({"name": "lab", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}),
+            remade_network,
+        ),
+    ];
+    for (resource, base, remake) in kinds {
+        let before = remake(&base);
+        for field in resource.fields().filter(|f| f.widget == Widget::Flag) {
+            let mut expected = before.clone();
+            expected[&field.name] = json!(before[&field.name] == json!(false));
+            let document = with(&base, &field.name, Some(&expected[&field.name]));
+            let mut after = remake(&document);
+            // Follows from the settings.
+            after["warnings"] = before["warnings"].clone();
+            expected["warnings"] = before["warnings"].clone();
+            assert_eq!(after, expected, "{}: {}", resource.name, field.name);
         }
     }
 }
