@@ -53,7 +53,7 @@ pub enum Speaker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Topic {
     /// Messages that viewers must send, too: to begin, to stop, to acknowledge.
-    SessionOptions,
+    Watching,
     /// How the client wishes to be served, with the size of its window.
     Settings,
     /// The size of the window.
@@ -91,7 +91,7 @@ impl Topic {
             controls, media, ..
         } = rules;
         match self {
-            Self::SessionOptions | Self::Settings | Self::Drawing => true,
+            Self::Watching | Self::Settings | Self::Drawing => true,
             Self::Size | Self::Input(_) | Self::Using => controls,
             Self::Gamepad(_) => controls && media.gamepad,
             Self::ClipboardUp => controls && rules.clipboard.up,
@@ -124,8 +124,8 @@ fn visitors_topic(word: &str, rest: &[u8], is_whole: bool) -> Option<Topic> {
         (false, _) => Some(Topic::Nothing),
     };
     match word {
-        "START_VIDEO" | "STOP_VIDEO" | "REQUEST_KEYFRAME" => bare(Topic::SessionOptions),
-        "CLIENT_FRAME_ACK" | "LOST_FRAME" => Some(Topic::SessionOptions),
+        "START_VIDEO" | "STOP_VIDEO" | "REQUEST_KEYFRAME" => bare(Topic::Watching),
+        "CLIENT_FRAME_ACK" | "LOST_FRAME" => Some(Topic::Watching),
         "SETTINGS" => Some(Topic::Settings),
         "r" => Some(Topic::Size),
         // Clients let go of keys and say that they are still held by themselves, so only pressing one is a touch.

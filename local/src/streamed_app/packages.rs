@@ -19,7 +19,8 @@ const NEEDED: [(&str, &str); 7] = [
     ("pcmanfm", "pcmanfm"),
 ];
 
-/// The commands that install what is missing, where programs are looked for in the folders of `path`; none if all is there.
+/// The commands that install what is missing, where programs are looked for in the folders of `path`, and Selkies in its own folder only, because that
+/// is what confined sessions are shown; none if all is there.
 pub fn install_lines(path: &str, selkies: &Path) -> Vec<String> {
     let folders = || path.split(':').map(Path::new);
     let is_there = |program: &str| folders().any(|folder| folder.join(program).is_file());
@@ -28,7 +29,7 @@ pub fn install_lines(path: &str, selkies: &Path) -> Vec<String> {
         .filter(|(program, _)| !is_there(program))
         .map(|(_, package)| *package)
         .collect();
-    let has_selkies = is_there("selkies") || programs(selkies).join("selkies").is_file();
+    let has_selkies = programs(selkies).join("selkies").is_file();
     if !has_selkies {
         packages.push("python3-venv");
     }
@@ -79,7 +80,8 @@ mod tests {
         assert_eq!(install_lines(&path, &venv).len(), 2);
         put("venv/bin/selkies");
         assert!(install_lines(&path, &venv).is_empty());
+        // One that is only on the path would not be there in a confined session.
         put("selkies");
-        assert!(install_lines(&path, Path::new("/nowhere")).is_empty());
+        assert_eq!(install_lines(&path, Path::new("/nowhere")).len(), 2);
     }
 }
