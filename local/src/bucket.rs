@@ -21,7 +21,8 @@ pub const FOLDER: &str = "s3";
 /// The query parameter with the signature of a presigned URL.
 const SIGNATURE: &str = "X-Amz-Signature=";
 
-/// What requests to the endpoint are signed with. It is drawn at each start and kept in memory only.
+/// The key that signs requests to the endpoint. It is generated at each start and kept in memory
+/// only.
 #[derive(Clone)]
 pub struct AccessKey {
     /// Its public name.

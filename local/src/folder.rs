@@ -112,7 +112,7 @@ impl Folder {
         &self.path
     }
 
-    /// Writes into the lock where this process answers, for whoever is turned away by it.
+    /// Writes this process's address into the lock file, for another process that finds it locked.
     ///
     /// # Errors
     /// When the file cannot be written.

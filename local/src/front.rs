@@ -34,7 +34,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(20);
 /// would be no faster on one machine, and need more memory.
 const AT_A_TIME: usize = 64;
 
-/// What the front door needs to know.
+/// The settings of the front door.
 #[derive(Clone)]
 pub struct Front {
     /// The functions' common state.

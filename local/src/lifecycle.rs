@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 /// How often an event that the function failed on is given to it.
 const TRIES: u32 = 5;
 
-/// What carries the events.
+/// The tasks that deliver the events.
 pub struct EventPump {
     events: JoinHandle<()>,
     finish: oneshot::Sender<()>,

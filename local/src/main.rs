@@ -27,7 +27,7 @@ use clap::Parser;
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How many sessions a new stack lets live at once: each is some processes of this machine.
+/// The live sessions that a new stack allows: each is some processes of this machine.
 const MAX_SESSIONS: u32 = 50;
 
 fn main() -> ExitCode {
@@ -86,7 +86,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// How often one machine sweeps: oftener than a deployment, because nobody wants to wait there.
+/// The interval of the sweep on one machine: shorter than in a deployment, so that nobody waits for
+/// it.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 // Estimates and grace periods count on a sweep at least this often.
 const _: () = assert!(SWEEP_EVERY.as_secs() <= SWEEP_INTERVAL_SECONDS);
@@ -127,7 +128,7 @@ async fn serve(options: Options) -> Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    // Whoever read the output may have gone; the stop goes on all the same.
+    // The output may be closed; stopping goes on all the same.
     let _ = writeln!(
         std::io::stdout(),
         "\nStopping: sessions end, and nothing stays behind."

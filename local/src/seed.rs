@@ -36,10 +36,10 @@ pub const OWN_STREAMED_BROWSER_KEY: &str = "my-streamed-browser";
 /// The desktop link's key for those who log in, and find their files again.
 pub const OWN_DESKTOP_KEY: &str = "my-desktop";
 
-/// What the administrator's key is called.
+/// The name of the administrator's key.
 const ADMIN_KEY_NAME: &str = "Local administrator";
 
-/// What an image and its link are made of.
+/// The settings of an image and its link.
 #[derive(Clone, Copy)]
 struct Offer {
     name: &'static str,
@@ -55,7 +55,7 @@ struct Offer {
     own_key: &'static str,
     /// The command that opens an address.
     go: Option<[&'static str; 2]>,
-    /// The command that tells a session that was started ahead whose it is.
+    /// The command that assigns a session that was started in advance.
     assign: [&'static str; 2],
     /// How many sessions are kept ready.
     ready: u32,

@@ -48,7 +48,7 @@ use crate::streamed_app;
 pub struct StackSettings {
     /// Where to listen; port 0 takes any free one.
     pub address: SocketAddr,
-    /// What the data folder is; `None` keeps everything in memory.
+    /// The data folder; `None` keeps everything in memory.
     pub data: Option<PathBuf>,
     /// Delete what earlier runs left.
     pub reset: bool,
@@ -66,7 +66,7 @@ pub struct StackSettings {
     pub behind_proxy: bool,
     /// The login provider, if not this machine's own.
     pub login: Option<OidcSettings>,
-    /// What tasks are.
+    /// How tasks run.
     pub tasks: TaskKind,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
@@ -74,11 +74,11 @@ pub struct StackSettings {
     pub entropy: Arc<dyn Entropy>,
     /// How often the schedule fires; `None` leaves that to the caller.
     pub sweep_every: Option<Duration>,
-    /// What a stack begins with whose data is new.
+    /// The first limits of a stack with new data.
     pub first_limits: FirstLimits,
 }
 
-/// What a task of the local ECS endpoint is.
+/// How the tasks of the local ECS endpoint run.
 #[derive(Clone, Debug)]
 pub enum TaskKind {
     /// A tree of processes, started by this executable (which must be `casting`).
@@ -87,14 +87,14 @@ pub enum TaskKind {
         executable: PathBuf,
         /// The socket of a container engine, for images that are no commands of this machine.
         engine: Option<PathBuf>,
-        /// What commands of sessions may do.
+        /// The permissions of the commands of sessions.
         freedom: Freedom,
     },
     /// Nothing but its row: for tests with more tasks than a machine has room for.
     Simulated,
 }
 
-/// What commands of sessions may do on this machine.
+/// The permissions of the commands of sessions on this machine.
 #[derive(Clone, Debug, Default)]
 pub struct Freedom {
     /// Whether they run without any confinement.
@@ -127,17 +127,17 @@ impl Freedom {
     }
 }
 
-/// What `casting` is called when it is a gate.
+/// The name of the executable as a gate.
 pub const GATE: &str = "gate";
-/// What `casting` is called when it is the demo app.
+/// The name of the executable as the demo app.
 pub const DEMO_APP: &str = "demo-app";
-/// What `casting` is called when it is the browser app.
+/// The name of the executable as the browser app.
 pub const BROWSER_APP: &str = "browser";
-/// What `casting` is called when it is the browser on a streaming server.
+/// The name of the executable as the browser on a streaming server.
 pub const STREAMED_BROWSER_APP: &str = "streamed-browser";
-/// What `casting` is called when it is the desktop on a streaming server.
+/// The name of the executable as the desktop on a streaming server.
 pub const STREAMED_DESKTOP_APP: &str = "streamed-desktop";
-/// What `casting` is called when it stands for a container.
+/// The name of the executable in the place of a container.
 pub const CONTAINER_APP: &str = "container-app";
 
 /// A running stack.
@@ -226,7 +226,7 @@ impl Stack {
     /// One plain sentence of what cannot be had: the port, the folder, the database.
     pub async fn start(settings: StackSettings) -> Result<Self> {
         let mut folder = settings.data.as_deref().map(Folder::open).transpose()?;
-        // The port comes before anything is deleted or made: whoever is turned away has changed nothing.
+        // The port comes first: a start that fails has changed nothing.
         let listener = listen(settings.address)?;
         let address = listener.local_addr()?;
         let urls = Urls::new(&settings, address)?;
@@ -279,7 +279,7 @@ impl Stack {
             TaskKind::Simulated => None,
         };
         if let Some(socket) = &engine {
-            // What an earlier run left when it was killed.
+            // Remains of an earlier run that was killed.
             Engine::at(socket)?
                 .remove_all_of(&root.display().to_string())
                 .await?;

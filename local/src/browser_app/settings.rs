@@ -1,4 +1,5 @@
-//! Owns what the browser app and the streamed apps are told: the one place of them that reads the environment. Must not know what is done with it.
+//! Owns the settings of the browser app and the streamed apps, the only place where they read the
+//! environment. Must not know their use.
 
 use std::path::PathBuf;
 
@@ -7,13 +8,13 @@ use casting_core::permission::Permission;
 
 use crate::confine::plan::PROXY_VARIABLE;
 
-/// What the app is told.
+/// The settings.
 pub(crate) struct Settings {
     /// The loopback port to listen on (`PORT`).
     pub(crate) port: u16,
-    /// What tells this session from others on the machine (`CAST_SESSION_ID`).
+    /// The session's id (`CAST_SESSION_ID`).
     pub(crate) session: String,
-    /// What Chromium opens (`KASM_URL`); a blank page when nothing is said.
+    /// The start page (`KASM_URL`); blank by default.
     pub(crate) url: String,
     /// Where the browser keeps what its user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
     pub(crate) profile: Option<PathBuf>,
@@ -27,13 +28,13 @@ pub(crate) struct Settings {
     pub(crate) sound_on: bool,
     /// What opens the streaming server's own door (`SELKIES_MASTER_TOKEN`): the gate's alone.
     pub(crate) master_token: Option<String>,
-    /// What is allowed (`CAST_PERMISSIONS`).
+    /// The permissions (`CAST_PERMISSIONS`).
     permissions: String,
 }
 
 /// The variable with the key to the streaming server.
 pub(crate) const MASTER_TOKEN: &str = "SELKIES_MASTER_TOKEN";
-/// What is opened when nothing is said.
+/// The default start page.
 pub(crate) const BLANK: &str = "about:blank";
 
 impl Settings {

@@ -1,4 +1,5 @@
-//! Owns how a demo app that was started ahead learns whose it is: the command `demo-app assign` tells the app that runs. Must not know what is shown.
+//! Owns the assignment of a demo app that was started in advance: the command `demo-app assign`
+//! notifies the running app. Must not know what is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,11 @@ use super::page::Page;
 use super::settings::Settings;
 use super::shared_state::SharedState;
 
-/// What the command is called.
+/// The name of the command.
 pub const ASSIGN: &str = "assign";
-/// Where the app hears of it.
+/// The path of the notification.
 pub const PATH: &str = "/given";
-/// How long the app may take to hear it.
+/// Timeout of the notification.
 const LIMIT: Duration = Duration::from_secs(5);
 /// The gate says in this header of every visitor's request who asks; the command says nothing.
 const ROLE: &str = "x-cast-role";

@@ -22,7 +22,7 @@ pub struct Pad {
     pub text: String,
 }
 
-/// What a window wants the text to be.
+/// A window's edit of the text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Edit {
     /// The revision that the window had when it was written.
@@ -34,7 +34,7 @@ pub struct Edit {
     pub away: bool,
 }
 
-/// What became of an edit.
+/// The result of an edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The pad holds what was written, or all of it among other things.

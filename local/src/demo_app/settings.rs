@@ -15,7 +15,7 @@ pub struct Settings {
     pub time_limit_seconds: Option<u64>,
     /// The folder with the files that the user finds again in the next session (`CAST_PROFILE_PATH`).
     pub folder: Option<PathBuf>,
-    /// What the page shows.
+    /// The content of the page.
     pub given: Given,
 }
 

@@ -57,7 +57,7 @@ pub struct Status {
     pub left: Option<u64>,
 }
 
-/// What all windows share.
+/// The state that all windows share.
 pub struct SharedState {
     started: Instant,
     kept_in: Option<PathBuf>,
@@ -147,7 +147,7 @@ impl SharedState {
     }
 
     fn broadcast(&self, updates: &Update<'_>) {
-        // Nobody hears it when no window is open; that is no error.
+        // Without open windows there is no receiver; that is no error.
         let _ = self.updates.send(to_json(updates));
     }
 
@@ -185,7 +185,7 @@ impl Window {
         }
     }
 
-    /// The pad as it stands, for a window that fell behind.
+    /// The current text, for a window that fell behind.
     pub fn catch_up(&self) -> Arc<str> {
         let inner = self.shared_state.inner();
         to_json(&Update::Hello {

@@ -22,7 +22,7 @@ pub(super) struct Definition {
     pub cpu: Value,
     pub memory: Value,
     pub container: Container,
-    /// What was registered, to be shown again.
+    /// The registered definition, as it was sent.
     document: Map<String, Value>,
 }
 
@@ -137,7 +137,7 @@ fn name_in(body: &Value) -> Result<String, ApiError> {
         .ok_or_else(|| ApiError::client("Task definition can not be blank."))
 }
 
-/// What ECS checks, for tasks of the kind that we run: Fargate, with one container.
+/// The checks of ECS for tasks of our kind: Fargate, with one container.
 fn check(registration: &Registration) -> Result<&Container, ApiError> {
     let family_fits = (1..=255).contains(&registration.family.len())
         && registration

@@ -46,7 +46,7 @@ pub struct EcsOptions {
     pub cluster: String,
     /// Where tasks and task definitions are kept over a restart; `None`: they are forgotten.
     pub journal: Option<PathBuf>,
-    /// What a task is.
+    /// How a task runs.
     pub runtime: Runtime,
     /// How many tasks may run at once; `None`: any number.
     pub max_tasks: Option<usize>,
@@ -64,7 +64,7 @@ pub enum Runtime {
     },
 }
 
-/// What may go wrong with a RunTask when a test asks for it.
+/// An injected failure of RunTask, for tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InjectedFault {
     /// No room: answered with a failure, nothing is started.

@@ -1,4 +1,5 @@
-//! Owns what Linux says of processes in `/proc`, and kills by it. On other systems nothing is known. Must not know whose processes they are.
+//! Owns reading `/proc` on Linux, and killing processes by it. On other systems nothing is known.
+//! Must not know whose processes they are.
 
 use std::collections::HashMap;
 use std::fs;

@@ -73,7 +73,7 @@ pub struct Containers {
 }
 
 impl Containers {
-    /// What that program is told, beside what the gate before it is told.
+    /// The environment of that program, besides that of its gate.
     pub(super) fn tell(
         &self,
         image: &str,
@@ -83,7 +83,7 @@ impl Containers {
         port: Option<String>,
     ) -> BTreeMap<String, String> {
         let port = port.unwrap_or_else(|| CONTAINER_DEFAULT_PORT.to_owned());
-        // What only a gate needs to know stays with it.
+        // The variables of the gate stay with it.
         let inside = inside
             .into_iter()
             .filter(|(name, _)| {
@@ -112,7 +112,7 @@ impl Containers {
     }
 }
 
-/// Where an app listens inside its container when nobody says.
+/// The default port of an app inside its container.
 const CONTAINER_DEFAULT_PORT: &str = "8080";
 
 impl Processes {
@@ -237,7 +237,7 @@ fn number_of(arn: &str) -> u32 {
     u32::from_str_radix(digits, 16).unwrap_or_default()
 }
 
-/// What a task runs.
+/// The command of a task.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     /// How the command is held; `None`: it is a program of the stack's own.
@@ -276,7 +276,7 @@ pub(super) async fn carry(
         Err(error) => return store.failed_to_start(&arn, &error.to_string()),
     };
     let end = follow(&store, &mut child, &arn, order.grace(), stop).await;
-    // Whoever gets this port next is another session's gate.
+    // The next user of this port is another session's gate.
     drop(gate);
     // Whoever stood for a container may have been killed before it could end it.
     if let (Some(containers), Some(session)) = (

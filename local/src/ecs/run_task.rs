@@ -32,7 +32,7 @@ const NOT_CONFINED: &str = "This machine cannot confine the commands of sessions
     if every visitor may do what the user who runs it may do.";
 /// How much memory a task has whose definition does not say, in MiB.
 const LEAST_MEMORY_MIB: u32 = 512;
-/// What a gate is called on this machine, wherever its definition has it.
+/// The name of the gate's program on this machine, wherever its definition has it.
 const GATE: &str = "gate";
 /// Nobody who stops this program waits as long as Fargate would for a task that does not end, in seconds.
 const STOP_SECONDS: u32 = 10;

@@ -27,7 +27,7 @@ use crate::confine::{Level, Plan, egress};
 /// The name under which the stack's own executable is this supervisor.
 pub const NAME: &str = "task-supervisor";
 
-/// What the stack is told on standard output, a line each.
+/// The messages to the stack on standard output, a line each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Report {
@@ -209,7 +209,7 @@ fn reap(main: Pid) -> Reaped {
     }
 }
 
-/// Returns once nobody holds the other end of the pipe.
+/// Returns once the other end of the pipe is closed.
 async fn closed(lifeline: &pipe::Receiver) {
     let mut ignored = [0; 64];
     while lifeline.readable().await.is_ok() {
@@ -232,7 +232,7 @@ fn largest_kib() -> Option<u64> {
 
 fn report(report: &Report) {
     if let Ok(line) = serde_json::to_string(report) {
-        // Nobody listens when the stack was killed; the work goes on all the same.
+        // The stack was killed; the work goes on all the same.
         let _ = writeln!(io::stdout(), "{line}");
     }
 }

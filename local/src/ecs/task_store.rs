@@ -38,14 +38,14 @@ impl std::fmt::Debug for TaskStore {
     }
 }
 
-/// What is behind the lock.
+/// The content of the lock.
 #[derive(Default)]
 pub(super) struct State {
     /// By ARN.
     pub tasks: BTreeMap<String, Task>,
     /// By family, then revision.
     pub definitions: BTreeMap<String, BTreeMap<u32, Definition>>,
-    /// What each client token stands for: a digest of the parameters, and the tasks.
+    /// The use of each client token: a digest of the parameters, and the tasks.
     pub tokens: HashMap<String, (String, Vec<String>)>,
     pub injected: VecDeque<InjectedFault>,
     pub max_tasks: Option<usize>,
@@ -220,7 +220,7 @@ impl TaskStore {
             arn,
             progress: &progress,
         });
-        // Nobody listens any more only when the whole stack goes down.
+        // The receiver is gone only when the whole stack stops.
         let _ = self.events.send(event);
         if is_stopped {
             state.stops.remove(arn);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::task_store::TaskStore;
 use super::{definitions, describe, run_task};
 
-/// What every operation's name begins with.
+/// The prefix of every operation's name.
 const PREFIX: &str = "AmazonEC2ContainerServiceV20141113.";
 
 /// A refusal in ECS's words.

@@ -252,7 +252,8 @@ fn list(text: &str, most: usize) -> Result<Vec<String>, String> {
     }
 }
 
-/// Looks up variables and notes what is wrong. After a problem a default stands in; nobody sees it, because the settings are refused.
+/// Reads variables and collects errors. After an error a default is used; it never takes effect,
+/// because the settings are refused.
 struct Reader<'a> {
     variables: &'a Variables,
     problems: Vec<String>,
@@ -300,7 +301,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    /// What the deployment's template sets.
+    /// The variables of the template.
     fn complete() -> Variables {
         [
             ("CASTING_PUBLIC_URL", "https://cast.example.com/"),

@@ -41,7 +41,7 @@ use crate::no_captcha::NoCaptcha;
 pub use crate::settings::{AwsSettings, Settings, SettingsError};
 pub use crate::system::{SystemClock, SystemEntropy};
 
-/// How long S3 may take to tell of an archive, or to delete it.
+/// Timeout of calls to S3.
 const S3_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a function cannot start.
@@ -65,7 +65,8 @@ pub enum BootError {
 /// proofs and tells no gate whose it is.
 ///
 /// # Errors
-/// Every variable that is missing or wrong, in one error; it is logged too, because a Lambda's main has nobody else to tell.
+/// Every missing or invalid variable, in one error; it is logged too, because a Lambda's main has
+/// no other output.
 pub async fn start() -> Result<ControlPlane, BootError> {
     start_with(|settings| assemble(settings, |_, _| Ok(Arc::new(NoCaptcha)))).await
 }
@@ -117,7 +118,8 @@ pub fn trusted_hop() -> Result<Option<(HeaderName, Option<String>)>, BootError> 
     hop
 }
 
-/// Where the archives of profiles are kept. Their requests are signed with the machine's own time, whatever clock judges visitors.
+/// The storage of profile archives. Its requests are signed with the machine's own time, not with
+/// the clock of the policies.
 fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, BootError> {
     let settings = BucketSettings {
         bucket,

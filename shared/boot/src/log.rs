@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::metrics::Metrics;
 
-/// What every target of ours begins with.
+/// The prefix of all our log targets.
 const OURS: &str = "casting";
 
 /// Writes one JSON object a line to standard output, which CloudWatch reads: what happened at `level` (error, warn, info, debug or trace;
@@ -28,7 +28,7 @@ pub fn to_stdout_as_json(level: Option<&str>) {
         .try_init();
 }
 
-/// What is logged at this level; what is counted is not.
+/// The filter at this level, without metrics.
 pub fn filter(level: Option<&str>) -> Targets {
     let level = level
         .and_then(|level| level.trim().parse().ok())

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::Context;
 
 use crate::system::SystemClock;
 
-/// What CloudWatch files our metrics under.
+/// The CloudWatch namespace of our metrics.
 pub const NAMESPACE: &str = "SessionCasting";
 
 /// Writes each count as one line to standard output.

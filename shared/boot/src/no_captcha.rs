@@ -1,10 +1,11 @@
-//! Owns the verifier of functions that open no links: they ask nobody for a proof, so the client that asks providers is no part of their programs.
+//! Owns the verifier of functions that open no links: they check no CAPTCHA, so the client for
+//! providers is not linked into them.
 
 use async_trait::async_trait;
 use casting_core::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier};
 use casting_core::time::Timestamp;
 
-/// Makes no challenges, and says of every proof that it could not be checked.
+/// Makes no challenges, and answers every check with «could not be checked».
 pub(crate) struct NoCaptcha;
 
 #[async_trait]

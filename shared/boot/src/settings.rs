@@ -15,7 +15,7 @@ use casting_dynamo::TableNames;
 use casting_ecs::EcsSettings;
 use data_encoding::{BASE64URL_NOPAD, Encoding};
 
-/// What local tables are called before their own name.
+/// The prefix of local table names.
 pub const LOCAL_TABLE_PREFIX: &str = "casting-";
 
 /// All that the control plane is built from.
@@ -37,7 +37,7 @@ pub struct Settings {
     pub tables: TableNames,
     /// The bucket for the archives of persistent profiles; `None` where none are kept.
     pub profile_bucket: Option<String>,
-    /// What a new deployment begins with.
+    /// The limits of a new deployment.
     pub first_limits: FirstLimits,
     /// Where tasks run.
     pub ecs: EcsSettings,
@@ -72,7 +72,7 @@ impl fmt::Debug for Settings {
 pub struct AwsSettings {
     /// The region's name.
     pub region: String,
-    /// What calls are signed with; good as long as the process lives.
+    /// The credentials of AWS calls; valid as long as the process lives.
     pub credentials: Credentials,
     /// A file of root certificates (PEM) that stand in place of the public ones in calls to AWS.
     pub ca_bundle: Option<PathBuf>,
@@ -184,7 +184,8 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Reads the issuer URL of a login provider. Without https only on this machine, because whoever listens in could log in as anybody.
+/// Parses the issuer URL of a login provider. Plain http only on this machine, because an
+/// eavesdropper could log in as anyone.
 ///
 /// # Errors
 /// The rest of a sentence that begins with the setting's name.

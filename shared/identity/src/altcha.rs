@@ -1,7 +1,7 @@
 //! Owns our own CAPTCHA: a proof of work by the ALTCHA protocol, version 2. It asks no third party and keeps nothing of a visitor; it makes a
 //! request cost something, and proves no more than that.
 //!
-//! The challenge says whom it is for and until when, in signed data, so that it can be judged by our own clock and by nobody else's.
+//! The challenge contains its purpose and expiry as signed data, so that our own clock decides.
 
 use altcha::{
     CreateChallengeOptions, Payload, VerifySolutionOptions, create_challenge, verify_solution,
@@ -60,7 +60,7 @@ impl Altcha {
         if let Err(why) = self.verify_solution(&payload) {
             return CaptchaVerdict::Failed(why);
         }
-        // Signed by us, so it says what we wrote.
+        // Signed by us, so the content is ours.
         let data = payload.challenge.parameters.data.unwrap_or_default();
         let until = data
             .get(UNTIL)

@@ -16,7 +16,7 @@ use crate::web_client::{self, ClientError};
 
 /// How long a provider may take.
 pub const LIMIT: Duration = Duration::from_secs(3);
-/// A token longer than this is nobody's, in bytes.
+/// The longest possible token, in bytes.
 const MAX_TOKEN_BYTES: usize = 8192;
 
 /// Checks proofs of every kind.

@@ -1,4 +1,5 @@
-//! Owns the way to the gates of sessions that run: through the edge, at the address that their visitors come by. Must not know what gates are told.
+//! Owns the client for the gates of running sessions: through the edge, at the visitors' address.
+//! Must not know the content of its calls.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Owns logins by OpenID Connect: code flow with PKCE, state and nonce, at any provider that can be discovered. Must not know cookies or routes.
 //!
-//! What the provider says of itself and its keys is kept for a while; an ID token signed with a key that is not among them makes us look again once.
+//! The provider's metadata and keys are cached; an ID token signed with an unknown key refreshes
+//! them once.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -32,7 +33,7 @@ use crate::web_client::{self, ClientError};
 
 /// How long one call to the provider may take.
 const LIMIT: Duration = Duration::from_secs(5);
-/// How long what the provider says of itself is kept, in seconds.
+/// How long the provider's metadata is cached, in seconds.
 const KEPT_SECONDS: u64 = 3600;
 /// Keys are looked for again at most once in so many seconds: a stranger's token must not make us call.
 const AGAIN_SECONDS: u64 = 30;
@@ -48,7 +49,7 @@ const LEEWAY_SECONDS: u64 = 60;
 pub struct OidcSettings {
     /// The provider's issuer URL.
     pub issuer: String,
-    /// What the provider calls us.
+    /// The client id.
     pub client_id: String,
     /// Our secret there; public clients have none.
     pub client_secret: Option<String>,
@@ -89,7 +90,7 @@ impl OidcSettings {
     }
 }
 
-/// Why nobody is logged in; the words are for the log.
+/// Why a login failed; the texts are for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoginFailure {
     /// The provider does not answer, or not as it must.
@@ -98,7 +99,7 @@ pub enum LoginFailure {
     /// The provider, or the user there, said no.
     #[error("the provider refused: {0}")]
     Refused(String),
-    /// What the provider sent is not what we asked for.
+    /// The provider's answer is invalid.
     #[error("the provider's answer is not good: {0}")]
     Invalid(String),
 }
@@ -151,7 +152,7 @@ pub struct Oidc {
 }
 
 impl Oidc {
-    /// Logins at this provider. Asks nobody yet.
+    /// Logins at this provider. Makes no call yet.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -298,7 +299,7 @@ impl Oidc {
         .set_redirect_uri(redirect))
     }
 
-    /// What the provider says of itself. `stale` says that what we knew at that time was not enough.
+    /// The provider's metadata. `stale`: the cached metadata of that time was not sufficient.
     async fn metadata(
         &self,
         now: Timestamp,

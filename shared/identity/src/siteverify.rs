@@ -14,10 +14,10 @@ use crate::altcha::name;
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// A challenge that was solved longer ago than this is stale, in seconds. Providers say two to five minutes.
 const STALE_SECONDS: u64 = 300;
-/// How far their clocks may be ahead of ours, in seconds.
+/// How far the providers' clocks may be ahead of ours, in seconds.
 const AHEAD_SECONDS: u64 = 60;
 
-/// What a provider answers; each leaves some of it out.
+/// A provider's answer; each leaves out some fields.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Answer {
@@ -30,7 +30,8 @@ pub struct Answer {
     error_codes: Vec<String>,
 }
 
-/// Asks the provider, with the deployment's own secret key if it has one. Never more than once: a token can be used once, and whoever asked in vain would find it used.
+/// Verifies a token at the provider, with the deployment's own secret key if it has one. Never more
+/// than once: a token can be used once, and a repeated check would find it used.
 pub async fn verify(
     client: &Client,
     own_secret: Option<&str>,
@@ -94,7 +95,7 @@ async fn ask(client: &Client, url: &str, form: &[(&str, &str)]) -> Result<Answer
         .map_err(|error| format!("the provider's answer cannot be read: {error}"))
 }
 
-/// Codes that blame what the visitor brought. All others blame us or the provider, and nobody can say whether somebody was there.
+/// Error codes about the token. All others are about us or the provider, and leave the result open.
 const VISITORS_FAULT: [&str; 7] = [
     "missing-input-response",
     "invalid-input-response",
@@ -105,7 +106,7 @@ const VISITORS_FAULT: [&str; 7] = [
     "sitekey-mismatch",
 ];
 
-/// What an answer means.
+/// The meaning of an answer.
 fn judge(
     settings: &CaptchaSettings,
     answer: &Answer,
@@ -116,7 +117,7 @@ fn judge(
     let failed = |why: String| CaptchaVerdict::Failed(why);
     if !answer.success {
         let codes = answer.error_codes.join(", ");
-        // A provider that says no without a reason means the token.
+        // A refusal without a reason means the token.
         let visitors = answer
             .error_codes
             .iter()

@@ -61,7 +61,7 @@ impl Speaker {
     }
 }
 
-/// The last lines that somebody said.
+/// The last lines of an output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excerpt {
     /// Who said it.

@@ -176,7 +176,8 @@ impl Keyring {
         BASE64URL_NOPAD.encode(&derive(master, SESSIONS))
     }
 
-    /// A keyed hash of an address prefix: equal prefixes meet, and nobody can turn it back without the key.
+    /// A keyed hash of an address prefix: equal prefixes have equal hashes, and it cannot be
+    /// reversed without the key.
     pub fn hash_address(&self, prefix: &str) -> String {
         self.addresses.hash(prefix)
     }
@@ -392,7 +393,7 @@ impl SessionSecret {
         }
     }
 
-    /// Signs what this session's gate is told when it is given to a visitor.
+    /// Signs the assignment of this session for its gate.
     pub fn assign_signer(&self) -> Signer {
         Signer {
             current: hmac::Key::new(hmac::HMAC_SHA256, self.derive("assign").as_bytes()),
@@ -405,7 +406,7 @@ impl SessionSecret {
         self.derive("app-password")
     }
 
-    /// The token by which the streaming server in this session knows somebody in this part.
+    /// The token by which the streaming server in this session recognises a role.
     pub fn stream_token(&self, part: &str) -> String {
         self.derive(&format!("stream\n{part}"))
     }

@@ -71,7 +71,7 @@ impl Permission {
             .find(|permission| permission.as_str() == text)
     }
 
-    /// What holds when neither a group nor the cast says anything.
+    /// The default, if neither a group nor the cast sets it.
     pub const fn by_default(self) -> bool {
         matches!(
             self,

@@ -18,7 +18,7 @@ pub const IMAGE: &str = "CAST_IMAGE";
 pub const NETWORK: &str = "CAST_NETWORK";
 /// The address to be opened.
 pub const KASM_URL: &str = "KASM_URL";
-/// What is allowed, as names with commas between them.
+/// The permissions, as names separated by commas.
 pub const PERMISSIONS: &str = "CAST_PERMISSIONS";
 /// The session's id.
 pub const SESSION_ID: &str = "CAST_SESSION_ID";
@@ -35,7 +35,7 @@ pub const APP_STREAM: &str = "CAST_APP_STREAM";
 /// By which Selkies, the streaming server, knows its gate.
 pub const MASTER_TOKEN: &str = "SELKIES_MASTER_TOKEN";
 
-/// Everything that an app is told beside the image's own environment, in any container.
+/// The variables of an app besides the image's own environment, in any container.
 pub const OF_APP: [&str; 19] = [
     USER,
     KASM_USER_ID,
@@ -58,7 +58,7 @@ pub const OF_APP: [&str; 19] = [
     "KASM_IME_MODE_DEFAULT_ON",
 ];
 
-/// What an app is told besides where its gate starts it, in one container.
+/// The further variables of an app that its gate starts, in one container.
 pub const BESIDE_GATE: [&str; 5] = [
     SESSION_ID,
     TIME_LIMIT_SECONDS,
@@ -67,7 +67,7 @@ pub const BESIDE_GATE: [&str; 5] = [
     MASTER_TOKEN,
 ];
 
-/// What only a gate is told: it passes none of these on to the app that it starts.
+/// The variables of the gate only: it passes none of these on to the app that it starts.
 pub const OF_GATE: [&str; 10] = [
     BOOTSTRAP_TOKEN,
     "CAST_REPORT_URL",

@@ -35,7 +35,7 @@ pub struct BucketSettings {
     pub bucket: String,
     /// Its region.
     pub region: String,
-    /// What requests are signed with.
+    /// The credentials that sign requests.
     pub credentials: Credentials,
     /// S3's URL, when it is not the region's own.
     pub endpoint: Option<String>,
@@ -96,7 +96,7 @@ impl Bucket {
         })
     }
 
-    /// A URL that lets whoever has it make this one request, with these headers.
+    /// A URL for exactly this request, with these headers.
     fn sign(&self, method: &Method, key: &str, headers: &[(&str, &str)]) -> Result<Url, Fault> {
         let mut url = self.base.join(key).map_err(|error| refused(&error))?;
         let mut settings = SigningSettings::default();
@@ -197,7 +197,7 @@ impl ProfileFiles for Bucket {
                     sha256: sum.map(|sum| HEXLOWER.encode(&sum)),
                 }))
             }
-            // Whoever may not list a bucket is told 403 of what is not there.
+            // Without permission to list a bucket, missing objects are answered with 403.
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(None),
             status => Err(answered(status)),
         }
