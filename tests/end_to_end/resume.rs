@@ -242,6 +242,7 @@ async fn own_session_is_resumed_in_every_link_state() {
             let answer = stack.admin(method, &path, Some(change)).await;
             assert!(answer.status < 300, "{name}: {}", answer.text);
         }
+        stack.wait_until_running(&id).await;
         let before = stack.ledger().await;
         for (query, not_applied) in QUERIES {
             let name = format!("{name}, {query}");

@@ -234,6 +234,20 @@ impl TestStack {
             .clone()
     }
 
+    /// Returns once the session's row knows that its task runs: news of tasks comes by itself, a moment after the claim.
+    pub async fn wait_until_running(&self, id: &str) {
+        let mut session = Value::Null;
+        for _ in 0..200 {
+            let path = format!("sessions/{id}");
+            session = self.admin(Method::GET, &path, None).await.json();
+            if session["task"]["status"] == "running" {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the task does not run: {session}");
+    }
+
     /// Every row of every table that holds money, limits or settings. (Refusals are counted beside them.)
     pub async fn ledger(&self) -> BTreeMap<String, HashMap<String, AttributeValue>> {
         let store = &self.local.dynamodb;
