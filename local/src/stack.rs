@@ -108,22 +108,23 @@ pub struct Freedom {
 }
 
 impl Freedom {
-    /// What sessions are shown: what was asked for, and the streaming server with its Python where these are not among the machine's programs.
-    fn shown_with_programs(&self) -> Vec<PathBuf> {
-        let mut shown = self.shown.clone();
+    /// The folders of the streaming server and its Python, where these are not among the machine's programs.
+    fn streaming_folders(&self) -> Vec<PathBuf> {
         let interpreter = streamed_app::packages::programs(&self.selkies).join("python3");
         let python = interpreter.canonicalize().ok();
         let python = python
             .as_deref()
             .and_then(Path::parent)
             .and_then(Path::parent);
-        for folder in [Some(self.selkies.as_path()), python].into_iter().flatten() {
-            let is_seen = ["/usr", "/opt"].iter().any(|root| folder.starts_with(root));
-            if folder.is_dir() && !is_seen {
-                shown.push(folder.to_owned());
-            }
-        }
-        shown
+        let is_hidden = |folder: &&Path| {
+            folder.is_dir() && !["/usr", "/opt"].iter().any(|root| folder.starts_with(root))
+        };
+        [Some(self.selkies.as_path()), python]
+            .into_iter()
+            .flatten()
+            .filter(is_hidden)
+            .map(Path::to_owned)
+            .collect()
     }
 }
 
@@ -683,7 +684,8 @@ fn confine(
     };
     let confinement = level.map(|level| Confinement {
         level,
-        shown: freedom.shown_with_programs(),
+        shown: freedom.shown.clone(),
+        streaming: freedom.streaming_folders(),
         reach: freedom.reach.clone(),
         own_users,
     });

@@ -51,6 +51,8 @@ pub struct Confinement {
     pub level: Level,
     /// Folders of this machine that commands may read besides those with its programs.
     pub shown: Vec<PathBuf>,
+    /// Folders that only the streamed apps may read: the streaming server's.
+    pub streaming: Vec<PathBuf>,
     /// Addresses that are not public and that commands may connect to all the same.
     pub reach: Vec<Reach>,
     /// Whether each session gets a user id of its own, because the stack is run by root.

@@ -218,7 +218,7 @@ impl Processes {
             folder: self.home(arn),
             profile,
             scratch_mib: order.memory_mib,
-            shown: confinement.shown.clone(),
+            shown: [&*confinement.shown, &*confinement.streaming].concat(),
             reach: confinement.reach.clone(),
             user: own_user.then(|| user_of(arn)),
         }

@@ -18,6 +18,7 @@ use super::task_store::{State, TaskStore};
 use super::wire::ApiError;
 use super::{InjectedFault, Runtime};
 use crate::confine;
+use crate::stack::{STREAMED_BROWSER_APP, STREAMED_DESKTOP_APP};
 
 /// ECS's words when Fargate has no room.
 const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
@@ -288,11 +289,10 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Resul
     let mut confinement = None;
     let (command, environment) = match containers {
         None => {
-            let held = processes
+            let mut held = processes
                 .confinement
                 .clone()
                 .ok_or_else(|| ApiError::client(NOT_CONFINED))?;
-            confinement = Some(held);
             let entry: Vec<String> = container
                 .entry_point
                 .iter()
@@ -300,7 +300,12 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Resul
                 .collect();
             let mut environment = app;
             environment.extend(gate.unwrap_or_default());
-            (confined(&[entry, command].concat()), environment)
+            let command = [entry, command].concat();
+            if !starts_streamed_app(&command) {
+                held.streaming.clear();
+            }
+            confinement = Some(held);
+            (confined(&command), environment)
         }
         Some(containers) => {
             let words = command.strip_prefix(&["--".to_owned()]).unwrap_or(&command);
@@ -342,15 +347,23 @@ fn number(size: &Value) -> Option<u32> {
     size.as_str()?.parse().ok()
 }
 
-/// The same command with what confines it: behind a gate's two dashes, or in front of everything
-/// where there is no gate.
-fn confined(command: &[String]) -> Vec<String> {
+/// The gate's part of a command, up to its two dashes, and the app's.
+fn gate_and_app(command: &[String]) -> (&[String], &[String]) {
     let has_gate = command.first().is_some_and(|program| program == GATE);
     let dashes = command.iter().position(|word| word == "--");
-    let (before, app) = match dashes.filter(|_| has_gate) {
-        Some(at) => command.split_at(at + 1),
-        None => command.split_at(0),
-    };
+    command.split_at(dashes.filter(|_| has_gate).map_or(0, |at| at + 1))
+}
+
+/// Whether the app is one of those that run the streaming server.
+fn starts_streamed_app(command: &[String]) -> bool {
+    let (_, app) = gate_and_app(command);
+    app.first()
+        .is_some_and(|program| [STREAMED_BROWSER_APP, STREAMED_DESKTOP_APP].contains(&&**program))
+}
+
+/// The same command with what confines its app.
+fn confined(command: &[String]) -> Vec<String> {
+    let (before, app) = gate_and_app(command);
     let confine = [confine::NAME, confine::RUN, "--"].map(str::to_owned);
     [before, &confine, app].concat()
 }
@@ -403,4 +416,25 @@ fn check(start: &Start, body: &Value) -> Result<(), ApiError> {
         return Ok(());
     };
     Err(ApiError::parameter(refusal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_streamed_apps_start_the_streaming_server() {
+        for (command, expected) in [
+            ("gate run -- streamed-browser", true),
+            ("gate run -- streamed-desktop open", true),
+            ("streamed-browser", true),
+            ("gate run -- browser", false),
+            ("gate run -- hostile streamed-browser", false),
+            ("hostile -- streamed-browser", false),
+            ("", false),
+        ] {
+            let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(starts_streamed_app(&words), expected, "{command}");
+        }
+    }
 }

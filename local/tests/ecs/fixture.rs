@@ -76,6 +76,7 @@ impl Folder {
             confinement: Some(Confinement {
                 level: Level::Unconfined,
                 shown: Vec::new(),
+                streaming: Vec::new(),
                 reach: Vec::new(),
                 own_users: false,
             }),
