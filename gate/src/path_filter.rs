@@ -17,17 +17,9 @@ pub fn leads_to_downloads(path: &str) -> bool {
 
 /// Whether this path leads below `folder`, however it is written.
 pub fn leads_to(path: &str, folder: &str) -> bool {
-    // Decoded until nothing changes, so that no server behind us can decode further than we did.
-    let mut decoded = path.to_owned();
-    for _ in 0..4 {
-        let Some(next) = decode(&decoded) else {
-            return true;
-        };
-        if next == decoded {
-            break;
-        }
-        decoded = next;
-    }
+    let Some(decoded) = decode_fully(path) else {
+        return true;
+    };
     let slashes = decoded.replace('\\', "/");
     let resolved = Url::parse("http://app")
         .and_then(|base| base.join(&format!("/{}", slashes.trim_start_matches('/'))));
@@ -43,17 +35,24 @@ pub fn leads_to(path: &str, folder: &str) -> bool {
 
 /// Whether this path may leave the folder that it names, however it is written.
 pub fn climbs(path: &str) -> bool {
+    let Some(decoded) = decode_fully(path) else {
+        return true;
+    };
+    decoded.contains(['\\', '\0']) || decoded.split('/').any(|segment| segment == "..")
+}
+
+/// The path, percent-decoded until nothing changes, at most four times, so that no server behind us
+/// decodes further than we did; `None` when a round is not UTF-8.
+fn decode_fully(path: &str) -> Option<String> {
     let mut decoded = path.to_owned();
     for _ in 0..4 {
-        let Some(next) = decode(&decoded) else {
-            return true;
-        };
+        let next = decode(&decoded)?;
         if next == decoded {
             break;
         }
         decoded = next;
     }
-    decoded.contains(['\\', '\0']) || decoded.split('/').any(|segment| segment == "..")
+    Some(decoded)
 }
 
 /// One round of percent-decoding; `None` when the result is not UTF-8.
