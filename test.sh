@@ -53,14 +53,21 @@ say "A streaming server, for sessions with video and sound"
 [ -x target/venv-selkies/bin/pip ] || python3 -m venv target/venv-selkies
 target/venv-selkies/bin/pip install --quiet --disable-pip-version-check --requirement tests/selkies/requirements.txt
 
+say "The documents as a site, whose links are checked"
+[ -x target/venv-docs/bin/pip ] || python3 -m venv target/venv-docs
+target/venv-docs/bin/pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
+target/venv-docs/bin/sphinx-build -q -W --keep-going -c docs . target/site
+
 say "Crates, also those of other platforms, which the dependency graph names"
 cargo fetch --locked
 
-say "Format and lints"
+say "Format"
 cargo fmt --all --check
-cargo clippy --workspace --all-targets -- -D warnings
 
-say "Build (the suites start the programs, so these come first)"
+# Clippy's driver is the compiler with more lints, so one compilation lints and builds.
+export RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings
+
+say "Lints and build (the suites start the programs, so these come first)"
 cargo build --workspace --all-targets
 
 # Other histories every day, and all of a day alike: what fails can be run again on the same day, or by its seed.

@@ -66,7 +66,8 @@ if [ "${1:-}" = --release ]; then
   sam build --build-dir target/sam --parameter-overrides "Architecture=$architecture" </dev/null
 else
   say "The functions' programs of the debug build"
-  cargo build --workspace --all-targets # what ./test.sh builds, so that nothing is compiled twice
+  # What ./test.sh builds, and as it does, so that nothing is compiled twice.
+  RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings cargo build --workspace --all-targets
   export CASTING_PROGRAMS=$PWD/target/programs
   for function in functions/*; do
     name=${function##*/}

@@ -1,4 +1,4 @@
-# The gate as a container image of one static file: `docker build -f infra/gate.Dockerfile .` from the top of the repository, on the architecture
+# The gate as a container image of one static file: `docker build -f infra/gate.Dockerfile .` from the top of the repository, on each architecture
 # that sessions run on. Its entry is `/gate run …` in front of an app, `/gate edge` as an edge, or `/gate install FOLDER` to bring itself into another image.
 FROM rust:1.95-alpine AS build
 RUN apk add --no-cache musl-dev

@@ -1,5 +1,7 @@
-//! How fast the gate passes things on, beside nginx (when it is installed) and no proxy at all, in one run: `cargo bench -p casting-gate --profile gate`.
-//! Only the ratios of one run mean something: load, app and proxies share one machine.
+//! How fast the gate passes things on, beside nginx (when it is installed) and no proxy at all, in
+//! one run: `cargo bench -p casting-gate --profile gate`. Only the ratios of one run mean
+//! something: load, app and proxies share one machine. What the processor spends on a request (by
+//! `/proc/PID/stat`) also compares where the machine has other work.
 
 #![expect(
     clippy::expect_used,
@@ -22,6 +24,8 @@ use casting_protocol::session_origin::SessionOrigin;
 use casting_protocol::testing::NOON;
 use casting_protocol::ticket::{Role, SessionTicket};
 use futures_util::{SinkExt, StreamExt};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -146,7 +150,19 @@ async fn gate(app: u16) -> (Child, Way) {
     )
 }
 
-async fn nginx(app: u16) -> Option<(Child, Way)> {
+/// An nginx that ends with its workers: a master that is killed leaves them behind.
+struct Nginx(Child);
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let pid = self.0.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(pid) = pid {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+}
+
+async fn nginx(app: u16) -> Option<(Nginx, Way)> {
     let (listener, port) = listen().await;
     drop(listener);
     let folder = std::env::temp_dir().join(format!("casting-bench-{}", std::process::id()));
@@ -163,22 +179,23 @@ async fn nginx(app: u16) -> Option<(Child, Way)> {
     );
     let path = folder.join("nginx.conf");
     std::fs::write(&path, settings).expect("can be written");
-    let child = Command::new("nginx")
+    let nginx = Command::new("nginx")
         .arg("-c")
         .arg(&path)
         .stderr(Stdio::null())
-        .kill_on_drop(true)
         .spawn()
-        .ok()?;
+        .ok()
+        .map(Nginx)?;
     for _ in 0..100 {
         if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            let process = nginx.0.id();
             return Some((
-                child,
+                nginx,
                 Way {
                     name: "nginx",
                     port,
                     headers: Vec::new(),
-                    process: None,
+                    process,
                 },
             ));
         }
@@ -293,7 +310,26 @@ async fn throughput(way: &Way) -> f64 {
     bytes as f64 / begun.elapsed().as_secs_f64() / 1e6
 }
 
-/// The memory of a process that is nobody else's, in MiB.
+/// What a process and its children have used of the processor, in seconds.
+fn processor_time(process: u32) -> Option<f64> {
+    /// Clock ticks in a second, the same on all Linux machines of today.
+    const TICKS: f64 = 100.0;
+    let own = |process: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // After the name, which may hold anything: user and system time are fields 14 and 15.
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        Some(fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?)
+    };
+    let children = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(children).unwrap_or_default();
+    let ticks = children
+        .split_whitespace()
+        .filter_map(|child| own(child.parse().ok()?))
+        .sum::<f64>();
+    Some((own(process)? + ticks) / TICKS)
+}
+
+/// The private memory of a process, in MiB.
 fn memory(process: u32) -> Option<f64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
     let private: u64 = text
@@ -317,9 +353,9 @@ async fn main() {
         process: None,
     };
     println!(
-        "| way | 1 KB requests/s | 1 MB bodies, MB/s | WebSocket round trip, µs | WebSocket stream, MB/s |"
+        "| way | 1 KB requests/s | processor for one, µs | 1 MB bodies, MB/s | WebSocket round trip, µs | WebSocket stream, MB/s |"
     );
-    println!("|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|");
     for way in [
         Some(&direct),
         nginx.as_ref().map(|(_, way)| way),
@@ -328,13 +364,19 @@ async fn main() {
     .into_iter()
     .flatten()
     {
-        let (small, large) = (
-            requests(way, "/1k", 1024).await,
-            requests(way, "/1m", 1 << 20).await,
-        );
+        let used = || way.process.and_then(processor_time);
+        let (before, small) = (used(), requests(way, "/1k", 1024).await);
+        let each = match (before, used()) {
+            (Some(before), Some(after)) => {
+                let seconds = (after - before) / (small * LASTS.as_secs_f64());
+                format!("{:.0}", seconds * 1e6)
+            }
+            _ => "–".to_owned(),
+        };
+        let large = requests(way, "/1m", 1 << 20).await;
         let (trip, stream) = (round_trip(way).await, throughput(way).await);
         println!(
-            "| {} | {small:.0} | {:.0} | {trip:.0} | {stream:.0} |",
+            "| {} | {small:.0} | {each} | {:.0} | {trip:.0} | {stream:.0} |",
             way.name,
             large * (1 << 20) as f64 / 1e6
         );

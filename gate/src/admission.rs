@@ -1,5 +1,6 @@
-//! Owns whether the gate lets a request through: what the edge tells of it, and that no other origin's page sent it, the session's own app
-//! included. Must not know where the request goes then.
+//! Owns whether the gate lets a request through: what the edge tells of it, and that no other
+//! origin's page sent it, the session's own app included. Must not know where the request goes
+//! then.
 
 use axum::http::header::{HOST, ORIGIN, UPGRADE};
 use axum::http::request::Parts;
@@ -76,7 +77,8 @@ pub fn is_websocket(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Sessions live on sibling hosts, which cookies count as one site; only the origin tells their pages apart.
+/// Sessions live on sibling hosts, which cookies count as one site; only the origin tells their
+/// pages apart.
 fn origin_is_host(headers: &HeaderMap) -> bool {
     let text = |name| {
         headers
@@ -95,8 +97,9 @@ fn said<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     headers.get(name).map(HeaderValue::as_bytes)
 }
 
-/// Whether a page of this very origin sent this request, or no page at all: by what browsers say of it, and over plain http, where many say less,
-/// by its origin. Programs say nothing, and have no cookies to abuse.
+/// Whether a page of this very origin sent this request, or no page at all: by what browsers say of
+/// it, and over plain http, where many say less, by its origin. Programs say nothing, and have no
+/// cookies to abuse.
 pub fn is_by_own_page(headers: &HeaderMap) -> bool {
     match said(headers, "sec-fetch-site") {
         Some(site) => matches!(site, b"same-origin" | b"none"),
@@ -104,7 +107,7 @@ pub fn is_by_own_page(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The same, also for a form of a page that names itself to nobody.
+/// The same, also for a form of a page that sends no origin.
 fn may_be_by_own_page(headers: &HeaderMap) -> bool {
     let unnamed =
         said(headers, "sec-fetch-site").is_none() && said(headers, "origin") == Some(b"null");
@@ -117,8 +120,8 @@ fn is_navigation(request: &Parts) -> bool {
         && matches!(request.method, Method::GET | Method::HEAD)
 }
 
-/// Whether this is a link to the viewer's page that was followed in a window of its own: in a frame, and for what the page itself asks for, no
-/// other page may use the visitor's cookies.
+/// Whether this is a link to the viewer's page that was followed in a window of its own: in a
+/// frame, and for what the page itself asks for, no other page may use the visitor's cookies.
 fn is_visit(request: &Parts) -> bool {
     let path = request.uri.path();
     let to_page = !is_own(path) || [VIEWER_PATH, OWN_PATHS, ENTER_PATH].contains(&path);

@@ -1,4 +1,5 @@
-//! Owns the app's process: starts it, sees when it answers, asks it to end. Must not know tickets, proxying or the control plane.
+//! Owns the app's process: starts it, sees when it answers, asks it to end. Must not know tickets,
+//! proxying or the control plane.
 
 use std::ffi::OsString;
 use std::io;
@@ -21,7 +22,8 @@ use crate::tls;
 
 /// The address that the app must listen on.
 pub(crate) const PORT_VARIABLE: &str = "PORT";
-/// How often an app that does not listen yet is asked: often at first, because most visitors wait for a fast one.
+/// How often an app that does not listen yet is asked: often at first, because most visitors wait
+/// for a fast one.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How long the gate waits for the last output of an app that has ended.
@@ -39,8 +41,9 @@ pub struct App {
 }
 
 impl App {
-    /// Starts `command` with `PORT` set, with the key to its streaming server where it is one, and without what only the gate is told, and writes as much of
-    /// what it says as `log` allows; without a command, stands for an app that something else runs.
+    /// Starts `command` with `PORT` set, with the key to its streaming server if it is one, and
+    /// without the variables for the gate alone, and writes as much of its output as `log` allows;
+    /// without a command, stands for an app that something else runs.
     ///
     /// # Errors
     /// When the command cannot be run.
@@ -92,7 +95,8 @@ impl App {
         self.tail.clone()
     }
 
-    /// Waits for the app to end by itself, and gives its exit code. An app that something else runs never does.
+    /// Waits for the app to end by itself, and gives its exit code. An app that something else runs
+    /// never does.
     pub async fn ended(&mut self) -> i32 {
         let Some(child) = &mut self.child else {
             return std::future::pending().await;
@@ -102,8 +106,8 @@ impl App {
         code
     }
 
-    /// Waits until the whole output of an app is copied, for a short time only: processes that it left
-    /// behind may keep the output open.
+    /// Waits until the whole output of an app is copied, for a short time only: processes that it
+    /// left behind may keep the output open.
     async fn drain_output(&mut self) {
         let all = async {
             while let Some(output) = self.output.last_mut() {
@@ -159,7 +163,8 @@ pub async fn free_port() -> io::Result<u16> {
         .port())
 }
 
-/// Waits until the app answers HTTP on this loopback port; any answer counts, also a refusal. Where https is spoken, a TLS handshake counts.
+/// Waits until the app answers HTTP on this loopback port; any answer counts, also a refusal. Where
+/// https is spoken, a TLS handshake counts.
 pub async fn answers(port: u16, https: bool) {
     let mut pause = FIRST_PAUSE;
     while !timeout(ANSWER_WITHIN, ask(port, https))

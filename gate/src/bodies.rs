@@ -1,5 +1,5 @@
-//! Owns bodies that end before their time: when whoever sends or gets them is out, or when nothing
-//! of them comes. Must not know why anybody is out.
+//! Owns bodies that end early: when their sender or receiver has lost access, or when nothing
+//! arrives. Must not know why access was lost.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

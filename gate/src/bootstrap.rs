@@ -1,5 +1,6 @@
-//! Owns how the gate gets its secret: in exchange for its bootstrap token, once, before the app starts. From then on the secret lives
-//! in this process's memory only, and the token in its environment is worth nothing.
+//! Owns how the gate gets its secret: in exchange for its bootstrap token, once, before the app
+//! starts. From then on the secret lives in this process's memory only, and the token in its
+//! environment is worth nothing.
 
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::SessionSecret;

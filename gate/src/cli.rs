@@ -1,12 +1,16 @@
-//! Owns the command line: `gate run [-- command…]`, `gate edge` and `gate install`. Must not know what the first two do.
+//! Owns the command line: `gate run [-- command…]`, `gate edge` and `gate install`. Must not know
+//! what the first two do.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::future::Future;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{EdgeServer, GateSettings};
@@ -30,7 +34,8 @@ struct Options {
 enum Verb {
     /// Start a session's app and stand in front of it.
     Run {
-        /// The app's command and its arguments; without one, the gate waits for an app that something else starts.
+        /// The app's command and its arguments; without one, the gate waits for an app that
+        /// something else starts.
         #[arg(last = true)]
         command: Vec<OsString>,
     },
@@ -40,10 +45,15 @@ enum Verb {
     Install {
         /// The folder.
         folder: PathBuf,
+        /// Further folders, such as a volume for /dev/shm, in which every user may then create
+        /// files.
+        #[arg(long)]
+        open: Vec<PathBuf>,
     },
 }
 
-/// Runs the program with these arguments (the first is its name) until it ends; the exit code is the app's for `run`.
+/// Runs the program with these arguments (the first is its name) until it ends; the exit code is
+/// the app's for `run`.
 pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
     let options = match Options::try_parse_from(arguments) {
         Ok(options) => options,
@@ -56,8 +66,11 @@ pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
         .with_ansi(false)
         .try_init();
     match options.verb {
-        Verb::Run { command } => answer(async move {
-            // From here on nobody of the same user reads this process's memory or environment, and no core of it is written.
+        // A session has few visitors: one thread passes their requests on with less work than
+        // several, which wake each other. Archives are packed on threads of their own.
+        Verb::Run { command } => answer(Builder::new_current_thread(), async move {
+            // From here on processes of the same user cannot read this process's memory or
+            // environment, and no core dump of it is written.
             nix::sys::prctl::set_dumpable(false)
                 .context("the gate's memory cannot be closed to others")?;
             run::run(
@@ -66,8 +79,16 @@ pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
             )
             .await
         }),
-        Verb::Install { folder } => answer(async move { install(&folder).map(|()| 0) }),
-        Verb::Edge => answer(async move {
+        Verb::Install { folder, open } => answer(Builder::new_current_thread(), async move {
+            for folder in &open {
+                // As /tmp is: users cannot remove each other's files.
+                let everybodys = Permissions::from_mode(0o1777);
+                std::fs::set_permissions(folder, everybodys)
+                    .with_context(|| format!("cannot open {}", folder.display()))?;
+            }
+            install(&folder).map(|()| 0)
+        }),
+        Verb::Edge => answer(Builder::new_multi_thread(), async move {
             edge::serve(EdgeServer::from_environment()?).await?;
             Ok(0)
         }),
@@ -85,8 +106,8 @@ fn install(folder: &Path) -> anyhow::Result<()> {
     std::fs::rename(&part, &whole).with_context(|| format!("cannot write to {}", whole.display()))
 }
 
-fn answer(work: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
-    let ended = tokio::runtime::Builder::new_multi_thread()
+fn answer(mut runtime: Builder, work: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
+    let ended = runtime
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)

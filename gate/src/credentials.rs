@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use casting_protocol::keys::{SessionSecret, same_secret};
 use data_encoding::BASE64;
 
-/// The cookie with the session ticket, where it cannot be bound to its host: over plain http, or under a path.
+/// The cookie with the session ticket, where it cannot be bound to its host: over plain http, or
+/// under a path.
 pub const COOKIE_NAME: &str = "cast-session";
 /// The same over https on a host of its own: browsers then accept it only from that very host.
 pub const HOST_COOKIE_NAME: &str = "__Host-cast-session";
@@ -16,6 +17,9 @@ const PROOF: HeaderName = HeaderName::from_static("x-cast-edge-proof");
 const VISITOR: HeaderName = HeaderName::from_static("x-cast-edge-visitor");
 /// The entry ticket, as `{nonce}.{expiry in milliseconds}`.
 const ENTRY: HeaderName = HeaderName::from_static("x-cast-edge-entry");
+/// The cookie that keeps the language of the viewer's page for the notices in its place. It is no
+/// secret.
+pub const LANGUAGE_COOKIE: &str = "cast-viewer-language";
 /// The cookie for a visitor who enters.
 const COOKIE_TO_SET: HeaderName = HeaderName::from_static("x-cast-edge-cookie");
 /// The prefix of all headers between edge and gate. Headers with it are passed on in neither
@@ -90,7 +94,8 @@ pub fn forget_told(headers: &mut HeaderMap) {
     }
 }
 
-/// The texts of all our cookies in a request; a page may have planted one beside ours, so the first need not be the right one.
+/// The texts of all our cookies in a request; a page may have planted one beside ours, so the first
+/// need not be the right one.
 pub fn tickets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     cookies(headers)
         .filter(|pair| is_ours(name_of(pair)))
@@ -130,7 +135,8 @@ pub fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The `Set-Cookie` that gives a browser its ticket for `max_age` seconds. `prefix`: the path that the session is found under, or empty.
+/// The `Set-Cookie` that gives a browser its ticket for `max_age` seconds. `prefix`: the path that
+/// the session is found under, or empty.
 pub fn ticket_cookie(ticket: &str, prefix: &str, secure: bool, max_age: u64) -> String {
     let name = if secure && prefix.is_empty() {
         HOST_COOKIE_NAME
@@ -141,7 +147,8 @@ pub fn ticket_cookie(ticket: &str, prefix: &str, secure: bool, max_age: u64) -> 
     format!("{name}={ticket}; Path={prefix}/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// Rewrites the cookies that an app sets: none under our names, none for other hosts, and under `prefix` when there is one.
+/// Rewrites the cookies that an app sets: none under our names, none for other hosts, and under
+/// `prefix` when there is one.
 pub fn tame_app_cookies(headers: &mut HeaderMap, prefix: &str) {
     if !headers.contains_key(SET_COOKIE) {
         return;
@@ -179,7 +186,8 @@ fn tame(cookie: &str, prefix: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(kept.join("; ").as_bytes()).ok()
 }
 
-/// All cookies of a request. Bytes, because browsers send letters outside ASCII as a page has set them.
+/// All cookies of a request. Bytes, because browsers send letters outside ASCII as a page has set
+/// them.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let pairs = headers
         .get_all(COOKIE)
@@ -188,6 +196,12 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     pairs
         .map(<[u8]>::trim_ascii)
         .filter(|pair| !pair.is_empty())
+}
+
+/// The language of the viewer's page.
+pub fn language(headers: &HeaderMap) -> Option<&str> {
+    let found = cookies(headers).find(|pair| name_of(pair) == LANGUAGE_COOKIE.as_bytes())?;
+    std::str::from_utf8(found.get(LANGUAGE_COOKIE.len() + 1..)?).ok()
 }
 
 fn name_of(pair: &[u8]) -> &[u8] {

@@ -1,5 +1,6 @@
-//! Owns the edge: exchanges a visitor's entry ticket for a session ticket, which lives in a cookie of one of the session's origins, passes every
-//! request on to the gate that the ticket names, and leads the viewer's frame on to the app's origin. Must not keep state, and must not believe
+//! Owns the edge: exchanges a visitor's entry ticket for a session ticket, which lives in a cookie
+//! of one of the session's origins, passes every request on to the gate that the ticket names, and
+//! leads the viewer's frame on to the app's origin. Must not keep state, and must not believe
 //! anything but tickets.
 
 use std::sync::Arc;
@@ -68,8 +69,9 @@ struct Edge {
     proxy: Proxy,
 }
 
-/// Everything that the edge answers. Whoever serves it beside other things asks [`SessionHost::find`] which requests are for sessions, and
-/// should put the peer's address into the requests' extensions, as [`axum::extract::ConnectInfo`].
+/// Everything that the edge answers. A server with other routes asks [`SessionHost::find`] which
+/// requests are for sessions, and should put the peer's address into the requests' extensions, as
+/// [`axum::extract::ConnectInfo`].
 pub fn router(settings: EdgeSettings) -> Router {
     Router::new().fallback(answer).with_state(Arc::new(Edge {
         settings,
@@ -123,7 +125,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// What the gate is told of where this leads, as a query. It is base64url and dots; what is not goes no further.
+    /// The target of this entry as a query for the gate: base64url and dots; everything else is
+    /// dropped.
     fn leads(self, origin: SessionOrigin) -> String {
         let (name, value) = match origin {
             SessionOrigin::App => ("to", self.to),
@@ -214,7 +217,8 @@ impl EdgeSettings {
         self.decide(request.into_parts().0, true)
     }
 
-    /// The ticket and its key, if it is ours, still good, and for the session and the origin that the address names.
+    /// The ticket and its key, if it is ours, still good, and for the session and the origin that
+    /// the address names.
     fn open(&self, text: &str, found: &Found) -> Option<(SessionTicket, &SessionKey)> {
         let keys = &self.keys;
         let (ticket, key) = SessionTicket::open(text, keys, self.clock.now()).ok()?;
@@ -277,7 +281,8 @@ impl EdgeSettings {
         self.admit(ticket, key, assertion).ok_or(pages::ENDED)
     }
 
-    /// The ticket among the request's cookies that opens this origin of the session, with its text and its key.
+    /// The ticket among the request's cookies that opens this origin of the session, with its text
+    /// and its key.
     fn known<'a>(
         &self,
         parts: &'a Parts,

@@ -8,10 +8,12 @@ use casting_protocol::time::Timestamp;
 
 /// How many are remembered. Each was signed for this session half a minute ago at most.
 const REMEMBERED: usize = 10_000;
-/// How long after its time is up an address is still remembered, in seconds: the edge's clock may be behind ours.
+/// How long after its time is up an address is still remembered, in seconds: the edge's clock may
+/// be behind ours.
 const MARGIN_SECONDS: u64 = 60;
 
-/// The addresses that visitors have entered by. Lives as long as the gate, so as long as the session.
+/// The addresses that visitors have entered by. Lives as long as the gate, so as long as the
+/// session.
 #[derive(Default)]
 pub struct Entries {
     used: Mutex<HashMap<String, Timestamp>>,

@@ -22,7 +22,8 @@ use crate::output::{Allowance, Verdict};
 use crate::report::Reporter;
 use crate::settings;
 
-/// The variable with the command that runs others inside the app's container, where that is not the gate's own.
+/// The variable with the command that runs others inside the app's container, where that is not the
+/// gate's own.
 pub const EXEC_THROUGH: &str = "CAST_EXEC_THROUGH";
 /// How long a command may run.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -33,8 +34,8 @@ const REPORTED: usize = 8 * 1024;
 /// The most of a command's output that is kept, in bytes.
 const KEPT: u64 = 16 * 1024;
 
-/// Runs a command in the background, with the variables in `told`. Nobody waits for it: its effect
-/// is on the screen and in the log, and a failure is reported to the control plane.
+/// Runs a command in the background, with the variables in `told`. Its effect is on the screen and
+/// in the log, and a failure is reported to the control plane.
 pub fn start(
     what: Speaker,
     exec: Exec,

@@ -34,7 +34,8 @@ use crate::report::{ReportReply, Reporter};
 use crate::rfb::Dialect;
 use crate::selkies_roles::{self, Roster};
 use crate::session_state::{Held, OpenChannel, Participant, SessionState};
-use crate::{bodies, credentials, pages, path_filter, relay, viewer};
+use crate::viewer::bridge;
+use crate::{bodies, credentials, echo, isolation, pages, path_filter, relay, sound, viewer};
 
 /// How long a visitor waits for the answer to the ready report. The control plane sends visitors
 /// from the moment it has the report, so the first one may be here before its answer is.
@@ -54,6 +55,8 @@ pub const APP_PATH: &str = "/.cast/app";
 pub const ASSIGN_PATH: &str = "/.cast/assign";
 /// Makes the gate fetch its directives again, because they have changed.
 pub const REFRESH_PATH: &str = "/.cast/refresh";
+/// Tells the control plane who watches: names, as a JSON array. It is no sign of a visitor.
+pub const WATCHERS_PATH: &str = "/.cast/watchers";
 /// Health check: answers 204 to everyone.
 pub const HEALTH_PATH: &str = "/.cast/health";
 
@@ -79,6 +82,8 @@ pub struct Gate {
     pub entries: Entries,
     /// The route to its app.
     pub app: Route,
+    /// The route to its sound, where the app serves it beside the picture and it may be heard.
+    pub sound: Option<Route>,
     /// Passes roles on to the app, if it is a streaming server that knows roles.
     pub roster: Option<Arc<Roster>>,
     /// The `Authorization` header that the app gets, whatever the visitor sends; `None` passes on
@@ -86,6 +91,8 @@ pub struct Gate {
     pub app_login: Option<HeaderValue>,
     /// Whether files may leave the session.
     pub downloads: bool,
+    /// With which path the addresses of the app's files begin, besides `/Downloads`.
+    pub files_path: Option<String>,
     /// Whether the user's files are saved when the session ends.
     pub keeps_files: bool,
     /// The state of the session, shared by all of its connections.
@@ -120,9 +127,15 @@ async fn answer(State(gate): State<Arc<Gate>>, request: Request<Body>) -> Respon
         }
     };
     let viewer = gate.viewer_of(&parts.headers, &ticket);
-    let mut reply = gate.let_in(parts, body, ticket, &assertion).await;
+    let is_framed_page = viewer.is_some() && isolation::is_framed_page(&parts.headers);
+    let mut reply = gate
+        .let_in(parts, body, ticket, &assertion, is_framed_page)
+        .await;
     if viewer.is_some() {
         let_the_viewer_frame(reply.headers_mut(), viewer.as_deref());
+    }
+    if is_framed_page && gate.state.is_isolated() {
+        isolation::let_the_viewer_embed(reply.headers_mut());
     }
     reply
 }
@@ -149,6 +162,22 @@ fn may_watch(gate: &Gate, parts: &Parts, asked: Asked, body: &Body) -> bool {
     }
 }
 
+/// What is answered in place of the app's files, where the permissions close them: reading needs
+/// downloads, sending uploads, and a WebSocket does both.
+fn closed_files(
+    method: &Method,
+    asked: Asked,
+    is_empty: bool,
+    (downloads, uploads): (bool, bool),
+) -> Option<&'static pages::Notice> {
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && is_empty;
+    let is_socket = asked == Asked::Socket;
+    if (reads || is_socket) && !downloads {
+        return Some(&pages::NO_DOWNLOADS);
+    }
+    ((!reads || is_socket) && !uploads).then_some(&pages::NO_UPLOADS)
+}
+
 /// Whether a request shows user activity: it changes something, or is a page that a person
 /// navigated to.
 fn is_touch(parts: &Parts) -> bool {
@@ -157,13 +186,15 @@ fn is_touch(parts: &Parts) -> bool {
 }
 
 impl Gate {
-    /// Answers a request with a valid ticket.
+    /// Answers a request with a valid ticket. `is_framed_page`: it is the page in the viewer's
+    /// frame, on an origin of its own.
     async fn let_in(
         self: &Arc<Self>,
         mut parts: Parts,
         mut body: Body,
         ticket: Arc<SessionTicket>,
         assertion: &EdgeAssertion,
+        is_framed_page: bool,
     ) -> Response {
         let Ok(asked) = hop::judge(&parts, bodies::is_empty(&body)) else {
             return last_on_connection(pages::UNREADABLE.reply(&parts.headers));
@@ -179,6 +210,7 @@ impl Gate {
                     self.state.ask_for_refresh();
                     return StatusCode::ACCEPTED.into_response();
                 }
+                WATCHERS_PATH => return axum::Json(self.state.watcher_names()).into_response(),
                 _ => {}
             }
         }
@@ -193,6 +225,9 @@ impl Gate {
         }
         match (origin, is_own(parts.uri.path())) {
             (SessionOrigin::Viewer, false) => return to_viewer(&parts, asked),
+            // The page in the frame loads the script that the gate adds to it.
+            (SessionOrigin::App, true)
+                if self.is_selkies() && parts.uri.path() == bridge::SCRIPT_PATH => {}
             (SessionOrigin::App, true) => return pages::NOTHING_HERE.reply(&parts.headers),
             _ => {}
         }
@@ -209,6 +244,16 @@ impl Gate {
         let Some(held) = self.state.hold(&ticket, what) else {
             return pages::TOO_MANY_WATCH.reply(&parts.headers);
         };
+        if parts.uri.path() == echo::PATH {
+            return if participant == Participant::Owner {
+                echo::answer(&mut parts, asked, held)
+            } else {
+                pages::OWNERS_ONLY.reply(&parts.headers)
+            };
+        }
+        if parts.uri.path() == sound::PATH {
+            return sound::answer(self, parts, asked, ticket, held).await;
+        }
         if is_own(parts.uri.path()) {
             return viewer::answer(self, &parts, body, &participant, &ticket).await;
         }
@@ -217,6 +262,17 @@ impl Gate {
         }
         if !self.downloads && path_filter::leads_to_downloads(parts.uri.path()) {
             return pages::NO_DOWNLOADS.reply(&parts.headers);
+        }
+        if let Some(beginning) = &self.files_path
+            && path_filter::begins_with(parts.uri.path(), beginning)
+            && let Some(notice) = closed_files(
+                &parts.method,
+                asked,
+                bodies::is_empty(&body),
+                (self.downloads, self.state.media().uploads),
+            )
+        {
+            return notice.reply(&parts.headers);
         }
         if !participant.controls() && !may_watch(self, &parts, asked, &body) {
             return pages::ONLY_WATCHING.reply(&parts.headers);
@@ -236,17 +292,32 @@ impl Gate {
             };
             body = bodies::until(body, out, ());
         }
+        let gets_script = self.is_selkies() && asked == Asked::Reply && bridge::is_wanted(&parts);
+        if gets_script {
+            bridge::ask_plainly(&mut parts.headers);
+        }
         let visitor = parts.extensions.remove::<OnUpgrade>();
-        let headers = parts.headers.clone();
+        // All that error pages need of the request's headers.
+        let accept = pages::asked_of(&parts.headers);
         match self.pass_on(parts, body, asked, &participant).await {
             Ok(Passed::Reply(mut reply)) => {
+                if gets_script {
+                    reply = bridge::add(reply).await;
+                }
                 adjust(&mut reply);
+                // A viewer's request could have any headers.
+                if is_framed_page
+                    && ticket.role == Role::Owner
+                    && let Some(isolated) = isolation::asks(reply.status(), reply.headers())
+                {
+                    self.state.set_isolated(isolated);
+                }
                 if ticket.role == Role::Owner {
                     return reply;
                 }
                 // The visitor may have lost access while the app took its time to answer.
                 if self.state.participant(&ticket).is_none() {
-                    return pages::NOT_SHARED.reply(&headers);
+                    return pages::NOT_SHARED.reply(&accept);
                 }
                 let state = self.state.clone();
                 let out = async move {
@@ -261,14 +332,14 @@ impl Gate {
                 }
                 reply
             }
-            Err(UpstreamError::Unreadable) => last_on_connection(pages::UNREADABLE.reply(&headers)),
-            Err(UpstreamError::TooLarge) => pages::TOO_LARGE.reply(&headers),
+            Err(UpstreamError::Unreadable) => last_on_connection(pages::UNREADABLE.reply(&accept)),
+            Err(UpstreamError::TooLarge) => pages::TOO_LARGE.reply(&accept),
             Err(
                 UpstreamError::Unreachable
                 | UpstreamError::Unanswered
                 | UpstreamError::BrokeOff
                 | UpstreamError::Late,
-            ) => pages::APP_DOWN.reply(&headers),
+            ) => pages::APP_DOWN.reply(&accept),
         }
     }
 
@@ -522,6 +593,82 @@ pub(crate) fn let_the_viewer_frame(headers: &mut HeaderMap, viewer: Option<&str>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_need_the_permission_of_their_direction() {
+        let shut = |method: Method, socket: bool, is_empty: bool, permissions| {
+            let asked = if socket { Asked::Socket } else { Asked::Reply };
+            let notice = closed_files(&method, asked, is_empty, permissions);
+            notice.map(|notice| notice.name)
+        };
+        let (out, into) = (pages::NO_DOWNLOADS.name, pages::NO_UPLOADS.name);
+        for (name, method, socket, is_empty, none, only_down, only_up, both) in [
+            (
+                "read",
+                Method::GET,
+                false,
+                true,
+                Some(out),
+                None,
+                Some(out),
+                None,
+            ),
+            (
+                "look",
+                Method::HEAD,
+                false,
+                true,
+                Some(out),
+                None,
+                Some(out),
+                None,
+            ),
+            (
+                "send",
+                Method::POST,
+                false,
+                false,
+                Some(into),
+                Some(into),
+                None,
+                None,
+            ),
+            (
+                "send by GET",
+                Method::GET,
+                false,
+                false,
+                Some(into),
+                Some(into),
+                None,
+                None,
+            ),
+            (
+                "delete",
+                Method::DELETE,
+                false,
+                true,
+                Some(into),
+                Some(into),
+                None,
+                None,
+            ),
+            (
+                "socket",
+                Method::GET,
+                true,
+                true,
+                Some(out),
+                Some(into),
+                Some(out),
+                None,
+            ),
+        ] {
+            let outcomes = [(false, false), (true, false), (false, true), (true, true)]
+                .map(|permissions| shut(method.clone(), socket, is_empty, permissions));
+            assert_eq!(outcomes, [none, only_down, only_up, both], "{name}");
+        }
+    }
 
     #[test]
     fn framing_headers_are_relaxed_to_the_own_origin() {

@@ -65,8 +65,8 @@ pub fn judge(request: &Parts, is_empty: bool) -> Result<Asked, Malformed> {
         text.windows(9).any(|part| part == b"websocket")
     });
     if !names_websocket {
-        // An upgrade to something else is not passed on: the app answers as if nobody had offered
-        // it.
+        // An upgrade to something else is not passed on: the app answers as if none had
+        // been offered.
         return Ok(Asked::Reply);
     }
     let whole = upgrades.next().is_none()

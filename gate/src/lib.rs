@@ -10,7 +10,8 @@
 //!   [`limits`]; bodies that break off: [`bodies`]
 //! - the state of a session: [`session_state`], [`presence`]; its WebSockets: [`relay`],
 //!   [`frames`], [`rfb`], [`picture`]; its log: [`output`]; the page around the app: `viewer`;
-//!   commands inside: [`exec`]
+//!   commands inside: [`exec`]; cross-origin isolation: `isolation`;
+//!   sound that is served beside the picture: `sound`; the connection test: [`echo`]
 //! - the user's files, before and after: [`profile`]
 //! - error pages: [`pages`]
 //! - [`settings`] reads the environment, [`cli`] the command line
@@ -21,12 +22,14 @@ pub mod bodies;
 pub mod bootstrap;
 pub mod cli;
 pub mod credentials;
+pub mod echo;
 pub mod edge;
 pub mod entries;
 pub mod exec;
 pub mod frames;
 pub mod handler;
 pub mod hop;
+mod isolation;
 pub mod limits;
 pub mod output;
 pub mod pages;
@@ -47,5 +50,6 @@ pub mod server;
 pub mod session_host;
 pub mod session_state;
 pub mod settings;
+mod sound;
 mod tls;
 mod viewer;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// The largest WebSocket message of the app and of everybody who controls it, in bytes. Messages
+/// The largest WebSocket message of the app and of all who control it, in bytes. Messages
 /// are passed on as they come and never collected; this bounds how long one may keep a stream busy.
 pub const MESSAGE: u64 = 64 << 20;
 /// The largest WebSocket message of a watcher, in bytes. What a watcher may say takes a few

@@ -9,28 +9,45 @@ use url::Url;
 /// Where those images serve files from.
 const DOWNLOADS: &str = "downloads";
 
-/// Whether this path leads to the session's files. It is read as servers read it: percent signs decoded, dots and doubled slashes resolved, and,
-/// to be on the safe side, whatever its case.
+/// Whether this path leads to the session's files. It is read as servers read it: percent signs
+/// decoded, dots and doubled slashes resolved, and, to be on the safe side, whatever its case.
 pub fn leads_to_downloads(path: &str) -> bool {
     leads_to(path, DOWNLOADS)
 }
 
 /// Whether this path leads below `folder`, however it is written.
 pub fn leads_to(path: &str, folder: &str) -> bool {
-    let Some(decoded) = decode_fully(path) else {
-        return true;
-    };
-    let slashes = decoded.replace('\\', "/");
-    let resolved = Url::parse("http://app")
-        .and_then(|base| base.join(&format!("/{}", slashes.trim_start_matches('/'))));
-    let Ok(resolved) = resolved else { return true };
-    let first = resolved
-        .path()
-        .split('/')
-        .find(|segment| !segment.is_empty())
-        .unwrap_or_default()
-        .to_owned();
-    first.eq_ignore_ascii_case(folder)
+    resolve(path).is_none_or(|segments| {
+        let first = segments.first().map(String::as_str).unwrap_or_default();
+        first.eq_ignore_ascii_case(folder)
+    })
+}
+
+/// Whether this path begins with `beginning`, however it is written. The beginning need not end
+/// where a folder's name does: a web server that shows a folder under `/files` may find its files
+/// under `/filesname` too.
+pub fn begins_with(path: &str, beginning: &str) -> bool {
+    resolve(path).is_none_or(|segments| {
+        let path = format!("/{}", segments.join("/")).to_ascii_lowercase();
+        path.starts_with(
+            beginning
+                .trim_end_matches('/')
+                .to_ascii_lowercase()
+                .as_str(),
+        )
+    })
+}
+
+/// The parts of a path, as servers read it; `None` when it is ambiguous.
+fn resolve(path: &str) -> Option<Vec<String>> {
+    let slashes = decode_fully(path)?.replace('\\', "/");
+    let base = Url::parse("http://app").ok()?;
+    let resolved = base
+        .join(&format!("/{}", slashes.trim_start_matches('/')))
+        .ok()?;
+    let segments = resolved.path().split('/');
+    let segments = segments.filter(|segment| !segment.is_empty());
+    Some(segments.map(str::to_owned).collect())
 }
 
 /// Whether this path may leave the folder that it names, however it is written.
@@ -93,6 +110,29 @@ mod tests {
             ("/api/files/a%20b.txt", false),
         ] {
             assert_eq!(climbs(path), climbs_up, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_of_files_are_known_by_their_beginning() {
+        for (path, beginning, found) in [
+            ("/files", "/files", true),
+            ("/files/a.txt", "/files", true),
+            ("/filesa.txt", "/files", true),
+            ("/files../config", "/files", true),
+            ("/FILES/a.txt", "/files", true),
+            ("/%66iles/a.txt", "/files/", true),
+            ("//files", "/files", true),
+            ("/x/../files", "/files", true),
+            ("/%ff", "/files", true),
+            ("/my/files/a.txt", "/files", false),
+            ("/", "/files", false),
+            ("/file", "/files", false),
+            ("/my/files/a.txt", "/my/files", true),
+            ("/my//files", "/my/files", true),
+            ("/my", "/my/files", false),
+        ] {
+            assert_eq!(begins_with(path, beginning), found, "{path}");
         }
     }
 

@@ -1,5 +1,6 @@
-//! Owns the difference that a path makes when a session is found under `/s/{session}/` and not on a host of its own: what is taken off requests
-//! and put back onto replies. Must not know how requests travel. An empty prefix means a host of its own; then nothing changes.
+//! Owns the difference that a path makes when a session is found under `/s/{session}/` and not on a
+//! host of its own: what is taken off requests and put back onto replies. Must not know how
+//! requests travel. An empty prefix means a host of its own; then nothing changes.
 
 use axum::http::header::{HOST, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -8,7 +9,8 @@ use crate::credentials;
 
 const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
 
-/// `uri` as the session's app knows it, without `prefix`. `None` when nothing is left, not even a slash.
+/// `uri` as the session's app knows it, without `prefix`. `None` when nothing is left, not even a
+/// slash.
 pub fn without_prefix(uri: &Uri, prefix: &str) -> Option<Uri> {
     if prefix.is_empty() {
         return Some(uri.clone());
@@ -19,7 +21,8 @@ pub fn without_prefix(uri: &Uri, prefix: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Puts `prefix` back onto a reply's cookies and redirects. `asked`: the request's headers, with the visitor's host.
+/// Puts `prefix` back onto a reply's cookies and redirects. `asked`: the request's headers, with
+/// the visitor's host.
 pub fn adjust(reply: &mut HeaderMap, asked: &HeaderMap, prefix: &str) {
     if prefix.is_empty() {
         return;

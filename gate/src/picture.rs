@@ -1,5 +1,6 @@
-//! Owns what a screen says in RFB (RFC 6143, and what noVNC and KasmVNC add to it), as far as a gate must know it: where each message ends, and which
-//! of them carry the clipboard. It holds the heads of messages, never a picture or a text. Must not know who may see what.
+//! Owns what a screen says in RFB (RFC 6143, and what noVNC and KasmVNC add to it), as far as a
+//! gate must know it: where each message ends, and which of them carry the clipboard. It holds the
+//! heads of messages, never a picture or a text. Must not know who may see what.
 
 use crate::rfb::{Dialect, EXTENDED_CLIPBOARD, EXTENDED_MOUSE, Terms, Unreadable, Version};
 
@@ -210,7 +211,8 @@ impl Stream {
         }
     }
 
-    /// Takes the next piece from the screen, and adds what goes on of it. `terms`: what the client has said so far.
+    /// Takes the next piece from the screen, and adds what goes on of it. `terms`: what the client
+    /// has said so far.
     ///
     /// # Errors
     /// `Unreadable`: from here on nothing is known of this stream.
@@ -308,7 +310,8 @@ impl Stream {
                 (Some(180 | 184), true) => 2,
                 (Some(181 | 182), true) => 3,
                 (Some(183), true) => 6 + at(1).unwrap_or(0),
-                (Some(186), true) => 9,
+                // The end, in words: 185 in 1.4.1 and 1.4.2, 186 since 1.5.
+                (Some(185 | 186), true) => 9,
                 (Some(253 | 254), true) => 5,
                 _ => return Err(Unreadable),
             },
@@ -392,7 +395,7 @@ impl Stream {
                 182 => passes(Step::Message, u64::from(byte(2)?)),
                 183 => passes(Step::Message, u64::from(long(head.len() - 4)?)),
                 184 => passes(codecs(byte(1)?), 0),
-                186 => passes(Step::Message, u64::from(long(5)?)),
+                185 | 186 => passes(Step::Message, u64::from(long(5)?)),
                 248 => passes(Step::Message, u64::from(byte(8)?)),
                 253 | 254 => passes(Step::Message, u64::from(long(1)?)),
                 _ => passes(Step::Message, 0),
@@ -559,7 +562,8 @@ const fn next_tile(area: Area, x: u16, y: u16) -> Option<Body> {
     }
 }
 
-/// So many bytes, and after them as many as Tight takes for `size`: fewer than 12 are sent as they are.
+/// So many bytes, and after them as many as Tight takes for `size`: fewer than 12 are sent as they
+/// are.
 const fn packed(size: u64, before: u64) -> (Option<Body>, u64) {
     if size < 12 {
         (None, before + size)
@@ -770,6 +774,10 @@ mod tests {
             (
                 "a goodbye",
                 [&[186, 1, 0, 0, 0][..], &sized(b"idle")].concat(),
+            ),
+            (
+                "a goodbye of 1.4",
+                [&[185, 1, 0, 0, 0][..], &sized(b"idle")].concat(),
             ),
             ("games", vec![187]),
             ("how long it takes", vec![189, 0, 0, 0, 0, 0, 0, 9]),

@@ -1,5 +1,6 @@
-//! Owns where an edge looks for gates: at which addresses and ports. Must not know tickets, nor what is passed on there. The edge in
-//! AWS (`infra/edge/router.js`) follows the same rules; `tests/plans/edge_function.rs` holds both to one table.
+//! Owns where an edge looks for gates: at which addresses and ports. Must not know tickets, nor
+//! what is passed on there. The edge in AWS (`infra/edge/router.js`) follows the same rules;
+//! `tests/plans/edge_function.rs` holds both to one table.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,9 +9,11 @@ use casting_protocol::report::GATE_PORT;
 
 use crate::proxy::Target;
 
-/// Where gates can be: on other machines, at the gates' port; on this machine only at the ports that are named.
+/// Where gates can be: on other machines, at the gates' port; on this machine only at the ports
+/// that are named.
 ///
-/// Tickets name addresses that gates have reported from. This is what holds should one ever name another.
+/// Tickets name addresses that gates have reported from. This is what holds should one ever name
+/// another.
 #[derive(Clone)]
 pub struct Places {
     loopback: Arc<dyn Fn(u16) -> bool + Send + Sync>,
@@ -42,7 +45,8 @@ impl Places {
     }
 }
 
-/// Whether a task can have this address. No task has a link-local one: the metadata services of machines are there.
+/// Whether a task can have this address. No task has a link-local one: the metadata services of
+/// machines are there.
 fn is_a_machine(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

@@ -40,7 +40,7 @@ impl Presence {
         seen.last = Instant::now();
     }
 
-    /// Whether anybody has ever been here.
+    /// Whether a visitor has ever been connected.
     pub fn is_entered(&self) -> bool {
         self.lock().entered
     }
@@ -76,14 +76,15 @@ impl Presence {
         self.lock().connected
     }
 
-    /// Waits until nobody was connected for this time.
+    /// Waits until no visitor was connected for this time.
     pub async fn nobody_for(&self, limit: Duration) {
         while let Some(left) = self.left(limit) {
             sleep(left).await;
         }
     }
 
-    /// How long to wait before looking again; `None` when nobody has been connected for `limit`.
+    /// How long to wait before looking again; `None` when no visitor has been connected for
+    /// `limit`.
     fn left(&self, limit: Duration) -> Option<Duration> {
         let seen = self.lock();
         // With a visitor connected now, the limit cannot be reached earlier than this.

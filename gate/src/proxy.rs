@@ -1,6 +1,6 @@
 //! Owns passing a request on, to a gate or to an app: HTTP and WebSocket, streaming both ways.
 //! Replies come over kept connections, WebSockets over one of their own that is never used again.
-//! Must not know who may pass; whoever calls it has asked.
+//! Must not know who may pass; the caller has checked that.
 
 use std::error::Error;
 use std::io;
@@ -14,7 +14,7 @@ use axum::http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
+use axum::http::uri::{self, Authority, PathAndQuery, Scheme};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Limited;
 use hyper::body::{Body as _, Incoming};
@@ -32,8 +32,8 @@ use crate::{bodies, limits, tls};
 /// How long a connection may take to open. Gates and apps are near; one that does not answer at
 /// once is gone, or full.
 const CONNECT: Duration = Duration::from_secs(3);
-/// How long an unused connection is kept: less than [`crate::server::HEADERS_WITHIN`], so that the
-/// far side never closes it first.
+/// How long an unused connection is kept: less than [`crate::server::HEADERS_WITHIN`], so that
+/// the peer never closes it first.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// How long an answer may take to begin.
@@ -91,12 +91,17 @@ impl Target {
         self.authority.port_u16().unwrap_or_default()
     }
 
-    fn origin(&self) -> String {
-        format!(
-            "{}://{}",
-            if self.https { "https" } else { "http" },
-            self.authority
-        )
+    /// The address of a path there.
+    fn uri(&self, path: PathAndQuery) -> Option<Uri> {
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(if self.https {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        });
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts).ok()
     }
 }
 
@@ -266,14 +271,11 @@ impl Route {
 
     /// Turns a request to the target.
     fn direct(&self, parts: &mut Parts) -> Result<(), UpstreamError> {
-        let path = parts
-            .uri
-            .path_and_query()
+        let path = parts.uri.path_and_query();
+        let uri = path
             .filter(|path| path.as_str().starts_with('/'))
+            .and_then(|path| self.target.uri(path.clone()))
             .ok_or(UpstreamError::Unreadable)?;
-        let uri: Uri = format!("{}{path}", self.target.origin())
-            .parse()
-            .map_err(|_| UpstreamError::Unreadable)?;
         let peer = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
@@ -306,8 +308,8 @@ async fn sent(
     }
 }
 
-/// Whether nobody is there at all, as far as the machine's network knows; what it does not know may
-/// come back.
+/// Whether the address is unreachable, as far as the machine's network knows; what it does not know
+/// may come back.
 fn unreached(error: &(dyn Error + 'static)) -> UpstreamError {
     let mut cause = Some(error);
     while let Some(one) = cause {
@@ -326,7 +328,8 @@ fn unreached(error: &(dyn Error + 'static)) -> UpstreamError {
     UpstreamError::Unanswered
 }
 
-fn to_websocket(headers: &mut HeaderMap) {
+/// Sets the headers by which one connection becomes a WebSocket.
+pub(crate) fn to_websocket(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }

@@ -18,7 +18,8 @@ use crate::selkies::{self, Step};
 use crate::session_state::{Out, Participant, SessionState};
 use crate::{limits, picture};
 
-/// How often a visitor's end is pinged, so that nothing on the way takes an idle stream for a dead one.
+/// How often a visitor's end is pinged, so that nothing on the way takes an idle stream for a dead
+/// one.
 const PING: Duration = Duration::from_secs(25);
 /// How many pings of one end wait for a place between two frames; more go without an answer.
 const PONGS: usize = 4;
@@ -44,7 +45,7 @@ enum End {
     TooLarge,
     /// Viewers may not send this.
     NotAllowed,
-    /// Nobody may send this while the clipboard is closed, because it cannot be parsed.
+    /// This must not be sent while the clipboard is closed, because it cannot be parsed.
     NotRead,
     /// The app's screen sends something that cannot be parsed, and the visitor must not get the
     /// clipboard.
@@ -62,7 +63,7 @@ impl End {
             Self::AppLost => closing(1011, "the connection to the app broke off"),
             Self::NotReadable => closing(1002, "this is no WebSocket that can be read"),
             Self::TooLarge => closing(1009, "this message is too large"),
-            Self::NotAllowed => closing(1008, "whoever watches may only watch"),
+            Self::NotAllowed => closing(1008, "viewers may only watch"),
             Self::NotRead => closing(1008, "only a screen's own stream may be sent here"),
             Self::NotShown => closing(1008, "only a screen's own stream may be seen here"),
             Self::Out(Out::NotShared) => {
@@ -106,11 +107,29 @@ struct Visitor<'a> {
     dialect: Option<Dialect>,
     /// Whether they speak as Selkies does.
     selkies: bool,
-    /// What their client has told the screen of how to speak.
+    /// Whether they hear and say nothing.
+    listens: bool,
+    /// The protocol options that their client has sent to the screen.
     terms: &'a Mutex<Terms>,
 }
 
-impl Visitor<'_> {
+impl<'a> Visitor<'a> {
+    /// A visitor of the session's screen, who speaks its protocol and hears it.
+    fn of_screen(
+        state: &'a SessionState,
+        ticket: &'a SessionTicket,
+        terms: &'a Mutex<Terms>,
+    ) -> Self {
+        Self {
+            state,
+            ticket,
+            dialect: state.view_only().and_then(Dialect::of),
+            selkies: state.view_only() == Some(ViewOnly::Selkies),
+            listens: false,
+            terms,
+        }
+    }
+
     /// Whether the stream from the screen is parsed.
     const fn is_measured(&self) -> bool {
         self.dialect.is_some() && self.state.is_measured(self.ticket)
@@ -160,6 +179,33 @@ where
     A: AsyncRead + AsyncWrite,
     B: AsyncRead + AsyncWrite,
 {
+    let terms = Mutex::default();
+    let own = Visitor::of_screen(state, ticket, &terms);
+    carry_for(visitor, app, own).await;
+}
+
+/// The same one way: the visitor hears what the app says, as it comes, and may say nothing.
+pub async fn listen<A, B>(visitor: A, app: B, state: &SessionState, ticket: &Arc<SessionTicket>)
+where
+    A: AsyncRead + AsyncWrite,
+    B: AsyncRead + AsyncWrite,
+{
+    let terms = Mutex::default();
+    let own = Visitor {
+        dialect: None,
+        selkies: false,
+        listens: true,
+        ..Visitor::of_screen(state, ticket, &terms)
+    };
+    carry_for(visitor, app, own).await;
+}
+
+async fn carry_for<A, B>(visitor: A, app: B, own: Visitor<'_>)
+where
+    A: AsyncRead + AsyncWrite,
+    B: AsyncRead + AsyncWrite,
+{
+    let Visitor { state, ticket, .. } = own;
     let (from_visitor, to_visitor) = tokio::io::split(visitor);
     let (from_app, to_app) = tokio::io::split(app);
     let mut from_visitor = Source::new(from_visitor, Sender::Visitor, limits::READ_FROM_VISITOR);
@@ -168,14 +214,6 @@ where
     let (visitors_pings, pongs_to_visitor) = mpsc::channel(PONGS);
     let (apps_pings, pongs_to_app) = mpsc::channel(PONGS);
 
-    let terms = Mutex::default();
-    let own = Visitor {
-        state,
-        ticket,
-        dialect: state.view_only().and_then(Dialect::of),
-        selkies: state.view_only() == Some(ViewOnly::Selkies),
-        terms: &terms,
-    };
     let end = tokio::select! {
         end = show(&mut from_app, &mut to_visitor, &apps_pings, pongs_to_visitor, own) => end,
         end = say(&mut from_visitor, &mut to_app, &visitors_pings, pongs_to_app, own) => end,
@@ -184,7 +222,8 @@ where
     if matches!(end, End::NotShown) && state.is_first_unread() {
         tracing::warn!(
             session.id = %ticket.session,
-            "The app's screen could not be read on a stream that may not carry the clipboard; such streams are closed"
+            "The app's screen could not be read on a stream that may not carry the clipboard; such \
+             streams are closed"
         );
     }
     // One closed side closes both; a side that is gone gets no closing frame.
@@ -479,6 +518,9 @@ fn begin<B: AsyncWrite + Unpin>(
     own: Visitor<'_>,
     to_app: &mut Sink<B>,
 ) -> Result<(), End> {
+    if own.listens {
+        return Err(End::NotAllowed);
+    }
     if let Said::Selkies(messages) = said {
         if frame.header.opcode != OpCode::Data(Data::Continue) {
             messages.begin(frame.is_text);
@@ -490,6 +532,11 @@ fn begin<B: AsyncWrite + Unpin>(
         } else {
             Ok(())
         };
+    }
+    if let Said::Rfb(stream) = said
+        && frame.header.opcode != OpCode::Data(Data::Continue)
+    {
+        stream.begin_message();
     }
     // Streams that are watched are binary; a text could be anything, the clipboard too.
     let is_read = matches!(said, Said::Rfb(_)) && !frame.is_text;
@@ -521,7 +568,7 @@ fn pass<B: AsyncWrite + Unpin>(
     let key = frame.header.mask.unwrap_or(OWN_MASK);
     let stream = match said {
         Said::Rfb(stream) if !frame.is_text => stream,
-        // Whether this is a touch cannot be told; the viewer's page says so.
+        // Whether this is a touch cannot be detected here; the viewer's page reports it.
         _ if participant.controls() => {
             to_app.piece(piece);
             return Ok(());
@@ -535,10 +582,20 @@ fn pass<B: AsyncWrite + Unpin>(
         clipboard: state.pastes(),
         size: state.is_fixed().then_some(SHARED_SIZE),
         measured: own.is_measured(),
+        printing: state.media().printing,
+        downloads: state.media().downloads,
     };
     match stream.push(piece, rules) {
         Ok(passed) => {
             own.agree(stream.terms());
+            if let Some(number) = passed.unknown {
+                tracing::info!(
+                    session.id = %own.ticket.session,
+                    number,
+                    "A client of the screen sent a message of an unknown type; such messages are \
+                     dropped"
+                );
+            }
             if passed.touched {
                 state.presence.touch();
             }
@@ -549,7 +606,10 @@ fn pass<B: AsyncWrite + Unpin>(
         }
         // Another kind of stream beside the picture, such as sound: nothing of it was passed on or
         // held back but its beginning.
-        Err(_) if participant.controls() && (!must_be_read(own) || stream.is_other(piece)) => {
+        Err(_)
+            if participant.controls()
+                && (stream.is_other(piece) || !must_be_read(own) && !stream.has_begun()) =>
+        {
             let Said::Rfb(stream) = std::mem::replace(said, Said::Anything) else {
                 return Err(End::NotAllowed);
             };

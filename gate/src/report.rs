@@ -97,6 +97,15 @@ impl Reporter {
         }
     }
 
+    /// Extends the session, whose owner has seen so many extensions, and returns the new
+    /// directives. `None` if that failed.
+    pub async fn extend(&self, used: u32) -> Option<SessionDirectives> {
+        match self.ask(&Report::Extend { used }).await? {
+            ReportReply::Active(directives) => Some(*directives),
+            ReportReply::Over => None,
+        }
+    }
+
     async fn ask(&self, report: &Report) -> Option<ReportReply> {
         match self.send(report).await {
             Ok(reply) => read_reply(reply).await,
@@ -128,7 +137,8 @@ impl Reporter {
             said,
         };
         if let Err(error) = self.send(&report).await {
-            tracing::warn!(error = %error.without_url(), "The control plane was not reached for the end of the session");
+            tracing::warn!(error = %error.without_url(),
+                "The control plane was not reached for the end of the session");
         }
     }
 

@@ -109,18 +109,24 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
             let roster = settings
                 .is_selkies
                 .then(|| Arc::new(Roster::new(route.clone(), secret.clone())));
+            let sound = settings.sound_port.filter(|_| settings.media.audio);
+            let sound = sound
+                .and_then(Target::loopback)
+                .map(|target| Proxy::default().to(target.over_https(settings.app_https)));
             let gate = Gate {
                 session: settings.session.clone(),
                 secret: secret.clone(),
                 admission: Admission::new(settings.session.clone(), secret.clone()),
                 entries: Entries::default(),
                 app: route,
+                sound,
                 roster: roster.clone(),
                 app_login: settings
                     .app_login
                     .as_ref()
                     .and_then(|(user, password)| credentials::basic(user, password)),
                 downloads: settings.downloads,
+                files_path: settings.files_path.clone(),
                 keeps_files: settings.profile.is_some(),
                 state: state.clone(),
                 reporter: reporter.clone(),
@@ -152,7 +158,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
     match profile {
         // Only now has the app written everything.
         Some(profile) if was_ready => profile.save().await,
-        // A session that nobody used has changed nothing.
+        // A session that was never used has changed nothing.
         Some(_) | None => {}
     }
     Ok(u8::try_from(code).unwrap_or(1))
@@ -245,7 +251,7 @@ async fn supervise(
 ) -> (i32, Option<GateEndReason>) {
     let serving = async {
         app::answers(app_port, settings.app_https).await;
-        let mut time_is_up = Instant::now() + settings.time_limit;
+        let time_is_up = Instant::now() + settings.time_limit;
         let mut keepalive = settings.keepalive;
         match reporter.ready(port).await {
             ReportReply::Active(directives) => state.follow(*directives),
@@ -270,7 +276,8 @@ async fn supervise(
             );
         }
         if !state.is_open() {
-            tracing::info!(session.id = %settings.session, "It was started ahead, and waits for its visitor");
+            tracing::info!(session.id = %settings.session,
+                "It was started ahead, and waits for its visitor");
             tokio::select! {
                 () = state.opened() => {}
                 () = sleep_until(time_is_up) => return Some(GateEndReason::TimeLimit),
@@ -278,10 +285,10 @@ async fn supervise(
             }
         }
         if let Some(assignment) = state.directives().assignment {
-            (time_is_up, keepalive) = begin(state, assignment, app_port, reporter);
+            keepalive = begin(state, assignment, app_port, reporter);
         }
         tokio::select! {
-            () = sleep_until(time_is_up) => Some(GateEndReason::TimeLimit),
+            () = state.time_is_up() => Some(GateEndReason::TimeLimit),
             because = visitors_gone(state, keepalive) => Some(because),
             () = idle_timeout(state) => Some(GateEndReason::Idle),
             () = state.end_asked() => Some(GateEndReason::Owner),
@@ -298,8 +305,8 @@ async fn supervise(
     };
     if let Some(cause) = because {
         tracing::info!(?cause, "The session ends");
-        // First the control plane, then the visitors, then the app: whoever asks for the reason
-        // finds it.
+        // First the control plane, then the visitors, then the app: so the reason is there when it
+        // is asked for.
         let _ = timeout(FINAL_REPORT_TIMEOUT, reporter.ended(None, because, None)).await;
         state.close(cause);
     } else {
@@ -310,17 +317,16 @@ async fn supervise(
 }
 
 /// Starts the limits of a session that was started in advance and now has its visitor, and informs
-/// the app. Returns its deadline, and how long it may go without a browser.
+/// the app. Returns how long it may go without a browser.
 fn begin(
     state: &SessionState,
     assignment: Assignment,
     app_port: u16,
     reporter: &Arc<Reporter>,
-) -> (Instant, Option<Duration>) {
+) -> Option<Duration> {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-    let time_is_up = Instant::now() + seconds(assignment.time_limit_seconds);
     tracing::info!("It has its visitor");
-    state.set_end(time_is_up);
+    state.set_end(Instant::now() + seconds(assignment.time_limit_seconds));
     state.presence.note();
     state.presence.touch();
     if let Some(exec) = state.directives().options.exec.assign {
@@ -333,10 +339,10 @@ fn begin(
             reporter.clone(),
         );
     }
-    (time_is_up, Some(seconds(assignment.keepalive_seconds)))
+    Some(seconds(assignment.keepalive_seconds))
 }
 
-/// Waits until no visitor was connected for `keepalive`, or nobody entered in time. Returns which
+/// Waits until no visitor was connected for `keepalive`, or none entered in time. Returns which
 /// of the two.
 async fn visitors_gone(state: &SessionState, keepalive: Option<Duration>) -> GateEndReason {
     let left = async {

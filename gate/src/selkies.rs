@@ -1,8 +1,11 @@
-//! Owns what is said in the WebSocket of Selkies 2.1, as far as a gate must know it: which messages are input, clipboard, sound or drawing, and what
-//! of them may pass. Must not know frames, tickets, or how Selkies is told who may do what.
+//! Owns what is said in the WebSocket of Selkies 2.1, as far as a gate must know it: which messages
+//! are input, clipboard, sound or drawing, and what of them may pass. Must not know frames,
+//! tickets, or how Selkies gets the roles.
 //!
-//! A message is known by its first word, so no message is held as a whole, but for the settings of a screen whose size is fixed. What is not known does
-//! not pass to the app, and from the app to nobody who may not have its clipboard. Compressed texts are never agreed to, so none needs to be read.
+//! A message is known by its first word, so no message is held as a whole, but for the settings of
+//! a screen whose size is fixed. What is not known does not pass to the app, and from the app only
+//! to those who may have its clipboard. Compressed texts are never agreed to, so none needs to be
+//! read.
 
 use serde_json::{Map, Value};
 
@@ -116,7 +119,8 @@ const SETTINGS: usize = 32 << 10;
 /// The settings that viewers send instead of their own.
 const WATCHERS_SETTINGS: &[u8] = br#"SETTINGS,{"displayId":"primary"}"#;
 
-/// What a text of the visitor's is about, by its first word; `rest`: what follows the word so far. `None` when that must be longer.
+/// What a text of the visitor's is about, by its first word; `rest`: what follows the word so far.
+/// `None` when that must be longer.
 fn visitors_topic(word: &str, rest: &[u8], is_whole: bool) -> Option<Topic> {
     let bare = |topic| match (rest.is_empty(), is_whole) {
         (true, true) => Some(topic),
@@ -128,7 +132,8 @@ fn visitors_topic(word: &str, rest: &[u8], is_whole: bool) -> Option<Topic> {
         "CLIENT_FRAME_ACK" | "LOST_FRAME" => Some(Topic::Watching),
         "SETTINGS" => Some(Topic::Settings),
         "r" => Some(Topic::Size),
-        // Clients let go of keys and say that they are still held by themselves, so only pressing one is a touch.
+        // Clients let go of keys and say that they are still held by themselves, so only pressing
+        // one is a touch.
         "kd" | "m" | "m2" | "co" | "sf" => Some(Topic::Input(true)),
         "ku" | "kh" | "kr" | "sfe" => Some(Topic::Input(false)),
         "js" => match rest {
@@ -195,7 +200,8 @@ fn apps_topic(word: &str) -> Topic {
     }
 }
 
-/// What a JSON document of the app's is about, by its `type`, which comes first; `None` when more must be known of it.
+/// What a JSON document of the app's is about, by its `type`, which comes first; `None` when more
+/// must be known of it.
 fn documents_topic(head: &[u8], is_whole: bool) -> Option<Topic> {
     let plain: Vec<u8> = head
         .iter()
@@ -344,8 +350,8 @@ impl Stream {
         self.message.as_ref().is_some_and(|message| message.is_text)
     }
 
-    /// Takes the next piece of the message, unmasked unless the message is passing. `ends`: it is the last. Gives what becomes of it, and whether
-    /// a person did something.
+    /// Takes the next piece of the message, unmasked unless the message is passing. `ends`: it is
+    /// the last. Gives what becomes of it, and whether a person did something.
     ///
     /// # Errors
     /// When the message is passing and may not any more.
@@ -502,7 +508,8 @@ mod tests {
         ..OWNER
     };
 
-    /// What goes on of a message, and whether it is a touch: whole, byte by byte, and with an empty last piece, which makes no difference.
+    /// What goes on of a message, and whether it is a touch: whole, byte by byte, and with an empty
+    /// last piece, which makes no difference.
     fn goes_on(
         speaker: Speaker,
         is_text: bool,
@@ -539,7 +546,8 @@ mod tests {
 
     #[test]
     fn visitor_messages_pass_by_control_and_permission() {
-        // For each message: for the owner, for the owner without any permission, for a watcher; whether it is a touch.
+        // For each message: for the owner, for the owner without any permission, for a watcher;
+        // whether it is a touch.
         for (message, open, closed, watched, touch) in [
             ("START_VIDEO", true, true, true, false),
             ("STOP_VIDEO", true, true, true, false),

@@ -1,5 +1,6 @@
-//! Owns how Selkies is told who may do what: its own tokens, one for each role in the session, and the table of them, which the gate replaces as
-//! control and sharing change. Neither the app nor a visitor learns the master token, and no visitor a token. Must not know what is said in a stream.
+//! Owns the roles in Selkies: its tokens, one for each role in the session, and the table of them,
+//! which the gate replaces as control and sharing change. Neither the app nor a visitor gets the
+//! master token, and no visitor gets a token. Must not know the messages of a stream.
 
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// The table could not be replaced, so nobody is admitted.
+/// The table could not be replaced, so no one is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the streaming server does not take its table of roles")]
 pub struct NotTold;
@@ -153,7 +154,7 @@ impl Roster {
             }
             if has_visitors && self.tell(state.roles()).await.is_err() {
                 tracing::warn!(
-                    "The streaming server was not told of a change; nobody gets in until it is"
+                    "The streaming server could not be updated; no one is admitted until it is"
                 );
             }
         }
@@ -222,8 +223,8 @@ fn offers_token(headers: &HeaderMap) -> bool {
         .any(|name| name.trim() == PROTOCOL)
 }
 
-/// Whether somebody in this role may ask this of Selkies. What it has beside page and stream belongs to whoever runs it: tokens, other ways to stream,
-/// who is connected, recordings, pictures of the screen.
+/// Whether this role may send this request to Selkies. Its endpoints beside page and stream are for
+/// its operator: tokens, other ways to stream, the list of clients, recordings, screenshots.
 pub fn may_ask(parts: &Parts, asked: Asked, participant: &Participant, media: Media) -> bool {
     let path = parts.uri.path();
     if asked == Asked::Socket {

@@ -1,5 +1,6 @@
 //! Owns the HTTP/1.1 server loop of the gate, the edge and the servers of one machine: accepting
-//! connections, their limits, and which of them are closed under load. Must not know what is served.
+//! connections, their limits, and which of them are closed under load. Must not know what is
+//! served.
 //!
 //! A connection is *pending* until its first request has come, *busy* while a request is answered,
 //! and *idle* between two requests. Pending connections have a short timeout, cost little memory
@@ -32,8 +33,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tower::Service;
 
-/// How long a client may take to send a request's headers, the wait for it on a kept connection included.
-/// A little more than the 60 seconds for which load balancers and CDNs keep theirs.
+/// How long a client may take to send a request's headers, the wait for it on a kept connection
+/// included. A little more than the 60 seconds for which load balancers and CDNs keep theirs.
 pub const HEADERS_WITHIN: Duration = Duration::from_secs(65);
 /// How many connections may wait in the kernel to be accepted; `net.core.somaxconn` limits it.
 const BACKLOG: u32 = 4096;
@@ -190,7 +191,8 @@ impl Connections {
                     self.0.lock().set_task(id, task.abort_handle());
                 }
                 Err(error) => {
-                    // No file descriptors left, or the client is gone: trying again at once would spin.
+                    // No file descriptors left, or the client is gone: trying again at once would
+                    // spin.
                     tracing::warn!(%error, "A connection could not be accepted");
                     sleep(Duration::from_millis(50)).await;
                 }
@@ -233,8 +235,8 @@ impl Shared {
     }
 
     /// The slot of a new connection. When its peer has too many, or the server is full, the oldest
-    /// pending or idle one is closed. Waits while the server is full of busy ones; `None` when all of
-    /// too many of this peer are busy.
+    /// pending or idle one is closed. Waits while the server is full of busy ones; `None` when all
+    /// of too many of this peer are busy.
     async fn slot(self: &Arc<Self>, peer: SocketAddr) -> Option<Slot> {
         let peer = network_of(peer.ip());
         loop {
@@ -395,7 +397,8 @@ fn network_of(address: IpAddr) -> IpAddr {
 }
 
 async fn answer(stream: TcpStream, peer: SocketAddr, slot: Slot, router: Router) {
-    // With Nagle's algorithm the second part of a response waits for the acknowledgement of the first.
+    // With Nagle's algorithm the second part of a response waits for the acknowledgement of the
+    // first.
     let _ = stream.set_nodelay(true);
     let deadline = Instant::now() + slot.shared.limits.first_request;
     let slot = Arc::new(slot);

@@ -8,11 +8,12 @@ use casting_protocol::session_origin::{self, SessionOrigin};
 
 /// How a session's address is formed.
 ///
-/// A path mode must not share its host with the control plane when sessions run apps that are not trusted: they would be one origin.
+/// A path mode must not share its host with the control plane when sessions run apps that are not
+/// trusted: they would be one origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionHost {
-    /// `{session}.cast.example.com`: what stands before and after the session. The session's app has a host of its own beside it: see
-    /// [`session_origin::app_host`].
+    /// `{session}.cast.example.com`: what stands before and after the session. The session's app
+    /// has a host of its own beside it: see [`session_origin::app_host`].
     Name {
         /// Usually empty.
         before: String,
@@ -43,7 +44,8 @@ pub struct Found {
 const PATH: &str = "/s/";
 
 impl Found {
-    /// The host and port of the viewer that frames what is shown here, where that is another origin.
+    /// The host and port of the viewer that frames what is shown here, where that is another
+    /// origin.
     pub fn viewer(&self) -> Option<String> {
         let is_app = self.origin == SessionOrigin::App;
         is_app
@@ -53,8 +55,9 @@ impl Found {
 }
 
 impl SessionHost {
-    /// Reads a template: `{session}.cast.example.com`, `cast.example.com/s/{session}` or `/s/{session}`. A scheme and a port may be there,
-    /// so that a session's URL can be given as it is; both are ignored. `None` when it is none of these.
+    /// Reads a template: `{session}.cast.example.com`, `cast.example.com/s/{session}` or
+    /// `/s/{session}`. A scheme and a port may be there, so that a session's URL can be given as it
+    /// is; both are ignored. `None` when it is none of these.
     pub fn parse(template: &str) -> Option<Self> {
         let bare = template
             .strip_prefix("https://")
@@ -122,7 +125,8 @@ fn authority_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     if named.next().is_some() {
         return None;
     }
-    // HTTP/2 and absolute request lines carry the host in the URI; when both are there, they must agree.
+    // HTTP/2 and absolute request lines carry the host in the URI; when both are there, they must
+    // agree.
     match (header, uri.authority().map(|authority| authority.as_str())) {
         (Some(header), Some(authority)) if header != authority => None,
         (Some(text), _) | (None, Some(text)) => Some(text),
@@ -130,7 +134,8 @@ fn authority_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     }
 }
 
-/// The host of an authority, in lower case and without its port. `None` when it is none that can be a host.
+/// The host of an authority, in lower case and without its port. `None` when it is none that can be
+/// a host.
 fn host_of(authority: &str) -> Option<String> {
     let host = host_name(authority)?;
     let plain = host

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use casting_protocol::report::GateEndReason;
-use casting_protocol::session_options::{SessionDirectives, ViewOnly};
+use casting_protocol::session_options::{Message, SessionDirectives, ViewOnly};
 use casting_protocol::ticket::{Role, SessionTicket};
 use casting_protocol::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::limits;
 use crate::output::Allowance;
@@ -83,7 +84,7 @@ pub enum Ending {
     Because(GateEndReason),
 }
 
-/// In which directions the clipboard works for whoever controls the session.
+/// In which directions the clipboard works for those who control the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clipboard {
     /// From the visitor to the app (`clipboard_up`).
@@ -110,6 +111,7 @@ pub struct SessionState {
     clipboard: Clipboard,
     media: Media,
     unread: AtomicBool,
+    isolated: AtomicBool,
     inner: Mutex<Inner>,
     changed: watch::Sender<()>,
     end_asked: Notify,
@@ -121,7 +123,8 @@ struct Inner {
     /// Whether visitors can be let in: the directives are known, and the session has an owner.
     is_open: bool,
     directives: SessionDirectives,
-    ends_at: Option<Instant>,
+    /// When the time limit ends it, without extensions.
+    limit_at: Option<Instant>,
     watchers: BTreeMap<String, WatcherState>,
     controller: Option<String>,
     reclaimed_at: Option<Instant>,
@@ -163,6 +166,8 @@ pub struct View {
     pub role: &'static str,
     /// When the time limit ends the session, in seconds from now.
     pub ends_in: Option<u64>,
+    /// How it may be extended; for the owner only.
+    pub extension: Option<ExtensionView>,
     /// When the idle timeout ends it, in seconds from now.
     pub idle_in: Option<u64>,
     /// How many seconds before that the visitor is warned.
@@ -179,6 +184,22 @@ pub struct View {
     pub watchers: Vec<WatcherView>,
     /// Whether the session is shared.
     pub shared: bool,
+    /// Whether the viewer's page must be cross-origin isolated.
+    pub isolated: bool,
+    /// What an administrator tells the owner; for the owner only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+}
+
+/// How the owner may extend the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ExtensionView {
+    /// By how many minutes each time.
+    pub minutes: u32,
+    /// How often it has been extended.
+    pub used: u32,
+    /// How often it may still be.
+    pub left: u32,
 }
 
 /// A viewer, as the owner sees them.
@@ -208,6 +229,7 @@ impl SessionState {
             clipboard,
             media: Media::default(),
             unread: AtomicBool::new(false),
+            isolated: AtomicBool::new(false),
             inner: Mutex::default(),
             changed,
             end_asked: Notify::new(),
@@ -221,7 +243,7 @@ impl SessionState {
         Self { media, ..self }
     }
 
-    /// Which ways the clipboard goes, for whoever controls the session.
+    /// The directions of the clipboard, for those who control the session.
     pub const fn clipboard(&self) -> Clipboard {
         self.clipboard
     }
@@ -236,13 +258,13 @@ impl SessionState {
         self.clipboard.up
     }
 
-    /// Whether the app's clipboard may reach whoever controls the session.
+    /// Whether the app's clipboard may reach those who control the session.
     pub const fn copies(&self) -> bool {
         self.clipboard.down
     }
 
     /// Whether the screen's stream to the holder of this ticket is parsed, because they must not
-    /// get the clipboard: viewers never do, and nobody does where it is closed.
+    /// get the clipboard: viewers never do, and no one does where it is closed.
     pub const fn is_measured(&self, ticket: &SessionTicket) -> bool {
         !self.clipboard.down || ticket.watcher.is_some()
     }
@@ -253,10 +275,29 @@ impl SessionState {
         !self.unread.swap(true, Ordering::Relaxed)
     }
 
+    /// Notes whether the app's page in the viewer's frame asks for cross-origin isolation.
+    pub fn set_isolated(&self, isolated: bool) {
+        if self.isolated.swap(isolated, Ordering::Relaxed) != isolated {
+            self.changed.send_replace(());
+        }
+    }
+
+    /// Whether the viewer's page must be cross-origin isolated, because the app's page is.
+    pub fn is_isolated(&self) -> bool {
+        self.isolated.load(Ordering::Relaxed)
+    }
+
     /// Applies new directives. Viewers who came by a share link that is no longer valid lose
     /// access. Directives from before the session had an owner that arrive late are ignored.
-    pub fn follow(&self, directives: SessionDirectives) {
+    pub fn follow(&self, mut directives: SessionDirectives) {
         let mut inner = self.lock();
+        // An answer from before an extension may arrive after it.
+        directives.extensions = directives.extensions.max(inner.directives.extensions);
+        directives.added_seconds = directives.added_seconds.max(inner.directives.added_seconds);
+        let sent = |directives: &SessionDirectives| directives.message.as_ref().map(|one| one.at);
+        if sent(&directives) < sent(&inner.directives) {
+            directives.message = inner.directives.message.clone();
+        }
         if inner.is_open && directives.waits {
             return;
         }
@@ -334,10 +375,28 @@ impl SessionState {
         }
     }
 
-    /// Sets when the time limit ends the session.
+    /// Sets when the time limit ends the session, without extensions.
     pub fn set_end(&self, at: Instant) {
-        self.lock().ends_at = Some(at);
+        self.lock().limit_at = Some(at);
         self.changed.send_replace(());
+    }
+
+    /// Waits until the time of the session is up; extensions may move that meanwhile.
+    pub async fn time_is_up(&self) {
+        let mut changes = self.changes();
+        loop {
+            let end = self.lock().ends_at();
+            let up = async {
+                match end {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = up => return,
+                _ = changes.changed() => {}
+            }
+        }
     }
 
     /// Sets when the app ends because its machine is reclaimed.
@@ -500,8 +559,10 @@ impl SessionState {
             });
         let idle = inner.directives.idle_seconds.map(u64::from);
         View {
+            isolated: self.is_isolated(),
             role: participant.as_str(),
-            ends_in: left(inner.ends_at),
+            ends_in: left(inner.ends_at()),
+            extension: inner.extension().filter(|_| owner),
             idle_in: idle
                 .map(|limit| limit.saturating_sub(self.presence.untouched_for().as_secs())),
             idle_warning: idle.unwrap_or_default().div_ceil(4).min(IDLE_WARNING),
@@ -511,7 +572,19 @@ impl SessionState {
             share_link: inner.directives.share_link.clone().filter(|_| owner),
             watchers: watchers.collect(),
             shared: inner.directives.share_link.is_some(),
+            message: inner.directives.message.clone().filter(|_| owner),
         }
+    }
+
+    /// The names of those who watch now, in the order of their ids.
+    pub fn watcher_names(&self) -> Vec<String> {
+        let mut inner = self.lock();
+        inner.forget_who_left(Instant::now());
+        inner
+            .watchers
+            .values()
+            .map(|seen| seen.name.clone())
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -521,6 +594,22 @@ impl SessionState {
 }
 
 impl Inner {
+    /// When the time limit ends the session, with the extensions so far.
+    fn ends_at(&self) -> Option<Instant> {
+        let more = Duration::from_secs(self.directives.extended_seconds());
+        self.limit_at.map(|at| at + more)
+    }
+
+    fn extension(&self) -> Option<ExtensionView> {
+        let used = self.directives.extensions;
+        let allowed = self.directives.options.extension?;
+        Some(ExtensionView {
+            minutes: allowed.minutes,
+            used,
+            left: allowed.times.saturating_sub(used),
+        })
+    }
+
     fn is_fixed(&self) -> bool {
         self.directives.share_link.is_some() && self.directives.options.fixed_resolution
     }
@@ -608,6 +697,7 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use casting_protocol::ids::SessionId;
+    use casting_protocol::session_options::{Extension, SessionOptions};
     use casting_protocol::session_origin::SessionOrigin;
     use casting_protocol::ticket::Watcher;
 
@@ -713,6 +803,35 @@ mod tests {
             Some(Participant::Viewer("ada".into()))
         );
         assert!(state.view(&Participant::Owner).watchers.is_empty());
+    }
+
+    #[test]
+    fn late_directives_take_back_no_time_and_no_message() {
+        let state = Arc::new(SessionState::default());
+        let told = |added_seconds, at, text: &str| SessionDirectives {
+            added_seconds,
+            message: Some(Message {
+                at: Timestamp::from_millis(at),
+                text: text.into(),
+            }),
+            ..SessionDirectives::default()
+        };
+        let seen = || {
+            let text = state.view(&Participant::Owner).message;
+            let text = text.map(|message| message.text);
+            (state.directives().extended_seconds(), text)
+        };
+        let newest = (1200, Some("Second".to_owned()));
+        state.follow(told(600, 1, "First"));
+        state.follow(told(1200, 2, "Second"));
+        assert_eq!(seen(), newest);
+        // Answers to reports from before come later.
+        for late in [told(600, 1, "First"), SessionDirectives::default()] {
+            state.follow(late);
+            assert_eq!(seen(), newest);
+        }
+        let viewer = state.view(&Participant::Viewer("ada".into()));
+        assert_eq!(viewer.message, None, "the owner's only");
     }
 
     #[test]
@@ -842,6 +961,48 @@ mod tests {
             (true, "App"),
             "an answer that comes late"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn extension_moves_the_end_and_is_never_lost() {
+        let state = Arc::new(SessionState::default());
+        let extended = |extensions| SessionDirectives {
+            options: SessionOptions {
+                extension: Some(Extension {
+                    times: 2,
+                    minutes: 1,
+                }),
+                ..SessionOptions::default()
+            },
+            extensions,
+            ..SessionDirectives::default()
+        };
+        let began = Instant::now();
+        state.follow(extended(0));
+        state.set_end(began + Duration::from_secs(60));
+        let waiting = tokio::spawn({
+            let state = state.clone();
+            async move { state.time_is_up().await }
+        });
+        tokio::time::advance(Duration::from_secs(50)).await;
+        let owner = state.view(&Participant::Owner);
+        let view = |used, left| {
+            Some(ExtensionView {
+                minutes: 1,
+                used,
+                left,
+            })
+        };
+        assert_eq!((owner.ends_in, owner.extension), (Some(10), view(0, 2)));
+        state.follow(extended(1));
+        // An answer that was given before, and came late.
+        state.follow(extended(0));
+        let owner = state.view(&Participant::Owner);
+        assert_eq!((owner.ends_in, owner.extension), (Some(70), view(1, 1)));
+        let viewer = state.view(&Participant::Viewer("ada".into()));
+        assert_eq!((viewer.ends_in, viewer.extension), (Some(70), None));
+        waiting.await.expect("no panic");
+        assert_eq!(began.elapsed(), Duration::from_secs(120));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Owns the settings of the gate and of the edge, and the machine's clock and randomness: the one place that asks the environment. Must not know what they
-//! are for.
+//! Owns the settings of the gate and of the edge, and the machine's clock and randomness: the one
+//! place that asks the environment. Must not know what they are for.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,7 +10,9 @@ use casting_protocol::ids::{Entropy, SessionId};
 use casting_protocol::keys::{SessionKeys, SessionSecret};
 use casting_protocol::permission::Permission;
 use casting_protocol::report::GATE_PORT;
-use casting_protocol::session_environment::{APP_STREAM, BOOTSTRAP_TOKEN};
+use casting_protocol::session_environment::{
+    APP_FILES, APP_SOUND_PORT, APP_STREAM, BOOTSTRAP_TOKEN,
+};
 use casting_protocol::session_options::ViewOnly;
 use casting_protocol::time::{Clock, Timestamp};
 use url::Url;
@@ -47,25 +49,37 @@ pub struct GateSettings {
     pub time_limit: Duration,
     /// After how long without a visitor the session ends (`CAST_KEEPALIVE_SECONDS`); `None`: never.
     pub keepalive: Option<Duration>,
-    /// The loopback port that the app listens on (`CAST_APP_PORT`); `None`: the gate picks a free one.
+    /// The loopback port that the app listens on (`CAST_APP_PORT`); `None`: the gate picks a free
+    /// one.
     pub app_port: Option<u16>,
     /// Where the gate listens (`CAST_GATE_LISTEN`, else every address, port [`GATE_PORT`]).
     pub listen: SocketAddr,
     /// Whether the app speaks https (`CAST_APP_HTTPS=1`).
     pub app_https: bool,
-    /// The user whom the app asks for, and that user's password (`CAST_APP_USER`; `CAST_APP_PASSWORD_VARIABLE` names the variable with the password).
+    /// The user whom the app asks for, and that user's password (`CAST_APP_USER`;
+    /// `CAST_APP_PASSWORD_VARIABLE` names the variable with the password).
     pub app_login: Option<(String, String)>,
-    /// How long the app may live on when the machine is taken back (`CAST_RECLAIM_SECONDS`); `None`: it ends at once.
+    /// How long the app may live on when the machine is taken back (`CAST_RECLAIM_SECONDS`);
+    /// `None`: it ends at once.
     pub reclaim: Option<Duration>,
     /// Which ways the clipboard goes (`clipboard_up`, `clipboard_down` in `CAST_PERMISSIONS`).
     pub clipboard: Clipboard,
     /// Further permissions of the session (`CAST_PERMISSIONS`).
     pub media: Media,
-    /// Whether the app is the streaming server Selkies, which is told who may do what (`CAST_APP_STREAM=selkies`).
+    /// Whether the app is the streaming server Selkies, which gets the roles
+    /// (`CAST_APP_STREAM=selkies`).
     pub is_selkies: bool,
-    /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed that nobody names).
+    /// With which path the addresses of the session's files begin, besides `/Downloads`
+    /// (`CAST_APP_FILES`).
+    pub files_path: Option<String>,
+    /// The loopback port at which the app serves its sound (`CAST_APP_SOUND_PORT`), with its scheme
+    /// and login.
+    pub sound_port: Option<u16>,
+    /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed
+    /// that is not named).
     pub downloads: bool,
-    /// The folder with the files that the user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
+    /// The folder with the files that the user finds again in the next session
+    /// (`CAST_PROFILE_PATH`); `None`: nothing is kept.
     pub profile: Option<PathBuf>,
     /// How long the app may take to end after it was asked to.
     pub stop_grace: Duration,
@@ -81,7 +95,8 @@ impl GateSettings {
         own.into_iter().chain(password).collect()
     }
 
-    /// Reads the environment. `app_port_needed`: nobody starts the app here, so nobody could tell it a port.
+    /// Reads the environment. `app_port_needed`: the gate does not start the app, so it cannot set
+    /// its port.
     ///
     /// # Errors
     /// The first setting that is missing or wrong.
@@ -93,7 +108,7 @@ impl GateSettings {
         source: impl Fn(&str) -> Option<String>,
         app_port_needed: bool,
     ) -> Result<Self, SettingError> {
-        let app_port = "a port number, because no command is given that could be told one";
+        let app_port = "a port number, because there is no command that could get one in PORT";
         let allowed = source("CAST_PERMISSIONS").unwrap_or_default();
         let allows = |permission: Permission| permission.is_named_in(&allowed);
         Ok(Self {
@@ -147,6 +162,8 @@ impl GateSettings {
                 printing: allows(Permission::Printing),
             },
             is_selkies: source(APP_STREAM).is_some_and(|text| text == ViewOnly::Selkies.as_str()),
+            files_path: source(APP_FILES).filter(|path| path.starts_with('/')),
+            sound_port: optional(&source, APP_SOUND_PORT, "a port number", port)?,
             downloads: allows(Permission::Downloads),
             profile: optional(
                 &source,
@@ -164,13 +181,15 @@ impl GateSettings {
 pub struct EdgeServer {
     /// Where it listens (`CAST_EDGE_LISTEN`, else every address, port 8080).
     pub listen: SocketAddr,
-    /// How it routes: `CAST_EDGE_KEY`, `CAST_SESSION_HOST`; `CAST_CONTROL_URL`, where visitors are told how their session stands; and
-    /// `CAST_EDGE_LOOPBACK_PORTS`, where gates are on the edge's own machine, which otherwise is never looked for one.
+    /// How it routes: `CAST_EDGE_KEY`, `CAST_SESSION_HOST`; `CAST_CONTROL_URL`, where visitors see
+    /// the state of their session; and `CAST_EDGE_LOOPBACK_PORTS`, where gates are on the edge's
+    /// own machine; otherwise gates are never looked for there.
     pub edge: EdgeSettings,
 }
 
 impl EdgeServer {
-    /// Reads the environment. Cookies are for https only, unless `CAST_SESSION_HOST` begins with `http://`.
+    /// Reads the environment. Cookies are for https only, unless `CAST_SESSION_HOST` begins with
+    /// `http://`.
     ///
     /// # Errors
     /// The first setting that is missing or wrong.
@@ -179,7 +198,8 @@ impl EdgeServer {
     }
 
     fn read(source: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
-        let host = "where sessions are found, such as {session}.cast.example.com or https://cast.example.com/s/{session}";
+        let host = "where sessions are found, such as {session}.cast.example.com or \
+                    https://cast.example.com/s/{session}";
         let (session_host, secure_cookies) = needed(&source, "CAST_SESSION_HOST", host, |text| {
             Some((SessionHost::parse(text)?, !text.starts_with("http://")))
         })?;
@@ -190,7 +210,8 @@ impl EdgeServer {
                 keys: needed(
                     &source,
                     "CAST_EDGE_KEY",
-                    "the edge's key: 32 bytes in base64url, and after a comma the key before, if any",
+                    "the edge's key: 32 bytes in base64url, and after a comma the key before, if \
+                     any",
                     SessionKeys::parse,
                 )?,
                 session_host,

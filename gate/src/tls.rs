@@ -1,5 +1,6 @@
-//! Owns how the gate speaks https to an app in its own task: any certificate will do, because nobody else can be at the other end of a loopback
-//! connection, and apps make theirs up at each start.
+//! Owns how the gate speaks https to an app in its own task: any certificate is accepted, because
+//! no other program can be at the other end of a loopback connection, and apps make theirs up at
+//! each start.
 
 use std::sync::Arc;
 

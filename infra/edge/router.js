@@ -112,7 +112,7 @@ async function handler(event) {
   const framer = at.origin === 'app' ? ' https://' + host.replace('app-' + session, session) : '';
   const refuse = async (status, title, detail) => notice(status, title, detail, await store.get('control-url') + '/session/' + session, framer);
   const stranger = () => refuse(403, 'This session is not open to you',
-    'It belongs to somebody else, or it has ended. Open the link again to get a session of your own.');
+    'It belongs to another user, or it has ended. Open the link again to get a session of your own.');
   const known = opened(request, keys, at, now);
   const query = request.querystring, once = (name) => (query[name] && !query[name].multiValue ? query[name].value : '');
   // A signed text is base64url and dots; what is not goes no further.

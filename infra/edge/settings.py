@@ -23,7 +23,7 @@ def hand_over(wanted):
     if wanted.get("Bucket"):
         name = "edge-%s.json" % version
         boto3.client("s3").put_object(Bucket=wanted["Bucket"], Key=name, Body=text.encode(), ContentType="application/json")
-        told["SourceArn"] = "arn:aws:s3:::%s/%s" % (wanted["Bucket"], name)
+        told["SourceArn"] = "arn:%s:s3:::%s/%s" % (wanted["Partition"], wanted["Bucket"], name)
         lists = boto3.client("ec2").describe_managed_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": [ORIGIN_FACING]}])
         told["PrefixListId"] = lists["PrefixLists"][0]["PrefixListId"]
     return told

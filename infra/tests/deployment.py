@@ -145,6 +145,11 @@ class Deployment:
         for statement in template["Resources"]["EdgeSettingsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
             if statement.get("Sid") == "ReadMasterKeys":
                 statement["Resource"] = "*"
+        # It gives no name of a role that is still to be made, and no condition's key; tests/plans/template.rs holds both.
+        for statement in template["Resources"]["EcsRoleFunctionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+            if statement.get("Sid") == "MakeRole":
+                statement["Resource"] = "*"
+                statement.pop("Condition")
         path = self.folder / "emulated.yaml"
         path.write_text(yaml.dump(template, Dumper=_Untagged, sort_keys=False))
         self.client("s3").create_bucket(Bucket="artefacts", CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -158,6 +163,8 @@ class Deployment:
             raise RuntimeError(f"sam deploy: {done.stdout[-1000:]}\n{done.stderr[-1000:]}\n" + "\n".join(errors[-9:]))
         cloudformation = self.client("cloudformation")
         stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        # What the names of rules and edge functions begin with.
+        self.short_name = "casting-" + stack["StackId"].split("/")[2].split("-")[0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         found = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
         self.resources = {one["LogicalResourceId"]: one["PhysicalResourceId"] for page in found for one in page["StackResourceSummaries"]}

@@ -74,7 +74,7 @@ def event(kind, properties, before=None):
 
 def wanted(**changes):
     values = {"session-host": "{session}.s.example.com", "gate-host": "ec2-{address}.example", "control-url": "https://cast.example.com"}
-    return {"SigningKey": "arn:now", "PreviousSigningKey": "", "Bucket": "b", "Secret": "", "Values": values} | changes
+    return {"SigningKey": "arn:now", "PreviousSigningKey": "", "Bucket": "b", "Partition": "aws-us-gov", "Secret": "", "Values": values} | changes
 
 
 def test_an_edge_key_is_what_the_rust_side_works_out(settings):
@@ -89,7 +89,7 @@ def test_a_store_is_filled_with_what_the_function_reads_and_the_answer_holds_no_
     read = (FILE.parent / "router.js").read_text()
     assert status == "SUCCESS" and filled["keys"] == EDGE_KEY_OF_FIVES
     assert all(f"store.get('{key}')" in read for key in filled) and read.count("store.get('") >= len(filled)
-    assert told["SourceArn"] == f"arn:aws:s3:::{bucket}/{name}" and told["PrefixListId"] == "pl-1"
+    assert told["SourceArn"] == f"arn:aws-us-gov:s3:::{bucket}/{name}" and told["PrefixListId"] == "pl-1"
     assert EDGE_KEY_OF_FIVES not in json.dumps(told)
 
 

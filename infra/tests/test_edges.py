@@ -29,9 +29,9 @@ def test_the_store_of_the_function_is_filled_and_joined_to_it(edge):
     assert values["gate-host"] == "ec2-{address}.eu-central-1.compute.amazonaws.com"
     assert values["control-url"] == edge.outputs["CastBaseUrl"].removesuffix("/cast/")
     functions = edge.client("cloudfront")
-    told = functions.describe_function(Name="casting-edge", Stage="LIVE")["FunctionSummary"]["FunctionConfig"]
+    told = functions.describe_function(Name=f"{edge.short_name}-edge", Stage="LIVE")["FunctionSummary"]["FunctionConfig"]
     assert [one["KeyValueStoreARN"] for one in told["KeyValueStoreAssociations"]["Items"]] == [store["ARN"]]
-    code = functions.get_function(Name="casting-edge", Stage="LIVE")["FunctionCode"].read().decode()
+    code = functions.get_function(Name=f"{edge.short_name}-edge", Stage="LIVE")["FunctionCode"].read().decode()
     assert code.strip() == (FILE.parent / "router.js").read_text().strip()
 
 
@@ -39,7 +39,7 @@ def test_every_request_to_the_distribution_goes_through_the_functions(edge):
     (distribution,) = edge.client("cloudfront").list_distributions()["DistributionList"]["Items"]
     behaviour = distribution["DefaultCacheBehavior"]
     joined = {one["EventType"]: one["FunctionARN"].rsplit("/", 1)[1] for one in behaviour["FunctionAssociations"]["Items"]}
-    assert joined == {"viewer-request": "casting-edge", "viewer-response": "casting-edge-return"}
+    assert joined == {"viewer-request": f"{edge.short_name}-edge", "viewer-response": f"{edge.short_name}-edge-return"}
     assert behaviour["ViewerProtocolPolicy"] == "https-only" and "PUT" in behaviour["AllowedMethods"]["Items"]
     assert edge.outputs["SessionUrl"] == f"https://{distribution['DomainName']}/s/{{session}}"
 

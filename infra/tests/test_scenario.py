@@ -22,7 +22,7 @@ def test_the_schedule_sweeps_by_itself(deployment):
 
 
 def test_each_function_has_a_role_of_its_own(deployment):
-    functions = [name for name in deployment.resources if name.endswith("Function") and name != "EdgeSettingsFunction"]
+    functions = [name for name in deployment.resources if name.endswith("Function") and name not in ("EdgeSettingsFunction", "EcsRoleFunction")]
     assert len(functions) == 6 == len({deployment.role_of(function) for function in functions})
 
 

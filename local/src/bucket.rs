@@ -41,7 +41,8 @@ impl AccessKey {
     }
 }
 
-/// Answers as S3 does, from the folder [`FOLDER`] below `root`, requests that are signed with `key`.
+/// Answers as S3 does, from the folder [`FOLDER`] below `root`, requests that are signed with
+/// `key`.
 ///
 /// # Errors
 /// When the folder cannot be made.
@@ -80,7 +81,8 @@ fn is_presigned(request: &Request<Body>) -> bool {
         && query.split('&').any(|pair| pair.starts_with(SIGNATURE))
 }
 
-/// Answers on a task of its own: S3 keeps what has arrived whole even if the client is gone by then.
+/// Answers on a task of its own: S3 keeps what has arrived whole even if the client is gone by
+/// then.
 async fn answer(
     service: S3Service,
     request: Request<Body>,

@@ -54,8 +54,12 @@ impl Endpoint {
                 let text = file
                     .to_str()
                     .ok_or_else(|| anyhow!("The path {} is not plain text.", file.display()))?;
-                Database::new(text)
-                    .map_err(|error| anyhow!("Cannot open the database {text}: {error:?}. Move it away, or start with --reset."))?
+                Database::new(text).map_err(|error| {
+                    anyhow!(
+                        "Cannot open the database {text}: {error:?}. Move it away, or start \
+                             with --reset."
+                    )
+                })?
             }
             None => Database::memory()
                 .map_err(|error| anyhow!("Cannot open a database in memory: {error:?}."))?,
@@ -112,7 +116,8 @@ impl DynamoDb {
         answer.await.ok()
     }
 
-    /// The API as an HTTP service, for programs outside of this process: every call is a POST to `/`.
+    /// The API as an HTTP service, for programs outside of this process: every call is a POST to
+    /// `/`.
     pub fn router(&self) -> Router {
         let api = self.clone();
         Router::new().route(
@@ -179,8 +184,8 @@ fn refusal(kind: &str, message: &str) -> (u16, String) {
     (400, body.to_string())
 }
 
-/// DynamoDB deletes expired rows by itself; the embedded one does when it is told to. Calls are answered meanwhile: a sweep works on a thread of its
-/// own, a few rows at a time.
+/// DynamoDB deletes expired rows by itself; the embedded one does on request. Calls are answered
+/// meanwhile: a sweep works on a thread of its own, a few rows at a time.
 async fn sweep(database: Database) {
     loop {
         let (began, database) = (Instant::now(), database.clone());

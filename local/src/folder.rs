@@ -1,5 +1,5 @@
-//! Owns the data folder: its lock, its keys, its access rights, and what may be deleted in it. Must not
-//! know what the database or the tasks keep there.
+//! Owns the data folder: its lock, its keys, its access rights, and what may be deleted in it. Must
+//! not know what the database or the tasks keep there.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -84,7 +84,8 @@ impl Folder {
                     format!(" It answers at {}.", url.trim())
                 };
                 bail!(
-                    "Session casting already runs on the data folder {shown}.{place} Stop it first, or choose another folder with --data."
+                    "Session casting already runs on the data folder {shown}.{place} Stop it \
+                       first, or choose another folder with --data."
                 )
             }
             Err(TryLockError::Error(error)) => {
@@ -144,7 +145,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Reads a small secret, or makes it and keeps it where only its owner can read it. The flag says whether it is new.
+    /// Reads a small secret, or makes it and keeps it where only its owner can read it. The flag
+    /// says whether it is new.
     ///
     /// # Errors
     /// When the file cannot be read or written.
@@ -162,7 +164,7 @@ impl Folder {
         Ok((text, true))
     }
 
-    /// Whether this is the first time that anybody asks for `name` in this folder.
+    /// Whether this is the first call for `name` in this folder.
     ///
     /// # Errors
     /// When that cannot be kept.
@@ -183,7 +185,8 @@ fn make_private(folder: &Path) -> Result<()> {
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(OWNER)).with_context(|| {
         format!(
-            "Cannot close the data folder {shown} to other users: it is not yours. Choose another one with --data."
+            "Cannot close the data folder {shown} to other users: it is not yours. Choose \
+                 another one with --data."
         )
     })?;
     let mut open: Vec<PathBuf> = OURS

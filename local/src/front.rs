@@ -1,5 +1,6 @@
-//! Owns the front door of the local stack: what API Gateway and CloudFront are in AWS. A request for a session's own host or path goes to the edge;
-//! every other one becomes an API Gateway event (payload 2.0) and is given to the function whose route table has its path.
+//! Owns the front door of the local stack: what API Gateway and CloudFront are in AWS. A request
+//! for a session's own host or path goes to the edge; every other one becomes an API Gateway event
+//! (payload 2.0) and is given to the function whose route table has its path.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use casting_core::ControlPlane;
 use casting_core::ids::random_bytes;
+use casting_core::urls;
 use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::Oidc;
 use casting_web::{Function, PUBLIC_ROUTER, PUBLIC_ROUTES, Route};
@@ -28,6 +30,10 @@ use crate::request_check::{self, HostNames};
 const MAX_BODY_BYTES: usize = 128 * 1024;
 /// How many bodies are read at a time; with their size this bounds their memory.
 const BODIES: usize = 1024;
+/// The largest configuration that is read, in bytes; the function says so itself.
+const MAX_CONFIGURATION_BYTES: usize = 5 * 1024 * 1024;
+/// How many configurations are read at a time.
+const CONFIGURATIONS: usize = 2;
 /// How long a request's body may take, the wait for its turn included.
 const BODY_WITHIN: Duration = Duration::from_secs(20);
 /// How many requests the functions answer at a time; the others wait for their turn. More at once
@@ -57,19 +63,25 @@ struct Site {
     front: Front,
     turns: Semaphore,
     bodies: Semaphore,
+    configurations: Semaphore,
 }
 
 impl Site {
-    /// A request's body; `None` when it is too large or was cut off.
-    async fn read(&self, body: Body) -> Option<Bytes> {
+    /// The body of a request to this path; `None` when it is too large or was cut off.
+    async fn read(&self, path: &str, body: Body) -> Option<Bytes> {
         if body.is_end_stream() {
             return Some(Bytes::new());
         }
-        if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        let (most, turns) = if path.starts_with(urls::ADMIN_CONFIGURATION) {
+            (MAX_CONFIGURATION_BYTES, &self.configurations)
+        } else {
+            (MAX_BODY_BYTES, &self.bodies)
+        };
+        if body.size_hint().lower() > most as u64 {
             return None;
         }
-        let _turn = self.bodies.acquire().await.ok()?;
-        axum::body::to_bytes(body, MAX_BODY_BYTES).await.ok()
+        let _turn = turns.acquire().await.ok()?;
+        axum::body::to_bytes(body, most).await.ok()
     }
 }
 
@@ -79,6 +91,7 @@ pub fn router(front: Front) -> Router {
         front,
         turns: Semaphore::new(AT_A_TIME),
         bodies: Semaphore::new(BODIES),
+        configurations: Semaphore::new(CONFIGURATIONS),
     };
     Router::new().fallback(serve).with_state(Arc::new(site))
 }
@@ -117,7 +130,7 @@ async fn serve(
     parts
         .headers
         .insert("x-forwarded-proto", HeaderValue::from_static("http"));
-    let body = match timeout(BODY_WITHIN, site.read(body)).await {
+    let body = match timeout(BODY_WITHIN, site.read(parts.uri.path(), body)).await {
         Ok(Some(body)) => body,
         Ok(None) => {
             let words = "The body is too large, or was cut off.\n";
@@ -142,7 +155,8 @@ async fn serve(
     }
 }
 
-/// Who answers. As in the gateway, what no route names is the default route's, which is the error function.
+/// Who answers. As in the gateway, what no route names is the default route's, which is the error
+/// function.
 fn function_of(method: &Method, path: &str) -> Function {
     match PUBLIC_ROUTER.find(method, path) {
         Ok(matched) => matched.line.function,

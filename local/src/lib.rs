@@ -1,16 +1,22 @@
-//! The whole of session casting on one machine: the same functions, adapters and SDK clients as in AWS, over endpoints of this process.
+//! The whole of session casting on one machine: the same functions, adapters and SDK clients as in
+//! AWS, over endpoints of this process.
 //!
 //! # Layout
-//! - [`stack`]: starts and stops every part; [`options`]: the command line; [`folder`]: the data folder
-//! - the AWS services: [`database`] (DynamoDB), [`ecs`] (ECS), [`in_process`] (how both are called),
-//!   [`bucket`] (S3), [`front`] (API Gateway and the edge), [`request_check`] (which requests it takes),
-//!   [`lifecycle`] (EventBridge)
-//! - what a new folder begins with: [`seed`], [`demo_app`], [`browser_app`], [`streamed_app`]; real containers: [`container_app`]
+//! - [`stack`]: starts and stops every part; [`options`]: the command line; [`folder`]: the data
+//!   folder
+//! - the AWS services: [`database`] (DynamoDB), [`ecs`] (ECS), [`in_process`] (how both are
+//!   called), [`bucket`] (S3), [`front`] (API Gateway and the edge), [`request_check`] (which
+//!   requests it takes), [`lifecycle`] (EventBridge)
+//! - what a new folder begins with: [`seed`], [`demo_app`], [`browser_app`], [`streamed_app`]; real
+//!   containers: [`container_app`]; `app_process`: how these run
 //! - what holds the commands of sessions: [`confine`]
-//! - a look at a deployment from outside: [`doctor`]
+//! - a look at a deployment from outside: [`doctor`]; its configuration as a file:
+//!   [`configuration`]
 
+mod app_process;
 pub mod browser_app;
 pub mod bucket;
+pub mod configuration;
 pub mod confine;
 pub mod container_app;
 pub mod database;

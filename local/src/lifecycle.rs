@@ -1,4 +1,5 @@
-//! Owns the local EventBridge: hands ECS's events and the schedule to the lifecycle function, and tries again when it fails, as EventBridge does.
+//! Owns the local EventBridge: hands ECS's events and the schedule to the lifecycle function, and
+//! tries again when it fails, as EventBridge does.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Owns the dispatch on the name under which this executable is called, and the life of the stack from start to Ctrl-C.
+//! Owns the dispatch on the name under which this executable is called, and the life of the stack
+//! from start to Ctrl-C.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -9,11 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use casting_boot::{SystemClock, SystemEntropy};
+use casting_core::deployment::FirstLimits;
 use casting_core::session::SWEEP_INTERVAL_SECONDS;
-use casting_core::system::FirstLimits;
 use casting_core::urls;
 use casting_gate::server::raise_open_files_limit;
 use casting_local::browser_app::packages::install_line;
+use casting_local::configuration;
 use casting_local::confine::{self, Level};
 use casting_local::ecs::supervisor;
 use casting_local::options::{Command, Options};
@@ -69,6 +71,15 @@ fn run(options: Options) -> ExitCode {
     };
     let outcome = match &options.command {
         Some(Command::Doctor(doctor)) => runtime.block_on(casting_local::doctor::run(doctor)),
+        Some(Command::Export(export)) => runtime
+            .block_on(configuration::export(export))
+            .map(|()| true),
+        Some(Command::Apply(apply)) => runtime.block_on(configuration::apply(apply)),
+        Some(Command::Import(import)) => configuration::import(import).map(|()| true),
+        Some(Command::Schema) => {
+            configuration::print_schema();
+            Ok(true)
+        }
         None => runtime.block_on(serve(options)).map(|()| true),
     };
     match outcome {
@@ -86,8 +97,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The interval of the sweep on one machine: shorter than in a deployment, so that nobody waits for
-/// it.
+/// The interval of the sweep on one machine: shorter than in a deployment, so that results show
+/// soon.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 // Estimates and grace periods count on a sweep at least this often.
 const _: () = assert!(SWEEP_EVERY.as_secs() <= SWEEP_INTERVAL_SECONDS);
@@ -129,10 +140,7 @@ async fn serve(options: Options) -> Result<()> {
         _ = terminate.recv() => {}
     }
     // The output may be closed; stopping goes on all the same.
-    let _ = writeln!(
-        std::io::stdout(),
-        "\nStopping: sessions end, and nothing stays behind."
-    );
+    let _ = writeln!(std::io::stdout(), "\nStopping: ending all sessions.");
     stack.stop().await;
     Ok(())
 }

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use casting_identity::oidc::OidcSettings;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
 
 use crate::confine::reach::Reach;
 use crate::stack::Freedom;
 use crate::streamed_app::packages;
 
-/// Session casting on one machine: public links that start a session for whoever opens them.
+/// Session casting on one machine: public links that start a session for each visitor.
 ///
 /// Needs nothing else: no AWS account, no Docker. Prints a demo link that you can open at once.
 #[derive(Clone, Debug, Parser)]
@@ -62,7 +63,7 @@ pub struct Options {
     pub session_url: Option<String>,
 
     /// Offer the two demo users also where other machines may reach this stack (with --listen or
-    /// --public-url): anybody can then log in as Bob, and as the administrator with the printed password
+    /// --public-url): anyone can then log in as Bob, and as the administrator with the printed password
     #[arg(long, conflicts_with = "oidc_issuer")]
     pub demo_logins: bool,
 
@@ -132,16 +133,29 @@ pub struct Options {
 pub enum Command {
     /// Look at a deployment, or at a stack that runs here, from outside: what is wrong, and what to do
     Doctor(Doctor),
+
+    /// Write the configuration of a deployment to a file: casts, images, groups, networks, staging configs and settings, without secrets
+    Export(Export),
+
+    /// Make a deployment agree with a configuration file, after showing what would change
+    Apply(Apply),
+
+    /// Turn another system's export into a configuration file
+    #[command(subcommand)]
+    Import(Import),
+
+    /// Print the JSON Schema of configuration files, for editors
+    Schema,
 }
 
-/// What shall be looked at.
+/// A deployment, and the key to it.
 #[derive(Clone, Debug, Args)]
-pub struct Doctor {
+pub struct Deployment {
     /// Where visitors reach it
     #[arg(long, value_name = "URL", default_value = "http://localhost:8300")]
     pub url: String,
 
-    /// An administrator's key, to look at links and settings too
+    /// An administrator's key
     #[arg(
         long,
         value_name = "KEY",
@@ -149,10 +163,107 @@ pub struct Doctor {
         hide_env_values = true
     )]
     pub key: Option<String>,
+}
+
+impl Deployment {
+    /// Its address.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn base(&self) -> anyhow::Result<Url> {
+        let url = Url::parse(&self.url).ok();
+        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .with_context(|| {
+                format!(
+                    "{} is no web address, such as https://cast.example.com.",
+                    self.url
+                )
+            })
+    }
+}
+
+/// How a configuration is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FileFormat {
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
+}
+
+/// What is exported, and where to.
+#[derive(Clone, Debug, Args)]
+pub struct Export {
+    /// The deployment
+    #[command(flatten)]
+    pub deployment: Deployment,
+
+    /// Format of the file
+    #[arg(long, value_enum, default_value_t = FileFormat::Yaml)]
+    pub format: FileFormat,
+
+    /// The file; the standard output when it is left out
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What is applied, and how.
+#[derive(Clone, Debug, Args)]
+pub struct Apply {
+    /// The configuration, in YAML or JSON; - is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The deployment
+    #[command(flatten)]
+    pub deployment: Deployment,
+
+    /// Also delete records that the file does not name, in the sections that it has
+    #[arg(long)]
+    pub prune: bool,
+
+    /// Only show what would change; the exit code is 1 if something would
+    #[arg(long)]
+    pub plan: bool,
+
+    /// Change it without asking
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+}
+
+/// The system that the export is from.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Import {
+    /// Kasm Workspaces: answers of its API (get_cast_configs, get_images, get_groups and the like), or its preseed document
+    Kasm {
+        /// The files, in JSON or YAML; they are taken together
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+
+        /// Where the configuration is written; the standard output when it is left out
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// What shall be looked at.
+#[derive(Clone, Debug, Args)]
+pub struct Doctor {
+    /// The deployment; without a key, links and settings are not looked at
+    #[command(flatten)]
+    pub deployment: Deployment,
 
     /// Where sessions are, when it is not a name below the deployment's: https://{session}.sessions.example.com
     #[arg(long, value_name = "URL")]
     pub session_url: Option<String>,
+
+    /// Also make a link, start a session with it, enter it, end it and remove the link; needs --key with the scopes casts, images and sessions
+    #[arg(long, requires = "key")]
+    pub deep: bool,
+
+    /// With --deep: the id of the image that the session is started from; otherwise the smallest that is enabled
+    #[arg(long, value_name = "ID", requires = "deep")]
+    pub image: Option<String>,
 }
 
 const AFTER_HELP: &str = "\
@@ -164,6 +275,11 @@ Examples:
   cargo run -- --listen 0.0.0.0 --public-url http://cast.lan:8300
                                      for other machines, which find cast.lan and *.cast.lan here
   cargo run -- doctor --url https://cast.example.com
+  cargo run -- doctor --url https://cast.example.com --key KEY --deep
+                                     starts a session, enters it and ends it
+  cargo run -- export --key KEY -o casting.yaml
+  cargo run -- apply casting.yaml --url https://cast.example.com --key KEY
+  cargo run -- import kasm casts.json images.json -o casting.yaml
 
 Ctrl-C stops everything: every session ends, and no process stays.";
 

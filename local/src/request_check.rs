@@ -64,7 +64,7 @@ impl IntoResponse for BadRequest {
     fn into_response(self) -> Response {
         let Self(status, text) = self;
         let no_store = (header::CACHE_CONTROL, "no-store");
-        // Whoever is at the wrong host is likely to be a person; malformed requests come from programs.
+        // A request to the wrong host is likely a person's; malformed requests come from programs.
         if status == StatusCode::MISDIRECTED_REQUEST {
             return (status, [no_store], format!("{text}\n")).into_response();
         }

@@ -1,18 +1,20 @@
-//! Owns the demos: the images and the casts that a new data folder begins with, and the administrator's first API key. Made through the same ports
-//! that the admin API uses.
+//! Owns the demos: the images and the casts that a new data folder begins with, and the
+//! administrator's first API key. Made through the same ports that the admin API uses.
 
 use anyhow::{Result, anyhow};
 use casting_core::ControlPlane;
 use casting_core::actor::Scope;
 use casting_core::api_key::{ApiKey, ApiKeySettings};
 use casting_core::cast::{Cast, CastSettings, Counter};
+use casting_core::deployment::Deployment;
 use casting_core::ids::{CastId, CastKey, Entropy, ImageId, StagingId, random_bytes};
-use casting_core::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
+use casting_core::image::{
+    AppAccess, Architecture, ContainerSource, Image, ImageSettings, ImageSource,
+};
 use casting_core::keys::hash_secret;
 use casting_core::persistent_profile::ProfileSettings;
 use casting_core::session_options::{Exec, ExecConfig, ViewOnly};
 use casting_core::staging::{StagingConfig, StagingSettings};
-use casting_core::system::System;
 use casting_core::time::Timestamp;
 
 use crate::stack::{BROWSER_APP, DEMO_APP, STREAMED_BROWSER_APP, STREAMED_DESKTOP_APP};
@@ -67,8 +69,11 @@ struct Offer {
 /// When the store refuses.
 pub async fn limit(control_plane: &ControlPlane) -> Result<()> {
     let first = control_plane.first_limits.settings();
-    let system = System::new(1, first, control_plane.clock.now());
-    control_plane.store.put_record(&system, None, None).await?;
+    let deployment = Deployment::new(1, first, control_plane.clock.now());
+    control_plane
+        .store
+        .put_record(&deployment, None, None)
+        .await?;
     Ok(())
 }
 
@@ -95,7 +100,7 @@ pub async fn seed_demo(control_plane: &ControlPlane) -> Result<()> {
     offer.make(control_plane).await
 }
 
-/// Registers the browser app and makes its link, unless somebody has a link of this key.
+/// Registers the browser app and creates its link, unless a link has this key.
 ///
 /// # Errors
 /// When the store or the ECS endpoint refuses.
@@ -118,7 +123,7 @@ pub async fn seed_browser(control_plane: &ControlPlane) -> Result<()> {
     offer.make(control_plane).await
 }
 
-/// Registers the streamed apps and makes their links, unless somebody has links of these keys.
+/// Registers the streamed apps and creates their links, unless links have these keys.
 ///
 /// # Errors
 /// When the store or the ECS endpoint refuses.
@@ -140,7 +145,8 @@ pub async fn seed_streamed(control_plane: &ControlPlane) -> Result<()> {
     };
     let desktop = Offer {
         name: "Desktop",
-        description: "A small desktop on a streaming server, with a browser, a terminal and a file manager.",
+        description: "A small desktop on a streaming server, with a browser, a terminal and a file \
+                      manager.",
         image: "casting/streamed-desktop",
         command: STREAMED_DESKTOP_APP,
         link: "Desktop",
@@ -174,6 +180,8 @@ impl Offer {
                     cpu: self.cpu,
                     memory: self.memory,
                     ephemeral_storage: None,
+                    architecture: Architecture::X86_64,
+                    registry_secret: None,
                 }),
                 container: "session".into(),
                 port: None,
@@ -191,6 +199,7 @@ impl Offer {
                 },
                 app: AppAccess::default(),
                 profile: ProfileSettings::default(),
+                shared_memory: false,
             },
             task_definition: String::new(),
             created_at: now,
@@ -241,7 +250,9 @@ impl Offer {
             settings: CastSettings {
                 name: format!("{}, with your own files", self.link),
                 key: own_key,
-                description: "For people who log in: what they leave in a session is there in their next one.".into(),
+                description: "For people who log in: what they leave in a session is there in \
+                              their next one."
+                    .into(),
                 allow_anonymous: false,
                 image_id: keeping.id.clone(),
                 ..cast.settings.clone()
@@ -309,7 +320,8 @@ fn admin_settings() -> ApiKeySettings {
     }
 }
 
-/// Lets the administrator's key in, also when it was deleted or changed over the API: whoever can read the data folder owns the stack.
+/// Makes the administrator's key valid, also when it was deleted or changed over the API: read
+/// access to the data folder is access to the stack.
 ///
 /// # Errors
 /// When the key's file was changed by hand, or the store does not take it.

@@ -42,7 +42,8 @@ impl Server {
         &self.url
     }
 
-    /// Accepts no more connections, waits a moment for the requests in progress and closes the rest.
+    /// Accepts no more connections, waits a moment for the requests in progress and closes the
+    /// rest.
     pub async fn stop(self) {
         self.accepting.abort();
         self.connections.finish(LAST_REQUESTS).await;

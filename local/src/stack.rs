@@ -1,4 +1,5 @@
-//! Owns the local stack: starts every part in order, and stops them in the reverse one. `casting` and the tests start it alike.
+//! Owns the local stack: starts every part in order, and stops them in the reverse one. `casting`
+//! and the tests start it alike.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,9 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_boot::settings::{parse_origin, parse_session_url};
 use casting_boot::{Settings, clients};
+use casting_core::deployment::FirstLimits;
 use casting_core::ids::{CastKey, Entropy};
-use casting_core::system::FirstLimits;
+use casting_core::ports::SessionLogs;
 use casting_core::time::{Clock, Timestamp};
 use casting_core::urls;
 use casting_core::{ControlPlane, PublicUrls};
@@ -54,13 +56,13 @@ pub struct StackSettings {
     pub reset: bool,
     /// Where visitors reach this machine, if not `http://localhost:PORT`.
     pub public_url: Option<String>,
-    /// Where visitors reach sessions, with `{session}` in the host name; `None`: below the host of the
-    /// public URL.
+    /// Where visitors reach sessions, with `{session}` in the host name; `None`: below the host of
+    /// the public URL.
     pub session_url: Option<String>,
     /// Offer the demo users also where other machines may reach this stack.
     pub demo_logins: bool,
-    /// Let programs outside of this process call DynamoDB and ECS on ports of loopback: for tests of
-    /// such programs. These ports check no signatures.
+    /// Let programs outside of this process call DynamoDB and ECS on ports of loopback: for tests
+    /// of such programs. These ports check no signatures.
     pub open_endpoints: bool,
     /// A proxy in front adds the visitor's address at the end of X-Forwarded-For.
     pub behind_proxy: bool,
@@ -68,7 +70,7 @@ pub struct StackSettings {
     pub login: Option<OidcSettings>,
     /// How tasks run.
     pub tasks: TaskKind,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Draws keys, ids and nonces.
     pub entropy: Arc<dyn Entropy>,
@@ -108,7 +110,8 @@ pub struct Freedom {
 }
 
 impl Freedom {
-    /// The folders of the streaming server and its Python, where these are not among the machine's programs.
+    /// The folders of the streaming server and its Python, where these are not among the machine's
+    /// programs.
     fn streaming_folders(&self) -> Vec<PathBuf> {
         let interpreter = streamed_app::packages::programs(&self.selkies).join("python3");
         let python = interpreter.canonicalize().ok();
@@ -212,7 +215,7 @@ impl Stack {
         format!("{}{}", self.url, urls::cast(seed::DEMO_KEY))
     }
 
-    /// The link of the cast with this key, as long as nobody has deleted or disabled it.
+    /// The link of the cast with this key, unless it has been deleted or disabled.
     pub async fn open_link(&self, key: &str) -> Option<String> {
         let key = CastKey::parse(key)?;
         let cast = self.control_plane.store.cast_by_key(&key).await.ok()??;
@@ -311,7 +314,9 @@ impl Stack {
             built.tables.clone(),
         );
         create_tables(dynamodb.client(), dynamodb.tables()).await?;
-        let control_plane = Arc::new(casting_boot::build(built)?);
+        let mut control_plane = casting_boot::build(built)?;
+        control_plane.logs = Some(Arc::new(TaskLogs(ecs.clone())));
+        let control_plane = Arc::new(control_plane);
         seed::admit_admin_key(&control_plane, &keys.admin).await?;
         if keys.is_new {
             if matches!(settings.tasks, TaskKind::Processes { .. }) {
@@ -324,7 +329,7 @@ impl Stack {
             TaskKind::Simulated => None,
         };
         let runs_browsers = missing.as_ref().is_some_and(Vec::is_empty);
-        // Once: whoever deletes the browser's link does not find it again after the next start.
+        // Once: if the browser's link is deleted, it is not created again at the next start.
         if runs_browsers
             && folder
                 .as_ref()
@@ -418,7 +423,8 @@ impl Stack {
         })
     }
 
-    /// Stops everything: no new visitors, every task ended and its session closed, the counts written, the database shut.
+    /// Stops everything: no new visitors, every task ended and its session closed, the counts
+    /// written, the database shut.
     pub async fn stop(self) {
         // The front stays while tasks end: their gates save what their users have.
         self.ecs.shutdown().await;
@@ -436,10 +442,20 @@ impl Stack {
     }
 }
 
+/// The logs of this machine's tasks.
+struct TaskLogs(Ecs);
+
+impl SessionLogs for TaskLogs {
+    fn tail(&self, task: &str) -> Option<String> {
+        self.0.log_tail(task)
+    }
+}
+
 /// How long refusals beyond the first ten are only counted in memory.
 const REFUSALS_EVERY: Duration = Duration::from_secs(1);
 
-/// Writes what is counted of refusals, again and again: unlike a function, this process runs on between requests.
+/// Writes what is counted of refusals, again and again: unlike a function, this process runs on
+/// between requests.
 async fn write_refusals(control_plane: Arc<ControlPlane>) {
     let mut interval = tokio::time::interval(REFUSALS_EVERY);
     loop {
@@ -486,7 +502,8 @@ impl Keys {
 }
 
 impl StackSettings {
-    /// One visitor leaves a quarter of all connections to others, where visitors can be told apart.
+    /// One visitor leaves a quarter of all connections to others, where visitors can be
+    /// distinguished.
     fn front_limits(&self) -> Limits {
         let limits = Limits::default();
         let per_peer = if self.behind_proxy {
@@ -497,7 +514,8 @@ impl StackSettings {
         Limits { per_peer, ..limits }
     }
 
-    /// Whether the demo users are offered: where only this machine reaches the stack, or on request.
+    /// Whether the demo users are offered: where only this machine reaches the stack, or on
+    /// request.
     fn has_demo_users(&self) -> bool {
         let is_private = self.address.ip().is_loopback() && self.public_url.is_none();
         is_private || self.demo_logins
@@ -551,7 +569,9 @@ fn names_below(url: &str) -> Result<String> {
             Ok(format!("{scheme}://{{session}}.{authority}"))
         }
         _ => bail!(
-            "Sessions need host names of their own, and {url} has an address in place of a name. Choose names that lead to this machine with --session-url, such as http://{{session}}.cast.lan:8300."
+            "Sessions need host names of their own, and {url} has an address in place of a \
+                    name. Choose names that lead to this machine with --session-url, such as \
+                    http://{{session}}.cast.lan:8300."
         ),
     }
 }
@@ -567,7 +587,9 @@ fn check_origins(url: &str, session_url: &str) -> Result<()> {
     let (console, session) = (host(url), host(&session_url.replace("{session}", "s1")));
     if console.is_none() || session.is_none() || console == session {
         bail!(
-            "Sessions at {session_url} would share a host with the console at {url}, and an app in a session could act as the administrator. Choose names of their own with --session-url, such as https://{{session}}.sessions.example.com."
+            "Sessions at {session_url} would share a host with the console at {url}, and an app \
+               in a session could act as the administrator. Choose names of their own with \
+               --session-url, such as https://{{session}}.sessions.example.com."
         );
     }
     Ok(())
@@ -634,7 +656,8 @@ fn ecs_options(settings: &StackSettings, root: &Path, keep: bool) -> Result<EcsO
     })
 }
 
-/// Gives tasks what they find in a container: the gate and the apps as commands (all of them are this executable), and a plain environment.
+/// Gives tasks what they find in a container: the gate and the apps as commands (all of them are
+/// this executable), and a plain environment.
 fn lay_out_tasks(executable: &Path, engine: Option<PathBuf>, root: &Path) -> Result<Processes> {
     let bin = root.join("bin");
     std::fs::create_dir_all(&bin)
@@ -700,7 +723,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
     server::listen(address).with_context(|| match address.port() {
         0 => format!("Cannot listen on {}.", address.ip()),
         port => format!(
-            "Cannot listen on port {port} of {}: it may be in use. Stop the other program, or choose another port with --port.",
+            "Cannot listen on port {port} of {}: it may be in use. Stop the other program, or \
+             choose another port with --port.",
             address.ip()
         ),
     })

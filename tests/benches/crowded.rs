@@ -1,6 +1,7 @@
-//! Measures how quickly an administrator is answered when there are many casts and very many claims: the same pages and lists over an empty store
-//! and over a crowded one. `cargo bench -p casting-tests --bench crowded --profile dev -- CASTS CLAIMS` (10,000 and 1,000,000 by default; making
-//! them takes minutes).
+//! Measures how quickly an administrator is answered when there are many casts and very many
+//! claims: the same pages and lists over an empty store and over a crowded one. `cargo bench -p
+//! casting-tests --bench crowded --profile dev -- CASTS CLAIMS` (10,000 and 1,000,000 by default;
+//! making them takes minutes).
 
 #![expect(
     clippy::expect_used,
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use casting_boot::SystemClock;
 use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
-use casting_core::hours::{HOUR_SECONDS, Hour, HourOf, hour_of, sum};
+use casting_core::hourly_stats::{HOUR_SECONDS, HourKey, HourlyStats, hour_of, sum};
 use casting_core::ids::{CastId, CastKey, Nonce, SessionId, random_bytes};
 use casting_core::ports::{Created, Fault, FaultKind, RefusalCount, Store};
 use casting_core::session::{EndReason, Endpoint, Session};
@@ -59,7 +60,8 @@ async fn main() {
     );
     let crowded = visitor.measure(&stack, Some(&one)).await;
     println!(
-        "\n| page or list | empty, median ms | crowded, median ms | crowded, p95 ms | KB |\n|---|---|---|---|---|"
+        "\n| page or list | empty, median ms | crowded, median ms | crowded, p95 ms | KB \
+              |\n|---|---|---|---|---|"
     );
     for ((name, before), (_, after)) in empty.iter().zip(&crowded) {
         println!(
@@ -73,7 +75,8 @@ async fn main() {
     stack.stop().await;
 }
 
-/// Casts, and claims of the last [`SPAN`] spread over them, with the hours that follow from them. Returns a cast that has some.
+/// Casts, and claims of the last [`SPAN`] spread over them, with the hours that follow from them.
+/// Returns a cast that has some.
 async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     let (store, entropy, now) = (&stack.dynamodb, SeededEntropy::new(1), SystemClock.now());
     let cast = |n: usize| {
@@ -101,7 +104,7 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
         session(&all[n / BURST * 7919 % all.len()], &entropy, at)
     };
     let settled = hour_of(now) - 2 * HOUR_SECONDS;
-    let mut hours: BTreeMap<HourOf, Hour> = BTreeMap::new();
+    let mut hours: BTreeMap<HourKey, HourlyStats> = BTreeMap::new();
     for from in (0..claims).step_by(50_000) {
         let sessions: Vec<Session> = (from..(from + 50_000).min(claims)).map(claim).collect();
         for chunk in sessions.chunks(AT_A_TIME) {
@@ -116,14 +119,15 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     }
     // The newest hour of all stands for «made until here».
     hours.entry((None, settled)).or_default();
-    let hours: Vec<(HourOf, Hour)> = hours.into_iter().collect();
+    let hours: Vec<(HourKey, HourlyStats)> = hours.into_iter().collect();
     for chunk in hours.chunks(AT_A_TIME) {
         insist(async || store.put_hours(chunk).await).await;
     }
     all[0].clone()
 }
 
-/// Writes what may be written twice. A machine that is busy otherwise answers late; one that is never done with it is given up.
+/// Writes what may be written twice. A machine that is busy otherwise answers late; one that is
+/// never done with it is given up.
 async fn insist(write: impl AsyncFn() -> Result<(), Fault>) {
     for left in (0..TRIES).rev() {
         match write().await {
@@ -181,7 +185,7 @@ impl Taken {
     }
 }
 
-/// Somebody who has signed in.
+/// The client of a signed-in administrator.
 struct Visitor {
     http: Client,
     cookie: String,

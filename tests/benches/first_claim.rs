@@ -1,10 +1,13 @@
-//! Measures what the first visitor of a new function instance waits for: from the start of the program to its first question for an event, and to its
-//! answer to a first claim, with every call over TLS. Each program is started anew many times, in turns with the others.
+//! Measures what the first visitor of a new function instance waits for: from the start of the
+//! program to its first question for an event, and to its answer to a first claim, with every call
+//! over TLS. Each program is started anew many times, in turns with the others.
 //!
-//! DynamoDB is the local stack's and ECS answers at once with a task that is none; both stand behind TLS on loopback, under a certificate that is made
-//! up for the run. Programs are told to trust it by `AWS_CA_BUNDLE`, or by `SSL_CERT_FILE` where they look at the system's.
+//! DynamoDB is the local stack's and ECS answers at once with a task that is none; both stand
+//! behind TLS on loopback, under a certificate that is made up for the run. Programs trust it by
+//! `AWS_CA_BUNDLE`, or by `SSL_CERT_FILE` where they look at the system's.
 //!
-//! `cargo bench -p casting-tests --bench first_claim --profile gate -- PROGRAM...`; see docs/performance.md.
+//! `cargo bench -p casting-tests --bench first_claim --profile gate -- PROGRAM...`; see
+//! docs/performance.md.
 
 #![expect(
     clippy::expect_used,
@@ -59,7 +62,8 @@ async fn main() {
         }
     }
     println!(
-        "| program | MiB | start to ready, median ms | start to first claim, median ms | p95 ms | of the processor, median ms | memory then, MiB |"
+        "| program | MiB | start to ready, median ms | start to first claim, median ms | p95 \
+              ms | of the processor, median ms | memory then, MiB |"
     );
     println!("|---|---|---|---|---|---|---|");
     for (program, runs) in programs.iter().zip(&runs) {

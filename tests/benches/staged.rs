@@ -1,6 +1,7 @@
-//! Measures how long a visitor waits from the click until the app answers in their own session: started for them, and started ahead; with starts that
-//! take longer, as they do where an image must be fetched first. And ten visitors at once on a pool of ten.
-//! `cargo bench -p casting-tests --bench staged --profile dev` (minutes, because the slow starts are waited for).
+//! Measures how long a visitor waits from the click until the app answers in their own session:
+//! started for them, and started ahead; with starts that take longer, as they do where an image
+//! must be fetched first. And ten visitors at once on a pool of ten. `cargo bench -p casting-tests
+//! --bench staged --profile dev` (minutes, because the slow starts are waited for).
 
 #![expect(
     clippy::expect_used,
@@ -25,7 +26,8 @@ const DELAYS: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(57),
 ];
-/// Visitors of each kind, one after the other; of the slow starts only one, because each takes a minute.
+/// Visitors of each kind, one after the other; of the slow starts only one, because each takes a
+/// minute.
 const VISITORS: usize = 10;
 /// Visitors who come at once, and sessions that are ready for them.
 const AT_ONCE: u32 = 10;
@@ -39,7 +41,8 @@ async fn main() {
     };
     let stack = instance::stack_of(tasks).await.expect("a stack");
     println!(
-        "| starts take | started for the visitor, ms | started ahead, median ms | p95 ms |\n|---|---|---|---|"
+        "| starts take | started for the visitor, ms | started ahead, median ms | p95 ms \
+              |\n|---|---|---|---|"
     );
     for delay in DELAYS {
         stack.ecs.set_start_delay(delay);
@@ -69,7 +72,8 @@ async fn main() {
     let mut all = join_all((0..AT_ONCE).map(|_| visit(&stack))).await;
     let slowest = quantile(&mut all, 1.0);
     println!(
-        "\n{AT_ONCE} visitors at once on a pool of {AT_ONCE}: the last one was in after {slowest:.0} ms."
+        "\n{AT_ONCE} visitors at once on a pool of {AT_ONCE}: the last one was in after \
+              {slowest:.0} ms."
     );
     stack.stop().await;
 }
@@ -109,7 +113,8 @@ async fn keep(stack: &Stack, desired: u32) {
     }
 }
 
-/// Opens the demo link and goes on until the app itself answers; gives how long that took from the click.
+/// Opens the demo link and goes on until the app itself answers; gives how long that took from the
+/// click.
 async fn visit(stack: &Stack) -> f64 {
     let http = web_client::build(Duration::from_secs(120)).expect("a client");
     let page = http

@@ -1,4 +1,5 @@
-//! Owns what an administrator does in a browser window: open pages, click, fill in forms. Must not know which pages there are.
+//! Owns what an administrator does in a browser window: open pages, click, fill in forms. Must not
+//! know which pages there are.
 
 use fantoccini::{Client, Locator};
 use serde_json::json;
@@ -25,7 +26,8 @@ impl AdminWindow<'_> {
 
     pub async fn click(&self, selector: &str) {
         // People scroll what stands under the bar with the buttons into sight before they click it.
-        let script = "document.querySelector(arguments[0]).scrollIntoView({block: 'center', behavior: 'instant'})";
+        let script = "document.querySelector(arguments[0]).scrollIntoView({block: 'center', \
+                      behavior: 'instant'})";
         self.window
             .execute(script, vec![json!(selector)])
             .await

@@ -1,5 +1,6 @@
-//! Owns the administrator's road in the console, as somebody walks it who has never seen it: from the link that signs in to a link that is dead again;
-//! the round over every page of the console; and the same without scripting.
+//! Owns the happy path of an administrator in the console, as on the first day: from the link that
+//! signs in to a deleted link; the round over every page of the console; and the same without
+//! scripting.
 
 use casting_tests::processes::soon;
 use fantoccini::Client;
@@ -33,7 +34,8 @@ async fn command(casting: &CastingProgram) -> String {
     words.collect::<Vec<_>>().join("\n")
 }
 
-/// Somebody else opens a link in a window of their own, and sees this; or gets in, if there is nothing that they shall see.
+/// Another visitor opens a link in their own window and sees this text; without one, enters the
+/// session.
 async fn visit(driver: &Driver, link: &str, refusal: Option<&str>) -> Client {
     let window = driver.window(DESK).await;
     window.goto(link).await.expect("opens");
@@ -205,7 +207,8 @@ async fn first_console_visit_creates_and_undoes_a_link() {
     window.close().await.expect("closes");
 }
 
-/// The sums of the last columns of a chart's table, whose rows read `20:00 3 1`: hour, launched, refused.
+/// The sums of the last columns of a chart's table, whose rows read `20:00 3 1`: hour, launched,
+/// refused.
 fn launches_and_refusals(table: &str) -> (u64, u64) {
     table
         .lines()
@@ -219,7 +222,8 @@ fn launches_and_refusals(table: &str) -> (u64, u64) {
         .fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1))
 }
 
-/// Every page of the console, and what its heading says. `{cast}` and its siblings stand for things that are there.
+/// Every page of the console, and what its heading says. `{cast}` and its siblings stand for things
+/// that are there.
 const PAGES: [(&str, &str); 31] = [
     ("/admin", "Overview"),
     ("/admin/casts", "Casts"),

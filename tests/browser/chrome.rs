@@ -1,4 +1,5 @@
-//! Owns the browser: chromedriver on a port of its own, windows, screenshots, and the program that they visit.
+//! Owns the browser: chromedriver on a port of its own, windows, screenshots, and the program that
+//! they visit.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -40,6 +41,8 @@ pub struct Look {
     pub scripting: bool,
     /// Everything that it loads is noted, for `page_audit::check_accessibility`.
     pub watched: bool,
+    /// Whether it keeps cookies.
+    pub cookies: bool,
 }
 
 /// A window on a desk, in daylight.
@@ -48,6 +51,7 @@ pub const DESK: Look = Look {
     phone: false,
     scripting: true,
     watched: false,
+    cookies: true,
 };
 
 impl Driver {
@@ -75,7 +79,7 @@ impl Driver {
         Self { _input: input, url }
     }
 
-    /// A window of a browser that nobody has used before.
+    /// A window of a browser with a new profile.
     pub async fn window(&self, look: Look) -> Client {
         let mut arguments = vec![
             "--headless",
@@ -84,6 +88,10 @@ impl Driver {
             "--disable-quic",
             "--no-first-run",
             "--disable-dev-shm-usage",
+            // As people's browsers say it: pages start nothing for programs.
+            "--disable-blink-features=AutomationControlled",
+            "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+             Chrome/140.0.0.0 Safari/537.36",
         ];
         arguments.extend([
             "--disable-background-networking",
@@ -102,9 +110,12 @@ impl Driver {
                 "--blink-settings=preferredColorScheme=0",
             ]);
         }
-        let scripting = if look.scripting { 1 } else { 2 };
+        let [scripting, cookies] = [look.scripting, look.cookies].map(|on| if on { 1 } else { 2 });
         let capabilities = json!({
-            "goog:chromeOptions": {"args": arguments, "prefs": {"profile.managed_default_content_settings.javascript": scripting}},
+            "goog:chromeOptions": {"args": arguments, "prefs": {
+                "profile.managed_default_content_settings.javascript": scripting,
+                "profile.managed_default_content_settings.cookies": cookies,
+            }},
             "goog:loggingPrefs": {"browser": "SEVERE", "performance": if look.watched { "ALL" } else { "OFF" }},
         });
         let capabilities: Map<String, Value> =
@@ -182,7 +193,7 @@ impl CastingProgram {
             .to_owned()
     }
 
-    /// A cast of the demo app for anybody, with these fields on top; returns its link.
+    /// A cast of the demo app without limits, with these fields on top; returns its link.
     pub async fn link(&self, fields: &Value) -> String {
         let mut document = json!({"name": "Test", "image_id": self.image("Demo app").await, "allow_anonymous": true});
         for (name, value) in fields.as_object().expect("an object") {
@@ -208,7 +219,8 @@ pub async fn shoot(window: &Client, name: &str) {
     std::fs::write(screenshots().join(format!("{name}.png")), picture).expect("can be written");
 }
 
-/// What the browser complained of, such as a script that the page's policy does not let in; failed loads of refused pages are none.
+/// What the browser complained of, such as a script that the page's policy does not let in; failed
+/// loads of refused pages are none.
 pub async fn console(window: &Client) -> Vec<String> {
     let of_page = |entry: &Value| entry["source"] != "network";
     let entries = log(window, "browser").await.into_iter().filter(of_page);
@@ -264,9 +276,10 @@ pub async fn text_of(window: &Client, selector: &str) -> String {
     }
 }
 
-/// Puts the tips away and goes on inside the session's app, as soon as the viewer shows it.
+/// Puts the tips away and goes on inside the session's app, as soon as the viewer shows it. A streaming server's first start on a machine may take a minute.
 pub async fn into_app(window: &Client) {
-    let there = soon(async || window.find(Locator::Css("#app")).await.is_ok()).await;
+    let has_app = async || window.find(Locator::Css("#app")).await.is_ok();
+    let there = soon(has_app).await || soon(has_app).await;
     assert!(
         there,
         "no viewer; the page at {:?} says: {}",

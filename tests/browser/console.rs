@@ -1,5 +1,5 @@
-//! Owns what happens in the console beside the usual road: whoever may only look, people who come by a login, a change that met another one, and
-//! what can be done with sessions and their owners.
+//! Owns what happens in the console beside the usual road: read-only users, logins with a role,
+//! conflicting changes, and what can be done with sessions and their owners.
 
 use casting_tests::processes::soon;
 use fantoccini::key::Key;
@@ -136,7 +136,7 @@ async fn read_only_user_sees_no_change_controls() {
         .await;
     shoot(&window, "auditor-cast").await;
 
-    // A form that somebody makes up in this very window is refused, in words, and the console stays around them.
+    // A forged form in the same window is refused with an error page inside the console's layout.
     let forge = "const form = document.createElement('form'), token = document.querySelector('[name=csrf_token]').value; form.method = 'post'; \
         form.action = arguments[0]; form.innerHTML = `<input name=csrf_token value='${token}'><input name=enabled value=false>`; document.body.append(form); \
         form.submit();";
@@ -214,7 +214,8 @@ async fn login_admits_administrators_and_rejects_others() {
 #[tokio::test]
 async fn focused_fields_are_not_hidden_by_the_button_bar() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
-    // What is hidden of the focused element by the bar, in pixels; and whether it is in the window at all.
+    // What is hidden of the focused element by the bar, in pixels; and whether it is in the window
+    // at all.
     let hidden = "const at = document.activeElement, bar = document.querySelector('.form-end'); \
         if (!at.closest('.sheet') || bar.contains(at)) return [null, at.id || at.name]; \
         const box = at.getBoundingClientRect(), top = bar.getBoundingClientRect().top; \
@@ -395,7 +396,7 @@ async fn console_watches_unshares_and_anonymises_a_session() {
         window: &window,
         url: casting.url(),
     };
-    desk.open("/admin/sessions", "Live sessions").await;
+    desk.open("/admin/sessions", "Sessions").await;
     wait_for(&window, "main table", "Shared").await;
     shoot(&window, "console-sessions-shared").await;
     desk.click("form[action$='/watch'] button").await;
@@ -423,7 +424,7 @@ async fn console_watches_unshares_and_anonymises_a_session() {
         text(&owner).await
     );
 
-    desk.open("/admin/sessions", "Live sessions").await;
+    desk.open("/admin/sessions", "Sessions").await;
     desk.lead(
         "form[action$='/unshare'] button",
         ".flash",

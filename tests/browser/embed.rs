@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
 use crate::page_audit::check_accessibility;
 
-/// A page of another site with this link in it, by the lines that its administrator is given. Returns its port.
+/// A page of another site with this link in it, by the lines that its administrator is given.
+/// Returns its port.
 async fn other_site(link: &str) -> u16 {
     let (origin, key) = link.split_once("/cast/").expect("a link");
     let mut settings = CastSettings::open(

@@ -1,5 +1,5 @@
-//! Owns the round over every page that a visitor may meet: in daylight, in the dark and on a phone, each is open to everybody, whole without
-//! other machines, and small.
+//! Owns the test of every page that a visitor may meet: in the light and the dark theme and on a
+//! phone, each is accessible, whole without other machines, and small.
 
 use fantoccini::{Client, Locator};
 use reqwest::Method;
@@ -53,7 +53,8 @@ async fn visitor_pages_are_accessible_small_and_self_contained() {
     casting.admin(Method::PATCH, "settings", &captcha).await;
     let slow = json!({"name": "Slow", "container_image": "local/slow", "cpu": 256, "memory": 512, "command": ["sleep", "600"]});
     let slow = casting.admin(Method::POST, "images", &slow).await["id"].clone();
-    let words = json!({"title": "A desktop to try", "summary": "Ten minutes with everything installed; nothing of it is kept."});
+    let words = json!({"title": "A desktop to try", "summary":
+        "Ten minutes with everything installed; nothing of it is kept."});
     let mut checked = words.clone();
     checked["require_captcha"] = json!(true);
     let checked = casting.link(&checked).await;

@@ -1,4 +1,5 @@
-//! Owns files that come back, in a real browser: what a page keeps in the Chromium of one session is there in the next one.
+//! Owns files that come back, in a real browser: what a page keeps in the Chromium of one session
+//! is there in the next one.
 
 use casting_tests::processes::{soon, with_environment};
 use fantoccini::{Client, Locator};

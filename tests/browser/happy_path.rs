@@ -143,3 +143,34 @@ async fn button_claims_without_javascript() {
     wait_for(&window, "body", "https://example.com/").await;
     window.close().await.expect("closes");
 }
+
+#[tokio::test]
+async fn links_as_kasm_and_chats_write_them_open() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let window = driver.window(DESK).await;
+    window
+        .goto(&format!("{}/", casting.url()))
+        .await
+        .expect("opens");
+    wait_for(&window, "h1", "Sessions by link").await;
+    shoot(&window, "start-page").await;
+    let link = casting
+        .link(&serde_json::json!({"disable_tips": true}))
+        .await;
+    let key = link.rsplit('/').next().expect("a key");
+    for path in [
+        format!("/#/cast/{key}"),
+        format!("/cast/{key})"),
+        format!("/cast/{key}/"),
+    ] {
+        let window = driver.window(DESK).await;
+        window
+            .goto(&format!("{}{path}", casting.url()))
+            .await
+            .expect("opens");
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        window.close().await.expect("closes");
+    }
+    window.close().await.expect("closes");
+}

@@ -1,4 +1,5 @@
-//! Owns the page that a streamed browser opens in tests: it has a colour, and tells what is typed into it.
+//! Owns the page that a streamed browser opens in tests: it has a colour and reports what is typed
+//! into it.
 
 use std::sync::{Arc, Mutex};
 
@@ -25,12 +26,26 @@ pub struct Inner {
     written: Arc<Mutex<String>>,
 }
 
-/// A large field, which tells all that stands in it.
+/// A large field, whose content is reported.
 fn sheet() -> Html<&'static str> {
     Html(
         "<!doctype html><title>Sheet</title><style>html{background:#0a7d32}textarea{width:60vw;height:60vh;font:20px sans-serif}</style>
          <textarea autofocus></textarea><script>const sheet=document.querySelector('textarea');
          sheet.oninput=()=>fetch('/written',{method:'POST',body:sheet.value});addEventListener('click',()=>sheet.focus())</script>",
+    )
+}
+
+/// Tells each key, with those that are held; a picture that is pasted, by its size; and copies a
+/// picture of 3 x 2 pixels when it is clicked.
+fn keys() -> Html<&'static str> {
+    Html(
+        "<!doctype html><title>Keys</title><style>html{background:#0a7d32;height:100%}</style><script>let told='';
+         const tell=text=>{told+=text+' ';fetch('/written',{method:'POST',body:told})};
+         addEventListener('keydown',event=>{if(event.ctrlKey&&event.key==='v')return;event.preventDefault();tell((event.ctrlKey?'Ctrl+':'')+(event.altKey?'Alt+':'')+event.key)});
+         const see=async blob=>{const seen=await createImageBitmap(blob);tell('picture:'+seen.width+'x'+seen.height)};
+         addEventListener('paste',event=>{for(const file of event.clipboardData.files)see(file)});
+         addEventListener('mousedown',()=>{const picture=Object.assign(document.createElement('canvas'),{width:3,height:2});picture.getContext('2d').fillRect(0,0,3,2);
+         picture.toBlob(blob=>navigator.clipboard.write([new ClipboardItem({'image/png':blob})]).then(()=>tell('copied'),error=>tell(String(error))))})</script>",
     )
 }
 
@@ -41,7 +56,7 @@ fn page(colour: &str) -> Html<String> {
     ))
 }
 
-/// Green for whoever comes for the first time, blue for whoever was here before.
+/// Green on the first visit, blue on later ones.
 fn kept() -> Html<&'static str> {
     Html(
         "<!doctype html><title>Kept</title><style>html{color:#fff;font:40px sans-serif}</style><p>This page remembers.</p>
@@ -81,6 +96,7 @@ impl Inner {
         };
         let sheets = Router::new()
             .route("/sheet", get(|| async { sheet() }))
+            .route("/keys", get(|| async { keys() }))
             .route("/written", post(keep))
             .with_state(written.clone());
         let router = router.merge(sheets);
@@ -108,14 +124,16 @@ impl Inner {
     }
 }
 
-/// The colour that the streamed screen has near its lower right corner; the window must be in the session's app.
+/// The colour that the streamed screen has near its lower right corner; the window must be in the
+/// session's app.
 async fn colour(window: &fantoccini::Client) -> Value {
     let script = "const canvas = document.querySelector('canvas'); if (!canvas || !document.documentElement.dataset.connected) return null; \
         return [...canvas.getContext('2d').getImageData(canvas.width - 60, canvas.height - 60, 1, 1).data].slice(0, 3);";
     window.execute(script, vec![]).await.unwrap_or_default()
 }
 
-/// Waits until the streamed screen has this colour. Browsers within browsers take their time on a small machine.
+/// Waits until the streamed screen has this colour. Browsers within browsers take their time on a
+/// small machine.
 pub async fn shows(window: &fantoccini::Client, wanted: [u8; 3]) {
     let mut seen = false;
     for _ in 0..4 {
@@ -156,7 +174,8 @@ pub async fn type_in(window: &fantoccini::Client, text: &str) {
         .expect("can be typed into");
 }
 
-/// Presses keys on what this selector finds, one after the other, as a keyboard does; `held`: with this one held.
+/// Presses keys on what this selector finds, one after the other, as a keyboard does; `held`: with
+/// this one held.
 pub async fn press(window: &fantoccini::Client, selector: &str, held: Option<char>, text: &str) {
     let overlay = window
         .find(fantoccini::Locator::Css(selector))

@@ -1,4 +1,5 @@
-//! A real browser on the real program: the demo link as a person clicks it, and every page that a visitor may meet. Needs chromium and chromedriver.
+//! A real browser on the real program: the demo link as a person clicks it, and every page that a
+//! visitor may meet. Needs chromium and chromedriver.
 //!
 //! Screenshots are kept under `target/screenshots`, to be looked at.
 
@@ -12,16 +13,22 @@ mod admin_window;
 mod administrator;
 mod chrome;
 mod console;
+mod crowd;
 mod embed;
 mod every_page;
 mod files;
 mod happy_path;
 mod inner;
+mod kasmvnc;
+mod languages;
 mod origins;
 mod page_audit;
 mod pages;
+mod recovery;
 mod resume;
 mod rooms;
+mod steering;
 mod streamed;
 mod streaming;
+mod tools;
 mod viewer;

@@ -1,4 +1,5 @@
-//! Owns what pages of other origins can do in a session: those of its own app, in the viewer's frame and in a window, and those of another site.
+//! Owns what pages of other origins can do in a session: those of its own app, in the viewer's
+//! frame and in a window, and those of another site.
 
 use axum::Router;
 use axum::response::Html;
@@ -10,8 +11,10 @@ use serde_json::{Map, Value, json};
 
 use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, text, wait_for};
 
-/// A page without any policy of its own; it has a frame, so that a page which shows it can be told by counting.
-const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Hostile</title><body><h1>Hostile page</h1><iframe srcdoc=x></iframe>";
+/// A page without any policy of its own; it has a frame, so that a page which embeds it can be
+/// recognised by counting frames.
+const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Hostile</title><body><h1>Hostile \
+                    page</h1><iframe srcdoc=x></iframe>";
 
 /// A session of an app that serves the hostile page, and its two origins.
 struct Attacked {
@@ -22,7 +25,8 @@ struct Attacked {
 
 impl Attacked {
     async fn start(driver: &Driver, casting: &CastingProgram) -> Self {
-        let command = "printf '%s' \"$PAGE\" > index.html; exec python3 -m http.server $PORT --bind 127.0.0.1";
+        let command = "printf '%s' \"$PAGE\" > index.html; exec python3 -m http.server $PORT \
+                       --bind 127.0.0.1";
         let image = json!({
             "name": "Hostile page", "container_image": "local/hostile-page", "command": ["sh", "-c", command],
             "environment": {"PAGE": PAGE}, "cpu": 256, "memory": 512, "view_only": "requests",
@@ -34,7 +38,7 @@ impl Attacked {
         window.goto(&link).await.expect("opens");
         click(&window, "#panel > summary").await;
         click(&window, "#stop > button").await;
-        wait_for(&window, "#begin", "Nobody else sees this session.").await;
+        wait_for(&window, "#begin", "No one else sees this session.").await;
         into_app(&window).await;
         wait_for(&window, "h1", "Hostile page").await;
         let viewer = window.current_url().await.expect("an address");
@@ -76,7 +80,7 @@ impl Attacked {
             .expect("opens");
         click(owner, "#panel > summary").await;
         wait_for(owner, "#connection", "Good").await;
-        wait_for(owner, "#begin", "Nobody else sees this session.").await;
+        wait_for(owner, "#begin", "No one else sees this session.").await;
     }
 
     /// The viewer's own page can do what the others could not, by the same script.
@@ -104,7 +108,7 @@ impl Attacked {
                 .is_some_and(|said| said.starts_with("got"));
             assert!(got, "{attempt}: {}", outcomes[attempt]);
         }
-        wait_for(&self.window, "#stop", "Whoever has this link can watch").await;
+        wait_for(&self.window, "#stop", "Anyone with this link can watch").await;
         self.window.close().await.expect("closes");
     }
 }
@@ -166,4 +170,43 @@ async fn a_page_of_another_site_cannot_act_in_a_session() {
         assert!(!text(window).await.contains("Hostile"), "{name}");
     }
     attacked.obeys_its_own_page().await;
+}
+
+/// Serves its folder with the two headers that a browser isolates a page for.
+const ISOLATED: &str = "
+import http.server, os
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self):
+        self.send_header('Cross-Origin-Opener-Policy', 'same-origin')
+        self.send_header('Cross-Origin-Embedder-Policy', 'require-corp')
+        super().end_headers()
+http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
+";
+
+#[tokio::test]
+async fn an_isolated_app_is_isolated_in_the_viewer() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let page = "<!doctype html><meta charset=utf-8><h1></h1>\
+        <script>document.querySelector('h1').textContent = `isolated: ${crossOriginIsolated}`</script>";
+    let command = "printf '%s' \"$PAGE\" > index.html; exec python3 -c \"$SERVER\"";
+    let image = json!({
+        "name": "Isolated page", "container_image": "local/isolated-page", "command": ["sh", "-c", command],
+        "environment": {"PAGE": page, "SERVER": ISOLATED}, "cpu": 256, "memory": 512,
+    });
+    let image = casting.admin(Method::POST, "images", &image).await;
+    let fields = json!({"image_id": image["id"], "disable_tips": true});
+    let window = driver.window(DESK).await;
+    window
+        .goto(&casting.link(&fields).await)
+        .await
+        .expect("opens");
+    let isolated = soon(async || {
+        let own = window.execute("return crossOriginIsolated", vec![]).await;
+        own.is_ok_and(|own| own == true)
+    });
+    assert!(isolated.await, "the viewer: {}", text(&window).await);
+    into_app(&window).await;
+    wait_for(&window, "h1", "isolated: true").await;
+    shoot(&window, "isolated-app").await;
+    window.close().await.expect("closes");
 }

@@ -1,4 +1,5 @@
-//! Owns the pages that a visitor meets on the way: proof of work, consent, refusals; on a desk and on a phone, by day and by night.
+//! Owns the pages that a visitor meets on the way: proof of work, consent, refusals; on a desk and
+//! on a phone, by day and by night.
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -116,7 +117,7 @@ async fn refusal_pages_are_readable_without_console_errors() {
         let window = driver.window(look).await;
         window.goto(&link).await.expect("opens");
         if name == "rate-limited" {
-            // The window tells only the claim, which the page sends by itself.
+            // The window shows only the claim, which the page sends by itself.
             wait_for(&window, "h1", words).await;
         }
         wait_for(&window, "body", words).await;
@@ -133,7 +134,8 @@ async fn refusal_pages_are_readable_without_console_errors() {
 
 /// Open at no hour of today.
 fn closed() -> Value {
-    // 1 January 1970 was a Thursday; two days from now is neither today nor, around midnight, tomorrow.
+    // 1 January 1970 was a Thursday; two days from now is neither today nor, around midnight,
+    // tomorrow.
     let days = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
     let day = days[(SystemClock.now().seconds().div_euclid(86_400) + 2).rem_euclid(7) as usize];
     json!({"open_hours": {"time_zone": "UTC", "spans": [format!("{day} 09:00-17:00")]}})
@@ -176,7 +178,7 @@ async fn login_link_goes_through_the_provider_and_back() {
     wait_for(&window, "h1", "You are signed in").await;
     shoot(&window, "signed-in").await;
     window
-        .find(Locator::Css("form button"))
+        .find(Locator::Css("#sign-out button"))
         .await
         .expect("a button")
         .click()
@@ -233,7 +235,8 @@ async fn captcha_widget_must_be_solved_and_its_proof_is_sent() {
         "captcha_verify_url": format!("{}/siteverify", provider().await)});
     casting.admin(Method::PATCH, "settings", &settings).await;
     let link = casting.link(&json!({"require_captcha": true})).await;
-    // The provider's script, which cannot be reached from here, puts this field into its box once a person has solved it.
+    // The provider's script, which cannot be reached from here, puts this field into its box once a
+    // person has solved it.
     let solve = "const field = document.createElement('input'); field.type = 'hidden'; field.name = 'cf-turnstile-response'; \
         field.value = arguments[0]; document.querySelector('.cf-turnstile[data-sitekey=site]').append(field);";
     let window = driver.window(DESK).await;

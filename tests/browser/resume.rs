@@ -20,7 +20,7 @@ async fn session_of(window: &Client) -> String {
 async fn user_resumes_the_last_session_of_a_used_up_link() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let fields = json!({"allow_anonymous": false, "allow_resume": true, "disable_tips": true,
-        "allow_dynamic_kasm_url": true, "limit_total_sessions": true, "sessions_remaining": 1});
+        "allow_dynamic_kasm_url": true, "limit_total_sessions": true, "start_on_click": "never", "sessions_remaining": 1});
     let link = casting.link(&fields).await;
     let window = driver.window(DESK).await;
     window.goto(&link).await.expect("opens");

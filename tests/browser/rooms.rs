@@ -1,4 +1,5 @@
-//! Owns the waiting room as a person sees it: the second browser waits, and gets in by itself when the first one leaves.
+//! Owns the waiting room as a person sees it: the second browser waits, and gets in by itself when
+//! the first one leaves.
 
 use fantoccini::Locator;
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! Owns a session with a real browser in it: Chromium in Chromium. The inner one opens a page of this test, which tells what it sees.
+//! Owns a session with a real browser in it: Chromium in Chromium. The inner one opens a page of
+//! this test, which reports its events.
 
 use casting_tests::processes::{soon, with_environment};
 use reqwest::Method;
@@ -95,7 +96,8 @@ async fn light_browser_takes_letters_long_pastes_and_soft_keys() {
 
     // What the visitor's own clipboard holds is offered when the window is looked at.
     let long = "Длинный текст 0123456789 ".repeat(12_000);
-    let copied = "const text = arguments[0]; navigator.clipboard.readText = async () => text; dispatchEvent(new Event('focus'))";
+    let copied = "const text = arguments[0]; navigator.clipboard.readText = async () => text; \
+                  dispatchEvent(new Event('focus'))";
     window
         .execute(copied, vec![json!(long)])
         .await

@@ -1,4 +1,5 @@
-//! Owns sessions on the streaming server, in a real browser: letters of every keyboard, a long text that is pasted, and who watches.
+//! Owns sessions on the streaming server, in a real browser: letters of every keyboard, a long text
+//! that is pasted, and who watches.
 
 use casting_tests::processes::{soon, with_environment};
 use fantoccini::Client;
@@ -132,7 +133,8 @@ async fn streamed_session_is_watched_and_handed_over() {
     );
 
     owner.enter_parent_frame().await.expect("the viewer");
-    let hand_over = "document.getElementById('panel').open = true; document.querySelector('#watchers button').click()";
+    let hand_over = "document.getElementById('panel').open = true; \
+                     document.querySelector('#watchers button').click()";
     owner.execute(hand_over, vec![]).await.expect("runs");
     wait_for(&owner, "#watchers", "has control").await;
     shoot(&owner, "streaming-handed-over").await;

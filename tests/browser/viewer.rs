@@ -61,7 +61,7 @@ async fn panel_and_tips_follow_the_link_and_end_the_session() {
             text(&window).await
         );
         shoot(&window, &format!("viewer-panel-{name}")).await;
-        // Who comes back is not told twice.
+        // The hint is not shown again after a return.
         window.refresh().await.expect("loads");
         assert!(
             soon(async || is_there(&window, "#tips:not([open])").await).await,
@@ -142,7 +142,8 @@ async fn viewers_only_watch_until_given_control() {
     );
     shoot(&viewer, "share-viewer").await;
 
-    // What the page leaves out is not what protects the session: the same screen without the page, with keys switched on.
+    // What the page leaves out is not what protects the session: the same screen without the page,
+    // with keys switched on.
     let watching = viewer.current_url().await.expect("an address");
     let app = watching.as_str().replacen("://", "://app.", 1);
     let app = url::Url::parse(&app).and_then(|app| app.join("/?resize=remote"));
@@ -338,7 +339,8 @@ async fn session_warns_before_it_ends_and_shows_the_reason() {
         wait_for(&window, "#status", "live").await;
         window.enter_parent_frame().await.expect("the viewer");
         let touched = async || {
-            let asked = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/.cast/touch'))";
+            let asked = "return performance.getEntriesByType('resource').some((one) => \
+                         one.name.endsWith('/.cast/touch'))";
             let told = window.execute(asked, vec![]).await;
             told.expect("a list") == json!(true)
         };

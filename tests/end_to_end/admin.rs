@@ -1,11 +1,13 @@
-//! Owns the admin API from end to end: every kind of record, ETags, field errors, API keys, and the trial of a link.
+//! Owns the admin API from end to end: every kind of record, ETags, field errors, API keys, and the
+//! trial of a link.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::test_stack::{Answer, Caller, TestStack};
 
-/// What a document that was read does to the counter after a claim, with and without the ETag that it was read with.
+/// What a document that was read does to the counter after a claim, with and without the ETag that
+/// it was read with.
 #[tokio::test]
 async fn counter_change_requires_the_number_read() {
     let stack = TestStack::start().await;
@@ -565,4 +567,22 @@ async fn trial_shows_every_rule_and_consumes_nothing() {
     );
     assert_eq!(stack.ledger().await, before);
     stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn trial_shows_the_groups_of_a_login() {
+    let stack = TestStack::start().await;
+    let group = json!({"name": "Staff", "login_names": ["9f3c-22"], "priority": 1});
+    let made = stack.admin(Method::POST, "groups", Some(&group)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let cast = stack.cast(&json!({})).await;
+    let path = format!("casts/{}/trials", cast["id"].as_str().expect("an id"));
+    for (groups, expected) in [
+        (json!(["9f3c-22"]), json!(["Staff", "All Users"])),
+        (json!(["other"]), json!(["All Users"])),
+    ] {
+        let visit = json!({"address": "192.0.2.1", "user": "Ann", "groups": groups});
+        let trial = stack.admin(Method::POST, &path, Some(&visit)).await.json();
+        assert_eq!(trial["groups"], expected);
+    }
 }

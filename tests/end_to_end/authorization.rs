@@ -1,5 +1,5 @@
-//! Owns authentication and authorization of all admin routes from end to end. The tests walk the route tables, so a new route is covered without
-//! a change here.
+//! Owns authentication and authorization of all admin routes from end to end. The tests walk the
+//! route tables, so a new route is covered without a change here.
 
 use casting_web::routes::{Access, Route};
 use http::Method;
@@ -24,7 +24,7 @@ fn path_of(route: &Route) -> String {
     route.path.replace("{id}", &id)
 }
 
-/// Every route of the admin function that is not for everybody.
+/// Every route of the admin function that is not public.
 fn guarded() -> impl Iterator<Item = &'static Route> {
     casting_fn_admin::routes().filter(|route| route.access != Access::Public)
 }
@@ -33,7 +33,7 @@ fn is_api(route: &Route) -> bool {
     route.path.starts_with("/api/")
 }
 
-/// The cookie of somebody who has signed in with this key.
+/// The cookie of a sign-in with this key.
 pub async fn sign_in(stack: &TestStack, key: &str) -> String {
     let sent = stack
         .request(Method::POST, "/admin/sign-in")
@@ -85,7 +85,8 @@ async fn admin_routes_require_authentication() {
                 .header("content-type", "application/json")
                 .body("{}");
             if let Some(header) = header {
-                // Each from an address of its own, so that no wrong key is slowed down by the others.
+                // Each from an address of its own, so that no wrong key is slowed down by the
+                // others.
                 let address = format!("198.51.{}.{}", walked / 250, walked % 250);
                 request = request
                     .header("authorization", header)
@@ -154,7 +155,8 @@ async fn write_routes_refuse_read_only_users() {
                 );
                 refused += 1;
             }
-            // Forms that change nothing, and the way out, still want the CSRF token of a page of this sign-in.
+            // Forms that change nothing, and the way out, still want the CSRF token of a page of
+            // this sign-in.
             _ if route.method == Method::POST && !is_api(route) => {
                 assert_eq!(answer.status, 403, "{path}");
             }

@@ -1,4 +1,5 @@
-//! Owns the badge over HTTP: that it tells how a link stands, the same to everybody, and that looking at it changes nothing.
+//! Owns the badge over HTTP: it shows the status of a link, the same for everyone, and requests for
+//! it change nothing.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -114,7 +115,7 @@ async fn badge_of_a_restricted_link_needs_a_listed_referrer() {
         .await;
         assert_eq!(
             (word(&answer), answer.header("vary")),
-            (expected, "referer"),
+            (expected, "accept-language, cookie, referer"),
             "{referrer:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! Owns how a gate gets its secret, over HTTP: in exchange for what its task is told, once.
+//! Owns how a gate gets its secret, over HTTP: in exchange for its task's bootstrap token, once.
 
 use casting_core::Report;
 use casting_core::ids::SessionId;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::test_stack::{Answer, Caller, TestStack};
 
-/// What the only task that runs for this session is told under this name.
+/// The environment variable of this name in the only task that runs for this session.
 fn told(stack: &TestStack, session: &SessionId, name: &str) -> Option<String> {
     let tasks = stack.local.ecs.tasks();
     let task = tasks
@@ -41,7 +41,7 @@ async fn bootstrap_token_is_exchanged_once() {
 
     let control_plane = &stack.local.control_plane;
     control_plane
-        .end_as_administrator(&ids[2])
+        .end_as_administrator(&ids[2], None)
         .await
         .expect("ends");
     let other_attempt = keys.named("").bootstrap_token(&ids[0], 2);

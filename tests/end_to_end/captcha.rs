@@ -1,4 +1,5 @@
-//! Owns the CAPTCHA from end to end: our own proof of work, solved as a browser would, and a provider that misbehaves.
+//! Owns the CAPTCHA from end to end: our own proof of work, solved as a browser would, and a
+//! provider that misbehaves.
 
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use axum::Router;
@@ -9,6 +10,7 @@ use data_encoding::BASE64;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::authorization::sign_in;
 use crate::test_stack::{Answer, Caller, TestStack};
 
 fn solve(described: &Value) -> String {
@@ -179,4 +181,91 @@ async fn captcha_outage_admits_no_one_and_consumes_nothing() {
             && !page.text.contains("hush")
     );
     stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn administrator_learns_which_captcha_keys_are_wrong() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!(
+        "http://{}/siteverify",
+        listener.local_addr().expect("an address")
+    );
+    let serve = |body: String| async move {
+        let code = if body.contains("secret=right") {
+            "invalid-input-response"
+        } else {
+            "invalid-input-secret"
+        };
+        json!({"success": false, "error-codes": [code]}).to_string()
+    };
+    tokio::spawn(async move {
+        axum::serve(listener, Router::new().route("/siteverify", post(serve))).await
+    });
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"require_captcha": true})).await;
+    let id = cast["id"].as_str().expect("an id");
+    for (name, secret, site_key, result, passes) in [
+        ("right", "right", "site", "accepted", true),
+        ("wrong secret", "wrong", "site", "refused", true),
+        (
+            "keys for tests",
+            "right",
+            "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI",
+            "for-tests",
+            false,
+        ),
+    ] {
+        let settings = json!({"captcha_kind": "recaptcha-v2", "captcha_site_key": site_key, "captcha_secret_key": secret, "captcha_verify_url": url});
+        let changed = stack
+            .admin(Method::PATCH, "settings", Some(&settings))
+            .await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+        let checked = stack
+            .admin(Method::POST, "settings/captcha-checks", None)
+            .await;
+        assert_eq!(
+            (checked.status, &checked.json()["result"]),
+            (200, &json!(result)),
+            "{name}"
+        );
+        let trial = stack
+            .admin(
+                Method::POST,
+                &format!("casts/{id}/trials"),
+                Some(&json!({"address": "192.0.2.1"})),
+            )
+            .await
+            .json();
+        assert_eq!(trial["admitted"], passes, "{name}: {trial}");
+        if !passes {
+            assert_eq!(trial["code"], "captcha-unavailable", "{name}");
+        }
+        let cookie = sign_in(&stack, &stack.local.admin_key).await;
+        let page = stack
+            .request(Method::GET, "/admin/settings")
+            .header("cookie", &cookie);
+        let page = Answer::of(page).await.text;
+        let csrf = page
+            .split("name=\"csrf_token\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .expect("a token");
+        let pressed = stack
+            .request(Method::POST, "/admin/settings/captcha-check")
+            .header("cookie", &cookie)
+            .header("origin", &stack.local.url)
+            .form(&[("csrf_token", csrf)]);
+        let shown = Answer::of(pressed).await;
+        let words = checked.json()["detail"].as_str().expect("words").to_owned();
+        assert_eq!(shown.status, 200, "{}", shown.text);
+        assert!(
+            shown
+                .text
+                .contains(words.split(['(', '\u{27}']).next().expect("words").trim()),
+            "{name}: {}",
+            shown.text
+        );
+    }
 }

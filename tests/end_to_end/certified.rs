@@ -1,4 +1,5 @@
-//! Owns the login at a provider that others wrote and that is certified: whatever ours understands of the protocol, this one does too.
+//! Owns the login at a provider that others wrote and that is certified: whatever ours understands
+//! of the protocol, this one does too.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Owns what administrators do in the console that a clock or another client must be there for: keys that change, and changes that meet.
+//! Owns what administrators do in the console that a clock or another client must be there for:
+//! keys that change, and changes that meet.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -142,7 +143,7 @@ async fn stale_form_names_the_change_and_can_be_resent() {
     };
     let edit = format!("/admin/casts/{}/edit", text(&cast, "id"));
     let (action, mut fields) = form(&console.page(&edit).await);
-    // Two changes by somebody else, of which the second is what counts.
+    // Two changes by another administrator, of which the second counts.
     let (_, other) = key(&stack, &["read", "casts"]).await;
     for name in ["Table", "Chair"] {
         stack.clock.advance(1);

@@ -1,5 +1,6 @@
-//! Owns the fields of a cast as the console's form sends them: each is changed on the real page, with its CSRF token and its version, and read back over the
-//! API; nothing else changes. What each does to a link is held by the test that is named beside it.
+//! Owns the fields of a cast as the console's form sends them: each is changed on the real page,
+//! with its CSRF token and its version, and read back over the API; nothing else changes. What each
+//! does to a link is held by the test that is named beside it.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ fn has(tag: &str, word: &str) -> bool {
     tag.split(' ').any(|part| part == word)
 }
 
-/// The action of the form of fields on a page, and what a browser would send of it if nobody changed anything.
+/// The action of the form of fields on a page, and what a browser would send without any input.
 pub fn form(page: &str) -> (String, Vec<(String, String)>) {
     let (_, rest) = page
         .split_once("<form class=\"sheet\"")
@@ -140,7 +141,7 @@ impl Console<'_> {
     }
 }
 
-/// A cast's document without what tells of the change itself.
+/// A cast's document without the fields about the change itself.
 fn settled(cast: &Value) -> Value {
     let mut cast = cast.clone();
     let fields = cast.as_object_mut().expect("an object");
@@ -177,7 +178,8 @@ async fn each_form_field_changes_only_itself() {
         made("groups", json!({"name": "Guests"})).await,
     );
     let text = |text: &str| Text(text.to_owned());
-    // In the order of the form's documentation. What each does: the tests that `features.md` names in its row for it.
+    // In the order of the form's documentation. What each does: the tests that `features.md` names
+    // in its row for it.
     let rows: [(&str, Typed, Value, u32); 24] = [
         (
             "name",

@@ -1,4 +1,4 @@
-//! Owns how sessions end, as the ledger and the visitor are told it.
+//! Owns how sessions end, as the ledger and the visitor see it.
 
 use casting_core::ids::SessionId;
 use casting_core::{GateEndReason, Report};
@@ -201,7 +201,8 @@ async fn last_lines_are_shown_to_administrators_only() {
             .bearer_auth(secret.expose());
         crate::test_stack::Answer::of(report.json(what)).await
     };
-    let failed = json!({"is": "failed", "command": "go", "said": "it ended with exit status: 3 and said: \u{1b}[31mno such page"});
+    let failed = json!({"is": "failed", "command": "go", "said":
+        "it ended with exit status: 3 and said: \u{1b}[31mno such page"});
     tell(&json!(Report::Ready { port: 1 })).await;
     tell(&failed).await;
     tell(&failed).await;

@@ -1,4 +1,5 @@
-//! Owns what the app of a real session is told, from end to end: what `docs/environment.md` lists, and nothing else.
+//! Owns the environment of an app in a real session, end to end: what `docs/environment.md` lists,
+//! and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -76,7 +77,8 @@ async fn app_gets_exactly_the_documented_variables() {
         .collect();
     assert_eq!(others, [&"OF_THE_IMAGE"], "{told:?}");
     assert!(OF_GATE.iter().all(|name| !names.contains(name)), "{told:?}");
-    // This visitor has not logged in, may do everything, and has no files that are kept; the app is no streaming server.
+    // This visitor has not logged in, may do everything, and has no files that are kept; the app is
+    // no streaming server.
     let not_set = [
         "SELKIES_MASTER_TOKEN",
         "KASM_USER",

@@ -1,4 +1,5 @@
-//! Owns images from end to end, as far as they change under sessions: what is registered anew is what the next session runs.
+//! Owns images from end to end, as far as they change under sessions: what is registered anew is
+//! what the next session runs.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Owns that disabled and unknown links cannot be distinguished through any route, and that a change of a link is visible at once in the
-//! instance that made it.
+//! Owns that disabled and unknown links cannot be distinguished through any route, and that a
+//! change of a link is visible at once in the instance that made it.
 
 use casting_core::testing::user;
 use reqwest::{Method, RequestBuilder};
@@ -192,9 +192,11 @@ fn without_remainder(header: &str) -> String {
 fn scrubbed(answer: &Answer, key: &str) -> (u16, Vec<(String, String)>, String) {
     let problem: Value = serde_json::from_str(&answer.text).unwrap_or_default();
     let reference = problem["ref"].as_str().map(str::to_owned).or_else(|| {
-        let (_, rest) = answer.header("location").split_once("ref=")?;
-        Some(rest.split('&').next()?.to_owned())
+        let (_, rest) = answer.text.split_once("id=\"reference\">")?;
+        Some(rest.split('<').next()?.to_owned())
     });
+    // It contains the key and the reference, signed.
+    let notice = answer.header("location").split_once("notice=");
     let nonce = answer.header("content-security-policy");
     let nonce = nonce
         .split_once("'nonce-")
@@ -204,6 +206,7 @@ fn scrubbed(answer: &Answer, key: &str) -> (u16, Vec<(String, String)>, String) 
         for (found, name) in [
             (reference.as_deref(), "REF"),
             (nonce.map(|(nonce, _)| nonce), "NONCE"),
+            (notice.map(|(_, notice)| notice), "NOTICE"),
         ] {
             if let Some(found) = found {
                 text = text.replace(found, name);
@@ -352,7 +355,7 @@ async fn disabled_and_unknown_links_get_equal_answers() {
         .await
         .json();
     assert_eq!(owner["resume"]["session_id"], json!(session));
-    // A share link tells nothing of the link either.
+    // A share link reveals nothing about the link either.
     let shared = async |session: &str| {
         let answer = stack.get(&format!("/share/{session}.token")).await;
         scrubbed(&answer, session)

@@ -1,4 +1,5 @@
-//! Owns that foreign words stay words: whatever an administrator, a visitor or a login provider writes, no page runs it and no header splits on it.
+//! Owns that foreign words stay words: whatever an administrator, a visitor or a login provider
+//! writes, no page runs it and no header splits on it.
 
 use casting_core::testing::{NOON, user};
 use casting_core::ticket::LoginTicket;

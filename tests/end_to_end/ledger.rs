@@ -1,4 +1,5 @@
-//! Owns what administrators are told, from end to end: who changed what and how it is taken back, claims and their files, hours, users.
+//! Owns the audit log and its undo, claims and their export, hourly statistics and users, end to
+//! end.
 
 use casting_core::time::Clock;
 use reqwest::Method;
@@ -76,7 +77,7 @@ async fn every_change_is_audited_and_can_be_undone() {
         json!({"field": "name", "before": "Before", "after": "After"})
     );
 
-    // Somebody changed another field meanwhile: that stays.
+    // Another field was changed in the meantime: that stays.
     stack.clock.advance(1);
     assert_eq!(
         stack
@@ -150,7 +151,7 @@ async fn every_change_is_audited_and_can_be_undone() {
         "what was made is deleted instead"
     );
 
-    // The secret of a setting is told of, and not told.
+    // The log names the change of a secret setting, and not its value.
     let set = json!({"captcha_kind": "hcaptcha", "captcha_site_key": "site", "captcha_secret_key": "hush-hush"});
     assert_eq!(
         stack

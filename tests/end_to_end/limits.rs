@@ -1,6 +1,7 @@
-//! Owns limits under many visitors at once, and who shares them: addresses, browsers, users, links, the deployment.
+//! Owns limits under many visitors at once, and who shares them: addresses, browsers, users, links,
+//! the deployment.
 
-use casting_core::system::FirstLimits;
+use casting_core::deployment::FirstLimits;
 use casting_core::testing::user;
 use casting_core::ticket::LoginTicket;
 use casting_core::time::Clock;
@@ -412,7 +413,9 @@ async fn shared_address_is_counted_by_browser_or_exempt() {
         limit
     };
     let by_browser = stack
-        .cast(&limit(json!({"limit_requests_by": "browser"})))
+        .cast(&limit(
+            json!({"limit_requests_by": "browser", "anonymous_resume": "off"}),
+        ))
         .await;
     let claim = async |cookie: Option<&str>| {
         let described = stack.describe(Caller(1), key(&by_browser), "").await;
@@ -563,7 +566,10 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
     stack.clock.advance(3590);
     control_plane.sweep().await.expect("sweeps");
     assert!(row().await.is_live());
-    control_plane.end_as_administrator(&id).await.expect("ends");
+    control_plane
+        .end_as_administrator(&id, None)
+        .await
+        .expect("ends");
     stack.clock.advance(5);
     control_plane.sweep().await.expect("sweeps");
     assert!(
@@ -588,7 +594,7 @@ async fn anonymous_user_is_anonymised_after_the_session_ends() {
     stack.local.stop().await;
 }
 
-/// A request of somebody who has logged in.
+/// A request of a logged-in user.
 async fn claim_as(
     stack: &TestStack,
     user: &User,

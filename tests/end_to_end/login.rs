@@ -1,4 +1,5 @@
-//! Owns logins from end to end: the round trip over this machine's own provider, and a provider that lies.
+//! Owns logins from end to end: the round trip over this machine's own provider, and a provider
+//! that lies.
 
 use std::sync::{Arc, Mutex};
 
@@ -41,7 +42,8 @@ fn field<'a>(page: &'a str, name: &str) -> &'a str {
         .expect("a field")
 }
 
-/// Follows a login from `/login…` to the provider's page and chooses; returns the address and the cookies with which the browser comes back.
+/// Follows a login from `/login…` to the provider's page and chooses; returns the address and the
+/// cookies with which the browser comes back.
 async fn choose(stack: &TestStack, login: &str, user: &str) -> (String, String) {
     let sent = Answer::of(stack.http.get(login)).await;
     assert_eq!(sent.status, 303, "{}", sent.text);
@@ -116,9 +118,12 @@ async fn login_link_leads_into_a_session_and_logout() {
         .into_iter()
         .find(|cookie| cookie.starts_with("cast-login="))
         .expect("a login");
-    assert!(
-        cookies(&done).contains(&"cast-login-state=".to_owned()),
-        "the state is gone"
+    let both = format!("{state}; {login}");
+    let again = Answer::of(stack.http.get(&back).header("cookie", &both)).await;
+    assert_eq!(
+        (again.status, again.header("location")),
+        (303, done.header("location")),
+        "loaded again, the callback goes on"
     );
 
     // Back at the link: the referrer and the address have survived the round trip.
@@ -217,7 +222,7 @@ async fn login_callback_of_another_browser_is_refused() {
         (
             "a login for a state",
             back.clone(),
-            format!("cast-login-state={forged}"),
+            format!("{}={forged}", state.split('=').next().expect("a name")),
         ),
         (
             "without a state",
@@ -263,6 +268,78 @@ async fn login_callback_of_another_browser_is_refused() {
         "login-failed",
         "too late"
     );
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn two_tabs_at_the_login_provider_both_get_in() {
+    let stack = TestStack::start().await;
+    let mut tabs = Vec::new();
+    for name in ["first", "second"] {
+        let fields = json!({"allow_anonymous": false, "title": name});
+        let cast = stack.cast(&fields).await;
+        let link = format!("/cast/{}", cast["key"].as_str().expect("a key"));
+        let sent = stack.get(&link).await;
+        let login = format!("{}{}", stack.local.url, sent.header("location"));
+        let (back, state) = choose(&stack, &login, "bob").await;
+        tabs.push((name, link, back, state));
+    }
+    // One browser: it has the cookies of both tabs, and that of the first login from then on.
+    let mut jar: Vec<String> = tabs.iter().map(|(.., state)| state.clone()).collect();
+    // The tab that was opened first comes back last.
+    for (name, link, back, _) in tabs.iter().rev() {
+        let done = Answer::of(stack.http.get(back).header("cookie", jar.join("; "))).await;
+        assert_eq!(done.status, 303, "{name}: {}", done.text);
+        assert!(done.header("location").starts_with(link), "{name}");
+        jar.extend(cookies(&done));
+        let page = stack.request(Method::GET, done.header("location"));
+        let page = Answer::of(page.header("cookie", jar.join("; "))).await;
+        assert_eq!(page.status, 200, "{name}: {}", page.text);
+        let title = format!("<h1 dir=\"auto\">{name}</h1>");
+        assert!(page.text.contains(&title), "{name}: {}", page.text);
+        assert!(page.text.contains("Signed in as Bob"), "{name}");
+    }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn provider_that_refuses_is_quoted_on_the_page() {
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"allow_anonymous": false})).await;
+    let link = format!("/cast/{}", cast["key"].as_str().expect("a key"));
+    for (name, query, said) in [
+        (
+            "with words",
+            "error=access_denied&error_description=Ask+%3Cb%3EIT%3C%2Fb%3E+for+access.",
+            Some(
+                "The login provider says: \u{201c}Ask &#60;b&#62;IT&#60;/b&#62; for access.\u{201d}",
+            ),
+        ),
+        ("without words", "error=access_denied", None),
+    ] {
+        let sent = stack.get(&link).await;
+        let login = format!("{}{}", stack.local.url, sent.header("location"));
+        let sent = Answer::of(stack.http.get(login)).await;
+        let provider = Url::parse(sent.header("location")).expect("the provider");
+        let state = provider.query_pairs().find(|(name, _)| name == "state");
+        let state = state.expect("a state").1.into_owned();
+        let back = format!("/login/callback?{query}&state={state}");
+        let back = stack
+            .request(Method::GET, &back)
+            .header("accept", "text/html")
+            .header("cookie", cookies(&sent).join("; "));
+        let shown = Answer::of(back).await;
+        assert_eq!(shown.status, 403, "{name}: {}", shown.text);
+        let quotes = shown.text.contains("The login provider says");
+        assert_eq!(quotes, said.is_some(), "{name}: {}", shown.text);
+        for part in [
+            said.unwrap_or_default(),
+            "Sign-in failed",
+            "/login?to=%2Fcast%2F",
+        ] {
+            assert!(shown.text.contains(part), "{name}: {part}: {}", shown.text);
+        }
+    }
     stack.local.stop().await;
 }
 
@@ -449,7 +526,8 @@ async fn invalid_id_tokens_are_refused() {
         assert_eq!(outcome.is_ok(), accepted, "{name}: {outcome:?}");
     }
 
-    // The provider takes a new key; a token signed with it is good at once, and the old key is not any more.
+    // The provider takes a new key; a token signed with it is good at once, and the old key is not
+    // any more.
     *liar.published.lock().expect("nobody panics") = keys(2);
     let later = NOON.plus_seconds(60);
     *liar.token.lock().expect("nobody panics") =

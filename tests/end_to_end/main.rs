@@ -1,5 +1,5 @@
-//! End to end over the local stack: real HTTP through the same handlers as in AWS, the embedded database, and an ECS whose tasks are simulated or
-//! real processes.
+//! End to end over the local stack: real HTTP through the same handlers as in AWS, the embedded
+//! database, and an ECS whose tasks are simulated or real processes.
 
 #![expect(
     clippy::expect_used,
@@ -14,14 +14,17 @@ mod badges;
 mod bootstrap;
 mod captcha;
 mod certified;
+mod configuration;
 mod console;
 mod console_fields;
 mod endings;
 mod environment;
+mod extensions;
 mod happy_path;
 mod images;
 mod indistinguishable;
 mod injection;
+mod languages;
 mod ledger;
 mod limits;
 mod login;
@@ -30,9 +33,11 @@ mod parameters;
 mod pools;
 mod previews;
 mod profiles;
+mod recovery;
 mod refusals;
 mod resume;
 mod roles;
 mod rooms;
 mod sharing;
+mod steering;
 mod test_stack;

@@ -1,4 +1,5 @@
-//! Owns the check of the API against its OpenAPI document: calls every operation and validates each response against its schema.
+//! Owns the check of the API against its OpenAPI document: calls every operation and validates each
+//! response against its schema.
 
 use std::collections::BTreeSet;
 
@@ -341,12 +342,31 @@ async fn api_responses_match_the_openapi_document() {
             409,
         )
         .await;
+    let session = id(&second.json(), "session_id");
+    for (path, document, status) in [
+        (
+            format!("{of_session}/message"),
+            json!({"text": "Hello"}),
+            200,
+        ),
+        (format!("{of_session}/extend"), json!({"minutes": 5}), 409),
+        (
+            "session-messages".into(),
+            json!({"ids": [session], "text": "Hello"}),
+            200,
+        ),
+        ("session-stops".into(), json!({"ids": [session]}), 200),
+    ] {
+        reader
+            .ask(&stack, post.clone(), &path, Some(&document), status)
+            .await;
+    }
     let shown = reader
         .ask(
             &stack,
             post.clone(),
             &format!("{of_session}/stop"),
-            None,
+            Some(&json!({"reason": "Over"})),
             200,
         )
         .await;
@@ -410,7 +430,22 @@ async fn api_responses_match_the_openapi_document() {
         .ask(&stack, post.clone(), &format!("{entry}/undo"), None, 204)
         .await;
 
-    // Nobody else is let in.
+    let configuration = reader
+        .ask(&stack, get.clone(), "configuration", None, 200)
+        .await;
+    let request = json!({"configuration": configuration});
+    for (method, path, document) in [
+        (&get, "configuration/schema.json", None),
+        (&post, "configuration/plans", Some(&request)),
+        (&post, "configuration", Some(&request)),
+        (&post, "settings/captcha-checks", None),
+    ] {
+        reader
+            .ask(&stack, method.clone(), path, document, 200)
+            .await;
+    }
+
+    // Others are refused.
     let stranger = stack.get("/api/admin/casts").await;
     reader.check(&get, "/api/admin/casts", &stranger);
     reader.check(

@@ -1,4 +1,5 @@
-//! Owns the parameters of a link: which address a session opens, in which network it runs, and requests that are repeated.
+//! Owns the parameters of a link: which address a session opens, in which network it runs, and
+//! requests that are repeated.
 
 use casting_core::ids::SessionId;
 use casting_core::session::Session;
@@ -77,14 +78,29 @@ async fn dynamic_url_needs_consent_and_is_passed_as_parsed() {
         .describe(
             Caller(1),
             dynamic["key"].as_str().expect("a key"),
-            "?kasm_url=Example.com%2Fa%20b",
+            "?kasm_url=Example.com%2Fa%09b",
         )
         .await;
     assert_eq!(
         (described.status, described.code().as_str()),
         (422, "parameter-invalid"),
-        "a space would become an option of the browser's"
+        "a tab would become an option of the browser's"
     );
+    for (sent, opens) in [
+        (
+            "https://example.com/search?q=a+b",
+            "https://example.com/search?q=a%20b",
+        ),
+        (
+            "https://example.com/Rubik's_Cube",
+            "https://example.com/Rubik%27s_Cube",
+        ),
+    ] {
+        let query = format!("?kasm_url={sent}");
+        let key = dynamic["key"].as_str().expect("a key");
+        let described = stack.describe(Caller(1), key, &query).await;
+        assert_eq!(described.json()["opens"], opens, "{}", described.text);
+    }
 
     let query = "?kasm_url=EXAMPLE.com/a%3Fb%3D1%26c";
     let described = stack

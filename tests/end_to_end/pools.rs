@@ -1,4 +1,5 @@
-//! Owns pools from end to end: they fill, their sessions are given away and replaced, and whatever a visitor cannot be given costs them nothing.
+//! Owns pools from end to end: they fill, their sessions are given away and replaced, and whatever
+//! a visitor cannot be given costs them nothing.
 
 use casting_core::Report;
 use casting_core::ids::SessionId;
@@ -124,7 +125,8 @@ async fn pool_fills_assigns_and_replaces_sessions() {
     );
     let third = waiting(&fill(&stack, &pool, 1).await).remove(0);
 
-    // Whose gate does not answer is nobody's: the visitor gets another, and the link counts once.
+    // A session whose gate does not answer is not assigned: the visitor gets another, and the link
+    // counts once.
     for process in with_environment(&third) {
         let _ = kill(Pid::from_raw(process as i32), Signal::SIGSTOP);
     }

@@ -1,4 +1,5 @@
-//! Owns that looking at a link starts nothing: previews, scanners and prefetching browsers open links too.
+//! Owns that looking at a link starts nothing: previews, scanners and prefetching browsers open
+//! links too.
 
 use reqwest::Method;
 use serde_json::json;

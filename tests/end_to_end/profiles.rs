@@ -1,6 +1,9 @@
-//! Owns persistent profiles from end to end: what a user writes in one session is there in the next, in real gates, through real signed requests to
-//! an S3 endpoint; and what becomes of it when something is cut off.
+//! Owns persistent profiles from end to end: what a user writes in one session is there in the
+//! next, in real gates, through real signed requests to an S3 endpoint; and what becomes of it when
+//! something is cut off.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use casting_core::ids::SessionId;
@@ -22,7 +25,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::test_stack::{Answer, TestStack};
 
-/// Somebody who has logged in, or has not.
+/// A visitor, logged in or not.
 struct Person<'a> {
     stack: &'a TestStack,
     cookie: String,
@@ -64,6 +67,13 @@ impl<'a> Person<'a> {
         }
         let document = json!({"ticket": described.json()["ticket"]});
         Answer::of(ask(Method::POST, format!("/cast/{key}/claims")).json(&document)).await
+    }
+
+    /// The page that a browser shows of the link.
+    async fn page(&self, key: &str) -> Answer {
+        let request = self.stack.request(Method::GET, &format!("/cast/{key}"));
+        let request = request.header("accept", "text/html");
+        Answer::of(request.header("cookie", &self.cookie)).await
     }
 
     /// Starts a session and waits until it is ready.
@@ -147,7 +157,7 @@ impl Visit<'_> {
         if let Some(text) = write {
             let edit = json!({"base": 0, "text": text}).to_string();
             socket.send(Message::text(edit)).await.expect("sends");
-            // Told of to every window once it is kept.
+            // Sent to every window once it is saved.
             assert_eq!(hear(&mut socket, "pad").await, text);
         }
         before
@@ -239,6 +249,15 @@ async fn profile_persists_for_its_user_only() {
         (409, "profile-busy"),
         "one session with one profile at a time"
     );
+    let page = ann.page("my-files").await;
+    assert_eq!(page.status, 409, "{}", page.text);
+    for text in [
+        format!("href=\"/session/{}\">Go to that session", first.id),
+        format!("action=\"/session/{}/end\"", first.id),
+        "value=\"/cast/my-files\"".to_owned(),
+    ] {
+        assert!(page.text.contains(&text), "{text}: {}", page.text);
+    }
     let of_bob = bob.enter("my-files").await;
     assert_eq!(of_bob.pad(None).await, "", "Bob has a profile of his own");
     let anonymous = Person::nobody(&stack).enter("welcome").await;
@@ -255,7 +274,8 @@ async fn profile_persists_for_its_user_only() {
         assert!(page.contains(said), "{page}");
     }
 
-    // The owner ends it; then it ends by a signal, as when a machine is taken back or a time limit is reached.
+    // The owner ends it; then it ends by a signal, as when a machine is taken back or a time limit
+    // is reached.
     assert!(first.ask(Method::POST, "/end").await.status < 400);
     let ended = first.over().await;
     assert_eq!(
@@ -305,7 +325,8 @@ async fn killed_gate_keeps_the_old_profile_app_exit_saves() {
 
     let torn = ann.enter("my-files").await;
     assert_eq!(torn.pad(Some("lost")).await, "kept");
-    // It says what it is about to send, as it does at its end, and sends half of it. Then it is killed.
+    // It says what it is about to send, as it does at its end, and sends half of it. Then it is
+    // killed.
     let id = SessionId::parse(&torn.id).expect("an id");
     let secret = stack.local.control_plane.keys.sessions().secret(&id);
     let report = async |document: Value| {
@@ -616,4 +637,63 @@ async fn administrators_manage_profiles_and_anonymising_deletes() {
         "nothing of theirs is left"
     );
     stack.local.stop().await;
+}
+
+/// What the app of the next test does with the user's folder: it sets the time of the folder
+/// itself, as `cp -p` of a home does, shows what it finds, and leaves files that are its own alone.
+const KEEPING: &str = "cd /home/app && /busybox touch -d @1000000000 . || exit 4
+/busybox mkdir /tmp/www
+/busybox find . -type f -exec /busybox stat -c '%n %a %u:%g' {} + | /busybox sort > /tmp/www/found
+/busybox stat -c '%Y' . > /tmp/www/time
+umask 077; /busybox mkdir -p .ssh; echo key > .ssh/key; echo run > tool; /busybox chmod 400 .ssh/key; /busybox chmod 755 tool
+exec /busybox httpd -f -p 8080 -h /tmp/www";
+
+#[tokio::test]
+async fn profile_in_a_container_keeps_owners_and_modes() {
+    let Some(engine) = casting_tests::engine::without_firewall() else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy("/bin/busybox", folder.path().join("busybox")).expect("busybox-static");
+    let tmp = folder.path().join("tmp");
+    std::fs::create_dir(&tmp).expect("a folder");
+    std::fs::set_permissions(&tmp, Permissions::from_mode(0o1777)).expect("is ours");
+    let name = "casting-test-home:1";
+    assert!(engine.import(folder.path(), "USER 1000:1000", name));
+    let stack = TestStack::with_containers(Some(engine.socket().to_owned())).await;
+    let image = json!({
+        "name": "Home", "container_image": name, "command": ["/busybox", "sh", "-c", KEEPING], "port": 8080,
+        "cpu": 256, "memory": 512, "profile_path": "/home/app",
+    });
+    let image = stack.admin(Method::POST, "images", Some(&image)).await;
+    assert_eq!(image.status, 201, "{}", image.text);
+    let cast = json!({"name": "Home", "key": "a-home-of-ones-own", "image_id": image.json()["id"], "allow_anonymous": false});
+    let cast = stack.admin(Method::POST, "casts", Some(&cast)).await;
+    assert_eq!(cast.status, 201, "{}", cast.text);
+    let ann = Person::logged_in(&stack, user(1));
+    let kept = "./.ssh/key 400 1000:1000\n./tool 755 1000:1000\n";
+    for (name, found) in [("first", ""), ("second", kept), ("third", kept)] {
+        let visit = ann.enter("a-home-of-ones-own").await;
+        let inside = visit.inside().await;
+        let read = async |path: &str| {
+            let reply = inside.get(&stack.http, &stack.local.url, path).await;
+            reply.text().await.expect("text")
+        };
+        assert_eq!(read("/found").await, found, "{name}");
+        assert_eq!(read("/time").await, "1000000000\n", "{name}");
+        assert!(visit.ask(Method::POST, "/end").await.status < 400);
+        let mut ledger = visit.ledger().await;
+        for _ in 0..3 {
+            soon(async || {
+                ledger = visit.ledger().await;
+                ledger["state"] == "ended"
+            })
+            .await;
+        }
+        assert_eq!(
+            ledger["notes"],
+            json!(["profile-saved"]),
+            "{name}: {ledger}"
+        );
+    }
 }

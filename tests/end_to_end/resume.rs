@@ -1,11 +1,13 @@
-//! Owns how users get back into their own running session of a link, whatever has become of the link
-//! since: by its page, as programs are told, and by a claim.
+//! Owns how users get back into their own running session of a link, whatever has become of the
+//! link since: by its page, its description and a claim.
+
+use std::collections::BTreeMap;
 
 use casting_core::ids::SessionId;
 use casting_core::session::Session;
 use casting_core::testing::user;
 use casting_core::user::User;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::test_stack::{Answer, Caller, TestStack};
@@ -84,8 +86,8 @@ async fn row(stack: &TestStack, id: &str) -> Session {
     row.expect("reads").expect("is there")
 }
 
-/// A link and what becomes of it once Ann has a session: the path and body of a change, and the code
-/// that everybody else reads then.
+/// A link and what becomes of it once Ann has a session: the path and body of a change, and the
+/// code that all other visitors get then.
 struct Case {
     name: &'static str,
     made: Value,
@@ -402,11 +404,14 @@ async fn ended_session_is_not_resumed() {
         .report(&id, secret.expose(), ready, Caller(9).address())
         .await
         .expect("is ready");
-    control_plane.end_as_administrator(&id).await.expect("ends");
+    control_plane
+        .end_as_administrator(&id, None)
+        .await
+        .expect("ends");
     stack.clock.advance(casting_core::CHANGE_SECONDS);
     let doors = owner.visit(&stack, &key, "", None).await;
     assert_eq!(doors.described.code(), "no-sessions-left");
-    assert_eq!(doors.page.status, 303, "{}", doors.page.text);
+    assert_eq!(doors.page.status, 410, "{}", doors.page.text);
     stack.local.stop().await;
 }
 
@@ -516,5 +521,159 @@ async fn unapplied_parameters_are_shown_after_a_resume() {
             );
         }
     }
+    stack.local.stop().await;
+}
+
+/// A browser without a login: it keeps the cookies that it gets.
+struct Browser<'a> {
+    stack: &'a TestStack,
+    cookies: BTreeMap<String, String>,
+}
+
+impl<'a> Browser<'a> {
+    const fn new(stack: &'a TestStack) -> Self {
+        Self {
+            stack,
+            cookies: BTreeMap::new(),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let pairs = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let request = self
+            .stack
+            .request(method, path)
+            .header("accept", "text/html");
+        let request = request.header("user-agent", "Mozilla/5.0 Chrome/140.0.0.0");
+        request.header("cookie", pairs.collect::<Vec<_>>().join("; "))
+    }
+
+    fn keep(&mut self, answer: &Answer) {
+        for cookie in answer.headers.get_all("set-cookie") {
+            let pair = cookie.to_str().expect("text").split(';').next();
+            let (name, value) = pair
+                .and_then(|pair| pair.split_once('='))
+                .expect("a cookie");
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    async fn open(&mut self, path: &str) -> Answer {
+        let answer = Answer::of(self.request(Method::GET, path)).await;
+        self.keep(&answer);
+        answer
+    }
+
+    /// Sends the form of this page; returns where it leads.
+    async fn send(&mut self, key: &str, page: &Answer) -> String {
+        let answer = Answer::of(self.form(key, page)).await;
+        self.keep(&answer);
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        answer.header("location").to_owned()
+    }
+
+    fn form(&self, key: &str, page: &Answer) -> RequestBuilder {
+        let (_, ticket) = page
+            .text
+            .split_once("name=\"ticket\" value=\"")
+            .expect("a ticket");
+        let ticket = ticket.split('"').next().expect("its end");
+        self.request(Method::POST, &format!("/cast/{key}/claims"))
+            .form(&[("ticket", ticket)])
+    }
+}
+
+#[tokio::test]
+async fn anonymous_browser_finds_its_own_session() {
+    let stack = TestStack::start().await;
+    for (mode, offered, starts) in [
+        ("off", false, true),
+        ("ask", true, false),
+        ("always", false, true),
+    ] {
+        let cast = stack.cast(&json!({"anonymous_resume": mode})).await;
+        let key = cast["key"].as_str().expect("a key");
+        let link = format!("/cast/{key}");
+        let mut browser = Browser::new(&stack);
+        let page = browser.open(&link).await;
+        assert!(page.text.contains(" data-auto"), "{mode}: {}", page.text);
+        let first = browser.send(key, &page).await;
+
+        let page = browser.open(&link).await;
+        assert_eq!(
+            page.text.contains("You have one open since"),
+            offered,
+            "{mode}"
+        );
+        assert_eq!(page.text.contains(" data-auto"), starts, "{mode}");
+        let again = browser.send(key, &page).await;
+        assert_eq!(again == first, mode != "off", "{mode}: {first} {again}");
+
+        let page = browser.open(&format!("{link}?another=yes")).await;
+        assert!(page.text.contains(" data-auto"), "{mode}: {}", page.text);
+        let another = browser.send(key, &page).await;
+        assert!(another != first && another != again, "{mode}: {another}");
+
+        let mut other = Browser::new(&stack);
+        let page = other.open(&link).await;
+        assert!(!page.text.contains("You have one open since"), "{mode}");
+        assert_ne!(other.send(key, &page).await, another, "{mode}");
+    }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn ended_anonymous_session_is_followed_by_another() {
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"anonymous_resume": "always"})).await;
+    let key = cast["key"].as_str().expect("a key");
+    let link = format!("/cast/{key}");
+    let mut browser = Browser::new(&stack);
+    let mut seen = Vec::new();
+    for round in 0..3 {
+        let page = browser.open(&link).await;
+        let session = browser.send(key, &page).await;
+        assert!(!seen.contains(&session), "{round}: {session}");
+        let end = browser.request(Method::POST, &format!("{session}/end"));
+        let cookie = browser
+            .cookies
+            .iter()
+            .find(|(name, _)| session.ends_with(&name[5..]));
+        assert!(cookie.is_some(), "the owner's cookie");
+        assert_eq!(Answer::of(end).await.status, 303);
+        seen.push(session);
+        if round == 1 {
+            // An answer that was lost: the browser still names the session before.
+            browser
+                .cookies
+                .retain(|name, _| !name.starts_with("cast-own-"));
+        }
+    }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn tabs_of_one_browser_get_one_session() {
+    let stack = TestStack::start().await;
+    let fields = json!({
+        "anonymous_resume": "ask", "limit_total_sessions": true, "sessions_remaining": 9,
+    });
+    let cast = stack.cast(&fields).await;
+    let key = cast["key"].as_str().expect("a key");
+    let link = format!("/cast/{key}");
+    let mut browser = Browser::new(&stack);
+    let pages = [browser.open(&link).await, browser.open(&link).await];
+    let [one, two] = pages.map(|page| Answer::of(browser.form(key, &page)));
+    let (one, two) = tokio::join!(one, two);
+    assert!(
+        one.header("location").starts_with("/session/"),
+        "{}",
+        one.text
+    );
+    assert_eq!(one.header("location"), two.header("location"));
+    assert_eq!(stack.remaining(&cast).await, 8, "one place");
     stack.local.stop().await;
 }

@@ -1,4 +1,5 @@
-//! Owns that nobody grants what they do not have: each door through which an API key is made or changed, for actors with fewer rights than the key.
+//! Owns the test against privilege escalation: each route that creates or changes an API key, for
+//! actors with fewer rights than the key.
 
 use casting_core::time::{Clock, Timestamp};
 use reqwest::Method;
@@ -238,7 +239,8 @@ async fn console_undo_and_replay_grant_no_extra_scope() {
     }
     assert_eq!(read(&stack, &wide).await.0, json!(["read"]));
 
-    // A request that is repeated shows the key again, but not to an actor who has lost a right of that key since.
+    // A request that is repeated shows the key again, but not to an actor who has lost a right of
+    // that key since.
     let document = json!({"name": "Once", "scopes": ["images"]});
     let again = async || {
         let request = stack

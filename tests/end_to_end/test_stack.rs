@@ -1,13 +1,15 @@
-//! Owns the test stack: a local stack of its own for each test, with a clock that the test sets, and clients that call it.
+//! Owns the test stack: a local stack of its own for each test, with a clock that the test sets,
+//! and clients that call it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_boot::{SystemClock, SystemEntropy};
-use casting_core::system::FirstLimits;
+use casting_core::deployment::FirstLimits;
 use casting_core::testing::{NOON, SetClock};
 use casting_core::ticket::LoginTicket;
 use casting_core::time::{Clock, Timestamp};
@@ -90,12 +92,18 @@ impl TestStack {
         Self::limited(TaskKind::Simulated, NOON, None, first_limits).await
     }
 
-    /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the machine's time.
+    /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the
+    /// machine's time.
     pub async fn with_processes() -> Self {
+        Self::with_containers(None).await
+    }
+
+    /// The same, and containers in the engine with this socket.
+    pub async fn with_containers(engine: Option<PathBuf>) -> Self {
         Self::with(
             TaskKind::Processes {
                 executable: binaries::path("casting"),
-                engine: None,
+                engine,
                 freedom: Freedom::default(),
             },
             SystemClock.now(),
@@ -172,7 +180,7 @@ impl TestStack {
         demo["id"].as_str().expect("an id").to_owned()
     }
 
-    /// A cast for anybody with these fields on top; returns what the API says of it.
+    /// A cast without limits, with these fields on top; returns the API's document.
     pub async fn cast(&self, fields: &Value) -> Value {
         let mut document =
             json!({"name": "Test", "image_id": self.image().await, "allow_anonymous": true});
@@ -192,7 +200,7 @@ impl TestStack {
             .status
     }
 
-    /// What a program at this address is told of a link.
+    /// The description of a link for a program at this address.
     pub async fn describe(&self, from: Caller, key: &str, query: &str) -> Answer {
         let request = self.request(Method::GET, &format!("/api/casts/{key}{query}"));
         Answer::of(request.header("x-forwarded-for", from.address().to_string())).await
@@ -234,7 +242,8 @@ impl TestStack {
             .clone()
     }
 
-    /// Returns once the session's row knows that its task runs: news of tasks comes by itself, a moment after the claim.
+    /// Returns once the session's row knows that its task runs: news of tasks comes by itself, a
+    /// moment after the claim.
     pub async fn wait_until_running(&self, id: &str) {
         let mut session = Value::Null;
         for _ in 0..200 {
@@ -248,7 +257,8 @@ impl TestStack {
         panic!("the task does not run: {session}");
     }
 
-    /// Every row of every table that holds money, limits or settings. (Refusals are counted beside them.)
+    /// Every row of every table that holds money, limits or settings. (Refusals are counted beside
+    /// them.)
     pub async fn ledger(&self) -> BTreeMap<String, HashMap<String, AttributeValue>> {
         let store = &self.local.dynamodb;
         let mut rows = BTreeMap::new();

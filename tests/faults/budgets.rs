@@ -1,4 +1,5 @@
-//! Budgets of an hour and of a day: how much a crowd can spend, what comes back, and that the sum is exact whatever dies.
+//! Budgets of an hour and of a day: how much a crowd can spend, what comes back, and that the sum
+//! is exact whatever dies.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use casting_core::ControlPlane;
 use casting_core::denial::DenialCode;
+use casting_core::deployment::{DEPLOYMENT_ID, Deployment};
 use casting_core::ids::SessionId;
 use casting_core::policy::budget;
 use casting_core::ports::Saved;
 use casting_core::session::Session;
-use casting_core::system::{SYSTEM_ID, System};
-use casting_core::system_form;
+use casting_core::settings_form;
 use casting_core::{Claimed, Report, Visitor};
 use casting_tests::faults::{FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
@@ -26,12 +27,12 @@ const SESSION: u64 = 19_077;
 
 /// An administrator sets the budgets, in cents.
 async fn set(process: &ControlPlane, hour: Option<u32>, day: Option<u32>) -> Result<()> {
-    let stored = process.store.record::<System>(SYSTEM_ID).await?;
+    let stored = process.store.record::<Deployment>(DEPLOYMENT_ID).await?;
     let expected = stored.as_ref().map(|system| system.version);
     let before = stored.unwrap_or_default();
     let change = json!({ "budget_per_hour_cents": hour, "budget_per_day_cents": day });
-    let settings = system_form::patch(&before, &change)?;
-    let after = System::new(before.version + 1, settings, process.clock.now());
+    let settings = settings_form::patch(&before, &change)?;
+    let after = Deployment::new(before.version + 1, settings, process.clock.now());
     let saved = process.store.put_record(&after, expected, None).await?;
     ensure!(saved == Saved::Done, "the settings changed meanwhile");
     process.forget();
@@ -184,7 +185,7 @@ async fn history(_: &SharedDb, seed: u64) -> Result<usize> {
                             false
                         }
                         (1, Some(id)) => {
-                            drop(process.end_as_administrator(&id).await);
+                            drop(process.end_as_administrator(&id, None).await);
                             false
                         }
                         (2, _) => {

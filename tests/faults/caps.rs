@@ -1,9 +1,9 @@
-//! Limits of live sessions that are set, lowered, raised and taken away while sessions live: for the link, for the deployment and for users.
+//! Limits of live sessions that are set, lowered, raised and taken away while sessions live: for
+//! the link, for the deployment and for users.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use casting_core::ControlPlane;
 use casting_core::cast::{Cast, CounterChange};
 use casting_core::denial::DenialCode;
 use casting_core::group::Group;
@@ -12,7 +12,7 @@ use casting_core::ports::Replaced;
 use casting_core::quota::{Quota, QuotaKind};
 use casting_core::session::State;
 use casting_core::testing::user;
-use casting_core::{Claimed, Report, Visitor};
+use casting_core::{CHANGE_SECONDS, Claimed, ControlPlane, Report, Visitor};
 use casting_tests::faults::{FaultPlan, run_actor};
 use casting_tests::sim_world::{
     Limits, LiveCount, SharedDb, SimWorld, claim, limit_deployment, limit_link, open, visitor,
@@ -31,11 +31,14 @@ enum Limit {
 impl Limit {
     const ALL: [Self; 2] = [Self::Link, Self::Deployment];
 
+    /// Sets it, and waits until every process goes by it.
     async fn set(self, process: &ControlPlane, world: &SimWorld, most: Option<u32>) -> Result<()> {
         match self {
-            Self::Link => limit_link(process, &world.cast.id, most).await,
-            Self::Deployment => limit_deployment(process, most).await,
+            Self::Link => limit_link(process, &world.cast.id, most).await?,
+            Self::Deployment => limit_deployment(process, most).await?,
         }
+        tokio::time::sleep(Duration::from_secs(CHANGE_SECONDS)).await;
+        Ok(())
     }
 
     async fn counted(self, world: &SimWorld) -> Result<LiveCount> {
@@ -83,7 +86,7 @@ async fn be_ready(process: &ControlPlane, claimed: &Claimed) -> Result<()> {
 async fn end(world: &mut SimWorld, claimed: &Claimed) -> Result<()> {
     let ended = world
         .stable_process()
-        .end_as_administrator(&claimed.session.id)
+        .end_as_administrator(&claimed.session.id, None)
         .await;
     ended.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
     world.settle().await
@@ -281,7 +284,8 @@ fn counts_stay_within_limits_in_random_histories() {
     assert!(given as u64 >= count() / 10, "{given} sessions are too few");
 }
 
-/// A limit as it is watched: what it was, and how many were counted, when a step of the history was over.
+/// A limit as it is watched: what it was, and how many were counted, when a step of the history was
+/// over.
 struct Watched {
     limit: Limit,
     most: Option<u32>,
@@ -289,8 +293,8 @@ struct Watched {
 }
 
 impl Watched {
-    /// Whatever went on in a step, new sessions did not bring the count above the limit that held all through it; only those that lived
-    /// without being counted may have come on top.
+    /// Whatever went on in a step, new sessions did not bring the count above the limit that held
+    /// all through it; only those that lived without being counted may have come on top.
     async fn check(&mut self, world: &SimWorld, most: Option<u32>, is_changed: bool) -> Result<()> {
         let now = self.limit.counted(world).await?;
         if let (Some(most), false) = (most, is_changed) {
@@ -380,7 +384,7 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
         let system = world.new_process();
         let settings = system
             .store
-            .record::<casting_core::system::System>(casting_core::system::SYSTEM_ID)
+            .record::<casting_core::deployment::Deployment>(casting_core::deployment::DEPLOYMENT_ID)
             .await?
             .unwrap_or_default()
             .settings;

@@ -2,15 +2,15 @@
 //! disabled link is the same work as looking up an unknown one.
 
 use casting_core::cast::{Cast, CastSettings, CounterChange};
+use casting_core::deployment::{DEPLOYMENT_ID, Deployment};
 use casting_core::ids::CastKey;
 use casting_core::policy::LinkParameters;
-use casting_core::system::{SYSTEM_ID, System};
 use casting_core::testing::{SeededEntropy, user};
 use casting_core::{CHANGE_SECONDS, ClaimRequest, Visitor};
 use casting_tests::faults::{FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 
-/// A change by an administrator that this instance is not told of.
+/// A change by an administrator through another instance.
 async fn change(
     world: &SimWorld,
     settings: impl FnOnce(&mut CastSettings),
@@ -92,12 +92,19 @@ async fn change_reaches_other_instances_within_seconds() {
     assert_eq!(refused(&world, 3).await, None, "on again");
 
     let store = &world.stable_process().store;
-    let mut system = System::default();
-    let before = store.record::<System>(SYSTEM_ID).await.expect("reads");
-    system.settings.max_sessions = Some(0);
-    system.version = before.as_ref().map_or(1, |before| before.version + 1);
+    let mut deployment = Deployment::default();
+    let before = store
+        .record::<Deployment>(DEPLOYMENT_ID)
+        .await
+        .expect("reads");
+    deployment.settings.max_sessions = Some(0);
+    deployment.version = before.as_ref().map_or(1, |before| before.version + 1);
     store
-        .put_record(&system, before.as_ref().map(|before| before.version), None)
+        .put_record(
+            &deployment,
+            before.as_ref().map(|before| before.version),
+            None,
+        )
         .await
         .expect("is written");
     later().await;
@@ -205,7 +212,8 @@ async fn disabled_and_unknown_links_cost_the_same() {
             (Some(""), "none"),
             (Some(foreign.as_str()), "foreign"),
         ] {
-            // The row that a refusal is counted in grows with its samples, so its units do not tell.
+            // The row that a refusal is counted in grows with its samples, so its units do not
+            // tell.
             let mut found: Vec<(usize, f64)> = Vec::new();
             for key in keys {
                 // A process of its own remembers nothing.

@@ -1,47 +1,62 @@
-//! Owns what a visit costs: every step is taken over the real adapters, what DynamoDB asks for it is counted, and `docs/cost.md` must say the same in
-//! dollars.
+//! Owns what a visit costs: every step is taken over the real adapters, what DynamoDB asks for it
+//! is counted, and `docs/cost.md` must say the same in dollars.
 
 use casting_core::cast::{CountBy, IpLimit};
+use casting_core::start_times;
 use casting_core::{ClaimRequest, Claimed};
 use casting_tests::faults::{FaultPlan, Spent, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};
 
 use crate::pools::fill;
 
-/// List prices of us-east-1 in dollars for a million, as `docs/cost.md` says them: a request to the HTTP API, a call of a function, a millisecond of
-/// 256 MB on arm64, a unit of writing, a unit of reading.
-const PRICES: [f64; 5] = [1.00, 0.20, 0.003_333, 0.625, 0.125];
+/// List prices of us-east-1 in dollars for a million, as `docs/cost.md` says them: a request to the
+/// HTTP API, a call of a function, a millisecond of 128 MB on arm64, a unit of writing, a unit of
+/// reading.
+const PRICES: [f64; 5] = [1.00, 0.20, 0.001_667, 0.625, 0.125];
+/// The memory of the function that shows links and takes claims, in 128 MB.
+const CAST: f64 = 1.0;
+/// The memory of the function that answers waiting pages, in 128 MB.
+const SESSION: f64 = 2.0;
 /// How long a function works on a request, in milliseconds: a guess on the safe side.
 const USUAL_MS: f64 = 10.0;
 /// How long it works where it waits for ECS to start a task.
 const START_MS: f64 = 300.0;
-/// How long it works where it tells the gate of a session that was started ahead.
+/// The latency of notifying the gate of a session that was started in advance.
 const TELL_MS: f64 = 30.0;
-/// How often a waiting page asks in 30 seconds (`functions/session/templates/waiting.js`).
-const POLLS: f64 = 17.0;
+/// How long a start takes, in milliseconds.
+const START: u32 = 30_000;
 
 /// The line of the table that a million of these must have.
-fn line(name: &str, requests: f64, milliseconds: f64, spent: Spent) -> String {
+fn line(name: &str, memory: f64, requests: f64, milliseconds: f64, spent: Spent) -> String {
     let [gateway, call, millisecond, write, read] = PRICES;
-    let function = requests * (call + milliseconds * millisecond);
+    let function = requests * (call + milliseconds * memory * millisecond);
     let database = spent.writes * write + spent.reads * read;
     let total = requests * gateway + function + database;
     let Spent { writes, reads } = spent;
     format!(
-        "| {name} | {requests} | {writes} | {reads} | ${:.2} | ${function:.2} | ${database:.2} | ${total:.2} |",
+        "| {name} | {requests} | {writes} | {reads} | ${:.2} | ${function:.2} | ${database:.2} | \
+         ${total:.2} |",
         requests * gateway
     )
 }
 
-/// The first claim of a link with these limits, and its first status.
+/// A claim of a link with these limits where one was served before, and its first status.
 async fn claim(shared_db: &SharedDb, seed: u64, limits: Limits) -> (Spent, Spent) {
     let mut world = SimWorld::new(shared_db, seed, limits.clone())
         .await
         .expect("a world");
     fill(&mut world, 3).await.expect("its pool is filled");
     let (process, key) = (world.stable_process(), world.cast.settings.key.as_str());
+    let proof = |n: u8| limits.captcha.then(|| format!("good-{seed}-{n}"));
+    let first = open(process, key, &visitor(2)).await.expect("is open");
+    let request = ClaimRequest {
+        captcha: proof(2),
+        ..first
+    };
+    let first = process.claim(key, &request, &visitor(2)).await;
+    first.expect("is accepted");
     let opened = open(process, key, &visitor(1)).await.expect("is open");
-    let captcha = limits.captcha.then(|| "good".to_owned());
+    let captcha = proof(1);
     let claimed = run_actor(
         1,
         FaultPlan::None,
@@ -132,7 +147,7 @@ async fn documented_cost_of_a_visit_is_measured() {
         4,
         Limits {
             total: Some(3),
-            ip,
+            ip: ip.clone(),
             live: Some(3),
             captcha: true,
             ..Limits::default()
@@ -143,51 +158,97 @@ async fn documented_cost_of_a_visit_is_measured() {
         &shared_db,
         5,
         Limits {
-            ready: Some(1),
+            ready: Some(2),
             ..Limits::default()
         },
     )
     .await;
-    let waiting = Spent {
-        writes: POLLS * status.writes,
-        reads: POLLS * status.reads,
+    let (with_bans, _) = claim(
+        &shared_db,
+        6,
+        Limits {
+            total: Some(3),
+            ip: ip.clone(),
+            live: Some(3),
+            captcha: true,
+            bans: 250,
+            ..Limits::default()
+        },
+    )
+    .await;
+    assert_eq!(
+        with_bans.writes, full.writes,
+        "the settings' size is not paid for"
+    );
+    let waiting = |usual| {
+        let polls = start_times::asked_by(usual, START) as f64;
+        let spent = Spent {
+            writes: polls * status.writes,
+            reads: polls * status.reads,
+        };
+        (polls, spent)
     };
+    let ((known, known_spent), (unknown, unknown_spent)) = (waiting(Some(START)), waiting(None));
 
     let page = include_str!("../../docs/cost.md");
     let lines = [
         line(
             "a link's page, for the first time in a function instance",
+            CAST,
             1.0,
             USUAL_MS,
             first,
         ),
-        line("a link's page, remembered", 1.0, USUAL_MS, again),
+        line("a link's page, remembered", CAST, 1.0, USUAL_MS, again),
         line(
             "one of the first ten refusals of an instance",
+            CAST,
             1.0,
             USUAL_MS,
             told.spent,
         ),
         line(
             "a refusal after them, remembered",
+            CAST,
             1.0,
             USUAL_MS,
             refused.spent,
         ),
         line(
             "a claim that takes nothing but the session",
+            CAST,
             1.0,
             START_MS,
             free,
         ),
-        line("a claim with every limit and a proof", 1.0, START_MS, full),
+        line(
+            "a claim with every limit and a proof",
+            CAST,
+            1.0,
+            START_MS,
+            full,
+        ),
         line(
             "a claim of a session that was started ahead",
+            CAST,
             1.0,
             TELL_MS,
             staged,
         ),
-        line("30 seconds of waiting", POLLS, USUAL_MS, waiting),
+        line(
+            "30 seconds of waiting, where that is usual for the image",
+            SESSION,
+            known,
+            USUAL_MS,
+            known_spent,
+        ),
+        line(
+            "30 seconds of waiting, where the image is new",
+            SESSION,
+            unknown,
+            USUAL_MS,
+            unknown_spent,
+        ),
     ];
     let missing: Vec<&String> = lines.iter().filter(|line| !page.contains(*line)).collect();
     assert!(

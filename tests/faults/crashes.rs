@@ -1,4 +1,5 @@
-//! Every flow, killed at each of its calls, before and after the call took effect; and each call's answer lost.
+//! Every flow, killed at each of its calls, before and after the call took effect; and each call's
+//! answer lost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,6 +23,7 @@ const LIMIT: IpLimit = IpLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Claim,
+    OtherCapacity,
     Resume,
     Bootstrap,
     Ready,
@@ -32,8 +34,9 @@ enum Flow {
     Sweep,
 }
 
-const FLOWS: [Flow; 9] = [
+const FLOWS: [Flow; 10] = [
     Flow::Claim,
+    Flow::OtherCapacity,
     Flow::Resume,
     Flow::Bootstrap,
     Flow::Ready,
@@ -44,7 +47,8 @@ const FLOWS: [Flow; 9] = [
     Flow::Sweep,
 ];
 
-/// Runs `flow` with this fault plan on a world of its own, lets everything settle, and checks the ledger at each step. Returns how many calls it made.
+/// Runs `flow` with this fault plan on a world of its own, lets everything settle, and checks the
+/// ledger at each step. Returns how many calls it made.
 async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usize> {
     // Each world draws ids of its own, else its tickets would find the sessions of the one before.
     static WORLDS: AtomicU64 = AtomicU64::new(1000);
@@ -62,13 +66,16 @@ async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usiz
             }),
             live: Some(places as u32),
             resume: flow == Flow::Resume,
+            spot_first: flow == Flow::OtherCapacity,
             ..Limits::default()
         },
     )
     .await?;
-    // On the heap: unoptimised, each of them asks for more of the stack than a test's thread has to spare.
+    // On the heap: unoptimised, each of them asks for more of the stack than a test's thread has to
+    // spare.
     let calls = match flow {
         Flow::Claim => Box::pin(claim_twice(&mut world, faults)).await?,
+        Flow::OtherCapacity => Box::pin(claim_without_spot(&mut world, faults)).await?,
         Flow::Resume => Box::pin(resume_twice(&mut world, faults)).await?,
         Flow::Bootstrap => Box::pin(bootstrap_thrice(&mut world, faults)).await?,
         _ => Box::pin(set_in_motion(&mut world, flow, faults)).await?,
@@ -105,14 +112,30 @@ async fn claim_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
     Ok(first.calls)
 }
 
+/// ECS has no room on Spot, which is tried first: the session is started on demand, once.
+async fn claim_without_spot(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
+    world.refuse_starts(1);
+    let is_undisturbed = matches!(faults, FaultPlan::None);
+    let calls = claim_twice(world, faults).await?;
+    let rows = world.sessions().await?;
+    ensure!(
+        !is_undisturbed || rows[0].launch.attempt == 2 && world.runs(&rows[0].id),
+        "it was not started on demand: {rows:?}"
+    );
+    Ok(calls)
+}
+
 /// A user whose session has taken the last place opens the link again, with an address.
 async fn resume_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
     let key = world.cast.settings.key.as_str().to_owned();
+    // A user of this world's own: only the newest 50 sessions of a user are looked at, and the
+    // worlds share a database.
+    let number = key.bytes().fold(0, u8::wrapping_add);
     let ann = Visitor {
-        user: Some(user(1)),
+        user: Some(user(number)),
         ..visitor(1)
     };
-    let wishes = LinkParameters {
+    let parameters = LinkParameters {
         kasm_url: Some("example.com".into()),
         docker_network: None,
     };
@@ -126,7 +149,7 @@ async fn resume_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> 
     let taken = (rows[0].charge.clone(), world.cast_now().await?.counter);
     let other = world.processes[1].clone();
     let resume = async || {
-        let opened = other.open(&key, &ann, &wishes, None).await?;
+        let opened = other.open(&key, &ann, &parameters, None).await?;
         let NextStep::Claim(claimable) = opened.next else {
             return Ok(None);
         };
@@ -151,7 +174,8 @@ async fn resume_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> 
     Ok(run_actor.calls)
 }
 
-/// A gate brings its token; then whoever has found it does, or the gate itself, which has seen no answer.
+/// A gate exchanges its token; then the exchange is repeated, by a thief or by the gate itself,
+/// which got no answer.
 async fn bootstrap_thrice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
     let [claimer, first, second] = [0, 1, 2].map(|n| world.processes[n].clone());
     let key = world.cast.settings.key.as_str().to_owned();
@@ -186,7 +210,7 @@ async fn bootstrap_thrice(world: &mut SimWorld, faults: FaultPlan) -> Result<usi
         ready.map_err(refused)?;
         world.served.insert(id);
     } else {
-        // Nobody has the secret. The gate ends, and so does its task.
+        // The secret was issued to no gate. The gate ends, and so does its task.
         world
             .ecs
             .exit(&session.task.context("it has a task")?.arn, 4);
@@ -220,7 +244,7 @@ async fn set_in_motion(world: &mut SimWorld, flow: Flow, faults: FaultPlan) -> R
     let here = visitor(1).address;
     let other = world.processes[2].clone();
     let calls = match flow {
-        Flow::Claim | Flow::Resume | Flow::Bootstrap => 0,
+        Flow::Claim | Flow::OtherCapacity | Flow::Resume | Flow::Bootstrap => 0,
         Flow::Ready => {
             let run_actor = run_actor(
                 1,
@@ -330,6 +354,92 @@ async fn no_call_breaks_the_ledger() {
                 });
             }
         }
+    }
+}
+
+/// A claim is in no schedule, and the index that shows it may be behind: a sweep that has not seen it
+/// says that all of its time are done, and a later one looks again.
+#[tokio::test(start_paused = true)]
+async fn claim_that_its_index_shows_late_is_swept() {
+    let shared_db = SharedDb::new().await.expect("a database");
+    let limits = Limits {
+        total: Some(1),
+        ..Limits::default()
+    };
+    let world = SimWorld::new(&shared_db, 75, limits).await;
+    let world = world.expect("a world");
+    let process = world.processes[0].clone();
+    let key = world.cast.settings.key.as_str().to_owned();
+    let opened = open(&process, &key, &visitor(1)).await.expect("opens");
+    for call in 0..10 {
+        let crash = FaultPlan::At(call, CallFault::CrashAfter);
+        let dead = run_actor(1, crash, claim(&process, &key, &opened, &visitor(1))).await;
+        assert!(dead.result.is_none());
+        if !world.sessions().await.expect("reads").is_empty() {
+            break;
+        }
+    }
+    let state = async || {
+        let rows = world.sessions().await.expect("reads");
+        assert_eq!(rows.len(), 1, "the claim took effect");
+        (rows[0].state.as_str(), rows[0].is_refunded())
+    };
+    assert_eq!(state().await, ("reserved", false));
+    let now = process.clock.now();
+    let seen = process.store.set_scheduled_until(now).await;
+    seen.expect("is written");
+    for (seconds, expected) in [(89, "reserved"), (600, "reserved"), (400, "ended")] {
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        process.sweep().await.expect("sweeps");
+        // No task is found twice, so that one that ECS has not shown yet is not lost.
+        tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+        process.sweep().await.expect("sweeps");
+        assert_eq!(state().await.0, expected, "after {seconds} s");
+    }
+    assert_eq!(state().await, ("ended", true));
+    world.check_ledger().await.expect("given back once");
+    let far = process.store.scheduled_until().await.expect("reads");
+    assert!(far > Some(now), "it moves on");
+}
+
+/// The row names no task until ECS's first event. A second click before it repeats the call, and a
+/// refusal of that says nothing of the first one's task.
+#[tokio::test(start_paused = true)]
+async fn refused_second_click_keeps_the_first_ones_task() {
+    let shared_db = SharedDb::new().await.expect("a database");
+    for told_first in [false, true] {
+        let limits = Limits {
+            total: Some(1),
+            ..Limits::default()
+        };
+        let mut world = SimWorld::new(&shared_db, 70 + u64::from(told_first), limits)
+            .await
+            .expect("a world");
+        let key = world.cast.settings.key.as_str().to_owned();
+        let process = world.processes[0].clone();
+        let opened = open(&process, &key, &visitor(1)).await.expect("opens");
+        let first = claim(&process, &key, &opened, &visitor(1)).await;
+        let id = first.expect("is accepted").session.id;
+        let row = process.store.session(&id).await.expect("read");
+        assert_eq!(row.expect("a row").task, None, "it is written once");
+        if told_first {
+            for event in world.events() {
+                let told = casting_fn_lifecycle::handle(&process, event).await;
+                told.expect("is taken");
+            }
+        }
+        world.throttle_starts(20);
+        let other = world.processes[1].clone();
+        let again = claim(&other, &key, &opened, &visitor(1)).await;
+        assert_eq!(again.expect("is the same").session.id, id);
+        world.throttle_starts(0);
+        world.given.insert(id.clone());
+        world.settle_starting().await.expect("starts");
+        let row = process.store.session(&id).await.expect("read");
+        let row = row.expect("a row");
+        assert_eq!(row.state, State::Starting, "{row:?}");
+        assert_eq!(row.task.map(|task| task.arn), world.task_of(&id));
+        world.finish().await.expect("holds");
     }
 }
 

@@ -1,4 +1,5 @@
-//! A change of the deployment's key, in the middle of everything that was signed with the one before.
+//! A change of the deployment's key, in the middle of everything that was signed with the one
+//! before.
 
 use casting_core::denial::DenialCode;
 use casting_core::ticket::EntryTicket;

@@ -1,6 +1,9 @@
 //! The fault suite: the ledger must hold whatever happens to any call of any function.
 //!
-//! `budgets` spends money while claims, ends and crashes go on; `caps` switches limits of live sessions while claims, ends and crashes go on; `cost` counts what each step of a visit pays for; `crashes` walks through every call of every flow and kills the process before and after it; `histories` draws whole histories from a seed.
+//! `budgets` spends money while claims, ends and crashes go on; `caps` switches limits of live
+//! sessions while claims, ends and crashes go on; `cost` counts what each step of a visit pays for;
+//! `crashes` walks through every call of every flow and kills the process before and after it;
+//! `histories` draws whole histories from a seed.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 

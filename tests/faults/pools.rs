@@ -1,14 +1,16 @@
-//! Pools in histories drawn from a seed: visitors, rounds of refilling, gates that die or hear nothing, an administrator who changes how many are kept,
-//! all at once, with faults on their calls and processes that die. `CASTING_TEST_HISTORIES` and `CASTING_TEST_SEED` as in `histories`, but a fourth as many.
+//! Pools in histories drawn from a seed: visitors, rounds of refilling, gates that die or hear
+//! nothing, an administrator who changes how many are kept, all at once, with faults on their calls
+//! and processes that die. `CASTING_TEST_HISTORIES` and `CASTING_TEST_SEED` as in `histories`, but
+//! a fourth as many.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use casting_core::ids::SessionId;
-use casting_core::listing::SessionQuery;
 use casting_core::pooled::waiting;
 use casting_core::ports::Saved;
+use casting_core::queries::SessionQuery;
 use casting_core::session::{EndReason, PoolRole, Session, State};
 use casting_core::staging::StagingConfig;
 use casting_core::{Claimed, Report};
@@ -32,7 +34,8 @@ fn pool_invariants_hold_in_random_histories() {
     });
     assert!(
         given as u64 >= histories,
-        "{given} sessions in {histories} histories were started ahead: too few for the checks to mean anything"
+        "{given} sessions in {histories} histories were started ahead: too few for the checks to \
+         mean anything"
     );
 }
 
@@ -98,7 +101,7 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
     }
     world.refuse_starts(0);
     world.settle().await?;
-    // Starts in vain make a pool pause for up to half an hour.
+    // Failed starts pause a pool for up to half an hour.
     fill(&mut world, 40).await?;
     check(&world, &given)
         .await
@@ -137,7 +140,8 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
         .count())
 }
 
-/// Without faults: news, rounds and gates that answer, until the pool is as it is to be, or so many minutes are over.
+/// Without faults: news, rounds and gates that answer, until the pool is as it is to be, or so many
+/// minutes are over.
 pub async fn fill(world: &mut SimWorld, minutes: u32) -> Result<()> {
     for _ in 0..minutes {
         if fill_round(world).await? {
@@ -337,7 +341,7 @@ async fn check(world: &SimWorld, given: &[Claimed]) -> Result<()> {
             "the session {session} was given to {users:?}"
         );
     }
-    // Whoever was given a session that was started ahead has one that nobody else had, and whose gate knows.
+    // An assigned session belongs to one visitor only, and its gate has been notified.
     for claimed in given
         .iter()
         .filter(|claimed| place(&claimed.session) == Some(PoolRole::Assigned))
@@ -444,7 +448,7 @@ enum Vain {
     Refused,
     /// ECS takes the task, and says later that it has stopped.
     Told,
-    /// Nobody hears of that, until its time to get ready is over.
+    /// No event reports that, until its start timeout.
     Untold,
 }
 
@@ -453,7 +457,7 @@ async fn failed_start_pauses_its_pool_however_detected() {
     for (seed, vain, why) in [
         (1, Vain::Refused, "ECS had no room."),
         (2, Vain::Told, "exit code 137"),
-        (3, Vain::Untold, "It was not ready in time."),
+        (3, Vain::Untold, "exit code 137"),
     ] {
         let shared_db = SharedDb::new().await.expect("a ground");
         let limits = Limits {
@@ -484,7 +488,8 @@ async fn failed_start_pauses_its_pool_however_detected() {
             .iter()
             .filter(|row| row.is_live())
         {
-            world.ecs.exit(&row.task.as_ref().expect("a task").arn, 137);
+            let task = world.task_of(&row.id).expect("a task");
+            world.ecs.exit(&task, 137);
         }
         let events = world.events();
         for event in events.into_iter().filter(|_| vain == Vain::Told) {
@@ -554,13 +559,14 @@ enum Meanwhile {
     Nothing,
     /// No gate hears anything.
     Deaf,
-    /// The task of the session that the claim took stops, and ECS says so before anybody comes with the claim again.
+    /// The task of the session that the claim took stops, and ECS says so before the claim is
+    /// repeated.
     Stops,
     /// So does its app, and its gate says so.
     SaysSo,
 }
 
-/// The session that a claim took stops before its gate was told; whether there was one.
+/// The session that a claim took stops before its gate was notified; whether there was one.
 async fn stop_untold(world: &mut SimWorld, says_so: bool) -> bool {
     let rows = world.sessions().await.expect("rows");
     let Some(untold) = rows.iter().find(|row| row.pending_notification().is_some()) else {

@@ -1,5 +1,6 @@
-//! Waiting rooms, through crashes, lost answers and processes that come and go: fifty visitors of a link with five places, and crowds drawn from a seed.
-//! `CASTING_TEST_HISTORIES` and `CASTING_TEST_SEED` as in `histories`, but a twentieth as many.
+//! Waiting rooms, through crashes, lost answers and processes that come and go: fifty visitors of a
+//! link with five places, and crowds drawn from a seed. `CASTING_TEST_HISTORIES` and
+//! `CASTING_TEST_SEED` as in `histories`, but a twentieth as many.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -35,7 +36,7 @@ struct Plan {
     ready: Option<u32>,
 }
 
-/// What somebody does who has to wait.
+/// The behaviour of a waiting visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
     Stays,
@@ -88,7 +89,7 @@ impl Player {
         )
     }
 
-    /// Claims until there is an answer, as somebody does who sees an error and clicks again.
+    /// Claims until there is an answer, as a visitor who sees an error and clicks again.
     async fn claim(&mut self, request: &ClaimRequest) -> Result<Option<ClaimOutcome>> {
         for _ in 0..200 {
             let (process, (seed, faults)) = (self.process(), self.faults());
@@ -311,7 +312,8 @@ fn check_story(manner: Manner, story: &Story) -> Result<()> {
     Ok(())
 }
 
-/// Whoever waited was served in the order of the numbers, and nobody who waited and stayed was overtaken by somebody who came straight in.
+/// Waiting visitors were served in the order of their numbers, and none of those who stayed was
+/// overtaken by a visitor who had no entry.
 fn check_order(stories: &BTreeMap<u8, (Manner, Story)>) -> Result<usize> {
     let mut order: Vec<_> = stories
         .values()
@@ -496,7 +498,8 @@ async fn failed_start_keeps_the_place_and_pauses_the_queue() {
         1,
         "one session was counted"
     );
-    // Whoever repeats the very first claim is led to the same place, and from there to the same session.
+    // A repetition of the first claim leads to the same queue entry, and from there to the same
+    // session.
     let repeated = process
         .claim(&key, &original, &visitor(1))
         .await

@@ -1,5 +1,5 @@
 //! The hostile app: an image of the tests that tries from inside a session whatever could harm
-//! others, and tells over HTTP what came of each attempt. What it is to try is told by `TARGETS`,
+//! others, and reports over HTTP the result of each attempt. The attempts are listed in `TARGETS`,
 //! as JSON: files and folders, ports of this machine's loopback, other addresses, and process ids.
 
 use std::fs::{self, File};
@@ -84,7 +84,8 @@ fn main() -> std::io::Result<()> {
             "\"hostile\"".to_owned()
         };
         let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \
+             {}\r\nConnection: close\r\n\r\n",
             body.len()
         );
         let _ = stream.write_all(format!("{head}{body}").as_bytes());
@@ -102,7 +103,7 @@ fn attempts(targets: &Targets, port: u16) -> Report {
     report
 }
 
-/// Its own environment, and everybody else's.
+/// Its own environment, and that of all other processes.
 fn environments(report: &mut Report, targets: &Targets) {
     let suspicious = [
         "CAST_BOOTSTRAP_TOKEN",

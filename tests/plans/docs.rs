@@ -1,4 +1,5 @@
-//! Owns the comparison of `docs/` and `README.md` with the code: links, parameters, outputs, alarms, variables, and codes of refusals.
+//! Owns the comparison of `docs/` and `README.md` with the code: links, parameters, outputs,
+//! alarms, variables, and codes of refusals.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use casting_core::denial::DenialCode;
 use casting_core::image::ImageSource;
 use casting_core::pricing::session_hour;
 use casting_core::session::ENTRY_TIMEOUT_SECONDS;
-use casting_core::session_environment::{BESIDE_GATE, OF_APP};
+use casting_core::session_environment::{BESIDE_GATE, OF_APP, OF_SELKIES};
 use casting_web::{Code, RequestError};
 use serde_yaml_ng::Value;
 
@@ -82,7 +83,7 @@ fn doc_links_resolve_and_pages_are_indexed() {
             .and_then(|name| name.to_str())
             .expect("a name");
         assert!(
-            name == "README.md" || index.contains(&format!("({name})")),
+            ["README.md", "index.md"].contains(&name) || index.contains(&format!("({name})")),
             "{name} is not in the index"
         );
     }
@@ -120,11 +121,16 @@ fn environment_page_lists_every_app_variable() {
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
         .map(|(name, _)| name)
         .collect();
-    let told: Vec<&str> = OF_APP.into_iter().chain(BESIDE_GATE).collect();
+    let told: Vec<&str> = OF_APP
+        .into_iter()
+        .chain(OF_SELKIES)
+        .chain(BESIDE_GATE)
+        .collect();
     assert_eq!(listed, told);
 }
 
-/// Whatever looks like a name of the template is one, so that a parameter, output or alarm that is renamed is found here.
+/// Whatever looks like a name of the template is one, so that a parameter, output or alarm that is
+/// renamed is found here.
 #[test]
 fn quoted_template_names_exist() {
     let template = template();
@@ -220,11 +226,11 @@ fn files_named_by_the_threat_model_exist() {
 fn documented_change_delay_matches_the_code() {
     let seconds = format!("{} seconds", casting_core::CHANGE_SECONDS);
     let pages = [
-        ("limits.md", "remember links and settings for"),
+        ("limits.md", "cache links and settings for"),
         ("cost.md", "is what a function instance keeps for"),
         ("runbook.md", "the deployment's settings holds within"),
         ("runbook.md", "claims succeed again within"),
-        ("captcha.md", "A change holds within"),
+        ("captcha.md", "A change takes effect within"),
     ];
     for (name, words) in pages {
         let expected = format!("{words} {seconds}");
@@ -260,6 +266,69 @@ fn dollars(micros: u64) -> String {
 }
 
 #[test]
+fn idle_month_is_summed_from_the_template() {
+    const MINUTES: u64 = 30 * 24 * 60;
+    let page = page("cost.md");
+    let template = template();
+    let resources = template["Resources"].as_mapping().expect("resources");
+    let unconditional = |kind: &str| {
+        let all = resources.iter().map(|(_, resource)| resource);
+        all.filter(|one| one["Type"] == kind && one["Condition"].is_null())
+            .cloned()
+            .collect::<Vec<Value>>()
+    };
+    let secrets = unconditional("AWS::SecretsManager::Secret").len() as u64;
+    let alarms = unconditional("AWS::CloudWatch::Alarm");
+    let metrics: usize = alarms
+        .iter()
+        .map(|alarm| {
+            let list = alarm["Properties"]["Metrics"]
+                .as_sequence()
+                .cloned()
+                .unwrap_or_default();
+            let stats = list.iter().filter(|one| !one["MetricStat"].is_null());
+            stats.count().max(1)
+        })
+        .sum();
+    let metrics = metrics as u64;
+    let dashboards = unconditional("AWS::CloudWatch::Dashboard").len() as u64;
+    assert_eq!(alarms.len(), 16, "as the row of their metrics says");
+    // Millionths of a dollar: $0.20 a million calls, and 10 ms of a quarter of a GB each.
+    let sweep = MINUTES * 233 / 1000;
+    let paid = [
+        secrets * 400_000,
+        metrics * 100_000,
+        dashboards * 3_000_000,
+        sweep,
+    ];
+    let free = [
+        paid[0],
+        metrics.saturating_sub(10) * 100_000,
+        dashboards.saturating_sub(3) * 3_000_000,
+        0,
+    ];
+    for (n, (label, count)) in [
+        ("secrets", format!("{secrets} × 0.40")),
+        ("metrics of the sixteen alarms", format!("{metrics} × 0.10")),
+        ("dashboard", format!("{dashboards} × 3.00")),
+        ("calls of the sweep", "43,200 × $0.0000002".to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let cells = row(&page, label);
+        assert!(cells[0].starts_with(&count), "{label}: {count}");
+        assert_eq!(cells[1..], [dollars(paid[n]), dollars(free[n])], "{label}");
+    }
+    let sums = [paid, free].map(|parts| dollars(parts.iter().sum()));
+    let together = page
+        .lines()
+        .find(|line| line.starts_with("| together | | $6"));
+    let expected = format!("| together | | {} | {} |", sums[0], sums[1]);
+    assert_eq!(together, Some(expected.as_str()));
+}
+
+#[test]
 fn table_of_attacks_is_what_code_and_template_make() {
     const QUOTA: u64 = 1_000;
     const TIME_LIMIT: u64 = 3_600;
@@ -288,7 +357,7 @@ fn table_of_attacks_is_what_code_and_template_make() {
     };
     for (label, expected) in [
         (
-            "a session nobody enters lives",
+            "lifetime of a session that no visitor enters",
             [
                 format!("{} s", thousands(TIME_LIMIT)),
                 format!("{lives} s"),

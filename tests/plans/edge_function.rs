@@ -150,7 +150,8 @@ impl Outcome {
         }
     }
 
-    /// Where this leads, with the entry ticket opened and taken out: its nonce is another each time.
+    /// Where this leads, with the entry ticket opened and taken out: its nonce is another each
+    /// time.
     fn led_to_app(&self) -> Option<(String, EntryTicket)> {
         let Self::Answered { location, .. } = self else {
             return None;
@@ -990,8 +991,9 @@ fn both_edges_find_sessions_by_host_or_path_only() {
     assert_eq!(outcomes[8], led);
 }
 
-/// The way back of a reply with these cookies (name, value, attributes) and this redirect, in Rust and in JavaScript; `whole`: whether the
-/// function sees the request as the visitor sent it, or as router.js left it.
+/// The way back of a reply with these cookies (name, value, attributes) and this redirect, in Rust
+/// and in JavaScript; `whole`: whether the function sees the request as the visitor sent it, or as
+/// router.js left it.
 fn way_back(
     cookies: &[(&str, &str, &str)],
     location: Option<&str>,

@@ -1,4 +1,5 @@
-//! Owns the comparison of the gateway in `infra/template.yaml` with the route tables: which route leads where, which asks for a token, and who may be called.
+//! Owns the comparison of the gateway in `infra/template.yaml` with the route tables: which route
+//! leads where, which asks for a token, and who may be called.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +24,9 @@ fn gateway_routes(template: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// How well a route's key fits a request, the best being the largest, as the gateway chooses: whole paths before trees, words before variables,
-/// and a method before ANY; `None` when it does not fit.
+/// How well a route's key fits a request, the best being the largest, as the gateway chooses: whole
+/// paths before trees, words before variables, and a method before ANY; `None` when it does not
+/// fit.
 fn fit(key: &str, method: &str, path: &str) -> Option<(bool, usize, bool)> {
     let (wanted, pattern) = key.split_once(' ')?;
     let (mut words, mut parts) = (0, path.split('/'));

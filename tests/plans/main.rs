@@ -1,4 +1,5 @@
-//! Holds the code to its plans: which crate may depend on which, and a deployment's template that says what the code says. Starts nothing.
+//! Holds the code to its plans: which crate may depend on which, and a deployment's template that
+//! says what the code says. Starts nothing.
 
 #![expect(
     clippy::expect_used,
@@ -11,5 +12,6 @@ mod docs;
 mod edge_function;
 mod features;
 mod gateway;
+mod images;
 mod template;
 mod test_names;

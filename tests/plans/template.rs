@@ -139,7 +139,10 @@ fn template_tables_match_the_schema() {
             schema.ttl,
             "{wanted}"
         );
-        assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{wanted}");
+        assert!(
+            table["SSESpecification"].is_null(),
+            "{wanted}: encrypted with DynamoDB's own key, which costs nothing"
+        );
         assert_eq!(
             table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true,
             "{wanted}"
@@ -155,7 +158,7 @@ fn template_tables_match_the_schema() {
                 text(&whole["DeletionPolicy"]),
                 text(&whole["UpdateReplacePolicy"])
             ),
-            ("Retain", "Retain"),
+            ("RetainExceptOnCreate", "Retain"),
             "{wanted}"
         );
         assert_eq!(
@@ -450,10 +453,34 @@ fn task_permissions_are_bound_to_cluster_and_role() {
 }
 
 #[test]
+fn service_role_function_makes_the_ecs_role_only() {
+    let template = template();
+    let role = &template["Resources"]["EcsRoleFunctionRole"]["Properties"];
+    let statements = list(&role["Policies"][0]["PolicyDocument"]["Statement"]);
+    let make = statements
+        .iter()
+        .find(|statement| statement["Sid"] == "MakeRole")
+        .expect("a statement");
+    assert_eq!(list(&make["Action"]), ["iam:CreateServiceLinkedRole"]);
+    assert!(
+        text(&make["Resource"]["!Sub"])
+            .ends_with(":role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS*")
+    );
+    assert_eq!(
+        make["Condition"]["StringEquals"]["iam:AWSServiceName"],
+        "ecs.amazonaws.com"
+    );
+    assert_eq!(
+        template["Resources"]["Cluster"]["DependsOn"], "EcsRole",
+        "the cluster comes after the role"
+    );
+}
+
+#[test]
 fn profile_bucket_is_private_to_two_functions() {
     let template = template();
     let bucket = &template["Resources"]["ProfileBucket"];
-    assert_eq!(bucket["DeletionPolicy"], "Retain");
+    assert_eq!(bucket["DeletionPolicy"], "RetainExceptOnCreate");
     let properties = &bucket["Properties"];
     let block = properties["PublicAccessBlockConfiguration"]
         .as_mapping()
@@ -570,7 +597,12 @@ fn roles_belong_to_functions_and_sessions_have_none() {
         .collect::<Vec<_>>();
     assert_eq!(
         roles,
-        ["ExecutionRole", "EdgeSettingsRole", "EdgeExecutionRole"],
+        [
+            "EcsRoleFunctionRole",
+            "ExecutionRole",
+            "EdgeSettingsRole",
+            "EdgeExecutionRole"
+        ],
         "the functions' own are made from their policies"
     );
     for (name, role) in resources(&template, "AWS::IAM::Role") {
@@ -667,6 +699,7 @@ fn alarms_and_dashboard_use_existing_metrics() {
     let counted = [
         include_str!("../../shared/core/src/flow/mod.rs"),
         include_str!("../../shared/core/src/flow/refusal.rs"),
+        include_str!("../../shared/core/src/flow/sweep.rs"),
         include_str!("../../shared/core/src/flow/claim/reserve.rs"),
         include_str!("../../shared/core/src/flow/claim/queue.rs"),
     ]
@@ -681,7 +714,9 @@ fn alarms_and_dashboard_use_existing_metrics() {
                     || counted.contains(&format!("let {metric} =")),
                 "{name}: nothing counts {metric}"
             );
-            if let Some(dimension) = alarm["Dimensions"].get(0) {
+            let dimensions = list(&alarm["Dimensions"]);
+            assert_eq!(text(&dimensions[0]["Name"]), "stack", "{name}");
+            if let Some(dimension) = dimensions.get(1) {
                 assert!(
                     counted.contains(text(&dimension["Name"])),
                     "{name}: {dimension:?}"
@@ -692,7 +727,14 @@ fn alarms_and_dashboard_use_existing_metrics() {
     }
     assert_eq!(
         seen,
-        BTreeSet::from(["budget_reached", "claims", "start_ms"])
+        BTreeSet::from([
+            "budget_reached",
+            "captcha_unavailable",
+            "claims",
+            "not_entered",
+            "start_ms",
+            "sweep_lag_ms"
+        ])
     );
     let dashboard =
         text(&template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["!Sub"]);
@@ -737,6 +779,11 @@ fn inlined_files_match_their_sources() {
             "settings.py",
             &resources["EdgeSettingsFunction"]["Properties"]["Code"]["ZipFile"],
             include_str!("../../infra/edge/settings.py"),
+        ),
+        (
+            "ecs_role.py",
+            &resources["EcsRoleFunction"]["Properties"]["Code"]["ZipFile"],
+            include_str!("../../infra/ecs_role.py"),
         ),
     ] {
         assert_eq!(code(text(copy)), code(file), "{name}");

@@ -53,20 +53,25 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&Path, &str)) {
     }
 }
 
+/// Calls `visit` with the file and the name of each test of the project.
+pub fn each_test(mut visit: impl FnMut(&Path, String)) {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    walk(root, &mut |path, text| {
+        for name in find_tests(text) {
+            visit(path, name);
+        }
+    });
+}
+
 #[test]
 fn test_names_are_short_and_plain() {
     let (mut count, mut faults) = (0, Vec::new());
-    walk(
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")),
-        &mut |path, text| {
-            for name in find_tests(text) {
-                count += 1;
-                if let Some(fault) = find_fault(&name) {
-                    faults.push(format!("{}: {name} {fault}", path.display()));
-                }
-            }
-        },
-    );
+    each_test(|path, name| {
+        count += 1;
+        if let Some(fault) = find_fault(&name) {
+            faults.push(format!("{}: {name} {fault}", path.display()));
+        }
+    });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(count > 800, "{count} tests");
 }

@@ -39,7 +39,7 @@ impl Drop for Data {
     }
 }
 
-/// The ports that anybody listens on here, by IPv4.
+/// The ports with a listener on this machine, by IPv4.
 fn listening() -> Vec<u16> {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("the table of sockets");
     let port = |line: &str| {
@@ -279,7 +279,8 @@ async fn exec_commands_are_confined_with_the_app() {
         .await
         .expect("starts");
     let command = "exec python3 -m http.server $PORT --bind 127.0.0.1";
-    let first = "id -u > \"$HOME/who\"; echo $$ > here; ls /proc | grep -c '^[0-9]' > many; echo \"$PORT\" > port; touch /etc/x";
+    let first = "id -u > \"$HOME/who\"; echo $$ > here; ls /proc | grep -c '^[0-9]' > many; echo \
+                 \"$PORT\" > port; touch /etc/x";
     link(
         &program,
         "beside",

@@ -3,6 +3,8 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
@@ -258,7 +260,8 @@ async fn container_ends_with_its_session() {
     let Some(stack) = Stack::with_busybox().await else {
         return;
     };
-    let serve = "/busybox mkdir /www && echo \"$CAST_IMAGE:$CAST_BOOTSTRAP_TOKEN.\" > /www/index.html && exec /busybox httpd -f -p 8080 -h /www";
+    let serve = "/busybox mkdir /www && echo \"$CAST_IMAGE:$CAST_BOOTSTRAP_TOKEN.\" > \
+                 /www/index.html && exec /busybox httpd -f -p 8080 -h /www";
     let go = "echo \"$KASM_URL $PORT\" > /www/gone";
     let first_launch = json!({
         "cmd": ["/busybox", "sh", "-c", go],
@@ -372,6 +375,126 @@ async fn container_joins_the_named_network() {
     stack.engine.docker(&["network", "rm", network]);
     assert_eq!(networks, network);
     assert_eq!(row["network"], network, "{row}");
+}
+
+#[tokio::test]
+async fn network_of_the_address_is_joined_or_refused() {
+    let Some(stack) = Stack::with_busybox().await else {
+        return;
+    };
+    let (program, network) = (&stack.program, "casting-test-chosen");
+    let document = json!({
+        "name": network, "subnets": ["subnet-0123456789abcdef0"],
+        "security_groups": ["sg-0123456789abcdef0"], "assign_public_ip": true,
+    });
+    stack.make("networks", document).await;
+    stack.engine.docker(&["network", "create", network]);
+    let image = json!({"container_image": BUSYBOX, "command": web_server(), "allow_network_selection": true});
+    stack.link("choosing-link", image).await;
+    let casts = answer(program.admin(Method::GET, "casts")).await;
+    let items = casts["items"].as_array().expect("casts");
+    let cast = items.iter().find(|cast| cast["key"] == "choosing-link");
+    let cast = cast.and_then(|cast| cast["id"].as_str()).expect("its id");
+    let path = format!("casts/{cast}");
+    let allow = program.admin(Method::PATCH, &path);
+    let allow = allow.json(&json!({"allow_dynamic_docker_network": true}));
+    let allowed = allow.send().await.expect("an answer");
+    assert_eq!(allowed.status(), 200);
+    let visitor = enter(program, &format!("choosing-link?docker_network={network}")).await;
+    let networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
+    let networks = stack.inspect(&visitor.session, networks);
+    let row = visitor.ledger(program).await;
+    let container = format!("casting-{}", visitor.session);
+    stack.engine.docker(&["rm", "-f", &container]);
+    stack.engine.docker(&["network", "rm", network]);
+    assert_eq!(networks, network);
+    assert_eq!(row["network"], network, "{row}");
+    let unknown = format!(
+        "{}/api/casts/choosing-link?docker_network=moon",
+        program.url
+    );
+    let unknown = program.http.get(unknown).send().await.expect("an answer");
+    assert_eq!(unknown.status(), 422);
+}
+
+/// An image as those of the linuxserver family: its own init is the first process, and its web
+/// server gives out files below `/files`.
+const WITH_INIT: &str = "casting-test-init:1";
+
+fn make_image_with_init() -> bool {
+    static MADE: LazyLock<bool> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        std::fs::copy("/bin/busybox", root.join("busybox")).expect("busybox-static");
+        std::fs::create_dir_all(root.join("www/files")).expect("folders");
+        std::fs::write(root.join("www/files/secret"), "secret").expect("a file");
+        let init = "#!/busybox sh\n[ $$ = 1 ] || exit 9\n/busybox env > /www/env\nexec /busybox \
+                    httpd -f -p 3000 -h /www\n";
+        std::fs::write(root.join("init"), init).expect("a script");
+        let executable = Permissions::from_mode(0o755);
+        std::fs::set_permissions(root.join("init"), executable).expect("is ours");
+        let start = "ENTRYPOINT [\"/init\"]";
+        engine::shared().is_some_and(|engine| engine.import(root, start, WITH_INIT))
+    });
+    *MADE
+}
+
+#[tokio::test]
+async fn linuxserver_shaped_image_keeps_its_init_and_files() {
+    let in_use = Box::new(ENGINE_IN_USE.read().await);
+    let Some(stack) = Stack::start(make_image_with_init, in_use).await else {
+        return;
+    };
+    let program = &stack.program;
+    for (key, permissions, files, told) in [
+        ("open-files", json!({}), (200, "secret"), None),
+        (
+            "shut-files",
+            json!({"downloads": false, "audio": false}),
+            (403, "Files cannot leave this session"),
+            Some("SELKIES_FILE_TRANSFERS=upload\n"),
+        ),
+    ] {
+        let image = json!({
+            "name": key, "container_image": WITH_INIT, "preset": "linuxserver_chromium", "cpu": 256, "memory": 512,
+        });
+        let image = stack.make("images", image).await["id"].clone();
+        let cast = json!({
+            "name": key, "key": key, "image_id": image, "allow_anonymous": true, "kasm_url": "https://first.example/",
+            "enforce_client_settings": true, "client_settings": {"permissions": permissions},
+        });
+        let cast = stack.make("casts", cast).await;
+        let warned = cast["warnings"].to_string();
+        assert!(!warned.contains("/kasm_url"), "{warned}");
+        let visitor = enter(program, key).await;
+        let (status, environment) = visitor.read(program, "/env").await;
+        assert_eq!(status, 200, "{key}: {environment}");
+        let address = "CHROME_CLI=--disable-dev-shm-usage https://first.example/\n";
+        assert!(environment.contains(address), "{key}: {environment}");
+        assert!(!environment.contains("KASM_URL"), "{key}: {environment}");
+        assert_eq!(
+            environment.contains("SELKIES_AUDIO_ENABLED=false|locked\n"),
+            told.is_some(),
+            "{key}: {environment}"
+        );
+        assert!(
+            told.is_none_or(|told| environment.contains(told)),
+            "{key}: {environment}"
+        );
+        for path in ["/files/secret", "/%66iles/secret"] {
+            let (status, text) = visitor.read(program, path).await;
+            assert!(
+                status == files.0 && text.contains(files.1),
+                "{key} {path}: {status} {text}"
+            );
+        }
+    }
+    // Where no variable is the address, an administrator hears of it.
+    let image = json!({"name": "no-place", "container_image": WITH_INIT, "preset": "linuxserver"});
+    let image = stack.make("images", image).await["id"].clone();
+    let cast = json!({"name": "no-place", "key": "no-place", "image_id": image, "allow_anonymous": true, "kasm_url": "https://a.example/"});
+    let warned = stack.make("casts", cast).await["warnings"].to_string();
+    assert!(warned.contains("{kasm_url}"), "{warned}");
 }
 
 #[tokio::test]
@@ -512,6 +635,7 @@ async fn hostile_container_reaches_no_other_session() {
             "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}",
             "536870912 536870912",
         ),
+        ("{{.HostConfig.ShmSize}}", "268435456"),
         ("{{.HostConfig.Privileged}}", "false"),
     ] {
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use casting_tests::program::{Program, casting};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The exit code, and everything it said.
 async fn said(arguments: &[&str]) -> (Option<i32>, String) {
@@ -20,7 +20,7 @@ async fn said(arguments: &[&str]) -> (Option<i32>, String) {
     )
 }
 
-/// A port on which nobody listens.
+/// A port without a listener.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
@@ -53,7 +53,7 @@ async fn healthy_stack_passes_with_warnings() {
     let (code, text) = said(&["--url", &program.url, "--key", &program.key]).await;
     assert_eq!(code, Some(0), "{text}");
     assert!(
-        text.contains("limit_total_sessions nothing limits how many sessions this link starts"),
+        text.contains("limit_total_sessions: nothing limits how many sessions this link starts"),
         "{text}"
     );
     assert!(
@@ -70,6 +70,50 @@ async fn healthy_stack_passes_with_warnings() {
     let (code, text) = said(&["--url", &program.url, "--key", &program.key]).await;
     assert!(
         code == Some(0) && text.contains("The deployment is in maintenance"),
+        "{code:?} {text}"
+    );
+}
+
+#[tokio::test]
+async fn deep_check_enters_a_session_and_leaves_nothing() {
+    let program = Program::start(["--memory", "--port", "0"])
+        .await
+        .expect("starts");
+    let arguments = ["--url", &program.url, "--key", &program.key, "--deep"];
+    let (code, text) = said(&arguments).await;
+    assert_eq!(code, Some(0), "{text}");
+    for line in [
+        "ok       A claim is answered after ",
+        ".localhost exchanges an entry ticket for a cookie.",
+        "ok       An entry address opens nothing a second time.",
+        "ok       The viewer shows the session, with the headers that protect it.",
+        "ok       A WebSocket reaches the gate; a message is there and back in ",
+        "ok       The app answers through edge and gate (status 200).",
+        "ok       The ended session is closed to its visitor after ",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let list = async |name: &str| {
+        let asked = program.admin(Method::GET, name).send().await;
+        let list: Value = asked.expect("an answer").json().await.expect("JSON");
+        list["items"].as_array().expect("a list").clone()
+    };
+    assert!(
+        list("casts")
+            .await
+            .iter()
+            .all(|cast| cast["name"] != "casting doctor"),
+        "the link is removed"
+    );
+    let sessions = list("sessions").await;
+    assert!(
+        sessions.iter().all(|session| session["state"] == "ended"),
+        "no session stays: {sessions:?}"
+    );
+    let image = ["--image", "i23456723456723456723456723"];
+    let (code, text) = said(&[&arguments[..], &image].concat()).await;
+    assert!(
+        code == Some(1) && text.contains("ERROR    A link cannot be made: status 422."),
         "{code:?} {text}"
     );
 }

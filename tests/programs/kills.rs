@@ -1,4 +1,5 @@
-//! Owns what becomes of sessions whose processes are killed without a word: what the visitor reads, what the ledger says, and what is left running.
+//! Owns what becomes of sessions whose processes are killed without a word: what the visitor reads,
+//! what the ledger says, and what is left running.
 
 use casting_tests::inside::Inside;
 use casting_tests::processes::{soon, with_environment};
@@ -14,7 +15,7 @@ pub struct Visitor {
     inside: Inside,
 }
 
-/// Enters a session of the link with this key.
+/// Enters a session of the link with this key, which parameters may follow.
 pub async fn enter(program: &Program, key: &str) -> Visitor {
     let describe = program
         .http
@@ -23,9 +24,10 @@ pub async fn enter(program: &Program, key: &str) -> Visitor {
         .await
         .expect("an answer");
     let described: Value = describe.json().await.expect("JSON");
+    let bare = key.split('?').next().unwrap_or_default();
     let claim = program
         .http
-        .post(format!("{}/cast/{key}/claims", program.url))
+        .post(format!("{}/cast/{bare}/claims", program.url))
         .json(&json!({"ticket": described["ticket"]}));
     let claimed: Value = claim
         .send()

@@ -1,4 +1,5 @@
-//! The programs as they are started: `casting` from its command line, and each function by the Lambda Runtime API.
+//! The programs as they are started: `casting` from its command line, and each function by the
+//! Lambda Runtime API.
 
 #![expect(
     clippy::expect_used,
@@ -6,6 +7,7 @@
 )]
 
 mod command_line;
+mod configuration;
 mod confinement;
 mod containers;
 mod doctor;

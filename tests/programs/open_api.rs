@@ -1,5 +1,6 @@
-//! Owns the check that an API keeps to its own OpenAPI document: requests made up from it, the same in every run, by schemathesis. What counts
-//! as wrong stands in `tests/schemathesis/schemathesis.toml`. Must not know what the document says.
+//! Owns the check that an API keeps to its own OpenAPI document: requests made up from it, the same
+//! in every run, by schemathesis. What counts as wrong stands in
+//! `tests/schemathesis/schemathesis.toml`. Must not know what the document says.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -81,7 +82,7 @@ enum Slip {
     None,
     /// A number comes as a text.
     Type,
-    /// Whoever has no key is let in.
+    /// Requests without a key are accepted.
     Key,
     /// It breaks down.
     Fault,

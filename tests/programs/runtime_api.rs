@@ -1,4 +1,5 @@
-//! Owns the functions as Lambda runs them: each binary takes recorded events from a Runtime API and answers them.
+//! Owns the functions as Lambda runs them: each binary takes recorded events from a Runtime API and
+//! answers them.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -10,6 +11,11 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use casting_boot::SystemClock;
+use casting_core::ids::SessionId;
+use casting_core::ports::Saved;
+use casting_core::session::Endpoint;
+use casting_core::time::Clock;
 use casting_local::stack::Stack;
 use casting_tests::binaries;
 use casting_tests::instance::{environment, event, invocation, simulated_stack};
@@ -267,4 +273,91 @@ async fn missing_variable_is_named_at_startup() {
             "{name}: {said}"
         );
     }
+}
+
+#[tokio::test]
+async fn functions_tell_a_gate_that_its_session_was_stopped() {
+    let (stack, mut environment) = backend().await;
+    // Stands for the edge and all gates: it notes which path was asked for.
+    let (asked, mut paths) = mpsc::unbounded_channel();
+    let edge = Router::new().fallback(move |request: axum::extract::Request| {
+        let _ = asked.send(request.uri().path().to_owned());
+        std::future::ready("")
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let at = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, edge).await });
+    for (name, value) in &mut environment {
+        if name == "CASTING_SESSION_URL" {
+            *value = format!("http://{at}/s/{{session}}");
+        }
+    }
+    let program = json!({"accept": "application/json", "content-type": "application/json"});
+    let mut cast = Function::start("cast", &environment).await;
+    let store = &stack.control_plane.store;
+    for name in ["admin", "session"] {
+        let (_, described) = cast
+            .invoke(event("GET", "/api/casts/welcome", &program, None))
+            .await;
+        let read = |answer: &Value| -> Value {
+            serde_json::from_str(answer["body"].as_str().expect("a body")).expect("JSON")
+        };
+        let ticket = json!({"ticket": read(&described)["ticket"]}).to_string();
+        let (_, claimed) = cast
+            .invoke(event(
+                "POST",
+                "/cast/welcome/claims",
+                &program,
+                Some(&ticket),
+            ))
+            .await;
+        let claimed = read(&claimed);
+        let id = claimed["session_id"].as_str().expect("an id").to_owned();
+        let parsed = SessionId::parse(&id).expect("an id");
+        let mut is_ready = false;
+        for _ in 0..50 {
+            let before = store
+                .session(&parsed)
+                .await
+                .expect("answers")
+                .expect("a row");
+            let endpoint = Endpoint {
+                host: "192.0.2.9".into(),
+                port: 8090,
+            };
+            let after = before
+                .ready(endpoint, SystemClock.now())
+                .expect("can be ready");
+            // News of its task may come first.
+            is_ready = store.save_session(&before, &after).await.expect("answers") == Saved::Done;
+            if is_ready {
+                break;
+            }
+        }
+        assert!(is_ready);
+        let (path, token) = match name {
+            "admin" => (
+                format!("/api/admin/sessions/{id}/stop"),
+                stack.admin_key.clone(),
+            ),
+            _ => (
+                format!("/session/{id}/end"),
+                claimed["session_token"]
+                    .as_str()
+                    .expect("a token")
+                    .to_owned(),
+            ),
+        };
+        let mut function = Function::start(name, &environment).await;
+        let caller = json!({"authorization": format!("Bearer {token}"), "accept": "application/json", "content-type": "application/json"});
+        let (_, stopped) = function
+            .invoke(event("POST", &path, &caller, Some("{}")))
+            .await;
+        assert_eq!(stopped["statusCode"], 200, "{name}: {stopped}");
+        let told = tokio::time::timeout(Duration::from_secs(5), paths.recv()).await;
+        assert_eq!(told, Ok(Some(format!("/s/{id}/.cast/refresh"))), "{name}");
+    }
+    Box::pin(stack.stop()).await;
 }

@@ -2,6 +2,7 @@
 //! the gate into a volume, and the app's container starts with it, read-only and without rights.
 //! Skipped, with the reason on stderr, where there can be no Docker engine.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
@@ -216,4 +217,30 @@ async fn hostile_app_gets_nothing_in_a_task_by_hand() {
         assert!(attempts.iter().any(was_tried), "{tried}");
     }
     assert_eq!(heard.lock().expect("no panic").exchanges, 1);
+}
+
+#[tokio::test]
+async fn volume_for_shared_memory_is_opened_without_rights() {
+    let Some((engine, _in_use)) = with_engine().await else {
+        return;
+    };
+    make_images(engine);
+    let (gate, memory) = (tempfile::tempdir(), tempfile::tempdir());
+    let (gate, memory) = (gate.expect("a folder"), memory.expect("a folder"));
+    let mounts = [
+        format!("{}:/casting", gate.path().display()),
+        format!("{}:/dev/shm", memory.path().display()),
+    ];
+    let mut arguments = vec!["run", "--rm", "--read-only", "--cap-drop", "ALL"];
+    for mount in &mounts {
+        arguments.extend(["--volume", mount.as_str()]);
+    }
+    arguments.extend([GATE_IMAGE, "install", "/casting", "--open", "/dev/shm"]);
+    let installed = engine.docker(&arguments);
+    assert!(installed.status.success(), "{installed:?}");
+    assert!(gate.path().join("gate").is_file());
+    let mode = std::fs::metadata(memory.path())
+        .expect("there")
+        .permissions();
+    assert_eq!(mode.mode() & 0o7777, 0o1777, "as /tmp is");
 }

@@ -1,4 +1,5 @@
-//! Owns where the programs are that a suite starts: beside the test itself, where `cargo build --workspace --all-targets` leaves them.
+//! Owns where the programs are that a suite starts: beside the test itself, where `cargo build
+//! --workspace --all-targets` leaves them.
 
 use std::path::PathBuf;
 

@@ -12,22 +12,26 @@ use casting_local::options::engine_socket;
 /// How long a new engine may take until it answers: 50 ms each.
 const STARTING_POLLS: u32 = 600;
 
-/// Starts an engine in a folder (`$0`), again on each line that it reads, and ends it with its
-/// input: also when a suite is killed, which closes the pipe.
+/// Starts an engine in a folder (`$0`) with further options, again on each line that it reads, and
+/// ends it with its input: also when a suite is killed, which closes the pipe.
 const KEEPER: &str = r#"
 start() {
     rm -f "$0/pid" "$0/exec/containerd/containerd.pid"
     dockerd --host "unix://$0/socket" --pidfile "$0/pid" --data-root "$0/data" \
-        --exec-root "$0/exec" --storage-driver vfs >>"$0/log" 2>&1 &
+        --exec-root "$0/exec" --storage-driver vfs "$@" >>"$0/log" 2>&1 &
     engine=$!
 }
-start
-while read -r line; do wait "$engine"; start; done
+start "$@"
+while read -r line; do wait "$engine"; start "$@"; done
 kill "$engine" 2>/dev/null; wait "$engine"
 pkill -KILL -f "$0/exec"
 grep -o " $0[^ ]*" /proc/mounts | sort -r | xargs -r umount -l
 rm -rf "$0"
 "#;
+
+/// Options of an engine that leaves the machine's firewall alone. An engine that starts replaces
+/// the rules of every other engine of the machine, and with them what keeps sessions apart.
+const NO_FIREWALL: &[&str] = &["--iptables=false", "--ip6tables=false", "--bridge=none"];
 
 /// A Docker engine that answers.
 pub struct Engine {
@@ -42,15 +46,17 @@ struct Keeper {
 }
 
 /// The engine that the tests of this process share; `None`, with the reason on stderr, where the
-/// machine has none and can start none.
+/// machine has none and can start none. One suite at a time may use it: see [`without_firewall`].
 pub fn shared() -> Option<&'static Engine> {
-    static ENGINE: LazyLock<Option<Engine>> = LazyLock::new(|| {
-        let engine = Engine::of_machine().or_else(Engine::started);
-        if engine.is_none() {
-            eprintln!("Skipped: there is no Docker engine here, and none can be started.");
-        }
-        engine
-    });
+    static ENGINE: LazyLock<Option<Engine>> = LazyLock::new(|| Engine::of_machine_or_own(&[]));
+    ENGINE.as_ref()
+}
+
+/// As [`shared`], for a suite that runs beside the one that checks how sessions are kept apart: an
+/// engine of its own does not keep them apart, and takes nothing from the other suite's engine.
+pub fn without_firewall() -> Option<&'static Engine> {
+    static ENGINE: LazyLock<Option<Engine>> =
+        LazyLock::new(|| Engine::of_machine_or_own(NO_FIREWALL));
     ENGINE.as_ref()
 }
 
@@ -63,7 +69,15 @@ impl Engine {
         })
     }
 
-    fn started() -> Option<Self> {
+    fn of_machine_or_own(options: &[&str]) -> Option<Self> {
+        let engine = Self::of_machine().or_else(|| Self::started(options));
+        if engine.is_none() {
+            eprintln!("Skipped: there is no Docker engine here, and none can be started.");
+        }
+        engine
+    }
+
+    fn started(options: &[&str]) -> Option<Self> {
         let folder = tempfile::Builder::new()
             .prefix("casting-engine-")
             .tempdir()
@@ -72,6 +86,7 @@ impl Engine {
         let mut shell = Command::new("sh")
             .args(["-c", KEEPER])
             .arg(&folder)
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

@@ -1,5 +1,6 @@
-//! Owns the faults: what happens to each call of an actor, drawn from a seed or set for one call. An actor is one invocation of a function: it can
-//! crash at any of its calls, before or after the call took effect, and its calls meet conflicts, throttles and lost answers.
+//! Owns the faults: what happens to each call of an actor, drawn from a seed or set for one call.
+//! An actor is one invocation of a function: it can crash at any of its calls, before or after the
+//! call took effect, and its calls meet conflicts, throttles and lost answers.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,7 +104,7 @@ pub async fn run_actor<T>(
     }
 }
 
-/// Whether somebody wants to know what calls cost.
+/// Whether the cost of calls is recorded.
 pub(crate) fn is_metered() -> bool {
     ACTOR
         .try_with(|actor| matches!(actor.faults, FaultPlan::None))

@@ -1,5 +1,5 @@
-//! Owns the gates of the fault suite's world: they are reached while their task runs, unless a fault or the test itself is in the way, and remember
-//! whom they were told of.
+//! Owns the gates of the fault suite's world: they are reached while their task runs, unless a
+//! fault or the test itself is in the way, and remember the users that they were notified of.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -42,7 +42,7 @@ impl TestGates {
         self.lock().deaf.insert(session.clone());
     }
 
-    /// Whether this gate hears what it is told.
+    /// Whether this gate can be reached.
     pub fn hears(&self, session: &SessionId) -> bool {
         let runs = |task: &serde_json::Value| {
             task["startedBy"] == session.as_str() && task["lastStatus"] == "RUNNING"
@@ -50,7 +50,7 @@ impl TestGates {
         !self.lock().deaf.contains(session) && self.ecs.tasks().iter().any(runs)
     }
 
-    /// The users that each gate was told of.
+    /// The users that each gate was notified of.
     pub fn told(&self) -> HashMap<SessionId, HashSet<String>> {
         self.lock().told.clone()
     }
@@ -94,6 +94,10 @@ impl Gates for TestGates {
                 .ok_or_else(|| "nobody is there".to_owned())
         })
         .await
+    }
+
+    async fn watchers(&self, _session: &SessionId, _enter: &str) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
     }
 }
 

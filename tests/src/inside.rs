@@ -1,4 +1,5 @@
-//! Owns the way into a session as a browser walks it: to the viewer's origin, and on to the app's. Must not know how a session is got.
+//! Owns the way into a session as a browser walks it: to the viewer's origin, and on to the app's.
+//! Must not know how a session is got.
 
 #![expect(
     clippy::expect_used,
@@ -26,7 +27,7 @@ pub struct Inside {
 }
 
 impl Place {
-    /// Follows the address that lets somebody in; `at` is where all hosts are reached.
+    /// Enters a session by its entry address; `at` is where all hosts are reached.
     async fn enter(http: &Client, at: &str, entrance: &str) -> Self {
         let (host, path) = entrance
             .split_once("://")
@@ -54,7 +55,8 @@ impl Place {
 }
 
 impl Inside {
-    /// Enters by the address that the session's page leads to; `at` is where all hosts are reached, without a slash.
+    /// Enters by the address that the session's page leads to; `at` is where all hosts are reached,
+    /// without a slash.
     pub async fn enter(http: &Client, at: &str, entrance: &str) -> Self {
         let viewer = Place::enter(http, at, entrance).await;
         let led = viewer.ask(http, at, "/.cast/app").send().await;

@@ -1,5 +1,5 @@
-//! Owns what an instance of a function meets when it starts outside Lambda: a stack whose tasks are simulated, its environment, and events as API
-//! Gateway and the Runtime API hand them out.
+//! Owns what an instance of a function meets when it starts outside Lambda: a stack whose tasks are
+//! simulated, its environment, and events as API Gateway and the Runtime API hand them out.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ pub async fn stack_of(tasks: TaskKind) -> anyhow::Result<Stack> {
     Box::pin(Stack::start(settings)).await
 }
 
-/// What a function must find in its environment to use the tables and the cluster of this stack, reached at these URLs.
+/// What a function must find in its environment to use the tables and the cluster of this stack,
+/// reached at these URLs.
 pub fn environment(stack: &Stack, dynamodb_url: &str, ecs_url: &str) -> Vec<(String, String)> {
     let value = |name: &str| match name {
         "CASTING_PUBLIC_URL" => stack.url.clone(),

@@ -72,9 +72,9 @@ pub fn resident_bytes(process: u32) -> u64 {
     kib.unwrap_or_default() * 1024
 }
 
-/// Waits until something holds, ten seconds at most; asks again and again.
+/// Waits until something holds, half a minute at most; asks again and again. A busy machine takes ten seconds for what an idle one does in one.
 pub async fn soon(mut holds: impl AsyncFnMut() -> bool) -> bool {
-    for _ in 0..200 {
+    for _ in 0..600 {
         if holds().await {
             return true;
         }

@@ -91,7 +91,8 @@ impl Program {
                 key = found.trim().to_owned();
             }
         }
-        // A stack that finds no room in a pipe stops in the middle of a line, so both are read to their ends.
+        // A stack that finds no room in a pipe stops in the middle of a line, so both are read to
+        // their ends.
         let mut log = child.stderr.take().context("its log")?;
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         tokio::spawn(async move { tokio::io::copy(&mut log, &mut tokio::io::sink()).await });

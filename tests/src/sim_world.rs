@@ -1,5 +1,5 @@
-//! Owns the simulated world of the fault suite: three processes of the control plane over one embedded DynamoDB and one simulated ECS, with virtual time,
-//! and the invariants of the ledger.
+//! Owns the simulated world of the fault suite: three processes of the control plane over one
+//! embedded DynamoDB and one simulated ECS, with virtual time, and the invariants of the ledger.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,19 +10,20 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_boot::{AwsSettings, clients};
+use casting_core::address_rules::AddressRule;
 use casting_core::cast::{Cast, Counter, CounterChange, IpLimit};
 use casting_core::cast_form;
+use casting_core::deployment::{DEPLOYMENT_ID, Deployment};
 use casting_core::ids::{CastId, CastKey, Entropy, SessionId, StagingId, random_bytes};
 use casting_core::keys::Keyring;
-use casting_core::listing::SessionQuery;
 use casting_core::policy::LinkParameters;
 use casting_core::ports::{Replaced, Saved};
+use casting_core::queries::SessionQuery;
 use casting_core::quota::{Quota, QuotaKind};
-use casting_core::session::{Session, State};
+use casting_core::session::{RESERVED_SECONDS, Session, State};
 use casting_core::session_options::Exec;
+use casting_core::settings_form;
 use casting_core::staging::StagingConfig;
-use casting_core::system::{SYSTEM_ID, System};
-use casting_core::system_form;
 use casting_core::testing::{self, SeededEntropy, TokenVerifier};
 use casting_core::time::{Clock, Timestamp};
 use casting_core::url_rules::OwnUrls;
@@ -31,13 +32,14 @@ use casting_core::{
 };
 use casting_dynamo::DynamoStore;
 use casting_dynamo::schema::{TableNames, create_tables};
-use casting_ecs::{EcsLauncher, EcsSettings};
+use casting_ecs::{Capacity, EcsLauncher, EcsSettings};
 use casting_local::ecs::{Ecs, EcsOptions, InjectedFault, Runtime};
 use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::gates::{TestGates, pool_of};
+use crate::row_limits::RowLimits;
 use crate::wire::Wire;
 
 /// The clock of the world: tokio's, which a test pauses and advances.
@@ -49,32 +51,72 @@ impl Clock for VirtualClock {
     }
 }
 
-/// The database that histories share; it is created once, because creating tables takes longer than a history.
+/// The database that histories share; it is created once, because creating tables takes longer than
+/// a history.
 pub struct SharedDb {
-    database: Database,
     client: aws_sdk_dynamodb::Client,
 }
 
 impl SharedDb {
     /// A database with its tables.
     pub async fn new() -> Result<Self> {
+        Self::open(None).await
+    }
+
+    /// A database with its tables, behind these limits.
+    pub async fn bounded(limits: Arc<RowLimits>) -> Result<Self> {
+        Self::open(Some(limits)).await
+    }
+
+    async fn open(limits: Option<Arc<RowLimits>>) -> Result<Self> {
         let database = Database::memory().map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        let client = dynamodb(&database);
+        let client = clients::dynamodb(
+            &aws(),
+            &SharedHttpClient::new(Wire::Dynamo(database, limits)),
+        );
         create_tables(&client, &tables()).await?;
-        Ok(Self { database, client })
+        Ok(Self { client })
+    }
+
+    /// Deletes all sessions, and how far the schedule is.
+    async fn forget_sessions(&self) -> Result<()> {
+        let names = tables();
+        let delete = |table: &str, id: AttributeValue| {
+            self.client
+                .delete_item()
+                .table_name(table)
+                .key("id", id)
+                .send()
+        };
+        loop {
+            let found = self
+                .client
+                .scan()
+                .table_name(&names.sessions)
+                .send()
+                .await?;
+            let rows = found.items.unwrap_or_default();
+            let ids = rows.into_iter().filter_map(|mut row| row.remove("id"));
+            for id in ids {
+                delete(&names.sessions, id).await?;
+            }
+            if found.last_evaluated_key.is_none() {
+                break;
+            }
+        }
+        delete(&names.limits, AttributeValue::S("SCHEDULE".into())).await?;
+        Ok(())
+    }
+
+    /// A store on it.
+    pub fn store(&self) -> DynamoStore {
+        DynamoStore::new(self.client.clone(), tables())
     }
 }
 
 /// Clients as the functions have them, over the wire given.
 fn aws() -> AwsSettings {
     AwsSettings::local("http://in.process", "http://in.process")
-}
-
-fn dynamodb(database: &Database) -> aws_sdk_dynamodb::Client {
-    clients::dynamodb(
-        &aws(),
-        &SharedHttpClient::new(Wire::Dynamo(database.clone())),
-    )
 }
 
 /// How live sessions are counted.
@@ -102,7 +144,7 @@ pub struct SimWorld {
     pub total: u64,
     /// Whether the number of live sessions is limited only while some live already.
     pub is_limited_late: bool,
-    /// Sessions whose gate was told that its report was taken.
+    /// Sessions whose gate got a reply that its report was accepted.
     pub served: HashSet<SessionId>,
     /// Sessions whose gate was given its secret.
     pub bootstrapped: HashSet<SessionId>,
@@ -122,11 +164,12 @@ fn tables() -> TableNames {
 
 /// What all processes of a world share, and what a new process is made from.
 struct ProcessFactory {
-    database: Database,
+    database: aws_sdk_dynamodb::Client,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     ecs: Ecs,
     gates: Arc<TestGates>,
+    capacity: Capacity,
 }
 
 impl ProcessFactory {
@@ -135,8 +178,10 @@ impl ProcessFactory {
             &aws(),
             &SharedHttpClient::new(Wire::Service(self.ecs.router())),
         );
-        let launcher = Arc::new(EcsLauncher::new(ecs_client, EcsSettings::local("casting")));
-        let store = Arc::new(DynamoStore::new(dynamodb(&self.database), tables()));
+        let mut settings = EcsSettings::local("casting");
+        settings.capacity = self.capacity.clone();
+        let launcher = Arc::new(EcsLauncher::new(ecs_client, settings));
+        let store = Arc::new(DynamoStore::new(self.database.clone(), tables()));
         let urls = PublicUrls {
             public_url: "http://cast.test".into(),
             report_url: "http://cast.test".into(),
@@ -168,19 +213,27 @@ pub struct Limits {
     pub ip: Option<IpLimit>,
     /// How many sessions may live at once.
     pub live: Option<u32>,
-    /// Visitors must bring a proof that somebody is there.
+    /// Visitors must solve a CAPTCHA.
     pub captcha: bool,
-    /// Whoever finds every place taken waits.
+    /// Visitors who find every place taken get a queue entry.
     pub room: bool,
     /// How many sessions are kept ready.
     pub ready: Option<u32>,
     /// Users get back into their running session, and may open an address in it.
     pub resume: bool,
+    /// The link was stored by the version that counted in the cast's own row.
+    pub stored_before: bool,
+    /// Sessions are tried on Spot first, and then on demand.
+    pub spot_first: bool,
+    /// So many addresses are banned.
+    pub bans: u8,
 }
 
 impl SimWorld {
-    /// A link with these limits, on a world that no earlier history can be seen from.
+    /// A link with these limits, on a world that no earlier history can be seen from: its sessions
+    /// are gone, because the clock starts anew.
     pub async fn new(shared_db: &SharedDb, seed: u64, limits: Limits) -> Result<Self> {
+        shared_db.forget_sessions().await?;
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock(tokio::time::Instant::now()));
         let options = EcsOptions {
@@ -194,11 +247,16 @@ impl SimWorld {
         let (ecs, events) = Ecs::open(options, clock.clone(), entropy.clone())?;
         let gates = Arc::new(TestGates::before(ecs.clone()));
         let factory = ProcessFactory {
-            database: shared_db.database.clone(),
+            database: shared_db.client.clone(),
             clock,
             entropy: entropy.clone(),
             ecs: ecs.clone(),
             gates: gates.clone(),
+            capacity: if limits.spot_first {
+                Capacity::parse("FARGATE_SPOT,FARGATE").context("names of capacity providers")?
+            } else {
+                Capacity::default()
+            },
         };
         let processes: Vec<_> = (0..3)
             .map(|_| factory.process(Keyring::new(&FIRST_KEY)))
@@ -216,6 +274,10 @@ impl SimWorld {
         cast.settings.waiting_room = limits.room;
         cast.settings.require_captcha = limits.captcha;
         cast.settings.allow_resume = limits.resume;
+        cast.settings.banned_addresses = (0..limits.bans)
+            .map(|n| AddressRule::parse(&format!("198.51.100.{n} {}", "word ".repeat(11))))
+            .collect::<Result<_, _>>()
+            .map_err(|words| anyhow::anyhow!("{words:?}"))?;
         cast.settings.dynamic_kasm_url = limits.resume;
         if limits.resume {
             image.settings.exec.go = Some(Exec {
@@ -243,6 +305,9 @@ impl SimWorld {
         });
         if let Some(pool) = &pool {
             processes[0].store.put_record(pool, None, None).await?;
+        }
+        if limits.stored_before {
+            store_as_before(&shared_db.client, &cast).await?;
         }
         Ok(Self {
             processes,
@@ -272,10 +337,10 @@ impl SimWorld {
         self.factory.process(Keyring::new(&FIRST_KEY))
     }
 
-    /// Somebody was given the secret of this session's gate.
+    /// The secret of this session's gate was issued.
     ///
     /// # Errors
-    /// When somebody had been given it before.
+    /// When it had been issued before.
     pub fn give_secret(&mut self, session: &SessionId) -> Result<()> {
         ensure!(
             self.bootstrapped.insert(session.clone()),
@@ -349,7 +414,41 @@ impl SimWorld {
         Ok(())
     }
 
-    /// Without faults, and after all news has arrived: the clock runs and sweeps follow each other until every session is ready or has ended.
+    /// A process of the version that counted in the cast's own row reserves a session and dies.
+    /// Whether it found a place.
+    pub async fn claim_as_before(&self, seed: u64) -> Result<bool> {
+        let cast = self.cast_now().await?;
+        let taken = self
+            .client
+            .update_item()
+            .table_name(tables().casts)
+            .key("id", AttributeValue::S(cast.id.to_string()))
+            .update_expression("SET remaining = remaining - :one")
+            .condition_expression(
+                "version = :version AND counter_epoch = :epoch AND remaining > :zero",
+            )
+            .expression_attribute_values(":version", number(cast.version))
+            .expression_attribute_values(":epoch", number(cast.counter.epoch))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .send()
+            .await;
+        if taken.is_err() {
+            return Ok(false);
+        }
+        let mut session = testing::session(&cast, 1);
+        session.id = SessionId::from_bytes(random_bytes(&SeededEntropy::new(seed)));
+        session.created_at = self.factory.clock.now();
+        session.ready_by = session.created_at.plus_seconds(180);
+        session.due_at = Some(session.created_at.plus_seconds(RESERVED_SECONDS));
+        session.charge.count = Some(cast.counter.epoch);
+        let store = DynamoStore::new(self.client.clone(), tables());
+        store.import_sessions(&[session]).await?;
+        Ok(true)
+    }
+
+    /// Without faults, and after all news has arrived: the clock runs and sweeps follow each other
+    /// until every session is ready or has ended.
     pub async fn settle(&mut self) -> Result<()> {
         for _ in 0..12 {
             let stable_process = self.processes[0].clone();
@@ -373,6 +472,29 @@ impl SimWorld {
             "sessions are still unsettled: {:#?}",
             self.sessions().await?
         )
+    }
+
+    /// All of ECS's events are delivered.
+    pub async fn settle_starting(&mut self) -> Result<()> {
+        for event in self.events() {
+            casting_fn_lifecycle::handle(&self.processes[0], event)
+                .await
+                .map_err(|error| anyhow::anyhow!("{error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the link's counter was ever split into shards.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn was_split(&self) -> Result<bool> {
+        let counter = AttributeValue::S(format!("COUNTER#{}", self.cast.id));
+        let get = self.client.get_item().table_name(tables().casts);
+        let row = get.key("id", counter).send().await?.item;
+        let parted = row.as_ref().and_then(|row| row.get("parted"));
+        let parted = parted.and_then(|number| number.as_n().ok()?.parse::<u64>().ok());
+        Ok(parted.unwrap_or(0) > 0)
     }
 
     /// What must hold at every moment, whatever is under way.
@@ -447,7 +569,7 @@ impl SimWorld {
         };
         Ok([
             of_kind(Quota::unlimited(QuotaKind::Cast, self.cast.id.as_str())).await?,
-            of_kind(Quota::unlimited(QuotaKind::System, "all")).await?,
+            of_kind(Quota::unlimited(QuotaKind::Deployment, "all")).await?,
         ])
     }
 
@@ -504,10 +626,26 @@ impl SimWorld {
             .any(|task| task["startedBy"] == session.as_str() && task["lastStatus"] == "RUNNING")
     }
 
+    /// The ARN of the task that was started for this session first, whether its row knows it or
+    /// not.
+    pub fn task_of(&self, session: &SessionId) -> Option<String> {
+        let tasks = self.ecs.tasks();
+        let task = tasks
+            .iter()
+            .find(|task| task["startedBy"] == session.as_str())?;
+        Some(task["taskArn"].as_str()?.to_owned())
+    }
+
     /// The next `count` RunTask calls find no room.
     pub fn refuse_starts(&self, count: usize) {
         self.ecs
             .inject_faults(std::iter::repeat_n(InjectedFault::NoCapacity, count));
+    }
+
+    /// The next `count` RunTask calls are throttled.
+    pub fn throttle_starts(&self, count: usize) {
+        self.ecs
+            .inject_faults(std::iter::repeat_n(InjectedFault::Throttled, count));
     }
 
     /// The tasks of the next `count` RunTask calls get no network interface.
@@ -523,7 +661,7 @@ impl SimWorld {
         for row in self.sessions().await? {
             if row.is_live() {
                 self.stable_process()
-                    .end_as_administrator(&row.id)
+                    .end_as_administrator(&row.id, None)
                     .await
                     .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
             }
@@ -559,6 +697,26 @@ impl SimWorld {
     }
 }
 
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Rewrites a cast as the version stored it that counted in the cast's own row.
+async fn store_as_before(client: &aws_sdk_dynamodb::Client, cast: &Cast) -> Result<()> {
+    let counter = AttributeValue::S(format!("COUNTER#{}", cast.id));
+    let gone = client.delete_item().table_name(tables().casts);
+    gone.key("id", counter).send().await?;
+    client
+        .update_item()
+        .table_name(tables().casts)
+        .key("id", AttributeValue::S(cast.id.to_string()))
+        .update_expression("SET remaining = :remaining")
+        .expression_attribute_values(":remaining", number(cast.counter.remaining))
+        .send()
+        .await?;
+    Ok(())
+}
+
 /// An administrator sets how many sessions of a link may live at once, as the console does.
 ///
 /// # Errors
@@ -575,6 +733,7 @@ pub async fn limit_link(process: &ControlPlane, cast: &CastId, most: Option<u32>
         let after = Cast {
             version: before.version + 1,
             settings: draft.settings,
+            updated_at: process.clock.now(),
             ..before.clone()
         };
         let replaced = process
@@ -595,15 +754,15 @@ pub async fn limit_link(process: &ControlPlane, cast: &CastId, most: Option<u32>
 /// When the store does not answer, or the change is refused.
 pub async fn limit_deployment(process: &ControlPlane, most: Option<u32>) -> Result<()> {
     for _ in 0..10 {
-        let stored = process.store.record::<System>(SYSTEM_ID).await?;
+        let stored = process.store.record::<Deployment>(DEPLOYMENT_ID).await?;
         let expected = stored.as_ref().map(|system| system.version);
         let before = stored.unwrap_or_default();
-        let settings = system_form::patch(&before, &json!({ "max_sessions": most }))?;
-        let after = System::new(before.version + 1, settings, process.clock.now());
+        let settings = settings_form::patch(&before, &json!({ "max_sessions": most }))?;
+        let after = Deployment::new(before.version + 1, settings, process.clock.now());
         let saved = process.store.put_record(&after, expected, None).await?;
         if saved == Saved::Done {
             process.forget();
-            return Ok(process.count_of_system(&after).await?);
+            return Ok(process.count_of_deployment(&after).await?);
         }
     }
     bail!("the settings change all the time")
@@ -628,7 +787,7 @@ pub async fn open(
     }
 }
 
-/// Claims a session of a link that nobody waits for.
+/// Claims a session of a link without a queue.
 ///
 /// # Errors
 /// The refusal.

@@ -1,5 +1,8 @@
-//! Owns the way from the AWS SDK clients to the far sides without a socket: real requests and real answers, in this very task, so that a paused
-//! clock, a dropped future and a seed decide everything that happens.
+//! Owns the connection from the AWS SDK clients to their services without a socket: real requests and real
+//! answers, in this very task, so that a paused clock, a dropped future and a seed decide
+//! everything that happens.
+
+use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -14,12 +17,13 @@ use dynoxide::Database;
 use serde_json::Value;
 
 use crate::faults::{CallFault, Spent, fault_of_next_call, is_metered, spend};
+use crate::row_limits::RowLimits;
 
-/// A far side.
+/// A service that is called.
 #[derive(Clone)]
 pub enum Wire {
-    /// The embedded DynamoDB.
-    Dynamo(Database),
+    /// The embedded DynamoDB, behind limits if it is to have any.
+    Dynamo(Database, Option<Arc<RowLimits>>),
     /// Any HTTP service, such as the local ECS endpoint.
     Service(Router),
 }
@@ -64,7 +68,7 @@ impl HttpConnector for Wire {
     }
 }
 
-/// The process is gone: whoever waits for this is dropped.
+/// The process is gone: the waiting call is dropped.
 async fn crash() -> Result<HttpResponse, ConnectorError> {
     crate::faults::signal_crash();
     std::future::pending().await
@@ -86,7 +90,11 @@ impl Wire {
         body: Vec<u8>,
     ) -> Result<HttpResponse, ConnectorError> {
         match self {
-            Self::Dynamo(database) => {
+            Self::Dynamo(database, Some(capacity)) => {
+                let (status, body) = capacity.ask(database, operation, &body).await;
+                reply(status, &body)
+            }
+            Self::Dynamo(database, None) => {
                 if is_metered() {
                     metered(database, operation, &body)
                 } else {
@@ -141,15 +149,27 @@ pub fn refusal(kind: &str, message: &str) -> String {
     serde_json::json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": message, "Message": message }).to_string()
 }
 
-/// A cancelled transaction as DynamoDB words it when `parts` actions were in it and all of them met another transaction.
+/// A cancelled transaction as DynamoDB words it when `parts` actions were in it and all of them met
+/// another transaction.
 pub fn conflict(parts: usize) -> String {
-    let reasons: Vec<Value> = (0..parts)
-        .map(|_| serde_json::json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" }))
+    cancelled(&vec![Some("TransactionConflict"); parts])
+}
+
+/// A cancelled transaction as DynamoDB words it, with the reason of each of its actions.
+pub fn cancelled(reasons: &[Option<&str>]) -> String {
+    let codes: Vec<&str> = reasons.iter().map(|code| code.unwrap_or("None")).collect();
+    let reasons: Vec<Value> = codes
+        .iter()
+        .map(|code| serde_json::json!({ "Code": code }))
         .collect();
+    let message = format!(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+        codes.join(", ")
+    );
     serde_json::json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
-        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "message": message,
+        "Message": message,
         "CancellationReasons": reasons,
     })
     .to_string()

@@ -1,13 +1,16 @@
-//! The console: pages for administrators, drawn on the server, which work without a script. Owns how everything looks; must not know how anything is
-//! stored or decided.
+//! The console: pages for administrators, drawn on the server, which work without a script. Owns
+//! how everything looks; must not know how anything is stored or decided.
 //!
 //! # How a page is made
-//! A page is a function from a [`page_context::PageContext`] and documents as the API shows them to a [`layout::Screen`]; [`layout::answer`] sends it.
+//! A page is a function from a [`page_context::PageContext`] and documents as the API shows them to
+//! a [`layout::Screen`]; [`layout::answer`] sends it.
 //! - around each page: `page_context`, `layout`
 //! - parts of pages: `table`, `chart`, `qr`, `time_format`, `preview`, `cast_labels`
-//! - forms: `resources` (the fields, from core's tables), `form` (document to form), `form_parser` (form to document), `hours`
-//! - what stands behind them: `routes`, which asks the service
-//! - pages: `sign_in`, `dashboard`, `casts`, `cast`, `claims`, `sessions`, `pool`, `trial`, `edit`, `records`, `audit`, `confirm`, `error_page`
+//! - forms: `resources` (the fields, from core's tables), `form` (document to form), `form_parser`
+//!   (form to document), `schedule_field`
+//! - `routes`: their handlers, which call the admin service; `paths`: their addresses, for links
+//! - pages: `sign_in`, `dashboard`, `casts`, `cast`, `claims`, `sessions`, `find`, `pool`, `trial`,
+//!   `edit`, `records`, `audit`, `confirm`, `error_page`
 
 pub mod audit;
 pub mod cast;
@@ -19,12 +22,13 @@ pub mod confirm;
 pub mod dashboard;
 pub mod edit;
 mod error_page;
+pub mod find;
 pub mod form;
 pub mod form_parser;
 pub mod history;
-pub mod hours;
 pub mod layout;
 pub mod page_context;
+pub(crate) mod paths;
 pub mod pool;
 pub mod preview;
 pub mod profiles;
@@ -32,6 +36,7 @@ pub mod qr;
 pub mod records;
 pub mod resources;
 mod routes;
+pub mod schedule_field;
 pub mod sessions;
 pub mod sign_in;
 pub mod table;

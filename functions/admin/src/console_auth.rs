@@ -1,4 +1,5 @@
-//! Owns the way into the console and out of it: the cookie of whoever signs in with a key, and who may go where. Must not know what the pages say.
+//! Owns sign-in and sign-out of the console: its cookie, and the authorization of its requests.
+//! Must not know the pages.
 
 use casting_core::actor::Scope;
 use casting_core::audit::{Action, Audit, RecordKind};
@@ -10,31 +11,31 @@ use http::Method;
 
 use crate::api::needed;
 use crate::auth::{self, Authenticated};
-use crate::failure::Failure;
 use casting_core::admin::AdminService;
+use casting_web::HandlerError;
 
-/// The field of every form that shows where it was made.
+/// The field of every form that contains the CSRF token.
 pub(crate) const CSRF_FIELD: &str = "csrf_token";
 
-/// What whoever may only look is told when they want more.
+/// The error for changes by an actor with read access only.
 const ONLY_LOOKS: &str = "You have read-only access to the console. Nothing has been changed.";
 
-/// Whoever has signed in.
+/// An actor who has signed in.
 pub(crate) struct ConsoleSession<'a> {
-    /// Where they stand.
+    /// The admin service, on behalf of the actor.
     pub(crate) service: AdminService<'a>,
-    /// What every form on the page must carry in [`CSRF_FIELD`].
+    /// The CSRF token that every form on the page must contain in [`CSRF_FIELD`].
     pub(crate) csrf_token: String,
 }
 
-/// Lets in whoever has signed in.
+/// Authenticates by the cookie of the console.
 ///
 /// # Errors
-/// 401 for everybody else.
+/// 401 without a valid cookie.
 pub(crate) async fn admit<'a>(
     control_plane: &'a ControlPlane,
     visit: &RequestContext,
-) -> Result<ConsoleSession<'a>, Failure> {
+) -> Result<ConsoleSession<'a>, HandlerError> {
     let Authenticated { actor, csrf_token } = auth::by_cookie(control_plane, visit).await?;
     Ok(ConsoleSession {
         service: AdminService {
@@ -46,7 +47,7 @@ pub(crate) async fn admit<'a>(
     })
 }
 
-/// The fields that were sent, if the route is for whoever sits there; and only if they come from a page of this very sign-in.
+/// The fields that were sent, if the actor has the required access and the CSRF token is valid.
 ///
 /// # Errors
 /// 403, and what is wrong with the form.
@@ -55,9 +56,9 @@ pub(crate) fn read(
     visit: &RequestContext,
     request: &Request,
     access: Access,
-) -> Result<Vec<(String, String)>, Failure> {
+) -> Result<Vec<(String, String)>, HandlerError> {
     if access.admits(&console_session.service.actor) == Some(false) {
-        return Err(Failure::request(
+        return Err(HandlerError::request(
             RequestError::Forbidden,
             match access {
                 _ if console_session
@@ -85,22 +86,22 @@ pub(crate) fn read(
     Ok(form.into_fields())
 }
 
-/// Takes the key of a sign-in form, and leads on to where its field `to` says, within the console.
+/// Signs in with the key of the form, and redirects to its field `to`, within the console.
 ///
 /// # Errors
-/// 401 when the key opens nothing, 403 when another site's page sent the form.
+/// 401 when the key is invalid, 403 when another site's page sent the form.
 pub(crate) async fn sign_in(
     control_plane: &ControlPlane,
     visit: &RequestContext,
     request: &Request,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     visit.not_cross_site()?;
     let form = body::form(request)?;
     let key = form.field("key").unwrap_or_default().trim();
     let (actor, ticket) = control_plane
         .sign_in(key, visit.address)
-        .await
-        .map_err(auth::turned)?;
+        .await?
+        .ok_or_else(|| Problem::new(RequestError::Unauthorized))?;
     if !actor.may_read() {
         return Err(Problem::new(RequestError::Unauthorized).into());
     }
@@ -124,7 +125,7 @@ pub(crate) async fn sign_in(
     Ok(reply)
 }
 
-/// Ends a sign-in, whichever way it was made.
+/// Signs out, with either cookie.
 pub(crate) fn sign_out(control_plane: &ControlPlane) -> Reply {
     let secure = control_plane.urls.is_secure();
     let mut reply = reply::see_other(urls::CONSOLE_SIGN_IN);
@@ -142,7 +143,7 @@ pub(crate) fn sign_out(control_plane: &ControlPlane) -> Reply {
     reply
 }
 
-/// Where somebody goes who has not signed in and wanted to go there.
+/// Redirects to the sign-in page, which leads back to the requested page.
 pub(crate) fn sign_in_first(visit: &RequestContext) -> Reply {
     let wanted = if visit.method == Method::GET {
         visit.path.as_str()
@@ -155,10 +156,11 @@ pub(crate) fn sign_in_first(visit: &RequestContext) -> Reply {
     reply::see_other(&format!("{}?{query}", urls::CONSOLE_SIGN_IN))
 }
 
-/// A path within the console, and nothing that a browser could take for another site.
+/// A path within the console; never one that a browser could take for another site.
 pub(crate) fn target(wanted: Option<&str>) -> &str {
     let is_ours = |path: &&str| {
-        (*path == urls::CONSOLE || path.starts_with("/admin/") || path.starts_with("/admin?"))
+        let rest = path.strip_prefix(urls::CONSOLE);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
             && !path.starts_with(urls::CONSOLE_SIGN_IN)
             && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
     };

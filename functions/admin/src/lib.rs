@@ -6,19 +6,18 @@
 //! - authentication: `auth` (API), `console_auth` (console)
 //! - operations: the admin service of core (`casting_core::admin`)
 //! - for programs: `api`; for people: `console`. Both call the service, neither calls the other.
-//! - error replies: `failure`
 //! - the OpenAPI document: `openapi`
 
 mod api;
 mod auth;
 pub mod console;
 mod console_auth;
-mod failure;
+mod file;
 mod openapi;
 mod version;
 
 use casting_core::ControlPlane;
-use casting_web::{Line, Reply, Request, RequestContext, Route, RouteError};
+use casting_web::{Line, Reply, Request, RequestContext, RequestError, Route};
 use http::Method;
 
 use crate::api::routes::{API_ROUTER, API_ROUTES};
@@ -31,11 +30,7 @@ pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
         // Clients of the API are programs: a problem is always a document.
         api::answer(control_plane, &visit, &request)
             .await
-            .unwrap_or_else(|failure| {
-                failure
-                    .into_problem(|code| control_plane.draw_reference(code, None))
-                    .reply()
-            })
+            .unwrap_or_else(|failure| failure.into_problem(control_plane).reply())
     } else {
         console::answer(control_plane, &visit, &request).await
     };
@@ -54,10 +49,10 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 
 /// Whether any route has this path, with any method.
 pub fn has_path(path: &str) -> bool {
-    let miss = if is_api(path) {
+    let problem = if is_api(path) {
         API_ROUTER.find(&Method::GET, path).err()
     } else {
         CONSOLE_ROUTER.find(&Method::GET, path).err()
     };
-    miss != Some(RouteError::NotFound)
+    problem.is_none_or(|problem| problem.code != RequestError::NotFound.into())
 }

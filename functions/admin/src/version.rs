@@ -1,4 +1,5 @@
-//! Owns the headers of versions: `If-Match` of a request, `ETag` of a response. Must not know what has a version.
+//! Owns the headers of versions: `If-Match` of a request, `ETag` of a response. Must not know what
+//! has a version.
 
 use casting_core::admin::version::{Precondition, tag, tag_of_cast};
 use casting_core::cast::Cast;

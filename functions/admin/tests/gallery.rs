@@ -1,5 +1,5 @@
-//! Owns the gallery: every page of the console with sample rows, held to what all pages must keep, and written to `target/tmp/gallery` for whoever
-//! wants to look. Must not know how rows are found.
+//! Owns the gallery: every page of the console with sample rows, checked for what all pages must
+//! have, and written to `target/tmp/gallery`, to be looked at. Must not know how rows are found.
 
 #[cfg(test)]
 mod samples;
@@ -12,7 +12,8 @@ use casting_fn_admin::console::layout;
 /// What a page may weigh, style and script included.
 const MOST_BYTES: usize = 100 * 1024;
 
-/// What no page of ours may have: what its own policy would stop, and what would ask another machine.
+/// What no page of ours may have: what its own policy would stop, and what would ask another
+/// machine.
 const FORBIDDEN: [&str; 9] = [
     " style=\"",
     " onclick=",
@@ -39,7 +40,7 @@ fn all_console_pages_follow_the_layout_rules() {
         }
         ids_are_single_and_found(name, &html);
         assert_eq!(html.matches("<h1").count(), 1, "{name}: one heading");
-        // Nobody is known yet on the way in.
+        // No user is known yet on the sign-in page.
         let forms = tags.matches("method=\"post\"").count()
             - tags.matches("action=\"/admin/sign-in\"").count();
         assert_eq!(

@@ -1,4 +1,5 @@
-//! Owns the page on which administrators sign in, as a deployment with a login provider shows it and as one without does. It asks no database.
+//! Owns the page on which administrators sign in, as a deployment with a login provider shows it
+//! and as one without does. It asks no database.
 
 #![expect(
     clippy::expect_used,
@@ -17,7 +18,7 @@ use casting_web::{Body, Request};
 const OURS: &str = "https://cast.example.com";
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// The page, as somebody with this login sees it.
+/// The page for a user with this login.
 async fn page(has_logins: bool, user: Option<User>) -> String {
     let urls = PublicUrls {
         public_url: OURS.into(),

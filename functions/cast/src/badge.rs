@@ -1,9 +1,9 @@
 //! Owns the badge: the status of a link as a small picture for other pages. Must not reveal more
 //! than the link's own page.
 //!
-//! It is the same for everyone, so that any cache may keep it for a minute (on pages of listed
-//! sites, their visitors' browsers), and it is drawn without external scripts, style sheets or
-//! fonts. Its text is English, as everything that is not a page for one visitor.
+//! It is the same for everyone with the same language, so that any cache may keep it for a minute
+//! (on pages of listed sites, their visitors' browsers), and it is drawn without external scripts,
+//! style sheets or fonts.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,8 +11,9 @@ use askama::Template;
 use casting_core::LinkStatus;
 use casting_core::cast::Amount;
 use casting_core::denial::{Denial, DenialCode};
+use casting_web::words::{self, Words};
 use casting_web::{Code, Reply, reply};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, REFERER, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY};
 use http::{HeaderName, HeaderValue, StatusCode};
 use lambda_http::Body;
 
@@ -44,8 +45,8 @@ struct Badge<'a> {
 
 /// The picture for this status, or 304 if it has not changed since `seen` (the request's
 /// `If-None-Match`).
-pub(crate) fn reply(link_status: &LinkStatus, seen: Option<&str>) -> Reply {
-    let (word, colour) = say(link_status);
+pub(crate) fn reply(link_status: &LinkStatus, words: Words, seen: Option<&str>) -> Reply {
+    let (word, colour) = say(link_status, words.badge());
     let status = if link_status.refused == Some(DenialCode::UnknownCast) {
         StatusCode::NOT_FOUND
     } else {
@@ -73,45 +74,52 @@ pub(crate) fn reply(link_status: &LinkStatus, seen: Option<&str>) -> Reply {
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, tag);
     }
-    if link_status.by_referrer {
-        headers.insert(VARY, HeaderValue::from(REFERER));
-    }
+    let varies = if link_status.by_referrer {
+        "accept-language, cookie, referer"
+    } else {
+        "accept-language, cookie"
+    };
+    headers.insert(VARY, HeaderValue::from_static(varies));
+    headers.insert(
+        CONTENT_LANGUAGE,
+        HeaderValue::from_static(words.language().tag()),
+    );
     reply
 }
 
 /// The picture when the status is unknown; not cached.
-pub(crate) fn trouble(denial: &Denial) -> Reply {
+pub(crate) fn trouble(denial: &Denial, words: Words) -> Reply {
     let word = if denial.code == DenialCode::TooManyAttempts {
-        "try later"
+        words.badge().try_later
     } else {
-        "unavailable"
+        words.badge().unavailable
     };
     let mut reply = draw(Code::from(denial.code).status(), LABEL, word, GREY);
     reply::set_retry_after(&mut reply, denial.retry_after);
     reply
 }
 
-const fn say(link_status: &LinkStatus) -> (&'static str, &'static str) {
+const fn say(link_status: &LinkStatus, words: &words::Badge) -> (&'static str, &'static str) {
     match link_status.refused {
         None => match link_status.amount {
-            None => ("open", GREEN),
-            Some(Amount::Many) => ("many left", GREEN),
-            Some(Amount::Some) => ("some left", GREEN),
-            Some(Amount::Few) => ("few left", AMBER),
-            Some(Amount::None) => ("sold out", RED),
+            None => (words.open, GREEN),
+            Some(Amount::Many) => (words.many, GREEN),
+            Some(Amount::Some) => (words.some, GREEN),
+            Some(Amount::Few) => (words.few, AMBER),
+            Some(Amount::None) => (words.sold_out, RED),
         },
-        Some(DenialCode::UnknownCast) => ("no such link", GREY),
-        Some(DenialCode::NoSessionsLeft) => ("sold out", RED),
-        Some(DenialCode::CastExpired) => ("expired", GREY),
-        Some(DenialCode::CastClosed) => ("closed", GREY),
-        Some(DenialCode::Maintenance) => ("in maintenance", AMBER),
-        Some(DenialCode::BudgetReached) => ("closed for now", AMBER),
+        Some(DenialCode::UnknownCast) => (words.no_such_link, GREY),
+        Some(DenialCode::NoSessionsLeft) => (words.sold_out, RED),
+        Some(DenialCode::CastExpired) => (words.expired, GREY),
+        Some(DenialCode::CastClosed) => (words.closed, GREY),
+        Some(DenialCode::Maintenance) => (words.maintenance, AMBER),
+        Some(DenialCode::BudgetReached) => (words.closed_for_now, AMBER),
         Some(DenialCode::CastBusy | DenialCode::SystemBusy | DenialCode::AnonymousLimit) => {
-            ("busy", AMBER)
+            (words.busy, AMBER)
         }
-        Some(DenialCode::LoginRequired) => ("sign in", GREEN),
-        Some(DenialCode::ReferrerDenied | DenialCode::AddressDenied) => ("restricted", GREY),
-        Some(_) => ("unavailable", GREY),
+        Some(DenialCode::LoginRequired) => (words.sign_in, GREEN),
+        Some(DenialCode::ReferrerDenied | DenialCode::AddressDenied) => (words.restricted, GREY),
+        Some(_) => (words.unavailable, GREY),
     }
 }
 
@@ -169,12 +177,16 @@ fn names(seen: &str, tag: &str) -> bool {
 mod tests {
     use super::*;
     use crate::claim::tests::body;
+    use casting_core::language::Language;
+
+    const ENGLISH: Words = Words::of(Language::English);
 
     fn link_status(refused: Option<DenialCode>, amount: Option<Amount>) -> LinkStatus {
         LinkStatus {
             refused,
             amount,
             by_referrer: false,
+            language: None,
         }
     }
 
@@ -196,7 +208,7 @@ mod tests {
             (Some(DenialCode::ImageUnavailable), None, "unavailable", 200),
             (Some(DenialCode::UnknownCast), None, "no such link", 404),
         ] {
-            let reply = reply(&link_status(refused, amount), None);
+            let reply = reply(&link_status(refused, amount), ENGLISH, None);
             assert_eq!(reply.status(), status, "{word}");
             assert!(
                 body(&reply).contains(&format!("<title>cast: {word}</title>")),
@@ -212,6 +224,17 @@ mod tests {
                 !body(&reply).contains("script") && !body(&reply).contains("url("),
                 "{word}"
             );
+        }
+    }
+
+    #[test]
+    fn badge_speaks_each_language() {
+        for language in Language::ALL {
+            let words = Words::of(language);
+            let reply = reply(&link_status(None, Some(Amount::Few)), words, None);
+            let title = format!("<title>cast: {}</title>", words.badge().few);
+            assert!(body(&reply).contains(&title), "{}", body(&reply));
+            assert_eq!(reply.headers()["content-language"], language.tag());
         }
     }
 
@@ -236,7 +259,7 @@ mod tests {
     #[test]
     fn unchanged_badge_is_answered_with_304() {
         let open = link_status(None, None);
-        let first = reply(&open, None);
+        let first = reply(&open, ENGLISH, None);
         let tag = first.headers()["etag"].to_str().expect("text").to_owned();
         for (seen, status) in [
             (tag.clone(), 304),
@@ -244,7 +267,7 @@ mod tests {
             ("\"x\"".to_owned(), 200),
             (String::new(), 200),
         ] {
-            let again = reply(&open, Some(&seen));
+            let again = reply(&open, ENGLISH, Some(&seen));
             assert_eq!(
                 (again.status().as_u16(), again.body().is_empty()),
                 (status, status == 304),
@@ -253,7 +276,7 @@ mod tests {
             assert_eq!(again.headers()["etag"], tag, "{seen}");
         }
         assert_eq!(
-            reply(&link_status(None, Some(Amount::Few)), Some(&tag)).status(),
+            reply(&link_status(None, Some(Amount::Few)), ENGLISH, Some(&tag)).status(),
             200,
             "another word is another picture"
         );
@@ -266,6 +289,7 @@ mod tests {
                 by_referrer: true,
                 ..link_status(None, None)
             },
+            ENGLISH,
             None,
         );
         assert_eq!(
@@ -273,13 +297,13 @@ mod tests {
                 &listed.headers()["vary"],
                 &listed.headers()["cache-control"]
             ),
-            (&"referer".parse().expect("text"), &KEPT_BY_BROWSERS)
+            (
+                &"accept-language, cookie, referer".parse().expect("text"),
+                &KEPT_BY_BROWSERS
+            )
         );
-        assert!(
-            !reply(&link_status(None, None), None)
-                .headers()
-                .contains_key("vary")
-        );
+        let plain = reply(&link_status(None, None), ENGLISH, None);
+        assert_eq!(plain.headers()["vary"], "accept-language, cookie");
         for (denial, status, retry_after) in [
             (
                 Denial::retry(DenialCode::TooManyAttempts, 7),
@@ -288,7 +312,7 @@ mod tests {
             ),
             (Denial::new(DenialCode::Fault), 500, None),
         ] {
-            let reply = trouble(&denial);
+            let reply = trouble(&denial, ENGLISH);
             assert_eq!(
                 (
                     reply.status().as_u16(),

@@ -2,11 +2,15 @@
 
 use casting_core::ids::SessionId;
 use casting_core::policy::NotApplied;
+use casting_core::ports::FaultKind;
 use casting_core::urls;
-use casting_core::{ClaimRequest, Claimed, PublicUrls, captcha_provider};
-use casting_web::credentials::{SetCookie, owner_cookie};
-use casting_web::{Problem, Reply, Request, RequestContext, RequestError, body, reply};
-use http::StatusCode;
+use casting_core::{ClaimRequest, Claimed, FlowError, PublicUrls, captcha_provider};
+use casting_web::credentials::{SetCookie, own_cookie, owner_cookie};
+use casting_web::{
+    HandlerError, Problem, Reply, Request, RequestContext, RequestError, body, reply,
+};
+use http::header::{LOCATION, SET_COOKIE};
+use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -33,6 +37,17 @@ struct Accepted<'a> {
     /// For a resumed session: the link's parameters that were not applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<Resumed>,
+}
+
+/// The header by which the page's script asks for, and gets, a reply that it can read.
+const REPLY: &str = "casting-reply";
+const AS_LOCATION: &str = "location";
+
+/// The reply for the page's script.
+#[derive(Serialize)]
+struct ScriptReply {
+    /// Where the visitor goes on.
+    location: String,
 }
 
 #[derive(Serialize)]
@@ -94,9 +109,55 @@ pub(crate) fn status_url(urls: &PublicUrls, session: &SessionId) -> String {
     urls.absolute(&urls::session_status(session))
 }
 
+/// Whether the page's script sends this claim, and not its form.
+pub(crate) fn is_by_script(request: &Request) -> bool {
+    request
+        .headers()
+        .get(REPLY)
+        .is_some_and(|wanted| wanted == AS_LOCATION)
+}
+
+/// Whether a claim was refused only because too many came at once: nothing was taken, and the
+/// script sends it again.
+pub(crate) fn is_contention(error: &HandlerError) -> bool {
+    let HandlerError::Refusal(refusal) = error else {
+        return false;
+    };
+    matches!(&refusal.error, FlowError::Fault(fault) if fault.kind == FaultKind::Contention)
+}
+
+/// The reply for the page's script: the address of a redirect as a document, because a script
+/// cannot read a redirect. Every reply says that it is ours, and not the gateway's.
+pub(crate) fn for_script(reply: Reply) -> Reply {
+    let location = reply
+        .headers()
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .map(|location| ScriptReply {
+            location: location.to_owned(),
+        });
+    let (kind, mut reply) = match location {
+        None => (HeaderValue::from_static("page"), reply),
+        Some(location) => {
+            let mut document = reply::json(StatusCode::OK, &location);
+            for cookie in reply.headers().get_all(SET_COOKIE) {
+                document.headers_mut().append(SET_COOKIE, cookie.clone());
+            }
+            (HeaderValue::from_static(AS_LOCATION), document)
+        }
+    };
+    reply.headers_mut().insert(REPLY, kind);
+    reply
+}
+
 /// Answers an accepted claim: people are redirected to the waiting page with a cookie for it;
 /// programs get a token and the status URL.
-pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, urls: &PublicUrls) -> Reply {
+pub(crate) fn reply(
+    claimed: &Claimed,
+    key: &str,
+    visit: &RequestContext,
+    urls: &PublicUrls,
+) -> Reply {
     let session = &claimed.session;
     let path = urls::session(&session.id);
     let not_applied = |reasons: &[NotApplied]| {
@@ -135,14 +196,20 @@ pub(crate) fn reply(claimed: &Claimed, visit: &RequestContext, urls: &PublicUrls
         name: &owner_cookie(&session.id),
         value: &claimed.owner_ticket,
         path: &path,
-        // As long as the ticket in it is valid: to the end of the session, and an hour more to read
-        // why it ended.
-        max_age: session.created_at.seconds_until(session.ready_by)
-            + u64::from(session.time_limit_seconds)
-            + 3600,
+        // As long as the ticket in it is valid: to the latest end of the session, and an hour more to
+        // read why it ended.
+        max_age: session.created_at.seconds_until(session.ready_by) + session.most_seconds() + 3600,
         secure: urls.is_secure(),
     };
     reply::set_cookie(&mut reply, &cookie);
+    if claimed.by_browser {
+        let cookie = SetCookie {
+            name: &own_cookie(key, cookie.secure),
+            path: "/",
+            ..cookie
+        };
+        reply::set_cookie(&mut reply, &cookie);
+    }
     reply
 }
 
@@ -155,6 +222,7 @@ pub(crate) mod tests {
     pub(crate) fn visit(accept: &str) -> RequestContext {
         let request = http::Request::builder()
             .header("accept", accept)
+            .header("user-agent", "Mozilla/5.0 Chrome/140.0.0.0")
             .body(Body::Empty)
             .expect("a request");
         RequestContext::parse(&request, &SeededEntropy::new(1))
@@ -252,20 +320,22 @@ pub(crate) mod tests {
             session: session(&cast(1), 1),
             owner_ticket: "v1.owner.ticket".into(),
             resumed: None,
+            by_browser: false,
             left: None,
         };
         let id = claimed.session.id.as_str();
 
-        let person = reply(&claimed, &visit("text/html"), &urls());
+        let person = reply(&claimed, "my-first", &visit("text/html"), &urls());
         assert_eq!(person.status(), 303);
         assert_eq!(person.headers()["location"], format!("/session/{id}"));
         let cookie = format!(
-            "cast-{id}=v1.owner.ticket; Path=/session/{id}; Max-Age=7380; HttpOnly; SameSite=Lax; Secure"
+            "cast-{id}=v1.owner.ticket; Path=/session/{id}; Max-Age=93780; \
+                              HttpOnly; SameSite=Lax; Secure"
         );
         assert_eq!(person.headers()["set-cookie"], cookie);
         assert_eq!(person.headers()["cache-control"], "no-store");
 
-        let program = reply(&claimed, &visit("application/json"), &urls());
+        let program = reply(&claimed, "my-first", &visit("application/json"), &urls());
         assert_eq!(program.status(), 202);
         let status_url = format!("https://cast.example.com/session/{id}/status");
         assert_eq!(program.headers()["location"], status_url);
@@ -279,7 +349,7 @@ pub(crate) mod tests {
             public_url: "http://localhost:8300".into(),
             ..urls()
         };
-        let person = reply(&claimed, &visit("text/html"), &local);
+        let person = reply(&claimed, "my-first", &visit("text/html"), &local);
         assert!(
             !person.headers()["set-cookie"]
                 .to_str()
@@ -287,6 +357,33 @@ pub(crate) mod tests {
                 .contains("Secure"),
             "a cookie for http"
         );
+    }
+
+    #[test]
+    fn script_gets_the_address_of_a_redirect_with_its_cookie() {
+        let claimed = Claimed {
+            session: session(&cast(1), 1),
+            owner_ticket: "v1.owner.ticket".into(),
+            resumed: None,
+            by_browser: false,
+            left: None,
+        };
+        let id = &claimed.session.id;
+        let form = reply(&claimed, "my-first", &visit("text/html"), &urls());
+        let cookie = form.headers()["set-cookie"].clone();
+        let told = for_script(form);
+        assert_eq!(
+            (told.status().as_u16(), body(&told)),
+            (200, format!(r#"{{"location":"/session/{id}"}}"#).as_str())
+        );
+        assert_eq!(
+            (&told.headers()["set-cookie"], &told.headers()[REPLY]),
+            (&cookie, &HeaderValue::from_static("location"))
+        );
+        assert!(!told.headers().contains_key("location"));
+        let page = for_script(reply::text(StatusCode::FORBIDDEN, "text/html", "no".into()));
+        assert_eq!((page.status().as_u16(), body(&page)), (403, "no"));
+        assert_eq!(page.headers()[REPLY], "page");
     }
 
     #[test]
@@ -312,12 +409,13 @@ pub(crate) mod tests {
                 session: session(&cast(1), 1),
                 owner_ticket: "v1.owner.ticket".into(),
                 resumed,
+                by_browser: false,
                 left: None,
             };
-            let person = reply(&claimed, &visit("text/html"), &urls());
+            let person = reply(&claimed, "my-first", &visit("text/html"), &urls());
             let expected = format!("/session/{id}{location}");
             assert_eq!(person.headers()["location"], expected, "{name}");
-            let program = reply(&claimed, &visit("application/json"), &urls());
+            let program = reply(&claimed, "my-first", &visit("application/json"), &urls());
             let found = body(&program).split_once(r#""resumed":"#);
             let expected = document.map(|codes| format!(r#"{{"not_applied":{codes}}}}}"#));
             assert_eq!(found.map(|(_, rest)| rest), expected.as_deref(), "{name}");

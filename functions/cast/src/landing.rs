@@ -2,18 +2,19 @@
 //! Must not show internal data of administrators.
 
 use askama::Template;
+use casting_core::cast::AnonymousResume;
 use casting_core::ids::{Entropy, random_bytes};
 use casting_core::policy::LinkParameters;
+use casting_core::session::Session;
 use casting_core::ticket::LAUNCH_TICKET_SECONDS;
 use casting_core::urls;
 use casting_core::{ClaimOffer, LandingInfo, NextStep, PublicUrls};
 use casting_web::credentials::{SetCookie, browser_cookie};
 use casting_web::page::OpenGraph;
-use casting_web::words::Words;
+use casting_web::words::{self, Words};
 use casting_web::{FormAction, Page, Reply, RequestContext, reply};
 use http::StatusCode;
 use serde::Serialize;
-use url::form_urlencoded::Serializer;
 
 use crate::claim::status_url;
 use crate::widget::Widget;
@@ -32,9 +33,13 @@ struct Landing<'a> {
     user_name: Option<&'a str>,
     ticket_seconds: u64,
     framed: bool,
+    /// Whether a program looks at the page.
+    automated: bool,
     /// The address for reloading the page, if it is not its current one.
     again: Option<String>,
-    words: &'static Words,
+    /// The address that starts another session beside the running one.
+    another: String,
+    words: Words,
 }
 
 /// The page in a frame for visitors who must log in: providers refuse to be framed, and a frame has
@@ -45,25 +50,42 @@ struct SignIn<'a> {
     title: &'a str,
     summary: &'a str,
     url: &'a str,
-    words: &'static Words,
+    words: Words,
 }
 
 impl Landing<'_> {
     fn signed_in_as(&self, name: &str) -> String {
-        (self.words.login.signed_in_as)(name)
+        self.words.account().signed_in_as(name)
     }
 
     /// The link's parameters that the running session does not apply.
     fn not_applied(&self) -> Vec<&'static str> {
         let reasons = self.claim.resumes.iter().flat_map(|own| &own.not_applied);
         reasons
-            .map(|reason| (self.words.resumed.not_applied)(*reason))
+            .map(|reason| words::not_applied(self.words.session(), *reason))
             .collect()
     }
 
+    /// The running session, if the visitor chooses between it and another one.
+    fn asks(&self) -> Option<&Session> {
+        let own = self.claim.resumes.as_ref().filter(|own| own.asks)?;
+        Some(&own.session)
+    }
+
+    /// The sentence about it, around the time since when it runs.
+    fn open_since(&self) -> (String, String) {
+        words::around(|time| self.words.landing().open_since(time))
+    }
+
+    /// When that session was claimed; the page's script writes it in the visitor's own time.
+    fn since(&self, session: &Session) -> String {
+        let text = session.created_at.to_string();
+        format!("{} UTC", text.get(11..16).unwrap_or_default())
+    }
+
     /// The text of the button.
-    const fn action(&self) -> &'static str {
-        let words = &self.words.landing;
+    fn action(&self) -> &'static str {
+        let words = self.words.landing();
         match (self.claim.opens.is_some(), self.claim.resumes.is_some()) {
             (true, _) => words.agree,
             (false, true) => words.resume,
@@ -72,8 +94,8 @@ impl Landing<'_> {
     }
 
     /// The text of the button once it was pressed.
-    const fn busy(&self) -> &'static str {
-        let words = &self.words.landing;
+    fn busy(&self) -> &'static str {
+        let words = self.words.landing();
         match (self.framed, self.claim.resumes.is_some()) {
             (true, _) => words.opened,
             (false, true) => words.resuming,
@@ -84,7 +106,9 @@ impl Landing<'_> {
     /// Whether the page submits itself because nothing is required of the visitor. In another
     /// site's frame only a click may start anything.
     fn starts_by_itself(&self) -> bool {
-        !self.framed && self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
+        let takes_last = self.claim.resumes.is_none() && self.opened.cast.starts_on_click();
+        let waits = self.framed || self.automated || takes_last || self.asks().is_some();
+        !waits && self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
     }
 }
 
@@ -120,7 +144,8 @@ struct Description<'a> {
     resume: Option<Resume<'a>>,
     /// The parameters that the link takes.
     parameters: Vec<&'static str>,
-    /// Roughly how many sessions it still has: `none`, `few` (10 at most), `some` (100 at most), `many`; left out when nobody counts.
+    /// Roughly how many sessions it still has: `none`, `few` (10 at most), `some` (100 at most),
+    /// `many`; left out without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,7 +184,7 @@ struct Captcha<'a> {
 pub(crate) struct Look<'a> {
     pub(crate) visit: &'a RequestContext,
     pub(crate) urls: &'a PublicUrls,
-    pub(crate) wishes: &'a LinkParameters,
+    pub(crate) parameters: &'a LinkParameters,
     pub(crate) user_name: Option<&'a str>,
     pub(crate) entropy: &'a dyn Entropy,
 }
@@ -170,9 +195,9 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     let (words, ticket_seconds, framed) =
         (look.visit.words, LAUNCH_TICKET_SECONDS, look.visit.framed);
     let about = if opened.keeps_files {
-        words.landing.about_kept_files
+        words.landing().about_kept_files
     } else {
-        words.landing.about
+        words.landing().about
     };
     let (title, summary) = (title(opened), settings.summary.as_deref().unwrap_or(about));
     let claim = match &opened.next {
@@ -180,7 +205,7 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
             let main = SignIn {
                 title,
                 summary,
-                url: &login_path(opened, look.wishes, via),
+                url: &login_path(opened, look.parameters, via),
                 words,
             };
             let style = include_str!("../templates/landing.css");
@@ -191,14 +216,25 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
             }
             .reply(look.visit);
         }
-        NextStep::LogIn { via } => return reply::see_other(&login_path(opened, look.wishes, via)),
+        NextStep::LogIn { via } => {
+            return reply::see_other(&login_path(opened, look.parameters, via));
+        }
         NextStep::Claim(claim) => claim,
     };
     let proof = claim.captcha.as_ref().map(Widget::of);
     let again = claim
         .via
         .as_ref()
-        .map(|via| link_path(opened, look.wishes, via));
+        .map(|via| link_path(opened, look.parameters, via));
+    let another = urls::cast_with(
+        &settings.key,
+        &[
+            ("kasm_url", look.parameters.kasm_url.as_deref()),
+            ("docker_network", look.parameters.docker_network.as_deref()),
+            ("via", claim.via.as_deref()),
+            ("another", Some("yes")),
+        ],
+    );
     let (proof, user_name) = (proof.as_ref(), look.user_name);
     let main = Landing {
         opened,
@@ -209,20 +245,34 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
         user_name,
         ticket_seconds,
         framed,
+        automated: look.visit.automated,
         again,
+        another,
         words,
     };
     let url = look.urls.absolute(&urls::cast(&settings.key));
     let solves = proof.is_some_and(|proof| proof.challenge.is_some());
     let page = Page {
         style: include_str!("../templates/landing.css"),
-        script: if solves {
+        script: if solves && !look.urls.is_secure() {
+            // Browsers derive keys themselves only on https and on the machine itself.
+            concat!(
+                include_str!("../templates/derive.js"),
+                include_str!("../templates/altcha.js"),
+                include_str!("../templates/send.js"),
+                include_str!("../templates/landing.js")
+            )
+        } else if solves {
             concat!(
                 include_str!("../templates/altcha.js"),
+                include_str!("../templates/send.js"),
                 include_str!("../templates/landing.js")
             )
         } else {
-            include_str!("../templates/landing.js")
+            concat!(
+                include_str!("../templates/send.js"),
+                include_str!("../templates/landing.js")
+            )
         },
         forms: FormAction::LeadAway,
         framed_by: &settings.referrers,
@@ -237,10 +287,12 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     };
     let mut reply = page.reply(look.visit);
     let secure = look.urls.is_secure();
-    let by_browser = settings
+    let counts = settings
         .ip_limit
         .as_ref()
         .is_some_and(|limit| limit.by == casting_core::cast::CountBy::Browser);
+    let resumes = settings.anonymous_resume != AnonymousResume::Off && user_name.is_none();
+    let by_browser = counts || resumes;
     if by_browser && look.visit.browser(secure).is_none() {
         let value = format!("{:032x}", u128::from_be_bytes(random_bytes(look.entropy)));
         let cookie = SetCookie {
@@ -264,7 +316,7 @@ pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
             Some(format!(
                 "{}{}",
                 look.urls.public_url,
-                login_path(opened, look.wishes, via)
+                login_path(opened, look.parameters, via)
             )),
         ),
         NextStep::Claim(claim) => (Some(claim), None),
@@ -325,26 +377,19 @@ pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
 }
 
 /// The login page, which leads back here with the link's parameters.
-fn login_path(opened: &LandingInfo, wishes: &LinkParameters, via: &str) -> String {
-    urls::login_to(&link_path(opened, wishes, via))
+fn login_path(opened: &LandingInfo, parameters: &LinkParameters, via: &str) -> String {
+    urls::login_to(&link_path(opened, parameters, via))
 }
 
 /// The link, with its parameters and the ticket that keeps the referrer.
-fn link_path(opened: &LandingInfo, wishes: &LinkParameters, via: &str) -> String {
-    let mut query = Serializer::new(String::new());
-    for (name, value) in [
-        ("kasm_url", &wishes.kasm_url),
-        ("docker_network", &wishes.docker_network),
-    ] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    query.append_pair("via", via);
-    format!(
-        "{}?{}",
-        urls::cast(&opened.cast.settings.key),
-        query.finish()
+fn link_path(opened: &LandingInfo, parameters: &LinkParameters, via: &str) -> String {
+    urls::cast_with(
+        &opened.cast.settings.key,
+        &[
+            ("kasm_url", parameters.kasm_url.as_deref()),
+            ("docker_network", parameters.docker_network.as_deref()),
+            ("via", Some(via)),
+        ],
     )
 }
 
@@ -353,6 +398,7 @@ mod tests {
     use super::*;
     use crate::claim::tests::{body, urls, visit};
     use casting_core::captcha::CaptchaKind;
+    use casting_core::language::Language;
     use casting_core::policy::NotApplied;
     use casting_core::referrer::ReferrerRule;
     use casting_core::testing::{NOON, SeededEntropy, cast, session};
@@ -382,12 +428,16 @@ mod tests {
         }
     }
 
-    fn looked_at<T>(accept: &str, wishes: &LinkParameters, see: impl FnOnce(&Look<'_>) -> T) -> T {
+    fn looked_at<T>(
+        accept: &str,
+        parameters: &LinkParameters,
+        see: impl FnOnce(&Look<'_>) -> T,
+    ) -> T {
         let (visit, urls, entropy) = (visit(accept), urls(), SeededEntropy::new(1));
         see(&Look {
             visit: &visit,
             urls: &urls,
-            wishes,
+            parameters,
             user_name: None,
             entropy: &entropy,
         })
@@ -405,7 +455,7 @@ mod tests {
         let html = body(&reply);
         assert_eq!(reply.status(), 200);
         assert!(
-            html.contains("<h1>Paint &#60;&#38;&#62; Draw</h1>"),
+            html.contains("<h1 dir=\"auto\">Paint &#60;&#38;&#62; Draw</h1>"),
             "escaped"
         );
         assert!(html.contains(&format!(
@@ -420,6 +470,45 @@ mod tests {
         assert!(html.len() < 10_000, "{} bytes", html.len());
         assert_eq!(reply.headers()["cache-control"], "no-store");
         assert!(!reply.headers().contains_key("set-cookie"));
+    }
+
+    #[test]
+    fn landing_page_is_small_in_every_language() {
+        for language in Language::ALL {
+            // The proof of work brings its own solver along, so that the page stays one request.
+            for (name, captcha, opens, at_most) in [
+                ("plain", None, None, 10_000),
+                ("proof", Some(CaptchaKind::Altcha), None, 12_000),
+                ("consent", None, Some("https://a.example/"), 10_500),
+            ] {
+                let opened = opened(captcha, opens);
+                let urls = urls();
+                let mut visit = visit("text/html");
+                visit.words = Words::of(language);
+                let reply = show(
+                    &opened,
+                    &Look {
+                        visit: &visit,
+                        urls: &urls,
+                        parameters: &LinkParameters::default(),
+                        user_name: Some("Ann"),
+                        entropy: &SeededEntropy::new(1),
+                    },
+                );
+                let html = body(&reply);
+                let words = Words::of(language).landing();
+                assert!(html.len() < at_most, "{language:?} {name}: {}", html.len());
+                assert!(html.contains(words.about), "{language:?} {name}");
+                assert!(html.contains(&format!("<html lang=\"{}\"", language.tag())));
+                assert_eq!(
+                    html.contains(" dir=\"rtl\""),
+                    language.is_right_to_left(),
+                    "{language:?}"
+                );
+                assert_eq!(reply.headers()["content-language"], language.tag());
+                assert_eq!(reply.headers()["vary"], "accept-language, cookie");
+            }
+        }
     }
 
     #[test]
@@ -494,11 +583,11 @@ mod tests {
             },
             ..opened(None, None)
         };
-        let wishes = LinkParameters {
+        let parameters = LinkParameters {
             kasm_url: Some("https://a.example/?b=c&d".into()),
             docker_network: None,
         };
-        let reply = looked_at("text/html", &wishes, |look| show(&opened, look));
+        let reply = looked_at("text/html", &parameters, |look| show(&opened, look));
         assert_eq!(reply.status(), 303);
         let location = reply.headers()["location"].to_str().expect("text");
         let to = url::form_urlencoded::parse(
@@ -517,7 +606,9 @@ mod tests {
                 cast(1).settings.key
             )
         );
-        let described = looked_at("application/json", &wishes, |look| describe(&opened, look));
+        let described = looked_at("application/json", &parameters, |look| {
+            describe(&opened, look)
+        });
         assert!(
             body(&described).contains(r#""needs":["login"]"#)
                 && !body(&described).contains("\"ticket\"")
@@ -544,6 +635,7 @@ mod tests {
                 claim.resumes = Some(Resumable {
                     session: session(&cast(1), 1),
                     not_applied: not_applied.to_vec(),
+                    asks: false,
                 });
             }
             opened
@@ -592,8 +684,10 @@ mod tests {
                 says.is_some(),
                 "{name}: {html}"
             );
-            let wishes = LinkParameters::default();
-            let described = looked_at("application/json", &wishes, |look| describe(&opened, look));
+            let parameters = LinkParameters::default();
+            let described = looked_at("application/json", &parameters, |look| {
+                describe(&opened, look)
+            });
             let described: serde_json::Value =
                 serde_json::from_str(body(&described)).expect("a document");
             assert_eq!(described["needs"], serde_json::json!([]), "{name}");
@@ -606,6 +700,97 @@ mod tests {
             });
             assert_eq!(described["resume"], resume, "{name}");
         }
+    }
+
+    #[test]
+    fn last_place_is_taken_by_a_click() {
+        use casting_core::cast::{Counter, StartOnClick};
+        for (setting, limited, remaining, starts) in [
+            (StartOnClick::Auto, false, 0, true),
+            (StartOnClick::Auto, true, 2, true),
+            (StartOnClick::Auto, true, 1, false),
+            (StartOnClick::Never, true, 1, true),
+            (StartOnClick::Always, false, 0, false),
+        ] {
+            let mut opened = opened(None, None);
+            let cast = std::sync::Arc::make_mut(&mut opened.cast);
+            cast.settings.start_on_click = setting;
+            cast.settings.limit_total_sessions = limited;
+            cast.counter = Counter::new(remaining);
+            let html = page(&opened);
+            let found = body(&html).contains(" data-auto");
+            assert_eq!(found, starts, "{setting:?} {limited} {remaining}");
+        }
+    }
+
+    #[test]
+    fn programs_get_the_page_and_start_nothing() {
+        let request = http::Request::builder()
+            .header("user-agent", "Mozilla/5.0 HeadlessChrome/140.0")
+            .body(casting_web::Body::Empty);
+        let entropy = SeededEntropy::new(1);
+        let look = Look {
+            visit: &RequestContext::parse(&request.expect("a request"), &entropy),
+            urls: &urls(),
+            parameters: &LinkParameters::default(),
+            user_name: None,
+            entropy: &entropy,
+        };
+        let reply = show(&opened(None, None), &look);
+        assert_eq!(reply.status(), 200);
+        let html = body(&reply);
+        assert!(
+            html.contains("id=\"start\"") && !html.contains(" data-auto"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn plain_http_page_derives_keys_itself() {
+        let plain = PublicUrls {
+            public_url: "http://cast.lan".into(),
+            ..urls()
+        };
+        for (urls, derives) in [(urls(), false), (plain, true)] {
+            let (visit, entropy) = (visit("text/html"), SeededEntropy::new(1));
+            let look = Look {
+                visit: &visit,
+                urls: &urls,
+                parameters: &LinkParameters::default(),
+                user_name: None,
+                entropy: &entropy,
+            };
+            let reply = show(&opened(Some(CaptchaKind::Altcha), None), &look);
+            assert_eq!(body(&reply).contains("const deriveKey"), derives);
+            assert!(body(&reply).len() < 13_000, "{} bytes", body(&reply).len());
+        }
+    }
+
+    #[test]
+    fn landing_page_asks_before_it_goes_back() {
+        let mut opened = opened(None, None);
+        if let NextStep::Claim(claim) = &mut opened.next {
+            claim.resumes = Some(Resumable {
+                session: session(&cast(1), 1),
+                not_applied: Vec::new(),
+                asks: true,
+            });
+        }
+        let reply = page(&opened);
+        let html = body(&reply);
+        let another = format!(
+            "href=\"/cast/{}?another=yes\">Start another</a>",
+            cast(1).settings.key
+        );
+        for text in [
+            "You have one open since <time datetime=\"2026-11-23T12:00:00Z\">12:00 UTC</time>",
+            "Go back to your session",
+            &another,
+        ] {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+        assert!(!html.contains(" data-auto"), "{html}");
+        assert!(html.len() < 10_000, "{} bytes", html.len());
     }
 
     #[test]
@@ -649,7 +834,7 @@ mod tests {
         let look = Look {
             visit: &visit,
             urls: &urls,
-            wishes: &LinkParameters::default(),
+            parameters: &LinkParameters::default(),
             user_name: None,
             entropy: &entropy,
         };
@@ -728,7 +913,7 @@ mod tests {
         settings.background_url = Some("https://pictures.example/a.jpg".into());
         let reply = page(&opened);
         for text in [
-            "<h1>Try &#60;it&#62;</h1>",
+            "<h1 dir=\"auto\">Try &#60;it&#62;</h1>",
             "<p class=\"soft\">Five minutes.</p>",
             "<meta property=\"og:title\" content=\"Try &#60;it&#62;\">",
             "<meta property=\"og:description\" content=\"Five minutes.\">",

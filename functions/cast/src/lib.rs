@@ -11,12 +11,12 @@ use casting_core::denial::DenialCode;
 use casting_core::policy::LinkParameters;
 use casting_core::rate_limit::RateLimit;
 use casting_core::urls;
-use casting_core::{ClaimOutcome, ControlPlane, Visitor};
+use casting_core::{ClaimOutcome, ControlPlane, Refusal, Visitor};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext,
     code::RequestError, reply,
 };
-use http::header;
+use http::{Method, StatusCode, header};
 
 use crate::landing::Look;
 
@@ -25,7 +25,7 @@ pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
     let mut visit = RequestContext::parse(&request, &*control_plane.entropy);
     let reply = answer(control_plane, &request, &mut visit)
         .await
-        .unwrap_or_else(|error| visit.error_response(&error));
+        .unwrap_or_else(|error| visit.error_response(control_plane, error));
     visit.finish(reply)
 }
 
@@ -38,12 +38,26 @@ async fn answer(
     // This route is for programs only, whatever they accept.
     visit.wants_json |= name == PublicRouteName::DescribeCast;
     let visit = &*visit;
+    if name == PublicRouteName::OpenCast
+        && let Some(key) = urls::mistyped_cast(&visit.path)
+    {
+        return Ok(reply::see_other(&visit.with_query(&urls::cast(&key))));
+    }
     let key = visit.route(Function::Cast)?.segment;
-    let visitor = visit.visitor(
+    if name == PublicRouteName::OpenCast
+        && let Some(refusal) = noticed(control_plane, visit, key)
+    {
+        return Ok(visit.show_refusal(&refusal));
+    }
+    let (keys, secure, now) = (
         &control_plane.keys,
         control_plane.urls.is_secure(),
         control_plane.clock.now(),
-    )?;
+    );
+    let visitor = Visitor {
+        own: visit.own_session(key, keys, secure, now),
+        ..visit.visitor(keys, secure, now)?
+    };
     match name {
         PublicRouteName::OpenCast | PublicRouteName::DescribeCast => {
             let opened = open(control_plane, visit, key, &visitor).await;
@@ -58,7 +72,14 @@ async fn answer(
         }
         PublicRouteName::Claim => {
             let claimed = claim(control_plane, request, visit, key, &visitor).await;
-            Ok(tell_limits(control_plane, visit, key, &visitor, claimed).await)
+            let by_script = claim::is_by_script(request);
+            let again = by_script && claimed.as_ref().is_err_and(claim::is_contention);
+            let reply = tell_limits(control_plane, visit, key, &visitor, claimed).await;
+            Ok(match (by_script, again) {
+                (false, _) => reply,
+                (true, false) => claim::for_script(reply),
+                (true, true) => reply::empty(StatusCode::SERVICE_UNAVAILABLE),
+            })
         }
         PublicRouteName::SeeRoom => load_queue(control_plane, visit, key, &visitor).await,
         PublicRouteName::LeaveRoom => {
@@ -82,9 +103,9 @@ async fn tell_limits(
         Err(error) => {
             let refused = match &error {
                 HandlerError::Refusal(refusal) => Some(refusal.denial()),
-                HandlerError::Problem(_) => None,
+                HandlerError::Problem(_) | HandlerError::Fault(_) => None,
             };
-            (visit.error_response(&error), refused, None)
+            (refuse(control_plane, visit, key, error), refused, None)
         }
     };
     let limits = control_plane
@@ -94,24 +115,52 @@ async fn tell_limits(
     reply
 }
 
+/// The refusal of a claim that this address shows; see [`ControlPlane::notice`].
+fn noticed(control_plane: &ControlPlane, visit: &RequestContext, key: &str) -> Option<Refusal> {
+    let notice = visit.query("notice").filter(|_| !visit.wants_json)?;
+    control_plane.read_notice(key, notice, visit.without_query("notice"))
+}
+
+/// The reply to a request that failed. A refused form is answered with a redirect to the link's own
+/// page, which shows the refusal: loaded again, it is the link, and nothing is sent twice.
+fn refuse(
+    control_plane: &ControlPlane,
+    visit: &RequestContext,
+    key: &str,
+    error: HandlerError,
+) -> Reply {
+    if let HandlerError::Refusal(refusal) = &error
+        && visit.method == Method::POST
+        && !visit.wants_json
+        && refusal.error_url.is_none()
+        && let Some(address) = control_plane.notice(key, refusal)
+    {
+        let mut reply = reply::see_other(&address);
+        reply::set_retry_after(&mut reply, refusal.denial().retry_after);
+        return reply;
+    }
+    visit.error_response(control_plane, error)
+}
+
 async fn open(
     control_plane: &ControlPlane,
     visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
 ) -> Result<Reply, HandlerError> {
-    let wishes = LinkParameters {
+    let parameters = LinkParameters {
         kasm_url: visit.query("kasm_url").map(str::to_owned),
         docker_network: visit.query("docker_network").map(str::to_owned),
     };
     let opened = control_plane
-        .open(key, visitor, &wishes, visit.query("via"))
+        .open(key, visitor, &parameters, visit.query("via"))
         .await?;
+    let visit = &visit.speaking(opened.cast.settings.language.0);
     let user_name = visitor.user.as_ref().map(|user| user.name.as_str());
     let look = Look {
         visit,
         urls: &control_plane.urls,
-        wishes: &wishes,
+        parameters: &parameters,
         user_name,
         entropy: &*control_plane.entropy,
     };
@@ -133,8 +182,11 @@ async fn show_badge(
         .link_status(key, visitor.address, visitor.referrer.as_deref())
         .await
     {
-        Ok(link_status) => badge::reply(&link_status, visit.header(&header::IF_NONE_MATCH)),
-        Err(error) => badge::trouble(&control_plane.note_fault(error)),
+        Ok(link_status) => {
+            let words = visit.speaking(link_status.language).words;
+            badge::reply(&link_status, words, visit.header(&header::IF_NONE_MATCH))
+        }
+        Err(error) => badge::trouble(&control_plane.note_fault(error), visit.words),
     }
 }
 
@@ -177,7 +229,7 @@ async fn claim(
         .await;
     match claimed {
         Ok(ClaimOutcome::Session(claimed)) => {
-            let reply = claim::reply(&claimed, visit, &control_plane.urls);
+            let reply = claim::reply(&claimed, key, visit, &control_plane.urls);
             Ok((reply, claimed.left))
         }
         Ok(ClaimOutcome::Queued(waiting)) => Ok((

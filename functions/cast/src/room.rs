@@ -3,7 +3,7 @@
 use askama::Template;
 use casting_core::urls;
 use casting_core::{PublicUrls, Waiting};
-use casting_web::words::RoomWords;
+use casting_web::words::{self, Words};
 use casting_web::{FormAction, Page, Problem, Reply, Request, RequestContext, body, reply};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -18,15 +18,16 @@ struct Room<'a> {
     key: &'a str,
     about: &'a str,
     told: &'a str,
+    crowd: &'static str,
     waiting: &'a Waiting,
-    words: &'static RoomWords,
+    words: &'static words::Room,
 }
 
 #[derive(Template)]
 #[template(path = "left.html")]
 struct Left<'a> {
     key: &'a str,
-    words: &'static RoomWords,
+    words: &'static words::Room,
 }
 
 /// The visitor's position, for programs.
@@ -92,21 +93,26 @@ pub(crate) fn reply(
     visit: &RequestContext,
     urls: &PublicUrls,
 ) -> Reply {
+    let visit = &visit.speaking(waiting.cast.settings.language.0);
     if visit.wants_json {
         return describe(waiting, key, visit, urls, StatusCode::OK);
     }
-    let (settings, words) = (&waiting.cast.settings, &visit.words.room);
-    let told = tell(waiting, words);
+    let (settings, words) = (&waiting.cast.settings, visit.words.room());
+    let told = tell(waiting, visit.words);
     let main = Room {
         key,
         about: settings.title.as_deref().unwrap_or(words.about),
         told: &told,
+        crowd: visit.words.landing().crowd,
         waiting,
         words,
     };
     let page = Page {
         style: include_str!("../templates/room.css"),
-        script: include_str!("../templates/room.js"),
+        script: concat!(
+            include_str!("../templates/send.js"),
+            include_str!("../templates/room.js")
+        ),
         refresh: Some(REFRESH_SECONDS),
         forms: FormAction::LeadAway,
         background: settings.background_url.as_deref(),
@@ -120,7 +126,7 @@ pub(crate) fn left(key: &str, visit: &RequestContext) -> Reply {
     if visit.wants_json {
         return reply::no_content();
     }
-    let words = &visit.words.room;
+    let words = visit.words.room();
     let main = Left { key, words };
     Page::new(words.left_title, &main).reply(visit)
 }
@@ -138,21 +144,21 @@ fn describe(
         estimate_seconds: waiting.estimate,
         turn: waiting.turn,
         ask_in_seconds: waiting.ask_in,
-        told: &tell(waiting, &visit.words.room),
+        told: &tell(waiting, visit.words),
         room_url: &urls.absolute(&path(waiting, key)),
         ticket: &waiting.ticket,
     };
     reply::json(status, &place)
 }
 
-fn tell(waiting: &Waiting, words: &RoomWords) -> String {
+fn tell(waiting: &Waiting, words: Words) -> String {
     if waiting.turn {
-        return words.turn.to_owned();
+        return words.room().turn.to_owned();
     }
     format!(
         "{} {}",
-        (words.position)(waiting.position),
-        (words.estimate)(waiting.estimate)
+        words.room().position(&waiting.position.to_string()),
+        words::estimate(words, waiting.estimate)
     )
 }
 

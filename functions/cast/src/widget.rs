@@ -1,4 +1,5 @@
-//! Owns what a CAPTCHA needs of the landing page: which script, which box, and which field brings the proof. Must not know how proofs are checked.
+//! Owns what a CAPTCHA needs of the landing page: which script, which box, and which field brings
+//! the proof. Must not know how proofs are checked.
 
 use std::borrow::Cow;
 

@@ -4,8 +4,14 @@
   const say = (what) => { if (proof) proof.textContent = what ? proof.dataset[what] : ''; };
   // Loaded by itself, a page says no more which site it was opened from; the link that knows it stands in the form.
   const again = (hash = '') => form.dataset.again ? location.replace(form.dataset.again + hash) : location.reload();
+  for (const time of document.querySelectorAll('time')) time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang + '-u-nu-latn', { timeStyle: 'short' });
   let sent = false;
+  // Without cookies a session would belong to nobody. Browsers that drop them may still say that they are on.
+  document.cookie = 'cast-check=1;max-age=9';
+  const blocked = !framed && !document.cookie.includes('cast-check');
+  document.getElementById('cookies').hidden = !blocked;
   form.addEventListener('submit', (event) => {
+    if (blocked) return event.preventDefault();
     const stale = Date.now() - opened > (form.dataset.goodFor - 15) * 1000;
     if (sent || stale) event.preventDefault();
     if (sent) return;
@@ -24,6 +30,8 @@
     if (framed) return;
     history.replaceState('started', '');
     pressed.classList.add('busy');
+    event.preventDefault();
+    sendClaim(form, event.submitter, document.getElementById('line'), opened + form.dataset.goodFor * 1000, again);
   });
   // Whoever comes back from the window that a frame opened finds a fresh ticket, and may start once more.
   if (framed) document.addEventListener('visibilitychange', () => sent && document.visibilityState === 'visible' && again());
@@ -54,7 +62,7 @@
   if (framed && token?.dataset.challenge) prove(false);
 
   // Whoever comes back finds the button, and in another site's frame only a click may start anything.
-  if (!('auto' in form.dataset) || history.state === 'started' || location.hash === '#started' || top !== self) return;
+  if (!('auto' in form.dataset) || blocked || navigator.webdriver || history.state === 'started' || location.hash === '#started' || top !== self) return;
   const start = () => {
     if (!sent && !document.prerendering && document.visibilityState === 'visible') form.requestSubmit();
   };

@@ -2,9 +2,11 @@
   const find = (id) => document.getElementById(id), claim = find('claim');
   let pause = Number(claim.dataset.askIn), sent = false, timer;
   claim.addEventListener('submit', (event) => {
-    if (sent) event.preventDefault();
+    event.preventDefault();
+    if (sent) return;
     sent = true;
     clearTimeout(timer);
+    sendClaim(claim, event.submitter, find('line'), Infinity);
   });
   const ask = async () => {
     let lost = false;

@@ -1,25 +1,60 @@
-//! The error function: the error page, and every path without another function. Needs neither store
-//! nor keys, so that it works when they do not.
+//! The error function: the error page, the start page, and every path without another function.
+//! Needs neither store nor keys, so that it works when they do not.
 
+use askama::Template;
 use casting_core::ids::{Entropy, Reference};
-use casting_web::{Code, Function, Problem, Reply, Request, RequestContext, code::RequestError};
+use casting_core::urls;
+use casting_web::words::Home;
+use casting_web::{
+    Code, Function, Page, Problem, PublicRouteName, Reply, Request, RequestContext,
+    code::RequestError, reply,
+};
+use http::Method;
 
 /// The longest wait that the page repeats from its address, in seconds (30 days): the longest of
 /// any policy.
 const LONGEST_WAIT_SECONDS: u64 = 30 * 86_400;
 
+#[derive(Template)]
+#[template(path = "start.html")]
+struct StartPage<'a> {
+    words: &'a Home,
+}
+
 /// Answers a request.
 pub fn handle(entropy: &dyn Entropy, request: &Request) -> Reply {
     let visit = RequestContext::parse(request, entropy);
-    let problem = told_of(&visit).unwrap_or_else(|miss| miss);
-    visit.finish(visit.explain(&problem))
+    let reply = answer(&visit).unwrap_or_else(|problem| visit.explain(&problem));
+    visit.finish(reply)
+}
+
+fn answer(visit: &RequestContext) -> Result<Reply, Problem> {
+    let matched = match visit.route(Function::Error) {
+        Ok(matched) => matched,
+        Err(miss) => {
+            let reads = matches!(visit.method, Method::GET | Method::HEAD);
+            return match urls::mistyped_cast(&visit.path).filter(|_| reads) {
+                Some(key) => Ok(reply::see_other(&visit.with_query(&urls::cast(&key)))),
+                None => Err(miss),
+            };
+        }
+    };
+    if matched.line.name == PublicRouteName::ShowStart {
+        let words = visit.words.home();
+        let main = StartPage { words };
+        let page = Page {
+            script: include_str!("../templates/start.js"),
+            ..Page::new(words.title, &main)
+        };
+        return Ok(page.reply(visit));
+    }
+    Ok(visit.explain(&described(visit, matched.segment)?))
 }
 
 /// The problem that the address describes. Nothing from the address is shown but known codes,
 /// references and numbers.
-fn told_of(visit: &RequestContext) -> Result<Problem, Problem> {
-    let matched = visit.route(Function::Error)?;
-    let code = Code::parse(matched.segment).ok_or(Problem::new(RequestError::NotFound))?;
+fn described(visit: &RequestContext, code: &str) -> Result<Problem, Problem> {
+    let code = Code::parse(code).ok_or(Problem::new(RequestError::NotFound))?;
     Ok(Problem {
         reference: visit.query("ref").and_then(Reference::parse),
         retry_after: visit
@@ -65,16 +100,48 @@ mod tests {
             for text in [
                 code.title(),
                 "k3f7-2mqa",
-                "You can try again in 42 seconds.",
+                "You can try again in <span id=\"left\">42 seconds</span>.",
             ] {
                 assert!(html.contains(text), "{code}: {text}");
             }
-            assert!(
-                !html.contains("<script") && html.len() < 10_000,
-                "{code}: {} bytes",
-                html.len()
-            );
+            assert!(html.len() < 10_000, "{code}: {} bytes", html.len());
         }
+    }
+
+    #[test]
+    fn mistyped_links_lead_to_the_link() {
+        for (name, method, path, to) in [
+            ("slash", "GET", "/cast/my-first/", Some("/cast/my-first")),
+            (
+                "with parameters",
+                "GET",
+                "/cast/my-first/?kasm_url=https://a.example/%20b",
+                Some("/cast/my-first?kasm_url=https://a.example/%20b"),
+            ),
+            (
+                "two slashes",
+                "HEAD",
+                "//cast/my-first",
+                Some("/cast/my-first"),
+            ),
+            ("not a link", "GET", "/cast/my-first/more", None),
+            ("not read", "POST", "/cast/my-first/", None),
+        ] {
+            let reply = reply(method, path, "text/html");
+            let location = reply.headers().get("location");
+            assert_eq!(location.map(|to| to.to_str().expect("text")), to, "{name}");
+            let status = if to.is_some() { 303 } else { 404 };
+            assert_eq!(reply.status(), status, "{name}");
+        }
+    }
+
+    #[test]
+    fn start_page_leads_links_of_kasm_on() {
+        let reply = reply("GET", "/", "text/html");
+        let html = body(&reply);
+        assert_eq!(reply.status(), 200);
+        assert!(html.contains("Open the link that you were given.") && html.len() < 10_000);
+        assert!(html.contains("<script nonce=") && html.contains("location.hash"));
     }
 
     #[test]

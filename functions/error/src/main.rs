@@ -5,7 +5,7 @@ use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    casting_boot::log::to_stdout_as_json(None);
+    casting_boot::log::to_stdout_as_json(None, None);
     let entropy = &SystemEntropy::new();
     run(service_fn(async move |request: Request| {
         Ok::<_, Error>(casting_fn_error::handle(entropy, &request))

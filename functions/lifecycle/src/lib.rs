@@ -36,8 +36,10 @@ pub async fn handle(control_plane: &ControlPlane, event: Value) -> Result<(), Fa
     match read(event) {
         Event::Task(task) => control_plane.task_changed(*task).await,
         Event::Sweep => {
+            // Pools first: visitors wait for them. What fails there must not keep the rest waiting.
+            let refilled = refill(control_plane).await;
             let swept = control_plane.sweep().await?;
-            let refilled = refill(control_plane).await?;
+            let refilled = refilled?;
             let hours = control_plane.write_hours().await?;
             tracing::info!(
                 looked_at = swept.looked_at,
@@ -115,7 +117,8 @@ fn read(event: Value) -> Event {
 #[cfg(test)]
 mod tests {
     use casting_core::ids::SessionId;
-    use casting_core::session::{TaskRef, TaskStatus};
+    use casting_core::session::{TaskRef, TaskStatus, TaskTimes};
+    use casting_core::time::Timestamp;
 
     use super::*;
 
@@ -149,6 +152,11 @@ mod tests {
                 arn,
                 status: TaskStatus::Running,
                 version: 4,
+                times: TaskTimes {
+                    created: Some(Timestamp::from_millis(1_795_435_205_100)),
+                    started: Some(Timestamp::from_millis(1_795_435_241_000)),
+                    ..TaskTimes::default()
+                },
             },
             session: ours(),
             stop_detail: String::new(),

@@ -1,10 +1,11 @@
-//! Owns the page of a session that is over: why, and how to start again. Must not know of starts that failed; these are refusals.
+//! Owns the page of a session that is over: why, and how to start again. Must not know of starts
+//! that failed; these are refusals.
 
 use askama::Template;
-use casting_core::persistent_profile::PROFILE_SAVED;
+use casting_core::persistent_profile::{PROFILE_INCOMPLETE, PROFILE_SAVED};
 use casting_core::session::{EndReason, Session};
 use casting_core::urls;
-use casting_web::words::{EndedWords, KeptFiles};
+use casting_web::words::{self, KeptFiles};
 use casting_web::{Page, Reply, RequestContext};
 use http::StatusCode;
 
@@ -14,27 +15,33 @@ struct Ended<'a> {
     session: &'a Session,
     why: &'static str,
     files: &'static str,
-    words: &'static EndedWords,
+    /// What an administrator says of it.
+    note: Option<&'a str>,
+    words: &'static words::Session,
 }
 
 impl Ended<'_> {
     fn came_from(&self, site: &str) -> String {
-        (self.words.from_site)(site)
+        self.words.from_site(site)
     }
 }
 
 /// The page for a session that ended, or is about to, for this reason.
 pub(crate) fn reply(session: &Session, reason: &EndReason, visit: &RequestContext) -> Reply {
-    let words = &visit.words.ended;
+    let words = visit.words.session();
     let main = Ended {
         session,
-        why: (words.why)(reason),
-        files: (words.files)(files_of(session)),
+        why: words::why(words, reason),
+        files: words::files(words, files_of(session)),
+        note: match reason {
+            EndReason::Administrator { note } => note.as_deref(),
+            _ => None,
+        },
         words,
     };
     Page {
         status: StatusCode::GONE,
-        ..Page::new(words.title, &main)
+        ..Page::new(words.ended_title, &main)
     }
     .reply(visit)
 }
@@ -45,6 +52,7 @@ fn files_of(session: &Session) -> KeptFiles {
         _ if session.profile.is_none() => KeptFiles::None,
         None => KeptFiles::Saving,
         Some(note) if note == PROFILE_SAVED => KeptFiles::Saved,
+        Some(note) if note.starts_with(PROFILE_INCOMPLETE) => KeptFiles::Partly,
         Some(_) => KeptFiles::NotSaved,
     }
 }
@@ -64,7 +72,7 @@ mod tests {
             (EndReason::Owner, "You ended it."),
             (EndReason::TimeLimit, "Its time was up."),
             (EndReason::Abandoned, "It was disconnected for too long."),
-            (EndReason::NotEntered, "Nobody entered it in time."),
+            (EndReason::NotEntered, "It was not entered in time."),
             (
                 EndReason::TaskStopped {
                     detail: "Essential container in task exited".into(),
@@ -98,6 +106,11 @@ mod tests {
             (false, vec![], "Everything in it has been deleted."),
             (true, vec![], "Your files are being saved"),
             (true, vec!["profile-saved"], "Your files are saved"),
+            (
+                true,
+                vec!["profile-incomplete: a.txt"],
+                "but for some that could not be read",
+            ),
             (
                 true,
                 vec!["kasm-url-ignored", "profile-too-large"],

@@ -8,9 +8,9 @@ mod status;
 mod waiting;
 
 use casting_core::denial::DenialCode;
-use casting_core::ids::{Reference, SessionId};
+use casting_core::ids::{SessionId, UserId};
 use casting_core::urls;
-use casting_core::{Bootstrap, ControlPlane, FlowError, ProfileReport, Refusal, Report, outcome};
+use casting_core::{Bootstrap, ControlPlane, OwnerProof, ProfileReport, Report, outcome};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext, body,
     code::RequestError, reply,
@@ -22,7 +22,7 @@ pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
     let mut visit = RequestContext::parse(&request, &*control_plane.entropy);
     let reply = answer(control_plane, &request, &mut visit)
         .await
-        .unwrap_or_else(|error| visit.error_response(&error));
+        .unwrap_or_else(|error| visit.error_response(control_plane, error));
     visit.finish(reply)
 }
 
@@ -48,14 +48,16 @@ async fn answer(
     match name {
         PublicRouteName::ShowSession => show(control_plane, visit, &id).await,
         PublicRouteName::SessionStatus => {
-            let session = control_plane.status(&id, visit.owner_ticket(&id)).await?;
+            let user = user(control_plane, visit);
+            let proof = proof(visit, &id, user.as_ref());
+            let session = control_plane.status(&id, proof).await?;
             Ok(reply::json(
                 StatusCode::OK,
                 &status::Status::of(&session, &control_plane.urls),
             ))
         }
         PublicRouteName::EnterSession => enter(control_plane, visit, &id).await,
-        PublicRouteName::EndSession => end(control_plane, visit, &id).await,
+        PublicRouteName::EndSession => end(control_plane, request, visit, &id).await,
         PublicRouteName::BootstrapSession => {
             let token = visit.bearer().unwrap_or_default();
             let secret = control_plane.bootstrap(&id, token).await?;
@@ -86,25 +88,21 @@ async fn show(
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
-    let session = control_plane.status(id, visit.owner_ticket(id)).await?;
+    let user = user(control_plane, visit);
+    let proof = proof(visit, id, user.as_ref());
+    let session = control_plane.status(id, proof).await?;
     if visit.wants_json {
         return Ok(reply::json(
             StatusCode::OK,
             &status::Status::of(&session, &control_plane.urls),
         ));
     }
+    let visit = &visit.speaking(session.origin.language);
     match outcome(&session) {
         // Ended before it was ready, but deliberately: not a failure, so the link's error page is
         // not used.
         Some(denial) if denial.code != DenialCode::SessionEnded => {
-            let reference = Reference::of(id);
-            Err(Refusal {
-                error: FlowError::Denied(denial),
-                reference,
-                error_url: control_plane.urls.error_page(session.error_url.as_deref()),
-                framed_by: Box::default(),
-            }
-            .into())
+            Err(control_plane.refuse_start(&session, denial).await.into())
         }
         _ => match progress::stage(&session) {
             progress::Stage::Starting(step) => Ok(waiting::reply(
@@ -127,7 +125,11 @@ async fn enter(
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
-    match control_plane.enter(id, visit.owner_ticket(id)).await {
+    let user = user(control_plane, visit);
+    match control_plane
+        .enter(id, proof(visit, id, user.as_ref()))
+        .await
+    {
         Ok(url) => Ok(reply::see_other(&url)),
         // Too early or too late: the session's page says which.
         Err(refusal)
@@ -145,18 +147,45 @@ async fn enter(
 
 async fn end(
     control_plane: &ControlPlane,
+    request: &Request,
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
     visit.not_cross_site()?;
-    let session = control_plane.end(id, visit.owner_ticket(id)).await?;
+    let user = user(control_plane, visit);
+    let session = control_plane
+        .end(id, proof(visit, id, user.as_ref()))
+        .await?;
     if visit.wants_json {
         return Ok(reply::json(
             StatusCode::OK,
             &status::Status::of(&session, &control_plane.urls),
         ));
     }
-    Ok(reply::see_other(&urls::session(id)))
+    // A page may say where its form leads: to the list of sessions, or to a link.
+    let form = body::form(request).ok();
+    let to = form.as_ref().and_then(|form| form.field("to"));
+    let to = to.filter(|to| urls::is_way_back(to));
+    Ok(reply::see_other(to.unwrap_or(&urls::session(id))))
+}
+
+/// The user who has logged in.
+fn user(control_plane: &ControlPlane, visit: &RequestContext) -> Option<UserId> {
+    let now = control_plane.clock.now();
+    let user = visit.login(&control_plane.keys, control_plane.urls.is_secure(), now);
+    user.map(|user| user.id)
+}
+
+/// What shows that the request is the owner's. A program proves it by its token alone.
+fn proof<'a>(
+    visit: &'a RequestContext,
+    id: &SessionId,
+    user: Option<&'a UserId>,
+) -> OwnerProof<'a> {
+    OwnerProof {
+        ticket: visit.owner_ticket(id),
+        user: user.filter(|_| visit.bearer().is_none()),
+    }
 }
 
 /// Shows a share link; visitors who must log in first come back here.

@@ -45,6 +45,7 @@ pub(crate) mod tests {
                 arn: "arn:task/1".into(),
                 status,
                 version: 1,
+                times: casting_core::session::TaskTimes::default(),
             })
             .expect("a start")
     }

@@ -5,7 +5,7 @@ use askama::Template;
 use casting_core::policy::NotApplied;
 use casting_core::session::Session;
 use casting_core::urls;
-use casting_web::words::ResumedWords;
+use casting_web::words;
 use casting_web::{Page, Reply, RequestContext};
 
 #[derive(Template)]
@@ -13,7 +13,7 @@ use casting_web::{Page, Reply, RequestContext};
 struct Resumed<'a> {
     session: &'a Session,
     not_applied: Vec<&'static str>,
-    words: &'static ResumedWords,
+    words: &'static words::Session,
 }
 
 /// What the page's address says was not applied, in the visitor's language. Codes that are not ours
@@ -23,19 +23,19 @@ pub(crate) fn not_applied(visit: &RequestContext) -> Vec<&'static str> {
     let named = |reason: &NotApplied| codes.split(',').any(|code| code == reason.as_str());
     let reasons = NotApplied::ALL.into_iter().filter(named);
     reasons
-        .map(|reason| (visit.words.resumed.not_applied)(reason))
+        .map(|reason| words::not_applied(visit.words.session(), reason))
         .collect()
 }
 
 /// The page for a session that can be entered.
 pub(crate) fn reply(session: &Session, visit: &RequestContext) -> Reply {
-    let words = &visit.words.resumed;
+    let words = visit.words.session();
     let main = Resumed {
         session,
         not_applied: not_applied(visit),
         words,
     };
-    Page::new(words.title, &main).reply(visit)
+    Page::new(words.resumed_title, &main).reply(visit)
 }
 
 #[cfg(test)]

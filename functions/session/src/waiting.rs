@@ -3,9 +3,10 @@
 
 use askama::Template;
 use casting_core::session::Session;
+use casting_core::start_times;
 use casting_core::time::Timestamp;
 use casting_core::urls;
-use casting_web::words::WaitingWords;
+use casting_web::words::{self, Step};
 use casting_web::{FormAction, Page, Reply, RequestContext};
 
 use crate::resumed;
@@ -19,10 +20,13 @@ struct Waiting<'a> {
     session: &'a Session,
     step: usize,
     waited: u64,
+    /// When the page asks, in milliseconds since the claim.
+    questions: String,
     slow_after: u64,
     /// The link's parameters that were not applied, for a resumed session.
     not_applied: Vec<&'static str>,
-    words: &'static WaitingWords,
+    steps: [Step; words::START_STEPS],
+    words: &'static words::Session,
 }
 
 impl Waiting<'_> {
@@ -51,20 +55,24 @@ pub(crate) fn reply(
     visit: &RequestContext,
 ) -> Reply {
     let waited = u64::try_from(now.seconds() - session.created_at.seconds()).unwrap_or(0);
+    let questions = start_times::questions(session.usual_start);
+    let questions: Vec<String> = questions.iter().map(u32::to_string).collect();
     let main = Waiting {
         session,
         step,
         waited,
+        questions: questions.join(","),
         slow_after: SLOW_SECONDS,
         not_applied: resumed::not_applied(visit),
-        words: &visit.words.waiting,
+        steps: words::steps(visit.words.session()),
+        words: visit.words.session(),
     };
     let page = Page {
         style: include_str!("../templates/waiting.css"),
         script: include_str!("../templates/waiting.js"),
         refresh: Some(2),
         forms: FormAction::LeadAway,
-        ..Page::new(visit.words.waiting.title, &main)
+        ..Page::new(visit.words.session().title, &main)
     };
     page.reply(visit)
 }
@@ -95,6 +103,7 @@ pub(crate) mod tests {
             "Place reserved",
             "Machine found",
             "class=\"now\" aria-current=\"step\"",
+            "data-questions=\"250,500,750,1125,",
             "Fetching the image",
             "1:05",
             "Image 1",

@@ -1,7 +1,13 @@
 (() => {
   const find = (id) => document.getElementById(id), list = find('steps'), steps = [...list.children];
   const session = list.dataset.session, began = Date.now() - list.dataset.waited * 1000;
-  let step = Number(list.dataset.step), pause = 250, timer, gone = false;
+  // When to ask, in milliseconds since the claim; the last interval repeats.
+  const questions = list.dataset.questions.split(',').map(Number);
+  let step = Number(list.dataset.step), timer, gone = false;
+  const pause = () => {
+    const age = Date.now() - began, next = questions.find((time) => time > age + 100);
+    return next ? next - age : questions.at(-1) - questions.at(-2);
+  };
   const leave = (to) => {
     gone = true;
     if (to) location.replace(to); else location.reload();
@@ -9,7 +15,6 @@
   const show = (now) => {
     if (now === step) return;
     step = now;
-    pause = 500;
     steps.forEach((item, index) => {
       item.className = index < step ? 'done' : index === step ? 'now' : 'next';
       item.textContent = index < step ? item.dataset.done : item.dataset.doing;
@@ -31,8 +36,7 @@
       else lost = true;
     } catch { lost = true; }
     find('trouble').hidden = !lost;
-    timer = setTimeout(ask, (document.hidden ? 5000 : pause) * (.85 + Math.random() * .3));
-    pause = Math.min(pause * 2, 2000);
+    timer = setTimeout(ask, (document.hidden ? Math.max(5000, pause()) : pause()) * (.9 + Math.random() * .2));
   };
   setInterval(() => {
     const waited = Math.max(0, Math.floor((Date.now() - began) / 1000));
@@ -45,5 +49,5 @@
     ask();
   });
   addEventListener('pageshow', (event) => event.persisted && location.reload());
-  timer = setTimeout(ask, pause);
+  timer = setTimeout(ask, pause());
 })();

@@ -1,5 +1,5 @@
-//! Owns how large and how complicated a profile may be, packed and unpacked. Both directions keep the
-//! same limits, so what was packed can be unpacked; an archive that somebody else made is held to
+//! Owns how large and how complicated a profile may be, packed and unpacked. Both directions keep
+//! the same limits, so what was packed can be unpacked; an archive from another program is held to
 //! them before anything of it is written.
 
 use std::path::Path;
@@ -50,7 +50,7 @@ pub enum Excess {
 }
 
 impl Excess {
-    /// The same as the control plane is told it.
+    /// The same as it is reported to the control plane.
     pub const fn why(self) -> NotSaved {
         match self {
             Self::Packed(_) | Self::Unpacked(_) => NotSaved::TooLarge,

@@ -2,8 +2,8 @@
 
 use std::path::{Component, Path};
 
-/// Whether a link at `place` (relative to the profile) to `target` stays inside. It may first go up, and then only down, so that no other link on
-/// its way can lead it elsewhere.
+/// Whether a link at `place` (relative to the profile) to `target` stays inside. It may first go
+/// up, and then only down, so that no other link on its way can lead it elsewhere.
 pub(super) fn stays_inside(place: &Path, target: &Path) -> bool {
     let mut height = place.components().count().saturating_sub(1);
     let mut going_up = true;

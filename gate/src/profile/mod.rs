@@ -1,7 +1,9 @@
-//! Owns the profile of the gate's session: brings the user's files back before the app starts, and saves them after it has ended. Must not know where
-//! archives are kept: the control plane names a URL for each.
+//! Owns the profile of the gate's session: brings the user's files back before the app starts, and
+//! saves them after it has ended. Must not know where archives are kept: the control plane names a
+//! URL for each.
 //!
-//! A session that cannot get its files is never started with an empty folder: what it saved at its end would take their place.
+//! A session that cannot get its files is never started with an empty folder: what it saved at its
+//! end would take their place.
 
 mod limits;
 mod links;
@@ -26,7 +28,8 @@ use unpack::UnpackError;
 
 /// How long it may take to bring the files back.
 const RESTORE_WITHIN: Duration = Duration::from_secs(150);
-/// How long saving may take. ECS kills a container two minutes after it has asked it to end, and the app has had some of them.
+/// How long saving may take. ECS kills a container two minutes after it has asked it to end, and
+/// the app has had some of them.
 const SAVE_WITHIN: Duration = Duration::from_secs(100);
 /// The pause before something is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -43,7 +46,8 @@ impl ProfileSync {
     /// Brings the files back into `folder`.
     ///
     /// # Errors
-    /// When that does not come about in time. The folder may then hold anything, and no app must be started.
+    /// When that does not come about in time. The folder may then hold anything, and no app must be
+    /// started.
     pub async fn restore(folder: &Path, reporter: Arc<Reporter>) -> anyhow::Result<Self> {
         let client = crate::report::client(|builder| {
             builder
@@ -154,7 +158,11 @@ impl ProfileSync {
                 .map_err(ProfileError::Transient)?;
         }
         self.reporter
-            .profile(&ProfileReport::Saved { bytes, sha256 })
+            .profile(&ProfileReport::Saved {
+                bytes,
+                sha256,
+                left_out: packed.left_out.clone(),
+            })
             .await?;
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Owns how a folder becomes an archive: tar in zstd, in a file without a name, which is gone with its process. Must not know where it is sent.
+//! Owns how a folder becomes an archive: tar in zstd, in a file without a name, which is gone with
+//! its process. Must not know where it is sent.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -38,7 +39,12 @@ pub struct Packed {
     pub bytes: u64,
     /// SHA-256 of it, in small hexadecimal digits.
     pub sha256: String,
+    /// What could not be read: the first few paths.
+    pub left_out: Vec<String>,
 }
+
+/// So many paths are remembered of what could not be read.
+const LEFT_OUT: usize = 5;
 
 impl Packed {
     /// The archive, to be read from its beginning.
@@ -70,7 +76,7 @@ pub enum PackError {
 }
 
 impl PackError {
-    /// The same as the control plane is told it.
+    /// The same as it is reported to the control plane.
     pub const fn why(&self) -> NotSaved {
         match self {
             Self::Missing => NotSaved::Missing,
@@ -106,8 +112,10 @@ pub fn pack(what: &Pack) -> Result<Packed, PackError> {
         exclude: &exclude,
         entries: 0,
         limits: what.limits,
+        left_out: Vec::new(),
     };
     packing.add_folder(Path::new(""))?;
+    let left_out = std::mem::take(&mut packing.left_out);
     let content = packing.tar.into_inner()?;
     let unpacked = content.bytes;
     let mut sink = content.encoder.finish()?;
@@ -117,6 +125,7 @@ pub fn pack(what: &Pack) -> Result<Packed, PackError> {
         file: sink.file,
         bytes: sink.bytes,
         sha256: HEXLOWER.encode(sink.hash.finish().as_ref()),
+        left_out,
     })
 }
 
@@ -135,12 +144,13 @@ struct Packing<'a> {
     exclude: &'a GlobSet,
     entries: u64,
     limits: Limits,
+    left_out: Vec<String>,
 }
 
 impl Packing<'_> {
     /// Adds what is in a folder, by name, so that the same files make the same archive.
     fn add_folder(&mut self, folder: &Path) -> Result<(), PackError> {
-        let Some(entries) = if_readable(folder, fs::read_dir(self.root.join(folder)))? else {
+        let Some(entries) = self.if_readable(folder, fs::read_dir(self.root.join(folder)))? else {
             return Ok(());
         };
         let mut names: Vec<OsString> = Vec::new();
@@ -160,7 +170,7 @@ impl Packing<'_> {
             return Ok(());
         }
         let path = self.root.join(place);
-        let Some(metadata) = if_readable(place, fs::symlink_metadata(&path))? else {
+        let Some(metadata) = self.if_readable(place, fs::symlink_metadata(&path))? else {
             return Ok(());
         };
         if metadata.is_dir() {
@@ -178,7 +188,7 @@ impl Packing<'_> {
                 self.judge(appended)?;
             }
         } else if metadata.is_file() {
-            let Some((file, metadata)) = if_readable(place, open(&path))? else {
+            let Some((file, metadata)) = self.if_readable(place, open(&path))? else {
                 return Ok(());
             };
             self.count(place)?;
@@ -196,6 +206,26 @@ impl Packing<'_> {
             )?;
         }
         Ok(())
+    }
+
+    /// What has been removed meanwhile is left out, and so is what the gate's user cannot read; the
+    /// latter is reported.
+    fn if_readable<T>(&mut self, place: &Path, read: io::Result<T>) -> io::Result<Option<T>> {
+        let error = match read {
+            Ok(read) => return Ok(Some(read)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            io::ErrorKind::NotFound => {}
+            io::ErrorKind::PermissionDenied => {
+                if self.left_out.len() < LEFT_OUT {
+                    self.left_out.push(place.to_string_lossy().into_owned());
+                }
+            }
+            _ => return Err(error),
+        }
+        tracing::warn!(%error, "The profile is saved without {}", place.display());
+        Ok(None)
     }
 
     fn count(&mut self, place: &Path) -> Result<(), Excess> {
@@ -229,25 +259,8 @@ fn header(metadata: &Metadata, kind: EntryType, size: u64) -> Header {
     header
 }
 
-/// What went away meanwhile is left out, and so is what the app's own user cannot read.
-fn if_readable<T>(place: &Path, read: io::Result<T>) -> io::Result<Option<T>> {
-    match read {
-        Ok(read) => Ok(Some(read)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-            ) =>
-        {
-            tracing::warn!(%error, "The profile is saved without {}", place.display());
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Opens a file, and nothing that has taken its place since: neither a link nor a pipe that nobody
-/// writes into.
+/// Opens a file, and nothing that has taken its place since: neither a link nor a pipe without a
+/// writer.
 fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = OpenOptions::new()

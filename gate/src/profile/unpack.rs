@@ -1,8 +1,11 @@
-//! Owns how an archive becomes a folder. Must not trust the archive: the app whose files it holds may have written it itself.
+//! Owns how an archive becomes a folder. Must not trust the archive: the app whose files it holds
+//! may have written it itself.
 //!
-//! First it is taken in and held against its announcement, then read through and held to the limits; only then is anything written, so what is
-//! refused is refused whole. Nothing is written outside of the folder, nothing through a link, and nothing but files, folders and links that stay inside. Whatever else an
-//! archive holds is left out, because it is no reason to keep somebody from their files.
+//! First it is taken in and held against its announcement, then read through and held to the
+//! limits; only then is anything written, so what is refused is refused whole. Nothing is written
+//! outside of the folder, nothing through a link, and nothing but files, folders and links that
+//! stay inside. Whatever else an archive holds is left out, because it is no reason to withhold a
+//! user's files.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, Permissions};
@@ -22,8 +25,8 @@ use super::links;
 
 /// The size of an entry's head, to whose multiples contents are filled up, in bytes.
 const HEAD: u64 = 512;
-/// An archive may make us remember so much of it, as a power of two: 8 MiB, which is four times what
-/// ours need.
+/// An archive may make us remember so much of it, as a power of two: 8 MiB, which is four times
+/// what ours need.
 const MAX_WINDOW_LOG: u32 = 23;
 
 /// What came of an archive.
@@ -75,8 +78,8 @@ pub fn receive(mut reader: impl Read, bytes: u64, sha256: &str) -> io::Result<Fi
     Ok(file)
 }
 
-/// Unpacks an archive into `folder`, over what is there, once all of it is known to keep the limits.
-/// Modes and times are kept; owners only by root, because nobody else can.
+/// Unpacks an archive into `folder`, over what is there, once all of it is known to keep the
+/// limits. Modes and times are kept; owners only by root, because no other user can set them.
 ///
 /// # Errors
 /// As [`UnpackError`] says.
@@ -108,7 +111,7 @@ pub fn unpack(file: &mut File, folder: &Path, limits: Limits) -> Result<Unpacked
             entry.unpack_in(folder)?;
         }
     }
-    // Last, because a folder may be one that nobody may write in, and its time is that of its last
+    // Last, because a folder may be read-only, and its time is that of its last
     // change; the inner ones before the outer ones.
     folders.sort_unstable_by(|a, b| b.path.cmp(&a.path));
     for folder in folders {
@@ -256,7 +259,7 @@ mod tests {
         archive_bytes: 4 << 20,
     };
 
-    /// Unpacks what somebody has packed.
+    /// Unpacks an archive.
     fn bring_back(archive: &[u8], folder: &Path) -> Result<Unpacked, UnpackError> {
         let sha256 = HEXLOWER.encode(ring::digest::digest(&SHA256, archive).as_ref());
         let mut file = receive(archive, archive.len() as u64, &sha256)?;
@@ -388,7 +391,7 @@ mod tests {
         ));
     }
 
-    /// An archive as nobody of ours makes it.
+    /// An archive that `pack` never makes.
     fn foreign(entries: &[(EntryType, &str, &str)]) -> Vec<u8> {
         let mut tar = Builder::new(zstd::Encoder::new(Vec::new(), 0).expect("zstd"));
         for (kind, place, text) in entries {

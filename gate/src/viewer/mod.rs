@@ -1,5 +1,7 @@
-//! Owns the viewer: the page around the app, below `/.cast/` on the viewer's origin, and what its buttons do. Must not know how a role in the
-//! session is earned, or how the session ends.
+//! Owns the viewer: the page around the app, below `/.cast/` on the viewer's origin, and what its
+//! buttons do. Must not know how a role in the session is earned, or how the session ends.
+
+pub(crate) mod bridge;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,24 +11,28 @@ use askama::Template;
 use axum::body::{Body, to_bytes};
 use axum::extract::Query;
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    ACCEPT, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
+    REFERRER_POLICY, SET_COOKIE, VARY,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use casting_protocol::excerpt::Speaker;
+use casting_protocol::language::Language;
 use casting_protocol::session_options::ViewOnly;
 use casting_protocol::session_origin::SessionOrigin;
 use casting_protocol::ticket::{GoTicket, SessionTicket};
 use casting_protocol::url_rules;
+use casting_words::{Viewer, Words};
 use futures_util::stream;
 use serde::Deserialize;
 use url::form_urlencoded;
 
+use crate::credentials::LANGUAGE_COOKIE;
 use crate::handler::{Gate, VIEWER_PATH};
 use crate::session_state::{OpenChannel, Participant, SessionState, View};
-use crate::{exec, pages, rfb};
+use crate::{exec, isolation, pages, rfb};
 
 /// The longest interval between two events with the session's state.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -35,16 +41,41 @@ const END_WITHIN: Duration = Duration::from_secs(3);
 /// A form is never larger, in bytes.
 const FORM: usize = 16 * 1024;
 
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-
 /// The path of the event stream with the session's state.
 pub(crate) const EVENTS_PATH: &str = "/.cast/events";
+
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The player of sound; it decodes what comes from [`sound::PATH`].
+const PLAYER: &str = include_str!("../../vendor/jsmpeg/jsmpeg-player.esm.js");
+/// The style that the player inserts when it is loaded, for the page's policy: first empty, then
+/// with its text.
+const PLAYERS_STYLE: [&str; 2] = [
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    "'sha256-lRyplcblLyRa4o+ZUBNzXETDGwKXzgKgrWbiYOwfTLg='",
+];
+
+/// What the page loads: path below `/.cast`, type, content.
+const ASSETS: [(&str, &str, &str); 8] = [
+    ("/viewer.css", CSS, include_str!("viewer.css")),
+    ("/viewer.js", SCRIPT, include_str!("viewer.js")),
+    ("/words.js", SCRIPT, include_str!("words.js")),
+    ("/handle.js", SCRIPT, include_str!("handle.js")),
+    ("/tools.js", SCRIPT, include_str!("tools.js")),
+    ("/sound.js", SCRIPT, include_str!("sound.js")),
+    ("/jsmpeg.js", SCRIPT, PLAYER),
+    ("/frame.js", SCRIPT, include_str!("selkies.js")),
+];
 
 /// The page, with everything that does not change while it is open.
 #[derive(Template)]
 #[template(path = "viewer.html")]
 struct Page<'a> {
+    language: Language,
+    words: &'static Viewer,
+    /// What the page's script says, as JSON.
+    script: &'static str,
     title: &'a str,
     owner: bool,
     /// Whether the user's files are kept for the next session.
@@ -58,9 +89,18 @@ struct Page<'a> {
     /// Whether copies come out of the session, and pastes get into it.
     copies: bool,
     pastes: bool,
-    /// Whether the screen is told how to fit its picture into the window.
+    /// Whether files get into it through the page in the frame.
+    uploads: bool,
+    /// Whether its sound comes out of it, and is on from the start.
+    hears: bool,
+    plays: bool,
+    /// Whether the viewer itself plays it.
+    listens: bool,
+    /// Where its files are listed, if they come out of it.
+    downloads: Option<String>,
+    /// Whether the screen gets messages about how to fit its picture into the window.
     resizes: bool,
-    /// Whether the screen is streamed by Selkies, whose page is told that roles come by token.
+    /// Whether the screen is streamed by Selkies, whose page must know that roles come by token.
     streams: bool,
     /// The sound and input method settings of a KasmVNC screen; `None` for all others.
     kasm: Option<KasmStart>,
@@ -113,16 +153,8 @@ pub(crate) async fn answer(
     ticket: &SessionTicket,
 ) -> Response {
     let mut reply = choose(gate, parts, body, participant, ticket).await;
-    keep_apart(&mut reply);
+    isolation::protect_viewer(reply.headers_mut(), gate.state.is_isolated());
     reply
-}
-
-/// No page of another origin gets at a reply of the viewer, or at a window that shows it. Popups of the app keep their opener.
-fn keep_apart(reply: &mut Response) {
-    let headers = reply.headers_mut();
-    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
-    let popups = HeaderValue::from_static("same-origin-allow-popups");
-    headers.insert(OPENER_POLICY, popups);
 }
 
 async fn choose(
@@ -142,22 +174,22 @@ async fn choose(
     let read = matches!(parts.method, Method::GET | Method::HEAD);
     match path {
         "" if read => page(gate, parts, participant, ticket),
-        "/viewer.css" if read => asset("text/css; charset=utf-8", include_str!("viewer.css")),
-        "/viewer.js" if read => asset("text/javascript; charset=utf-8", include_str!("viewer.js")),
         "/state" if read => (
             [(CACHE_CONTROL, "no-store")],
             axum::Json(gate.state.view(participant)),
         )
             .into_response(),
-        "" | "/viewer.css" | "/viewer.js" | "/state" => pages::NOT_THIS_WAY.reply(&parts.headers),
-        "/touch" | "/end" | "/share" | "/control" | "/open" if parts.method != Method::POST => {
+        "" | "/state" => pages::NOT_THIS_WAY.reply(&parts.headers),
+        "/touch" | "/end" | "/share" | "/control" | "/open" | "/extend"
+            if parts.method != Method::POST =>
+        {
             pages::NOT_THIS_WAY.reply(&parts.headers)
         }
         "/touch" if participant.controls() => {
             gate.state.presence.touch();
             StatusCode::NO_CONTENT.into_response()
         }
-        "/end" | "/share" | "/control" | "/open" if owner => {
+        "/end" | "/share" | "/control" | "/open" | "/extend" if owner => {
             let Ok(body) = to_bytes(body, FORM).await else {
                 return pages::UNREADABLE.reply(&parts.headers);
             };
@@ -169,10 +201,14 @@ async fn choose(
             gate.state.presence.touch();
             act(gate, parts, path, field).await
         }
-        "/touch" | "/end" | "/share" | "/control" | "/open" => {
+        "/touch" | "/end" | "/share" | "/control" | "/open" | "/extend" => {
             pages::OWNERS_ONLY.reply(&parts.headers)
         }
-        _ => pages::NOTHING_HERE.reply(&parts.headers),
+        _ => match ASSETS.iter().find(|(name, ..)| *name == path) {
+            Some((_, kind, content)) if read => asset(kind, content),
+            Some(_) => pages::NOT_THIS_WAY.reply(&parts.headers),
+            None => pages::NOTHING_HERE.reply(&parts.headers),
+        },
     }
 }
 
@@ -204,6 +240,10 @@ async fn act(
                 None => pages::CONTROL_DOWN.reply(headers),
             }
         }
+        "/extend" => {
+            let used = field("used").and_then(|used| used.parse().ok());
+            extend(gate, headers, used).await
+        }
         "/control" => {
             let to = field("watcher").filter(|id| !id.is_empty());
             if gate.state.hand_over(to.as_deref()) {
@@ -224,6 +264,26 @@ async fn act(
                 Err(_) => pages::NOT_THIS_ADDRESS.reply(headers),
             }
         }
+    }
+}
+
+/// Extends the session. `used`: the extensions that the owner has seen, so that a second press for
+/// the same one extends it once.
+async fn extend(gate: &Gate, headers: &HeaderMap, used: Option<u32>) -> Response {
+    let before = gate.state.directives();
+    let used = used.unwrap_or(before.extensions);
+    if before.options.extension.is_none() {
+        return pages::NO_MORE_TIME.reply(headers);
+    }
+    let Some(directives) = gate.reporter.extend(used).await else {
+        return pages::CONTROL_DOWN.reply(headers);
+    };
+    let is_extended = directives.extensions > used;
+    gate.state.follow(directives);
+    if is_extended {
+        done(headers, VIEWER_PATH)
+    } else {
+        pages::NO_MORE_TIME.reply(headers)
     }
 }
 
@@ -270,6 +330,8 @@ pub(crate) fn go(gate: &Arc<Gate>, url: String) {
 #[derive(Default, Deserialize)]
 struct Wishes {
     go: Option<String>,
+    /// The language that the visitor asks for.
+    lang: Option<String>,
 }
 
 fn page(
@@ -278,7 +340,7 @@ fn page(
     participant: &Participant,
     ticket: &SessionTicket,
 ) -> Response {
-    let Query(Wishes { go: order }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
+    let Query(Wishes { go: order, lang }) = Query::try_from_uri(&parts.uri).unwrap_or_default();
     if let Some(order) = order {
         // An outdated or foreign request to open an address is ignored; the session is shown all
         // the same.
@@ -301,7 +363,14 @@ fn page(
     let allow: Vec<String> = ALLOWED.map(|name| format!("{name} {at}")).into();
     let resizes = options.view_only.and_then(rfb::Dialect::of).is_some();
     let streams = options.view_only == Some(ViewOnly::Selkies);
+    // An owner keeps the language of the pages that led here.
+    let set = directives.language.filter(|_| owner).or(options.language);
+    let language = pages::wish(lang.as_deref(), &parts.headers).choose(set);
+    let words = Words::of(language).viewer();
     let page = Page {
+        language,
+        words,
+        script: Words::of(language).script(),
         title: &directives.title,
         owner,
         panel: options.control_panel,
@@ -309,9 +378,14 @@ fn page(
         tips: options.tips,
         may_share: owner && options.may_share,
         may_open: owner && options.open_hosts.is_some(),
-        clipboard: (owner && (resizes || streams)).then(|| clipboard_words(&gate.state)),
+        clipboard: (owner && (resizes || streams)).then(|| clipboard_words(&gate.state, words)),
         copies: gate.state.clipboard().down,
         pastes: gate.state.clipboard().up,
+        uploads: gate.state.media().uploads,
+        hears: gate.state.media().audio,
+        plays: options.audio_on,
+        listens: gate.sound.is_some(),
+        downloads: downloads(gate, options.view_only, app.as_deref()),
         resizes,
         streams,
         kasm: (options.view_only == Some(ViewOnly::Kasmvnc)).then_some(KasmStart {
@@ -336,8 +410,13 @@ fn page(
         .map(|url| url.origin().ascii_serialization())
         .unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self' {}; img-src data:; base-uri 'none'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'{}; connect-src 'self'; frame-src 'self' {}; img-src data: blob:; base-uri 'none'; \
          form-action 'self' {control}; frame-ancestors 'self'",
+        if gate.sound.is_some() {
+            format!(" {}", PLAYERS_STYLE.join(" "))
+        } else {
+            String::new()
+        },
         app.as_deref().unwrap_or_default()
     );
     let headers = [
@@ -346,6 +425,10 @@ fn page(
             HeaderValue::from_static("text/html; charset=utf-8"),
         ),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_LANGUAGE, HeaderValue::from_static(language.tag())),
+        (VARY, HeaderValue::from_static("accept-language, cookie")),
+        // For what is shown in the page's place when the session is over.
+        (SET_COOKIE, kept_language(language)),
         // Its own forms send their origin; the app and other sites get no referrer.
         (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (
@@ -357,13 +440,34 @@ fn page(
     (headers, html).into_response()
 }
 
+/// The cookie that keeps the language below the viewer's path, for as long as the browser is open.
+fn kept_language(language: Language) -> HeaderValue {
+    let cookie = format!(
+        "{LANGUAGE_COOKIE}={}; HttpOnly; SameSite=Lax",
+        language.as_str()
+    );
+    HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Where the page of a screen lists the files that come out of the session, as the viewer's page
+/// reaches it; `None` where there is no such list, or it is closed.
+fn downloads(gate: &Gate, screen: Option<ViewOnly>, app: Option<&str>) -> Option<String> {
+    let path = match screen? {
+        ViewOnly::Kasmvnc => "Downloads/",
+        ViewOnly::Selkies => "api/files/",
+        ViewOnly::Rfb | ViewOnly::Requests => return None,
+    };
+    let base = app.map_or_else(|| "../".to_owned(), |app| format!("{app}/"));
+    gate.downloads.then(|| base + path)
+}
+
 /// What the clipboard does in this session, in words.
-const fn clipboard_words(state: &SessionState) -> &'static str {
+const fn clipboard_words(state: &SessionState, words: &Viewer) -> &'static str {
     match (state.clipboard().up, state.clipboard().down) {
-        (true, true) => "Copy and paste work between here and your own programs.",
-        (true, false) => "You can paste into the session. Nothing can be copied out of it.",
-        (false, true) => "You can copy out of the session. Nothing can be pasted into it.",
-        (false, false) => "Copy and paste between here and your own programs are switched off.",
+        (true, true) => words.clipboard_both,
+        (true, false) => words.clipboard_in,
+        (false, true) => words.clipboard_out,
+        (false, false) => words.clipboard_none,
     }
 }
 
@@ -406,7 +510,7 @@ pub(crate) fn events(gate: &Arc<Gate>, parts: &Parts, ticket: &SessionTicket) ->
         },
     );
     let mut reply = Sse::new(told).into_response();
-    keep_apart(&mut reply);
+    isolation::protect_viewer(reply.headers_mut(), gate.state.is_isolated());
     reply
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -414,4 +518,25 @@ pub(crate) fn events(gate: &Arc<Gate>, parts: &Parts, ticket: &SessionTicket) ->
         .headers_mut()
         .insert("x-accel-buffering", HeaderValue::from_static("no"));
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policy_names_the_style_of_the_player() {
+        let style = PLAYER
+            .split_once("var css_248z = \"")
+            .and_then(|(_, rest)| rest.split_once("\";\n"))
+            .expect("a style")
+            .0;
+        assert!(!style.contains('\\'), "it stands there as it is inserted");
+        let named = ["", style].map(|text| {
+            let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+            let digest = data_encoding::BASE64.encode(digest.as_ref());
+            format!("'sha256-{digest}'")
+        });
+        assert_eq!(PLAYERS_STYLE, named);
+    }
 }

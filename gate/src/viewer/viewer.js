@@ -1,14 +1,22 @@
 // The viewer: shows how the session stands, keeps the app's window in its frame, and does what the panel's buttons say without leaving the page.
+import { movable } from './handle.js';
+import { tools } from './tools.js';
+import { has, words } from './words.js';
+
 const root = document.documentElement, frame = document.getElementById('app'), banner = document.getElementById('banner');
 const find = (id) => document.getElementById(id);
-const post = (path, fields) => fetch(path, { method: 'POST', body: new URLSearchParams(fields), headers: { accept: 'application/json' } });
-const WHY = {
-  'time-limit': 'its time was up', abandoned: 'nobody had been there for a while', 'not-entered': 'nobody had entered it for a while', idle: 'nobody had touched it for a while',
-  owner: 'its owner ended it', reclaimed: 'the machine that it ran on was needed elsewhere',
-  elsewhere: 'it was ended on its page or by an administrator',
-};
+const post = (path, fields) => fetch(path, { method: 'POST', body: new URLSearchParams(fields), headers: { accept: 'application/json', 'casting-language': root.lang } });
 const LATE = 300, TOUCH_EVERY = 5000;
-let view = JSON.parse(root.dataset.view), since = performance.now(), shown, lost = false, pause = 500, problem = '';
+// Longer than any session, in minutes: an idle limit that never holds.
+const UNTOUCHED = 365 * 24 * 60;
+let view = JSON.parse(root.dataset.view), since = performance.now(), shown, lost = false, pause = 500, problem = '', kit = null;
+
+// The page goes elsewhere by itself, or because its owner ended the session.
+let leaving = false;
+const leave = (go) => {
+  leaving = true;
+  go();
+};
 
 // Seconds that are left of a time that was told a moment ago.
 const left = (seconds) => (seconds === null ? null : Math.max(0, Math.round(seconds - (performance.now() - since) / 1000)));
@@ -19,16 +27,22 @@ const clock = (seconds) => {
 
 // The app itself, on an origin of its own where the edge leads the frame there. A screen is told how to fit its picture in; it is loaded anew when that
 // changes.
+const panel = find('panel');
 const app = root.dataset.app, encode = (text) => btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 const show = () => {
   const query = new URLSearchParams();
   if ('resizes' in root.dataset) {
     query.set('autoconnect', '1');
-    query.set('resize', view.fixed || view.role !== 'owner' ? 'scale' : 'remote');
+    const { scaling, quality } = kit?.settings() ?? {};
+    query.set('resize', view.fixed || view.role !== 'owner' ? 'scale' : scaling || 'remote');
+    if (quality !== undefined) query.set('quality', quality);
     if (view.role === 'viewer') query.set('view_only', '1');
     if ('ime' in root.dataset) query.set('enable_ime', '1');
+    // KasmVNC's client has an idle limit of its own, in minutes; the session's is the gate's. Its message `set_idle_timeout` would not do: the client then
+    // saves the first choice of its menu, ten minutes, and takes that with the next change of its window.
+    if ('sound' in root.dataset) query.set('idle_disconnect', String(UNTOUCHED));
     // In a frame KasmVNC's client leaves the clipboard off unless it is told.
-    if ('sound' in root.dataset && view.part !== 'viewer') {
+    if ('sound' in root.dataset && view.role !== 'viewer') {
       const copies = root.dataset.copies === 'true', pastes = root.dataset.pastes === 'true';
       query.set('clipboard_down', copies ? '1' : '0');
       query.set('clipboard_up', pastes ? '1' : '0');
@@ -53,22 +67,39 @@ if ('sound' in root.dataset) addEventListener('message', (event) => {
   event.source.postMessage({ action: 'sound_enabled', data: root.dataset.sound === 'true' }, event.origin);
 });
 
-const say = (words, kind) => {
-  if (banner.textContent !== words) banner.textContent = words;
+const told = find('told'), later = find('later'), extend = find('extend');
+const say = (text, kind) => {
+  if (told.textContent !== text) told.textContent = text;
   banner.className = kind || '';
-  banner.hidden = !words;
+  banner.hidden = !text;
+  if (later) later.hidden = kind !== 'late' || !view.extension?.left;
 };
 
 const tick = () => {
   const ends = left(view.ends_in), idle = left(view.idle_in), reclaimed = left(view.reclaimed_in);
   if (find('left') && ends !== null) find('left').textContent = clock(ends);
-  if (view.over) say('This session has ended: ' + (WHY[view.over] || 'it is over') + '.', 'covers');
-  else if (lost) say('The connection is lost; trying again.', 'warns');
+  if (view.over) say(words(has('over-' + view.over) ? 'over-' + view.over : 'over'), 'covers');
+  else if (lost) say(words('lost'), 'warns');
   else if (problem) say(problem, 'warns');
-  else if (reclaimed !== null) say('This machine is needed elsewhere: the session ends in ' + clock(reclaimed) + '. Please save your work.', 'warns');
-  else if (idle !== null && idle <= view.idle_warning) say('Are you still there? The session ends in ' + clock(idle) + ' unless you touch it.', 'warns');
-  else if (ends !== null && ends <= LATE) say('The session ends in ' + clock(ends) + '.', 'warns');
+  else if (reclaimed !== null) say(words('reclaimed', { left: clock(reclaimed) }), 'warns');
+  else if (idle !== null && idle <= view.idle_warning) say(words('idle', { left: clock(idle) }), 'warns');
+  else if (ends !== null && ends <= LATE) say(words('late', { left: clock(ends) }), 'late');
   else say('');
+};
+
+// What an administrator has sent, until its reader closes it.
+const message = find('message');
+const showMessage = () => {
+  if (!message) return;
+  const unread = view.message && sessionStorage.getItem('read') !== String(view.message.at);
+  const words = unread ? 'Message from an administrator: ' + view.message.text : '', place = message.querySelector('p');
+  message.hidden = !unread;
+  if (place.textContent !== words) place.textContent = words;
+};
+if (message) message.querySelector('button').onclick = () => {
+  sessionStorage.setItem('read', String(view.message.at));
+  showMessage();
+  frame.contentWindow.focus();
 };
 
 let listed = '';
@@ -79,23 +110,47 @@ const listWatchers = () => {
   listed = told;
   list.replaceChildren(...view.watchers.map((watcher) => {
     const item = document.createElement('li'), name = document.createElement('span'), button = document.createElement('button');
-    name.textContent = watcher.name + (watcher.controls ? ' has control' : ' watches');
+    name.textContent = words(watcher.controls ? 'controls' : 'watches', { name: watcher.name });
     button.type = 'button';
     button.className = 'quiet';
-    button.textContent = watcher.controls ? 'Take back' : 'Hand over';
-    button.setAttribute('aria-label', (watcher.controls ? 'Take control back from ' : 'Hand control over to ') + watcher.name);
+    button.textContent = words(watcher.controls ? 'take-back' : 'hand-over');
+    button.setAttribute('aria-label', words(watcher.controls ? 'take-back-from' : 'hand-over-to', { name: watcher.name }));
     button.onclick = () => act('control', { watcher: watcher.controls ? '' : watcher.id });
     item.append(name, button);
     return item;
   }));
 };
 
+// By how much the session may be extended, where it may be; and how many watch, at the handle.
+const showLimits = () => {
+  const { left: times = 0, minutes = 0, used } = view.extension ?? {}, more = words('more', { count: minutes });
+  if (later) later.textContent = more;
+  if (extend) {
+    extend.hidden = !view.extension;
+    extend.querySelector('input').value = used;
+    extend.querySelector('button').textContent = more;
+    extend.querySelector('button').disabled = !times;
+    extend.querySelector('p').textContent = times ? words('times', { count: times }) : words('all-taken');
+  }
+  const watched = find('watched'), many = view.watchers.length;
+  if (!watched) return;
+  watched.hidden = !many;
+  watched.textContent = words('watching', { count: many });
+  panel.querySelector('summary').setAttribute('aria-label', many ? words('panel-watched', { count: many }) : words('panel'));
+};
+
+// A browser isolates the frame only within a page that was loaded isolated itself.
+const isolated = view.isolated;
 const apply = (told) => {
+  if (told.isolated !== isolated) return leave(() => location.reload());
   view = told;
   since = performance.now();
   if (view.over && 'owner' in root.dataset) return location.replace(root.dataset.sessionPage);
   show();
-  if (find('role')) find('role').textContent = view.role === 'controller' ? 'have control' : 'are watching';
+  showLimits();
+  showMessage();
+  kit?.offer();
+  if (find('role')) find('role').textContent = words(view.role === 'controller' ? 'role-controller' : 'role-viewer');
   if (find('sharing')) {
     find('begin').hidden = view.shared;
     find('stop').hidden = !view.shared;
@@ -108,7 +163,7 @@ const apply = (told) => {
 // What a button asked for, done or refused in words.
 const act = async (path, fields) => {
   const answer = await post(path, fields).catch(() => null);
-  problem = answer && answer.ok ? '' : (answer && (await answer.json().catch(() => ({}))).detail) || 'That did not work; please try again.';
+  problem = answer && answer.ok ? '' : (answer && (await answer.json().catch(() => ({}))).detail) || words('failed');
   tick();
   if (problem) setTimeout(() => { problem = ''; tick(); }, 6000);
   return !problem;
@@ -120,19 +175,19 @@ const listen = () => {
     lost = false;
     pause = 500;
     root.dataset.connected = '';
-    if (find('connection')) find('connection').textContent = 'Good';
+    if (find('connection')) find('connection').textContent = words('good');
     apply(JSON.parse(event.data));
   };
   events.onerror = async () => {
     if (view.over) return events.close();
     lost = true;
     delete root.dataset.connected;
-    if (find('connection')) find('connection').textContent = 'Lost';
+    if (find('connection')) find('connection').textContent = words('bad');
     tick();
     if (events.readyState !== EventSource.CLOSED) return;
     // What answers in the session's place when it is over says so better than this page can.
     const answer = await fetch('state', { cache: 'no-store' }).catch(() => undefined);
-    if (answer && [403, 404, 410].includes(answer.status)) return location.reload();
+    if (answer && [403, 404, 410].includes(answer.status)) return leave(() => location.reload());
     setTimeout(listen, pause);
     pause = Math.min(pause * 2, 8000);
   };
@@ -149,7 +204,7 @@ const touch = () => {
 };
 ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'].forEach((kind) => addEventListener(kind, touch, { capture: true, passive: true }));
 frame.addEventListener('load', () => {
-  if (!find('tips') || !find('tips').open) frame.contentWindow.focus();
+  if (!find('tips')?.open && !panel?.open) frame.contentWindow.focus();
 });
 
 const tips = find('tips');
@@ -162,8 +217,16 @@ if (tips && !sessionStorage.getItem('tips')) {
   tips.addEventListener('close', () => { sessionStorage.setItem('tips', 'seen'); frame.contentWindow.focus(); });
 }
 // Ctrl+Alt+Shift+M shows the panel, also where a page of ours in the frame says that it was pressed there; Escape leads back to the app.
-const panel = find('panel');
 if (panel) {
+  movable(panel);
+  kit = tools({
+    frame, app, view: () => view, reload: show,
+    notify: (text) => {
+      problem = text;
+      tick();
+      setTimeout(() => { problem = ''; tick(); }, 4000);
+    },
+  });
   const open = () => {
     panel.open = true;
     panel.querySelector('summary').focus();
@@ -177,13 +240,17 @@ if (panel) {
     panel.open = false;
     frame.contentWindow.focus();
   });
+  // A click beside the panel is one into the frame, which takes the focus; so the focus must not be there yet.
+  panel.addEventListener('toggle', () => { if (panel.open && document.activeElement === frame) panel.querySelector('summary').focus(); });
+  addEventListener('blur', () => setTimeout(() => { if (document.activeElement === frame) panel.open = false; }));
 }
 if (find('full') && document.fullscreenEnabled) {
   find('full').hidden = false;
   find('full').onclick = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
-  document.addEventListener('fullscreenchange', () => { find('full').textContent = document.fullscreenElement ? 'Leave full screen' : 'Full screen'; });
+  document.addEventListener('fullscreenchange', () => { find('full').textContent = words(document.fullscreenElement ? 'leave-full-screen' : 'full-screen'); });
 }
-['begin', 'stop', 'open'].forEach((id) => find(id) && find(id).addEventListener('submit', async (event) => {
+if (later) later.onclick = () => act('extend', { used: view.extension.used });
+['begin', 'stop', 'open', 'extend'].forEach((id) => find(id) && find(id).addEventListener('submit', async (event) => {
   event.preventDefault();
   const form = event.target;
   if (await act(form.getAttribute('action'), new FormData(form)) && id === 'open') form.reset();
@@ -192,9 +259,24 @@ if (find('copy')) {
   find('copy').onclick = async () => {
     find('link').select();
     await navigator.clipboard.writeText(find('link').value).catch(() => {});
-    find('copy').textContent = 'Copied';
-    setTimeout(() => { find('copy').textContent = 'Copy'; }, 2000);
+    find('copy').textContent = words('copied');
+    setTimeout(() => { find('copy').textContent = words('copy'); }, 2000);
   };
+}
+// Closing the tab of a live session asks, once; the switch in the panel turns that off.
+const ask = find('ask');
+if (ask) {
+  let asked = false;
+  ask.checked = localStorage.getItem('ask') !== 'off';
+  ask.onchange = () => localStorage.setItem('ask', ask.checked ? 'on' : 'off');
+  document.addEventListener('submit', (event) => { leaving ||= event.target.getAttribute('action') === 'end'; });
+  addEventListener('beforeunload', (event) => {
+    // Browsers ask only where somebody has clicked or typed, and complain elsewhere.
+    if (!navigator.userActivation?.hasBeenActive) return;
+    if (!ask.checked || asked || leaving || lost || view.over) return;
+    asked = true;
+    event.preventDefault();
+  });
 }
 setInterval(() => {
   if (navigator.userActivation?.isActive) touch();

@@ -1,5 +1,5 @@
-//! What visitors can make a gate hold: WebSockets, memory, connections; and that whoever gets
-//! anything of a session is seen by its owner.
+//! What visitors can make a gate hold: WebSockets, memory, connections; and that everyone who gets
+//! anything of a session is listed for its owner.
 
 use std::time::Duration;
 

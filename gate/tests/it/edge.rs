@@ -1,4 +1,5 @@
-//! How a visitor comes in: the ticket in the address becomes a cookie of the session's own origin, once.
+//! How a visitor comes in: the ticket in the address becomes a cookie of the session's own origin,
+//! once.
 
 use casting_protocol::session_options::ViewOnly;
 
@@ -190,7 +191,7 @@ async fn edge_headers_sent_by_visitors_are_dropped() {
     let watcher = stage.watcher("ada", 1);
     stage.share(ViewOnly::Requests, 1);
     let owner = told_by_edge(&stage.keys.secret(&stage.session), &stage.ticket(1));
-    // Even with the words of the edge itself, somebody who watches stays somebody who watches.
+    // Even with the edge's own headers, a viewer stays a viewer.
     for (name, headers) in [
         ("told again", owner.clone()),
         ("in part", {

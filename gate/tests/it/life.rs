@@ -1,5 +1,7 @@
-//! The life of a gate as a process of its own, with a stub of the control plane that writes down what it is told.
+//! The life of a gate as a process of its own, with a stub of the control plane that records the
+//! reports.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -47,7 +49,7 @@ impl ControlPlane {
         Self::ordering(statuses, Value::Null).await
     }
 
-    /// The same, with these directives for whoever is taken (status 200).
+    /// The same, with these directives for an accepted report (status 200).
     pub async fn ordering(statuses: &[u16], directives: Value) -> Self {
         let (told, reports) = mpsc::unbounded_channel();
         let mut statuses = statuses.to_vec();
@@ -171,7 +173,7 @@ async fn ready_is_reported_when_the_app_answers() {
         .await
         .expect("a free port");
     let app_port = listener.local_addr().expect("an address").port();
-    // The port is open, but nobody answers yet.
+    // The port is open, but nothing answers yet.
     let gate = control.gate(app_port, "exec sleep 60");
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(
@@ -306,7 +308,8 @@ async fn gate_exits_with_the_apps_exit_code() {
 async fn app_gets_port_and_signal_but_not_the_secret() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut control = ControlPlane::answering(&[204]).await;
-        // The script answers HTTP through a gate's edge, a program that is at hand; its own exit code shows what it was told.
+        // The script answers HTTP through a gate's edge, a program that exists everywhere; its exit
+        // code shows what it received.
         let edge = format!(
             "test -z \"$CAST_BOOTSTRAP_TOKEN\" || exit 1; trap 'kill $!; exit 9' TERM; trap 'kill $!; exit 8' INT; \
              CAST_EDGE_LISTEN=127.0.0.1:$PORT CAST_EDGE_KEY={} CAST_SESSION_HOST=http://{{session}}.localhost {} edge & wait",
@@ -401,7 +404,8 @@ async fn unrunnable_command_reports_why() {
         (code, words.as_str()),
         (
             Some(2),
-            "gate: the environment variable CAST_BOOTSTRAP_TOKEN is not set; it must hold the session's bootstrap token\n"
+            "gate: the environment variable CAST_BOOTSTRAP_TOKEN is not set; it must hold the \
+             session's bootstrap token\n"
         )
     );
     let mut missing = Command::new(env!("CARGO_BIN_EXE_gate"));
@@ -634,6 +638,15 @@ async fn gate_binary_copies_itself_to_the_shared_volume() {
         .await
         .expect("the copy runs");
     assert!(version.status.success() && version.stdout.starts_with(b"gate "));
+    let shared = folder.join("shm");
+    std::fs::create_dir(&shared).expect("a folder");
+    let opened = Command::new(env!("CARGO_BIN_EXE_gate"))
+        .args(["install", "--open"])
+        .args([&shared, &folder])
+        .output();
+    assert!(opened.await.expect("it runs").status.success());
+    let mode = std::fs::metadata(&shared).expect("a folder").permissions();
+    assert_eq!(mode.mode() & 0o7777, 0o1777, "everybody's");
     let nowhere = install(&folder.join("no/such")).await.expect("it runs");
     assert_eq!(nowhere.status.code(), Some(2), "{nowhere:?}");
     std::fs::remove_dir_all(folder).expect("deletes");
@@ -647,7 +660,7 @@ async fn gate_binary_copies_itself_to_the_shared_volume() {
 async fn staged_session_begins_with_its_assignment() {
     let mut control = ControlPlane::ordering(&[200], json!({ "waits": true })).await;
     let told = std::env::temp_dir().join(format!("casting-assign-{}", std::process::id()));
-    // Nobody has been there for longer than its keepalive, and that is nobody's fault.
+    // No visitor was connected for longer than its keepalive, which is not an error.
     let gate = control
         .command("exec sleep 60")
         .env("CAST_APP_PORT", answering_app().await.to_string())
@@ -760,7 +773,8 @@ async fn staged_session_begins_with_its_assignment() {
 #[tokio::test]
 async fn app_readable_data_grants_no_access() {
     let mut control = ControlPlane::ordering(&[200], json!({})).await;
-    // Another user than root, who could read everything anyway; all that a process of the same user can try.
+    // Another user than root, who could read everything anyway; all that a process of the same user
+    // can try.
     let folder = std::env::temp_dir().join(format!("casting-secrets-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let (program, told) = (folder.join("gate"), folder.join("told"));

@@ -1,5 +1,6 @@
-//! The data plane over real connections: an app, a gate in front of it, an edge in front of that, and a stub of the control plane.
-//! The modules are marked as tests, so that what only helps a test may also give up with a word.
+//! The data plane over real connections: an app, a gate in front of it, an edge in front of that,
+//! and a stub of the control plane. The modules are marked as tests, so that what only helps a test
+//! may also give up with a word.
 
 #[cfg(test)]
 mod copying;
@@ -19,6 +20,8 @@ mod refusals;
 mod selkies;
 #[cfg(test)]
 mod smuggling;
+#[cfg(test)]
+mod sound;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -183,6 +183,8 @@ async fn downloads_are_blocked_without_permission() {
         "/Downloads/secret.txt",
         "/%44ownloads/secret.txt",
         "//downloads/",
+        "/files/secret.txt",
+        "/filessecret.txt",
     ] {
         let reply = stage.asks("GET", path).send().await.expect("an answer");
         assert_eq!(reply.status(), 403, "{path}");
@@ -195,6 +197,12 @@ async fn downloads_are_blocked_without_permission() {
             "{path}"
         );
     }
+    let sent = stage.asks("POST", "/files/").body("a file").send().await;
+    let sent = sent.expect("an answer").text().await.expect("a body");
+    assert!(
+        sent.contains("Files cannot get into this session"),
+        "{sent}"
+    );
     assert_eq!(
         stage.reached.load(std::sync::atomic::Ordering::SeqCst),
         before,

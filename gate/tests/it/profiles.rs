@@ -1,4 +1,5 @@
-//! A user's files through the life of a gate as a process of its own, with a stub of the control plane that keeps one archive.
+//! A user's files through the life of a gate as a process of its own, with a stub of the control
+//! plane that keeps one archive.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -195,8 +196,9 @@ impl Machine {
     }
 }
 
-/// Writes when it starts and once more when it is told to end, and something that is not to be kept.
-const APP: &str = "trap 'echo last >> notes; exit 0' TERM; echo first > notes; mkdir cache; echo no > cache/file; sleep 60 & wait";
+/// Writes when it starts and once more when it is stopped, and something that is not to be kept.
+const APP: &str = "trap 'echo last >> notes; exit 0' TERM; echo first > notes; mkdir cache; echo \
+                   no > cache/file; sleep 60 & wait";
 
 #[tokio::test]
 async fn profile_is_saved_however_the_session_ends() {
@@ -241,8 +243,10 @@ async fn profile_is_saved_however_the_session_ends() {
             "{name}: first the ledger, then the files"
         );
 
-        // The next one finds them before its app starts, which ends before it answers: what nobody has used is as it was.
-        let script = "test \"$(cat notes)\" = \"$(printf 'first\\nlast')\" && test ! -e cache/file && exit 7";
+        // The next one finds them before its app starts, which ends before it answers: what was not
+        // used is as it was.
+        let script = "test \"$(cat notes)\" = \"$(printf 'first\\nlast')\" && test ! -e cache/file \
+                      && exit 7";
         let next = Machine::start(&kept, &format!("{name}-next"), script, &[]).await;
         assert_eq!(
             next.over().await,

@@ -205,7 +205,8 @@ async fn oversized_content_length_is_refused_early() {
             .await
             .expect("the edge listens");
         let request = format!(
-            "POST /echo HTTP/1.1\r\nhost: {}\r\ncookie: cast-session={}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\nhi",
+            "POST /echo HTTP/1.1\r\nhost: {}\r\ncookie: cast-session={}\r\ncontent-length: \
+             {length}\r\nconnection: close\r\n\r\nhi",
             stage.host(),
             stage.ticket_at("/echo", &stage.ticket(1))
         );

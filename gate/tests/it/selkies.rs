@@ -1,4 +1,5 @@
-//! A streaming server such as Selkies behind the gate: who it takes a visitor for, and what of them reaches it.
+//! A streaming server such as Selkies behind the gate: who it takes a visitor for, and what of them
+//! reaches it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use axum::Router;
 use axum::extract::ws::{Message as Said, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{Html, Response};
 use axum::routing::{any, get, post};
 use casting_gate::selkies::Media;
 use casting_gate::selkies_roles::master_token;
@@ -28,7 +29,7 @@ use crate::stage::{self, Stage};
 /// What a streaming server has seen.
 #[derive(Clone, Default)]
 struct Server {
-    /// The tables that it was told, each with the header that came with it.
+    /// The tables that it received, each with the header that came with it.
     tables: Arc<Mutex<Vec<(String, Value)>>>,
     /// What was said to it, by the role of who said it.
     heard: Arc<Mutex<Vec<(String, String)>>>,
@@ -44,11 +45,13 @@ impl Server {
         Router::new()
             .route("/api/tokens", post(tokens))
             .route("/api/websockets", get(Self::open))
+            .route("/", get(async || Html("<html><head><title>Selkies")))
             .fallback(any(async || "the server's own"))
             .with_state(self.clone())
     }
 
-    /// Lets somebody in by their token, says in which part, and then everything that it is asked to say.
+    /// Admits a client by its token, names its role, and then sends everything that it is asked to
+    /// send.
     async fn open(
         State(server): State<Self>,
         Query(query): Query<HashMap<String, String>>,
@@ -133,7 +136,7 @@ async fn next(socket: &mut Socket) -> Message {
         .expect("no error")
 }
 
-/// Everything up to the answer that everybody gets.
+/// Everything up to the answer that every client gets.
 async fn answers(socket: &mut Socket) -> Vec<Message> {
     let mut seen = Vec::new();
     loop {
@@ -415,4 +418,23 @@ async fn operator_endpoints_are_closed_to_everybody() {
         assert_eq!(watched.status(), watcher, "{method} {path}, watched");
     }
     assert_eq!(server.heard(), []);
+}
+
+#[tokio::test]
+async fn page_gets_the_script_by_which_the_panel_reaches_it() {
+    let (_, stage) = session(Clipboard::default(), OPEN).await;
+    let page = stage.asks("GET", "/").header("accept-encoding", "gzip");
+    let page = page.send().await.expect("a page").text().await;
+    let tag = "<script src=\".cast/frame.js\"></script>";
+    let expected = format!("<html><head>{tag}<title>Selkies");
+    assert_eq!(page.expect("text"), expected);
+    // On the app's origin it is the one thing of the gate's that there is.
+    for (path, found) in [("/.cast/frame.js", 200), ("/.cast/viewer.js", 404)] {
+        let cookie = stage.ticket_at("/", &stage.ticket(1));
+        let asked = stage
+            .request_to(&stage.host(), "GET", path)
+            .header("cookie", format!("cast-session={cookie}"));
+        let answer = asked.send().await.expect("an answer");
+        assert_eq!(answer.status(), found, "{path}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Requests that two programs on the way could read differently, sent by somebody who watches,
+//! Requests that two programs on the way could parse differently, sent by a viewer,
 //! before an app that answers an upgrade as nginx does.
 
 use std::sync::{Arc, Mutex};

@@ -42,7 +42,7 @@ use tokio_tungstenite::tungstenite::{
 };
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// Where visitors are told how their session stands.
+/// Where visitors see the state of their session.
 pub const CONTROL: &str = "https://cast.test";
 
 /// A port of this machine at which the edge knows no gate.
@@ -82,7 +82,7 @@ pub struct Stage {
     pub reached: Arc<AtomicUsize>,
     /// What goes on in the session, as the gate sees it.
     pub state: Arc<SessionState>,
-    /// How its streaming server is told who may do what, where its app is one.
+    /// How its streaming server gets the roles, if its app is one.
     pub roster: Option<Arc<Roster>>,
     pub gate: u16,
     pub edge: u16,
@@ -198,6 +198,22 @@ impl Stage {
         .await
     }
 
+    /// Before an app that speaks https, whose sound comes from this port, with a login.
+    pub async fn before_sound(port: u16, login: &str, media: Media) -> Self {
+        let login = HeaderValue::from_str(login).expect("a value");
+        let target = |port| Target::loopback(port).expect("an address").over_https(true);
+        Self::with_sound(
+            SessionState::default().allowing(media),
+            target(UNLISTED),
+            Arc::default(),
+            Some(login),
+            "{session}.localhost",
+            false,
+            media.audio.then(|| target(port)),
+        )
+        .await
+    }
+
     async fn in_room(
         state: SessionState,
         app: Target,
@@ -206,13 +222,35 @@ impl Stage {
         template: &'static str,
         secure_cookies: bool,
     ) -> Self {
+        let sound = None;
+        Self::with_sound(
+            state,
+            app,
+            reached,
+            app_login,
+            template,
+            secure_cookies,
+            sound,
+        )
+        .await
+    }
+
+    async fn with_sound(
+        state: SessionState,
+        app: Target,
+        reached: Arc<AtomicUsize>,
+        app_login: Option<HeaderValue>,
+        template: &'static str,
+        secure_cookies: bool,
+        sound: Option<Target>,
+    ) -> Self {
         let keys = Keyring::new(&[3; 32]).sessions().clone();
         let clock = Arc::new(SetClock::at(NOON));
         let session = SessionId::from_bytes([1; 16]);
         let state = Arc::new(state);
         state.follow(SessionDirectives::default());
         // Only such apps have anything to hear of it.
-        let is_selkies = state.media() != Media::default();
+        let is_selkies = state.media() != Media::default() && sound.is_none();
         let roster = is_selkies.then(|| {
             let app = Proxy::default().to(app.clone());
             Arc::new(Roster::new(app, keys.secret(&session)))
@@ -222,10 +260,12 @@ impl Stage {
             secret: keys.secret(&session),
             admission: Admission::new(session.clone(), keys.secret(&session)),
             entries: Entries::default(),
+            sound: sound.map(|target| Proxy::default().to(target)),
             roster: roster.clone(),
             app: Proxy::default().to(app),
             app_login,
             downloads: false,
+            files_path: Some("/files".to_owned()),
             keeps_files: false,
             state: state.clone(),
             reporter: Arc::new(
@@ -285,7 +325,7 @@ impl Stage {
         ticket.sign(self.keys.named(""))
     }
 
-    /// What stands in an address that lets whoever opens it in by this ticket, until half a minute after noon.
+    /// The entry ticket for this session ticket, which is valid until half a minute after noon.
     pub fn entry(&self, ticket: &str) -> String {
         self.entry_by("", ticket)
     }
@@ -418,7 +458,11 @@ impl Stage {
         path: &str,
         origin: &str,
     ) -> Result<WebSocketStream<TcpStream>, SocketError> {
-        let mut request: SocketRequest = format!("ws://{}{path}", self.host())
+        let host = match self.origin(path) {
+            SessionOrigin::App => self.host(),
+            SessionOrigin::Shared | SessionOrigin::Viewer => self.viewer_host(),
+        };
+        let mut request: SocketRequest = format!("ws://{host}{path}")
             .into_client_request()
             .expect("a request");
         request
@@ -441,7 +485,7 @@ impl Stage {
     }
 }
 
-/// What an edge tells the gate of this secret about whoever holds this ticket, as headers.
+/// The edge's assertion about the holder of this ticket, as headers for the gate with this secret.
 pub fn told_by_edge(secret: &SessionSecret, ticket: &str) -> HeaderMap {
     let told = EdgeAssertion {
         visitor: SessionTicket::payload(ticket).to_owned(),
@@ -460,7 +504,7 @@ pub fn told_lines(secret: &SessionSecret, ticket: &str) -> String {
         .collect()
 }
 
-/// Somebody with a browser that follows no redirects by itself.
+/// A visitor whose browser follows no redirects by itself.
 pub fn visitor() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
@@ -481,7 +525,7 @@ pub async fn serve(router: Router) -> u16 {
 }
 
 /// The same over TLS.
-async fn serve_https(router: Router) -> u16 {
+pub async fn serve_https(router: Router) -> u16 {
     let made =
         rcgen::generate_simple_self_signed(["app.invalid".to_owned()]).expect("a certificate");
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())
@@ -530,6 +574,16 @@ fn app(reached: Arc<AtomicUsize>) -> Router {
                 [
                     ("x-frame-options", "DENY"),
                     ("content-security-policy", "default-src 'self'"),
+                ]
+            }),
+        )
+        .route(
+            "/isolated",
+            get(|| async {
+                [
+                    ("cross-origin-opener-policy", "same-origin"),
+                    ("cross-origin-embedder-policy", "require-corp"),
+                    ("cross-origin-resource-policy", "same-origin"),
                 ]
             }),
         )

@@ -6,8 +6,9 @@ use casting_protocol::report::GateEndReason;
 use casting_protocol::session_options::{Exec, SessionDirectives, SessionOptions, ViewOnly};
 use casting_protocol::testing::NOON;
 use casting_protocol::ticket::GoTicket;
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use crate::stage::{CONTROL, Stage};
 
@@ -50,6 +51,10 @@ async fn viewers_cannot_use_owner_endpoints() {
         case("GET", "/.cast", 200, 200),
         case("GET", "/.cast/viewer.css", 200, 200),
         case("GET", "/.cast/viewer.js", 200, 200),
+        case("GET", "/.cast/handle.js", 200, 200),
+        case("GET", "/.cast/tools.js", 200, 200),
+        case("GET", "/.cast/words.js", 200, 200),
+        case("POST", "/.cast/tools.js", 405, 405),
         case("GET", "/.cast/state", 200, 200),
         case("POST", "/.cast/state", 405, 405),
         case("GET", "/.cast/end", 405, 405),
@@ -59,6 +64,7 @@ async fn viewers_cannot_use_owner_endpoints() {
         // The control plane of this stage does not answer.
         case("POST", "/.cast/share", 503, 403),
         case("POST", "/.cast/open", 403, 403),
+        case("POST", "/.cast/extend", 409, 403),
         case("GET", "/seen", 200, 200),
         case("POST", "/echo", 200, 403),
         case("PUT", "/echo", 200, 403),
@@ -200,8 +206,8 @@ async fn viewer_says_what_the_clipboard_does() {
             let html = answer.expect("an answer").text().await.expect("a page");
             assert_eq!(html.contains(words), is_screen, "{view_only:?} {up} {down}");
             assert_eq!(html.contains("id=\"clipboard\""), is_screen);
-            let kasm = format!("data-copies=\"{down}\" data-pastes=\"{up}\"");
-            assert_eq!(html.contains(&kasm), view_only == ViewOnly::Kasmvnc);
+            let ways = format!("data-copies=\"{down}\" data-pastes=\"{up}\"");
+            assert!(html.contains(&ways), "{html}");
             let watched = stage
                 .request("GET", "/.cast/")
                 .header("cookie", stage.cookie("/.cast/", &stage.watcher("ada", 1)))
@@ -688,6 +694,122 @@ async fn the_viewer_answers_no_page_of_another_origin() {
     };
     let status = socket(&app).await.expect("an answer").status().as_u16();
     assert_eq!(status, 403, "a WebSocket of the app");
+}
+
+#[tokio::test]
+async fn echo_answers_the_owner_only() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Requests, 1);
+    let open = async |path: &str, ticket: &str| {
+        let origin = format!("http://{}", stage.viewer_host());
+        stage.socket_as(ticket, path, &origin).await
+    };
+    let mut socket = open("/.cast/echo", &stage.ticket(1))
+        .await
+        .expect("a socket");
+    for message in [Message::text("there"), Message::binary(vec![7; 1024])] {
+        socket.send(message.clone()).await.expect("sent");
+        let echoed = socket.next().await.expect("a message").expect("no error");
+        assert_eq!(echoed, message);
+    }
+    socket
+        .send(Message::binary(vec![7; 1025]))
+        .await
+        .expect("sent");
+    let end = socket.next().await;
+    assert!(
+        !matches!(end, Some(Ok(Message::Binary(_)))),
+        "a long message ends it: {end:?}"
+    );
+    for (name, ticket, status) in [
+        ("watcher", stage.watcher("ada", 1), 403),
+        ("stranger", "nonsense".to_owned(), 403),
+    ] {
+        match open("/.cast/echo", &ticket).await {
+            Err(SocketError::Http(reply)) => {
+                assert_eq!(reply.status().as_u16(), status, "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    let read = stage.asks("GET", "/.cast/echo").send().await;
+    assert_eq!(read.expect("an answer").status().as_u16(), 404);
+    assert_eq!(stage.reached(), 0, "the app hears of none");
+}
+
+#[tokio::test]
+async fn viewer_is_isolated_when_the_owners_app_page_is() {
+    let stage = Stage::by_name().await;
+    stage.share(ViewOnly::Requests, 1);
+    let (owner, watcher) = (stage.ticket(1), stage.watcher("ada", 1));
+    let frame = [
+        ("sec-fetch-dest", "iframe"),
+        ("sec-fetch-site", "same-site"),
+    ];
+    let nested = [
+        ("sec-fetch-dest", "iframe"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    for (name, ticket, path, headers, isolated) in [
+        ("ordinary page", &owner, "/seen", frame, false),
+        ("frame inside the app", &owner, "/isolated", nested, false),
+        ("watcher's frame", &watcher, "/isolated", frame, false),
+        ("isolated page", &owner, "/isolated", frame, true),
+        ("missing page", &owner, "/missing", frame, true),
+        ("page for a watcher", &watcher, "/seen", frame, true),
+        ("ordinary page again", &owner, "/seen", frame, false),
+    ] {
+        let mut request = stage
+            .request("GET", path)
+            .header("cookie", stage.cookie(path, ticket))
+            .header("sec-fetch-mode", "navigate");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let app = request.send().await.expect("an answer");
+        assert_ne!(app.status().as_u16(), 403, "{name}");
+        let asked = stage.asks("GET", "/.cast/state").send();
+        let state: Value = asked.await.expect("an answer").json().await.expect("JSON");
+        assert_eq!(state["isolated"], isolated, "{name}");
+        let page = stage.asks("GET", "/.cast/").send().await.expect("a page");
+        let said = |name: &str| page.headers().get(name).map(|value| value.to_str().ok());
+        let (opener, embedder) = if isolated {
+            ("same-origin", Some(Some("require-corp")))
+        } else {
+            ("same-origin-allow-popups", None)
+        };
+        assert_eq!(
+            said("cross-origin-opener-policy"),
+            Some(Some(opener)),
+            "{name}"
+        );
+        assert_eq!(said("cross-origin-embedder-policy"), embedder, "{name}");
+    }
+    let framed = async || {
+        let mut request = stage
+            .asks("GET", "/isolated")
+            .header("sec-fetch-mode", "navigate");
+        for (name, value) in frame {
+            request = request.header(name, value);
+        }
+        let reply = request.send().await.expect("an answer");
+        reply.headers()["cross-origin-resource-policy"]
+            .to_str()
+            .expect("text")
+            .to_owned()
+    };
+    framed().await;
+    assert_eq!(framed().await, "same-site", "the viewer may frame it");
+    let read = stage
+        .asks("GET", "/isolated")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(
+        read.headers()["cross-origin-resource-policy"],
+        "same-origin",
+        "all else as the app says"
+    );
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ export enum Edge {
 
 /** Who knows the people that log in. */
 export enum Login {
-  /** Nobody can log in. */
+  /** No login. */
   NONE = 'none',
   /** A user pool that is made with the deployment. */
   COGNITO = 'cognito',
@@ -33,14 +33,6 @@ export enum Architecture {
   ARM64 = 'arm64',
   /** The other. */
   X86_64 = 'x86_64',
-}
-
-/** What sessions are paid as. */
-export enum Capacity {
-  /** On demand. */
-  FARGATE = 'FARGATE',
-  /** Cheaper, and taken away with a warning of two minutes. */
-  FARGATE_SPOT = 'FARGATE_SPOT',
 }
 
 /** Properties of a deployment. All have the template's defaults. */
@@ -89,7 +81,7 @@ export interface SessionCastingProps {
    */
   readonly sessionUrl?: string;
   /**
-   * How visitors reach sessions. cloudfront: a distribution with a function, costs nothing while nobody comes, sessions run in public subnets
+   * How visitors reach sessions. cloudfront: a distribution with a function, costs nothing without visitors, sessions run in public subnets
    * and let in nothing but CloudFront. load-balancer: sessions in private subnets behind `gate edge` and a load balancer, 78.25 USD a month
    * with the NAT gateway (us-east-1; docs/cost.md has the parts). own: an edge that you run yourself with the key that NextSteps names.
    *
@@ -127,7 +119,7 @@ export interface SessionCastingProps {
    */
   readonly assignPublicIp?: 'ENABLED' | 'DISABLED';
   /**
-   * The managed prefix list from which sessions are reached; empty means CloudFront's for the edge cloudfront, and nobody for the edge own.
+   * The managed prefix list from which sessions are reached; empty means CloudFront's for the edge cloudfront, and none for the edge own.
    *
    * @default - empty
    */
@@ -172,13 +164,21 @@ export interface SessionCastingProps {
    */
   readonly gateImage?: string;
   /**
-   * What sessions are paid as; Spot is cheaper, and taken away with a warning of two minutes.
+   * The capacity providers that sessions run on, in the order in which they are tried. FARGATE_SPOT,FARGATE takes Spot, which is cheaper and taken
+   * back with a warning of two minutes, and on-demand where Spot has no room. With + between them, providers share the sessions by weight, as in
+   * FARGATE_SPOT:3+FARGATE:1.
    *
-   * @default Capacity.FARGATE
+   * @default FARGATE
    */
-  readonly capacity?: Capacity;
+  readonly capacity?: string;
   /**
-   * Who knows the people that log in - nobody, a user pool that is made here, or the provider in OidcIssuer.
+   * Capacity providers of your own that Capacity names beside FARGATE and FARGATE_SPOT, with commas between them.
+   *
+   * @default - empty
+   */
+  readonly capacityProviders?: string;
+  /**
+   * The login provider - none, a user pool that is created here, or the provider in OidcIssuer.
    *
    * @default Login.NONE
    */
@@ -202,7 +202,7 @@ export interface SessionCastingProps {
    */
   readonly oidcClientSecretArn?: string;
   /**
-   * The claim of that provider that names a user's groups and roles; whoever has admin in it administers, whoever has auditor may look.
+   * The claim of that provider that names a user's groups and roles; the value admin makes an administrator, the value auditor lets a user read everything.
    *
    * @default 'groups'
    */
@@ -228,6 +228,13 @@ export interface SessionCastingProps {
    * @default - empty
    */
   readonly captchaSecretArn?: string;
+  /**
+   * Secrets (Secrets Manager) with credentials of private registries, with commas between them; images name them in registry_secret. Without KMS
+   * keys of your own.
+   *
+   * @default - empty
+   */
+  readonly registrySecretArns?: string;
   /**
    * What the gateway lets through on average; it answers 429 above that.
    *
@@ -271,13 +278,13 @@ export interface SessionCastingProps {
    */
   readonly sessionsAlarm?: number;
   /**
-   * What ECS may cost in a month, in US dollars; AlarmEmail is told at 80 percent, and when it is foreseen to be exceeded. 0 is no budget.
+   * What ECS may cost in a month, in US dollars; AlarmEmail is notified at 80 percent, and when the forecast exceeds it. 0 is no budget.
    *
    * @default 0
    */
   readonly monthlyBudget?: number;
   /**
-   * Who is told of alarms; empty means that you subscribe to the topic in the output AlarmTopicArn yourself.
+   * The address that alarms are sent to; empty means that you subscribe to the topic in the output AlarmTopicArn yourself.
    *
    * @default - empty
    */
@@ -331,6 +338,7 @@ const PARAMETERS: { readonly [property: string]: string } = {
   visitorProofArn: 'VisitorProofArn',
   gateImage: 'GateImage',
   capacity: 'Capacity',
+  capacityProviders: 'CapacityProviders',
   login: 'Login',
   oidcIssuer: 'OidcIssuer',
   oidcClientId: 'OidcClientId',
@@ -339,6 +347,7 @@ const PARAMETERS: { readonly [property: string]: string } = {
   adminJwt: 'AdminJwt',
   previousSigningKeyArn: 'PreviousSigningKeyArn',
   captchaSecretArn: 'CaptchaSecretArn',
+  registrySecretArns: 'RegistrySecretArns',
   requestsPerSecond: 'RequestsPerSecond',
   claimsPerSecond: 'ClaimsPerSecond',
   castConcurrency: 'CastConcurrency',
@@ -352,6 +361,12 @@ const PARAMETERS: { readonly [property: string]: string } = {
   logRetentionDays: 'LogRetentionDays',
   deletionProtection: 'DeletionProtection',
 };
+
+/** A property's value as a parameter of the template: flags as words, lists with commas. */
+function parameter(value: unknown): unknown {
+  if (typeof value === 'boolean') return String(value);
+  return Array.isArray(value) ? value.join(',') : value;
+}
 
 const TEMPLATE = path.join(__dirname, '..', '..', 'template.yaml');
 
@@ -379,7 +394,7 @@ export class SessionCasting extends Construct {
     const parameters: { [name: string]: unknown } = {};
     for (const [property, name] of Object.entries(PARAMETERS)) {
       const value = given[property];
-      if (value !== undefined) parameters[name] = typeof value === 'boolean' ? String(value) : value;
+      if (value !== undefined) parameters[name] = parameter(value);
     }
     this.template = new CfnInclude(this, 'Template', { templateFile: TEMPLATE, preserveLogicalIds: true, parameters });
     const functions = props.functions ?? path.join(__dirname, '..', '..', '..', 'target', 'lambda');

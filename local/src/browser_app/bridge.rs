@@ -1,4 +1,5 @@
-//! Owns one window's connection to the screen: what comes over the WebSocket goes to the X server's socket, and back. Must not read either.
+//! Owns one window's connection to the screen: what comes over the WebSocket goes to the X server's
+//! socket, and back. Must not read either.
 
 use std::path::PathBuf;
 

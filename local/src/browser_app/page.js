@@ -1,11 +1,12 @@
-// Shows the screen, and finds it again when the connection was lost. `?resize=scale` keeps the screen's size, otherwise it follows the window;
-// `?view_only=1` sends nothing (who may do what is not decided here).
+// Shows the screen, and finds it again when the connection was lost. `?resize=scale` keeps the screen's size and scales it, `off` does neither, otherwise it
+// follows the window; `?quality=` is from 0 to 9; `?view_only=1` sends nothing (who may do what is not decided here). The panel around it asks for keys and
+// clipboard by messages.
 import RFB from './novnc/core/rfb.js';
 import keysyms from './novnc/core/input/keysymdef.js';
 
 const screen = document.getElementById('screen'), status = document.getElementById('status');
 const asked = new URLSearchParams(location.search);
-const scale = asked.get('resize') === 'scale';
+const scale = asked.get('resize') === 'scale', follows = !scale && asked.get('resize') !== 'off', quality = parseInt(asked.get('quality'), 10);
 const say = (words) => { status.textContent = words; };
 let pause = 500, current;
 
@@ -45,13 +46,30 @@ addEventListener('keydown', (event) => {
   parent.postMessage({ action: 'open_panel' }, '*');
 }, { capture: true });
 
+const tell = (message) => { if (parent !== window) parent.postMessage(message, '*'); };
+const type = (text) => { for (const letter of text) press(keysyms.lookup(letter.codePointAt(0))); };
+const done = {
+  hello: () => tell({ action: 'tools', tools: ['keys', 'type', 'clipboard'] }),
+  keys: ({ keys }) => {
+    keys.forEach(({ keysym, code }) => current?.sendKey(keysym, code, true));
+    [...keys].reverse().forEach(({ keysym, code }) => current?.sendKey(keysym, code, false));
+  },
+  type: ({ text }) => type(text),
+  paste: ({ text }) => { if (text) current?.clipboardPasteFrom(text); },
+};
+addEventListener('message', (event) => {
+  if (event.source === parent && Object.hasOwn(done, event.data?.action)) done[event.data.action](event.data);
+});
+
 const connect = () => {
   const address = new URL('rfb', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
   address.search = '';
   const rfb = new RFB(screen, address.href, { shared: true, wsProtocols: ['binary'] });
   rfb.scaleViewport = scale;
-  rfb.resizeSession = !scale;
+  rfb.resizeSession = follows;
+  rfb.clipViewport = !scale && !follows;
+  if (quality >= 0 && quality <= 9) rfb.qualityLevel = quality;
   rfb.viewOnly = asked.get('view_only') === '1';
   rfb.background = '#16191d';
   current = rfb;
@@ -62,7 +80,10 @@ const connect = () => {
     // What is in front of this frame keeps the focus.
     if (document.hasFocus()) rfb.focus();
   });
-  rfb.addEventListener('clipboard', (event) => { navigator.clipboard?.writeText(event.detail.text).catch(() => {}); });
+  rfb.addEventListener('clipboard', (event) => {
+    navigator.clipboard?.writeText(event.detail.text).catch(() => {});
+    tell({ action: 'copied', text: event.detail.text });
+  });
   rfb.addEventListener('disconnect', () => {
     delete document.documentElement.dataset.connected;
     say('The connection to your session is lost; trying again.');
@@ -76,3 +97,4 @@ const connect = () => {
   rfb.addEventListener('disconnect', () => removeEventListener('focus', paste));
 };
 connect();
+done.hello();

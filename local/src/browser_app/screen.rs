@@ -1,5 +1,6 @@
-//! Owns the processes of a browser session: an X server that speaks RFB on a socket, a window manager, Chromium. All of them end with it, and
-//! what they wrote is deleted. Must not know who looks at the screen.
+//! Owns the processes of a browser session: an X server that speaks RFB on a socket, a window
+//! manager, Chromium. All of them end with it, and what they wrote is deleted. Must not know who
+//! looks at the screen.
 
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
@@ -79,7 +80,8 @@ impl Screen {
         stop_chromium(&mut self.chromium).await;
     }
 
-    /// Waits until the session has come to its end by itself: its browser was closed, or its screen is gone.
+    /// Waits until the session has come to its end by itself: its browser was closed, or its screen
+    /// is gone.
     ///
     /// # Errors
     /// When it did not end well.
@@ -105,8 +107,9 @@ pub(crate) async fn stop_chromium(chromium: &mut Child) {
     }
 }
 
-/// Starts the X server, and gives its display. The number is tried, not left to the server: servers that choose for themselves and start at once
-/// take the same one, and their sessions would see each other.
+/// Starts the X server, and gives its display. The number is tried, not left to the server: servers
+/// that choose for themselves and start at once take the same one, and their sessions would see
+/// each other.
 async fn start_server(settings: &Settings, folder: &Folder) -> anyhow::Result<(Child, Display)> {
     for held in Display::candidates() {
         let Some(held) = held? else { continue };
@@ -124,7 +127,7 @@ async fn try_display(
     display: u32,
 ) -> anyhow::Result<Option<Child>> {
     let switch = |name: &str, on: bool| format!("-{name}={}", u8::from(on));
-    // No TCP port at all: whoever reaches the socket has come through the gate.
+    // No TCP port at all: the socket can be reached only through the gate.
     let mut server = command("Xvnc", &folder.0)
         .arg(format!(":{display}"))
         .args([
@@ -168,7 +171,8 @@ async fn try_display(
         .map(|_| server))
 }
 
-/// Gives the X server keys for letters that an American keyboard lacks. Without the program that does it these letters are typed as far as free keys go.
+/// Gives the X server keys for letters that an American keyboard lacks. Without the program that
+/// does it these letters are typed as far as free keys go.
 async fn add_letters(folder: &Path, display: &str) {
     let path = folder.join("letters.xkb");
     let loaded = async {
@@ -182,7 +186,8 @@ async fn add_letters(folder: &Path, display: &str) {
     }
 }
 
-/// A display's number, held by a lock that goes with this process however it ends: X servers that are told a number take it without asking.
+/// A display's number, held by a lock that goes with this process however it ends: X servers with a
+/// given number use it without a check.
 pub(crate) struct Display {
     number: u32,
     _lock: File,
@@ -225,7 +230,8 @@ impl Drop for Display {
     }
 }
 
-/// Opens an address in the browser of a session that runs: a second Chromium with the same profile hands it over to the first and ends.
+/// Opens an address in the browser of a session that runs: a second Chromium with the same profile
+/// hands it over to the first and ends.
 ///
 /// # Errors
 /// When no such session runs here.
@@ -274,7 +280,8 @@ pub(crate) fn chromium(folder: &Path, display: &str, settings: &Settings) -> Com
             .arg("--proxy-bypass-list=<-loopback>");
     }
     if nix::unistd::Uid::effective().is_root() {
-        // Chromium's own sandbox does not work for root; the session's process tree is then all that holds it.
+        // Chromium's own sandbox does not work for root; the session's process tree is then all
+        // that holds it.
         chromium.args(["--no-sandbox", "--test-type"]);
     }
     // Behind two dashes an address is never an option.
@@ -294,7 +301,8 @@ pub(crate) fn command(program: &str, home: &Path) -> Command {
     command
 }
 
-/// The longest path of the folder for temporary files below which sockets still have paths that the system takes.
+/// The longest path of the folder for temporary files below which sockets still have paths that the
+/// system takes.
 const SHORT: usize = 48;
 
 /// Where a session's folder is.

@@ -16,7 +16,8 @@ pub(crate) struct Settings {
     pub(crate) session: String,
     /// The start page (`KASM_URL`); blank by default.
     pub(crate) url: String,
-    /// Where the browser keeps what its user finds again in the next session (`CAST_PROFILE_PATH`); `None`: nothing is kept.
+    /// Where the browser keeps what its user finds again in the next session (`CAST_PROFILE_PATH`);
+    /// `None`: nothing is kept.
     pub(crate) profile: Option<PathBuf>,
     /// The only way out of the session, for Chromium (`ALL_PROXY`); `None`: it goes where it likes.
     pub(crate) proxy: Option<String>,

@@ -74,7 +74,7 @@ async fn answer(asker: UnixStream, session: &Session) -> anyhow::Result<()> {
     let order: engine::Command = serde_json::from_str(&line)?;
     let outcome = tokio::select! {
         outcome = run(&order, session) => outcome,
-        // Whoever asked is gone.
+        // The caller is gone.
         _ = from.read_u8() => return Ok(()),
     };
     let mut text = serde_json::to_string(&outcome)?;
@@ -111,7 +111,7 @@ async fn run(order: &engine::Command, session: &Session) -> Outcome {
         child.stdout.take().map(std::os::fd::OwnedFd::from),
         child.stderr.take().map(std::os::fd::OwnedFd::from),
     );
-    // Also when nobody waits for the outcome any more, or it takes too long.
+    // Also when no caller waits for the outcome any more, or it takes too long.
     let _group = Group(pid_of(&child));
     let all = async { tokio::join!(ended, read(out), read(err)) };
     match tokio::time::timeout(LONGEST, all).await {

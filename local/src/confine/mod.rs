@@ -12,7 +12,7 @@
 //! instead ([`Level::Landlock`]).
 //!
 //! # Layout
-//! - [`plan`]: what the programs are told, and the levels; [`reach`]: addresses that an
+//! - [`plan`]: the settings of the programs, and the levels; [`reach`]: addresses that an
 //!   administrator opens
 //! - `outer`: `confine run`; `init`: process 1 of a session; `inside`: commands that are run later
 //! - `namespaces`, `root`, `rights`: the steps to the confinement; `landlock`: the other way

@@ -1,5 +1,5 @@
-//! Owns what the programs of a confinement are told, in one variable of their environment, and what
-//! of the environment a command gets. Must not confine anything.
+//! Owns the settings of the programs of a confinement, in one variable of their environment, and
+//! what of the environment a command gets. Must not confine anything.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -21,7 +21,7 @@ pub(super) const EXEC_SOCKET: &str = "exec.sock";
 pub(super) const NET_SOCKET: &str = "net.sock";
 /// The loopback port in a session at which the proxy is found.
 pub const PROXY_PORT: u16 = 1080;
-/// The variable that tells a command of the proxy.
+/// The variable with the address of the proxy.
 pub const PROXY_VARIABLE: &str = "ALL_PROXY";
 /// The folder with the programs of this executable, in a session.
 pub(super) const BIN: &str = "/run/casting/bin";

@@ -23,7 +23,8 @@ impl FromStr for Reach {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{text:?} is no address: write it as 10.1.2.3, 10.1.0.0/16, 10.1.2.3:8080 or [fd00::1]:8080"
+                "{text:?} is no address: write it as 10.1.2.3, 10.1.0.0/16, 10.1.2.3:8080 \
+                        or [fd00::1]:8080"
             )
         };
         let block = |text: &str| {

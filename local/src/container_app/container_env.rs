@@ -1,4 +1,5 @@
-//! Owns the settings of the container app: the only place of it that reads the environment. Must not know how they are used.
+//! Owns the settings of the container app: the only place of it that reads the environment. Must
+//! not know how they are used.
 
 use std::path::PathBuf;
 
@@ -15,12 +16,16 @@ pub const COMMAND: &str = "CASTING_CONTAINER_COMMAND";
 pub const CONTAINER_ENVIRONMENT: &str = "CASTING_CONTAINER_ENVIRONMENT";
 /// The port inside on which the app listens.
 pub const CONTAINER_PORT: &str = "CASTING_CONTAINER_PORT";
+/// The port inside at which the app serves its sound, and the loopback port of this machine that
+/// leads there, with a space between them; not set without sound.
+pub const SOUND_PORTS: &str = "CASTING_CONTAINER_SOUND_PORTS";
 /// CPU units and MiB of memory, with a space between them.
 pub const LIMITS: &str = "CASTING_CONTAINER_LIMITS";
 /// The folder of the stack that the container belongs to.
 pub const FOLDER: &str = "CASTING_CONTAINER_FOLDER";
 
-/// The folder with the user's files, on this machine and, in the container's own environment, inside.
+/// The folder with the user's files, on this machine and, in the container's own environment,
+/// inside.
 const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
 
 /// The network's name, in the container's own environment.
@@ -70,6 +75,8 @@ pub struct ContainerEnv {
     pub inner_port: u16,
     /// The loopback port of this machine that leads there (`PORT`).
     pub port: u16,
+    /// See [`SOUND_PORTS`].
+    pub sound: Option<(u16, u16)>,
     /// CPU units, 1,024 to a core.
     pub cpu: u32,
     /// Memory in MiB.
@@ -78,7 +85,8 @@ pub struct ContainerEnv {
     pub folder: String,
     /// The network that the session names (`CAST_NETWORK`).
     pub network: Option<String>,
-    /// The folder of this machine with the user's files (`CAST_PROFILE_PATH`), and where it is inside; `None`: nothing is kept.
+    /// The folder of this machine with the user's files (`CAST_PROFILE_PATH`), and where it is
+    /// inside; `None`: nothing is kept.
     pub files: Option<(String, String)>,
 }
 
@@ -114,6 +122,10 @@ impl ContainerEnv {
             environment,
             inner_port: inner_port()?,
             port: port("PORT")?,
+            sound: required_variable(SOUND_PORTS).ok().and_then(|ports| {
+                let (inside, here) = ports.split_once(' ')?;
+                Some((inside.parse().ok()?, here.parse().ok()?))
+            }),
             cpu: cpu.context("the CPU units must be a number")?,
             memory: memory.context("the memory must be a number")?,
             folder: required_variable(FOLDER)?,

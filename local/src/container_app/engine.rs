@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -152,25 +152,33 @@ impl Engine {
     pub(super) async fn start(&self, env: &ContainerEnv) -> anyhow::Result<()> {
         let name = env.place.name();
         self.remove(&name).await;
-        let inner = format!("{}/tcp", env.inner_port);
-        let binding = PortBinding {
-            host_ip: Some("127.0.0.1".to_owned()),
-            host_port: Some(env.port.to_string()),
-        };
+        // Ports inside, each with the one of this machine that leads there.
+        let ports: HashMap<String, Option<Vec<PortBinding>>> = [(env.inner_port, env.port)]
+            .into_iter()
+            .chain(env.sound)
+            .map(|(inside, here)| {
+                let binding = PortBinding {
+                    host_ip: Some("127.0.0.1".to_owned()),
+                    host_port: Some(here.to_string()),
+                };
+                (format!("{inside}/tcp"), Some(vec![binding]))
+            })
+            .collect();
+        let exposed: Vec<String> = ports.keys().cloned().collect();
         if let Some((here, _)) = &env.files {
-            // The container's user is not this one.
-            std::fs::set_permissions(here, std::fs::Permissions::from_mode(0o777))
-                .with_context(|| format!("{here} cannot be shared"))?;
+            self.share(here, &env.image).await?;
         }
         let host = HostConfig {
             binds: env
                 .files
                 .as_ref()
                 .map(|(here, inside)| vec![format!("{here}:{inside}")]),
-            port_bindings: Some(HashMap::from([(inner.clone(), Some(vec![binding]))])),
+            port_bindings: Some(ports),
             memory: Some(i64::from(env.memory) << 20),
             nano_cpus: Some(i64::from(env.cpu) * 1_000_000_000 / 1024),
             memory_swap: Some(i64::from(env.memory) << 20),
+            // What is in it counts as memory; the engine's own 64 MiB are too little for a browser.
+            shm_size: Some(i64::from(env.memory) << 19),
             network_mode: Some(self.join_network(env).await?),
             cap_drop: Some(vec!["ALL".to_owned()]),
             cap_add: self
@@ -199,7 +207,7 @@ impl Engine {
             image: Some(env.image.clone()),
             env: Some(env.environment.clone()),
             entrypoint: (!env.command.is_empty()).then(|| env.command.clone()),
-            exposed_ports: Some(vec![inner]),
+            exposed_ports: Some(exposed),
             labels: Some(HashMap::from([(LABEL.to_owned(), env.folder.clone())])),
             host_config: Some(host),
             ..ContainerCreateBody::default()
@@ -215,8 +223,30 @@ impl Engine {
             .with_context(|| format!("the container {name} cannot be started"))
     }
 
-    /// Whether the image's own user is root: its init then needs what inits do before they become
-    /// somebody else.
+    /// Lets the container's user use the folder with the files as their own. Only root can give it
+    /// to them; to all other users it is open, but its owner stays another one.
+    async fn share(&self, here: &str, image: &str) -> anyhow::Result<()> {
+        if let Some((user, group)) = self.numbers_of(image).await
+            && (std::fs::metadata(here)?.uid() == user
+                || std::os::unix::fs::chown(here, Some(user), Some(group)).is_ok())
+        {
+            return Ok(());
+        }
+        eprintln!("container: the folder with the files belongs to another user than the image's");
+        std::fs::set_permissions(here, std::fs::Permissions::from_mode(0o777))
+            .with_context(|| format!("{here} cannot be shared"))
+    }
+
+    /// The image's own user and group, where they are numbers that are not root's.
+    async fn numbers_of(&self, image: &str) -> Option<(u32, u32)> {
+        let config = self.0.inspect_image(image).await.ok()?.config?;
+        let user = config.user.unwrap_or_default();
+        let (user, group) = user.split_once(':').unwrap_or((&user, &user));
+        Some((user.parse().ok()?, group.parse().ok()?))
+    }
+
+    /// Whether the image's own user is root: its init then needs what inits do before they change
+    /// their user.
     async fn is_roots(&self, image: &str) -> bool {
         let config = self
             .0
@@ -228,7 +258,8 @@ impl Engine {
         ExecUser::parse(&user).is_none()
     }
 
-    /// Writes what the container says to this process's own output until it ends; gives its exit code.
+    /// Writes what the container says to this process's own output until it ends; gives its exit
+    /// code.
     pub(super) async fn follow(&self, name: &str) -> anyhow::Result<i64> {
         let options = LogsOptionsBuilder::default()
             .follow(true)
@@ -237,7 +268,7 @@ impl Engine {
             .build();
         let mut said = self.0.logs(name, Some(options));
         while let Some(piece) = said.next().await {
-            // Nobody may be there to read; the container goes on.
+            // The reader may be gone; the container goes on.
             let _ = std::io::stderr().write_all(&piece?.into_bytes());
         }
         self.exit_code(name).await
@@ -324,7 +355,8 @@ impl Engine {
         Ok(left.len())
     }
 
-    /// Runs a command in a container that runs, writes what it says to this process's own output, and gives its exit code.
+    /// Runs a command in a container that runs, writes what it says to this process's own output,
+    /// and gives its exit code.
     pub(super) async fn exec(&self, name: &str, command: Command) -> anyhow::Result<i64> {
         let user = match &command.user {
             Some(user) => Some(self.user_in(name, user).await?),

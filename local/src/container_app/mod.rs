@@ -1,5 +1,6 @@
-//! The container app: a real container, from an image reference, as a session's app. A gate starts it like any other app; it starts the container,
-//! lets its port be reached on this machine alone, and ends with it. Must not know casts, tickets or gates.
+//! The container app: a real container, from an image reference, as a session's app. A gate starts
+//! it like any other app; it starts the container, lets its port be reached on this machine alone,
+//! and ends with it. Must not know casts, tickets or gates.
 //!
 //! # Layout
 //! - [`engine`]: where a Docker (or Podman) engine is, and what is done there
@@ -11,9 +12,10 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app_process;
 pub use container_env::{
     COMMAND, CONTAINER_ENVIRONMENT, CONTAINER_PORT, ContainerEnv, ContainerRef, FOLDER, IMAGE,
-    LIMITS, SOCKET,
+    LIMITS, SOCKET, SOUND_PORTS,
 };
 use engine::{Command, Engine};
 
@@ -25,32 +27,21 @@ mod users;
 /// The argument with which a second process runs a command in the container of the first.
 pub const EXEC: &str = "exec";
 
-/// Runs the container until it ends or is told to; with the argument `exec`, runs a command in the container that runs.
+/// Runs the container until it ends or is stopped; with the argument `exec`, runs a command in the
+/// running container.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<String> = arguments
         .into_iter()
         .skip(1)
         .map(|text| text.to_string_lossy().into_owned())
         .collect();
-    let ended = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| {
-            runtime.block_on(async {
-                match arguments.split_first() {
-                    Some((verb, rest)) if verb == EXEC => exec(rest).await,
-                    _ => run().await,
-                }
-            })
-        });
-    match ended {
-        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
-        Err(error) => {
-            eprintln!("container: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    app_process::run("container", async {
+        let code = match arguments.split_first() {
+            Some((verb, rest)) if verb == EXEC => exec(rest).await?,
+            _ => run().await?,
+        };
+        Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    })
 }
 
 async fn run() -> anyhow::Result<i64> {

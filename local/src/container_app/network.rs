@@ -29,7 +29,8 @@ impl Engine {
                 let found = self.0.inspect_network(name, None::<InspectNetworkOptions>);
                 found.await.with_context(|| {
                     format!(
-                        "the container engine has no network {name}: make it with `docker network create {name}`"
+                        "the container engine has no network {name}: make it with `docker \
+                             network create {name}`"
                     )
                 })?;
                 Ok(name.to_owned())

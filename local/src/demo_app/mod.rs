@@ -1,5 +1,6 @@
-//! The demo app: what the first link of a new installation opens. Shows what its session was given, ticks, and keeps a pad that all windows of
-//! the session share. Must not know casts, tickets or gates: it is an app like any other, configured by its environment.
+//! The demo app: what the first link of a new installation opens. Shows what its session was given,
+//! ticks, and keeps a pad that all windows of the session share. Must not know casts, tickets or
+//! gates: it is an app like any other, configured by its environment.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app_process;
 use page::Page;
 use settings::Settings;
 use shared_state::SharedState;
@@ -25,32 +27,19 @@ mod settings;
 mod shared_state;
 mod socket;
 
-/// Runs the app until a signal ends it, or, as `demo-app assign`, sends its settings to a running app. All settings come from the environment.
+/// Runs the app until a signal ends it, or, as `demo-app assign`, sends its settings to a running
+/// app. All settings come from the environment.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let assigns = arguments
-        .into_iter()
-        .nth(1)
-        .is_some_and(|argument| argument == handover::ASSIGN);
-    let work = async {
+    let assigns = app_process::has_verb(arguments, handover::ASSIGN);
+    app_process::run("demo-app", async {
         let settings = Settings::from_environment()?;
         if assigns {
-            handover::assign(&settings).await
+            handover::assign(&settings).await?;
         } else {
-            run(settings).await
+            run(settings).await?;
         }
-    };
-    let ended = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(work));
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("demo-app: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 async fn run(settings: Settings) -> anyhow::Result<()> {

@@ -1,7 +1,8 @@
 //! Owns the pad: one text that all windows of a session write. Must not know windows or sockets.
 //!
-//! While a window is connected the last writer wins. What was written in a window that had lost its connection never replaces what others wrote
-//! meanwhile, and is never dropped either: then both are kept, one below the other.
+//! While a window is connected the last writer wins. What was written in a window that had lost its
+//! connection never replaces what others wrote meanwhile, and is never dropped either: then both
+//! are kept, one below the other.
 
 use std::path::Path;
 

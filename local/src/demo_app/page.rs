@@ -1,4 +1,5 @@
-//! Owns the one page of the demo app, and the policy that keeps anything else from running in it. Must not know where its values come from.
+//! Owns the one page of the demo app, and the policy that keeps anything else from running in it.
+//! Must not know where its values come from.
 
 use std::sync::{PoisonError, RwLock};
 

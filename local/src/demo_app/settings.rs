@@ -1,4 +1,5 @@
-//! Owns the settings of the demo app: the only place of it that reads the environment. Must not know how they are shown.
+//! Owns the settings of the demo app: the only place of it that reads the environment. Must not
+//! know how they are shown.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +14,8 @@ pub struct Settings {
     pub port: u16,
     /// How long the session may live (`CAST_TIME_LIMIT_SECONDS`), in seconds, when that is said.
     pub time_limit_seconds: Option<u64>,
-    /// The folder with the files that the user finds again in the next session (`CAST_PROFILE_PATH`).
+    /// The folder with the files that the user finds again in the next session
+    /// (`CAST_PROFILE_PATH`).
     pub folder: Option<PathBuf>,
     /// The content of the page.
     pub given: Given,

@@ -1,4 +1,5 @@
-//! Owns what all windows of the session share: the pad, how many windows are open, the time. Must not know sockets.
+//! Owns what all windows of the session share: the pad, how many windows are open, the time. Must
+//! not know sockets.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -97,7 +98,7 @@ impl SharedState {
         self.inner().ends_at = time_limit.map(|limit| Instant::now() + limit);
     }
 
-    /// Tells every window the time each second.
+    /// Sends every window the time each second.
     pub async fn tick(&self) -> Infallible {
         let mut seconds = tokio::time::interval_at(
             self.started + Duration::from_secs(1),
@@ -164,7 +165,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// Applies an edit and tells every window, in the order in which the pad took them; an answer is for this window alone.
+    /// Applies an edit and sends it to every window, in the order of the pad; an answer is for this
+    /// window alone.
     pub fn write(&self, edit: Edit) -> Option<Arc<str>> {
         let mut inner = self.shared_state.inner();
         match inner.pad.write(edit) {

@@ -1,4 +1,5 @@
-//! Owns one window's connection: passes on what the room tells, and the window's edits. Must not know what they mean.
+//! Owns one window's connection: forwards messages of the shared state, and the window's edits.
+//! Must not know what they mean.
 
 use std::sync::Arc;
 

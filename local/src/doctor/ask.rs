@@ -1,13 +1,20 @@
-//! Owns the questions: one request and its whole answer, or why there is none. Must not know what an answer should be.
+//! Owns the questions: one request and its whole answer, or why there is none. Must not know what
+//! an answer should be.
 
 use std::error::Error;
 use std::time::Duration;
 
 use anyhow::Result;
 use casting_identity::web_client;
-use reqwest::header::{ACCEPT, HOST, HeaderMap};
-use reqwest::{Client, Method};
+use futures_util::{SinkExt, StreamExt};
+use reqwest::header::{ACCEPT, CONNECTION, COOKIE, HOST, HeaderMap, ORIGIN, UPGRADE};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use url::{Host, Url};
 
 /// How long one answer may take.
@@ -100,35 +107,128 @@ impl Asker {
         accept: &str,
         key: Option<&str>,
     ) -> Result<Answer, AskError> {
-        let (near, host) = near(url);
-        let mut request = self.http.request(Method::GET, near).header(ACCEPT, accept);
-        if let Some(host) = host {
-            request = request.header(HOST, host);
-        }
+        let mut request = self.request(Method::GET, url).header(ACCEPT, accept);
         if let Some(key) = key {
             request = request.bearer_auth(key);
         }
-        let ask_error = |error: reqwest::Error| {
-            let mut causes = error.to_string();
-            let mut cause = error.source();
-            while let Some(one) = cause {
-                causes = format!("{causes}: {one}");
-                cause = one.source();
-            }
-            AskError::of(&causes, error.is_timeout())
+        answer(request).await
+    }
+
+    /// Sends a document with this key and asks for one.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        key: Option<&str>,
+        document: Option<&Value>,
+    ) -> Result<Answer, AskError> {
+        let mut request = self.request(method, url).header(ACCEPT, "application/json");
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(document) = document {
+            request = request.json(document);
+        }
+        answer(request).await
+    }
+
+    /// Requests a page with this cookie.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn page(&self, url: &Url, cookie: &str) -> Result<Answer, AskError> {
+        let request = self.request(Method::GET, url).header(ACCEPT, "text/html");
+        answer(request.header(COOKIE, cookie)).await
+    }
+
+    /// Opens a WebSocket that returns each message, and measures one message there and back.
+    ///
+    /// # Errors
+    /// The answer in place of the WebSocket (status 0: the message did not come back), or why there
+    /// is none.
+    pub async fn echo(&self, url: &Url, cookie: &str) -> Result<Duration, SocketError> {
+        let request = self
+            .request(Method::GET, url)
+            .header(COOKIE, cookie)
+            .header(ORIGIN, url.origin().ascii_serialization())
+            .header(CONNECTION, "upgrade")
+            .header(UPGRADE, "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", generate_key());
+        let response = request.send().await.map_err(|error| ask_error(&error))?;
+        let status = response.status().as_u16();
+        if status != 101 {
+            return Err(SocketError::Status(status));
+        }
+        let upgraded = response
+            .upgrade()
+            .await
+            .map_err(|error| ask_error(&error))?;
+        let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+        let (sent, message) = (Instant::now(), Message::text("casting doctor"));
+        let there_and_back = async {
+            socket.send(message.clone()).await.ok()?;
+            socket.next().await?.ok()
         };
-        let response = request.send().await.map_err(ask_error)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer {
-            status,
-            headers,
-            body: response.text().await.map_err(ask_error)?,
-        })
+        match timeout(LIMIT, there_and_back).await {
+            Ok(Some(echoed)) if echoed == message => Ok(sent.elapsed()),
+            _ => Err(SocketError::NoEcho),
+        }
+    }
+
+    /// A request to this address, also where this machine's resolver does not know its name.
+    fn request(&self, method: Method, url: &Url) -> RequestBuilder {
+        let (near, host) = near(url);
+        let request = self.http.request(method, near);
+        match host {
+            Some(host) => request.header(HOST, host),
+            None => request,
+        }
     }
 }
 
-/// Names under `localhost` are this machine, as browsers have it, also where its resolver does not know them: the address to call, and the host
-/// to name there.
+/// Why there is no WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketError {
+    /// It was answered with another status than 101.
+    Status(u16),
+    /// It opened, and a message did not come back.
+    NoEcho,
+    /// There was no answer.
+    NoAnswer(AskError),
+}
+
+impl From<AskError> for SocketError {
+    fn from(error: AskError) -> Self {
+        Self::NoAnswer(error)
+    }
+}
+
+async fn answer(request: RequestBuilder) -> Result<Answer, AskError> {
+    let response = request.send().await.map_err(|error| ask_error(&error))?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Ok(Answer {
+        status,
+        headers,
+        body: response.text().await.map_err(|error| ask_error(&error))?,
+    })
+}
+
+fn ask_error(error: &reqwest::Error) -> AskError {
+    let mut causes = error.to_string();
+    let mut cause = error.source();
+    while let Some(one) = cause {
+        causes = format!("{causes}: {one}");
+        cause = one.source();
+    }
+    AskError::of(&causes, error.is_timeout())
+}
+
+/// Names under `localhost` are this machine, as browsers have it, also where its resolver does not
+/// know them: the address to call, and the host to name there.
 fn near(url: &Url) -> (Url, Option<String>) {
     let mut near = url.clone();
     match url.host() {

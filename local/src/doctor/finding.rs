@@ -1,4 +1,5 @@
-//! Owns the findings of `casting doctor` and how they are printed: a sentence, and how to fix it. Must not know how anything is found.
+//! Owns the findings of `casting doctor` and how they are printed: a sentence, and how to fix it.
+//! Must not know how anything is found.
 
 use std::fmt;
 

@@ -1,5 +1,7 @@
-//! Owns the checks that need an administrator's key: problems in settings, images and links. Evaluates documents of the API; must not request any.
+//! Owns the checks that need an administrator's key: problems in settings, images and links.
+//! Evaluates documents of the API; must not request any.
 
+use casting_core::captcha::CaptchaKind;
 use serde_json::Value;
 use url::Url;
 
@@ -36,7 +38,7 @@ fn settings(deployment: &Deployment) -> Vec<Finding> {
     if settings["max_sessions"] == 0 {
         findings.push(warning(
             "The deployment is in maintenance: max_sessions is 0.",
-            "Set it to a number, or to null, when links shall work again.",
+            "Set it to a number, or to null, to enable links again.",
         ));
     }
     let kind = text(settings, "captcha_kind");
@@ -50,11 +52,53 @@ fn settings(deployment: &Deployment) -> Vec<Finding> {
     if asking > 0 && kind != "altcha" && !has_keys {
         let what =
             format!("{asking} links ask for a CAPTCHA of the kind {kind}, which has no keys.");
-        findings.push(error(what, "Set captcha_site_key and captcha_secret_key, or captcha_kind to altcha, which needs none."));
+        findings.push(error(
+            what,
+            "Set captcha_site_key and captcha_secret_key, or captcha_kind to altcha, which needs \
+             none.",
+        ));
+    } else if asking > 0 && is_for_tests(kind, text(settings, "captcha_site_key")) {
+        let what = format!("{asking} links ask for a CAPTCHA with keys that are for tests.");
+        findings.push(error(
+            what,
+            "Every visitor of them is refused. Set the keys of your own account at the provider.",
+        ));
     } else if asking > 0 {
         findings.push(ok("Links that ask for a CAPTCHA can have it."));
     }
     findings
+}
+
+/// Whether links ask for a CAPTCHA with keys that its provider can be asked about.
+pub fn asks_for_keys(deployment: &Deployment) -> bool {
+    let settings = &deployment.settings;
+    let (kind, site_key) = (
+        text(settings, "captcha_kind"),
+        text(settings, "captcha_site_key"),
+    );
+    let has_keys = !site_key.is_empty() && settings["captcha_secret_key_is_set"] == true;
+    let asks = |cast: &Value| cast["require_captcha"] == true;
+    kind != "altcha"
+        && has_keys
+        && !is_for_tests(kind, site_key)
+        && deployment.casts.iter().any(asks)
+}
+
+/// What the provider said of the keys; nothing where the key may not ask.
+pub fn captcha_keys(answer: &Value) -> Option<Finding> {
+    let detail = answer["detail"].as_str()?;
+    match answer["is_good"].as_bool()? {
+        true => Some(ok(detail)),
+        false => Some(error(
+            detail,
+            "The settings page of the console has the keys, and checks them again.",
+        )),
+    }
+}
+
+/// Whether the provider publishes this site key for tests.
+fn is_for_tests(kind: &str, site_key: &str) -> bool {
+    CaptchaKind::parse(kind).is_some_and(|kind| kind.provider().is_test_key(site_key))
 }
 
 fn images(deployment: &Deployment) -> Vec<Finding> {
@@ -119,9 +163,9 @@ fn link(cast: &Value, deployment: &Deployment, base: &Url) -> Vec<Finding> {
     for cast_warning in cast["warnings"].as_array().into_iter().flatten() {
         let field = text(cast_warning, "pointer").trim_start_matches('/');
         findings.push(warning(
-            format!("{name}: {field} {}", text(cast_warning, "detail")),
+            format!("{name}, {field}: {}", text(cast_warning, "detail")),
             format!(
-                "Change it with PATCH /api/admin/casts/{}, if it is not meant.",
+                "Change it with PATCH /api/admin/casts/{}, unless it is intended.",
                 text(cast, "id")
             ),
         ));
@@ -155,7 +199,8 @@ mod tests {
     }
 
     fn cast(fields: &Value) -> Value {
-        let mut cast = json!({"id": "c1", "name": "Demo", "url": "https://cast.example.com/cast/x", "enabled": true, "image_id": "i1",
+        let mut cast = json!({"id": "c1", "name": "Demo", "url": "https://cast.example.com/cast/x",
+        "enabled": true, "image_id": "i1",
             "require_captcha": false, "warnings": []});
         for (name, value) in fields.as_object().expect("an object") {
             cast[name] = value.clone();
@@ -169,8 +214,10 @@ mod tests {
         let off = json!({"id": "i1", "name": "Paint", "enabled": false});
         let other = json!({"id": "i2", "name": "Draw", "enabled": true});
         let fine = json!({"captcha_kind": "altcha", "max_sessions": null});
-        let turnstile = json!({"captcha_kind": "turnstile", "captcha_site_key": null, "captcha_secret_key_is_set": false});
-        let warned = json!({"warnings": [{"pointer": "/limit_total_sessions", "detail": "nothing limits it."}]});
+        let turnstile = json!({"captcha_kind": "turnstile", "captcha_site_key": null,
+        "captcha_secret_key_is_set": false});
+        let warned = json!({"warnings": [{"pointer": "/limit_total_sessions",
+        "detail": "nothing limits it."}]});
         for (name, settings, fields, images, severity, words) in [
             (
                 "nothing",
@@ -195,6 +242,15 @@ mod tests {
                 vec![image.clone()],
                 Severity::Error,
                 "of the kind turnstile",
+            ),
+            (
+                "keys for tests",
+                json!({"captcha_kind": "turnstile", "captcha_site_key": "1x00000000000000000000AA",
+                    "captcha_secret_key_is_set": true}),
+                json!({"require_captcha": true}),
+                vec![image.clone()],
+                Severity::Error,
+                "keys that are for tests",
             ),
             (
                 "a proof of work",
@@ -234,7 +290,7 @@ mod tests {
                 warned,
                 vec![image.clone()],
                 Severity::Warning,
-                "limit_total_sessions nothing limits it.",
+                "limit_total_sessions: nothing limits it.",
             ),
             (
                 "another address",
@@ -257,6 +313,31 @@ mod tests {
                     .any(|(found, what)| *found == severity && what.contains(words)),
                 "{name}: {findings:?}"
             );
+        }
+    }
+
+    #[test]
+    fn finding_about_captcha_keys_follows_the_answer() {
+        for (name, answer, expected) in [
+            (
+                "good",
+                json!({"result": "accepted", "is_good": true, "detail": "Fine."}),
+                Some(Severity::Ok),
+            ),
+            (
+                "wrong",
+                json!({"result": "refused", "is_good": false, "detail": "Wrong."}),
+                Some(Severity::Error),
+            ),
+            (
+                "a key that may not ask",
+                json!({"type": "about:blank", "status": 403, "detail": "No."}),
+                None,
+            ),
+            ("no answer", json!(null), None),
+        ] {
+            let found = captcha_keys(&answer).map(|finding| finding.severity);
+            assert_eq!(found, expected, "{name}");
         }
     }
 }

@@ -1,17 +1,22 @@
-//! Owns the check of a deployment from the outside (`casting doctor`): which requests are sent in which order. It only reads. The evaluation is in
-//! [`outside`] and [`inside`].
+//! Owns the check of a deployment from the outside (`casting doctor`): which requests are sent in
+//! which order. It only reads, unless a trial ([`trial`]) was asked for. The evaluation is in
+//! [`outside`], [`inside`] and [`trial_findings`].
 
 pub mod ask;
 pub mod finding;
 pub mod inside;
 pub mod outside;
+pub mod trial;
+pub mod trial_findings;
 
 use anyhow::{Context, Result, bail};
 use casting_boot::{SystemClock, SystemEntropy};
+use casting_core::denial::DenialCode;
 use casting_core::ids::{CastKey, SessionId};
 use casting_core::session_origin;
 use casting_core::time::Clock;
 use casting_core::urls;
+use reqwest::Method;
 use serde_json::Value;
 use url::{Host, Url};
 
@@ -29,15 +34,7 @@ const PAGES: usize = 20;
 /// # Errors
 /// When the addresses on the command line are none, or there is no TLS.
 pub async fn run(options: &Doctor) -> Result<bool> {
-    let base = Url::parse(&options.url)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let base = base.with_context(|| {
-        format!(
-            "{} is no web address, such as https://cast.example.com.",
-            options.url
-        )
-    })?;
+    let base = options.deployment.base()?;
     println!("Checking {base}\n");
     let mut checkup = Checkup {
         asker: Asker::new()?,
@@ -46,8 +43,13 @@ pub async fn run(options: &Doctor) -> Result<bool> {
     };
     if checkup.outside().await? {
         checkup.edge(options.session_url.as_deref()).await?;
-        match &options.key {
-            Some(key) => checkup.inside(key).await?,
+        match &options.deployment.key {
+            Some(key) => {
+                checkup.inside(key).await?;
+                if options.deep {
+                    checkup.trial(key, options.image.as_deref()).await?;
+                }
+            }
             None => println!(
                 "\n  With an administrator's key (--key), links and settings are checked too."
             ),
@@ -81,7 +83,7 @@ impl Checkup {
         Ok(self.asker.get(&self.base.join(path)?, accept, key).await)
     }
 
-    /// What anybody can see. Whether it answers at all.
+    /// The checks without credentials; whether it answers at all.
     async fn outside(&mut self) -> Result<bool> {
         self.report(outside::address(&self.base));
         // No link has this key: there are 2^128 keys.
@@ -96,14 +98,18 @@ impl Checkup {
         if let Some(finding) = outside::clock(&first, SystemClock.now()) {
             self.report(finding);
         }
-        let (finding, error_page) = outside::unknown_link(&first, &self.base);
-        self.report(finding);
-        if let Some(url) = error_page {
-            match self.asker.get(&url, PAGE, None).await {
-                Ok(answer) => outside::error_page(&answer)
-                    .into_iter()
-                    .for_each(|finding| self.report(finding)),
-                Err(ask_error) => self.report(outside::unreachable(&url, &ask_error)),
+        self.report(outside::unknown_link(&first));
+        let error_page = urls::error_page(DenialCode::UnknownCast);
+        let error_page = format!("{error_page}?ref=k3f7-2mqa");
+        match self.get(&error_page, PAGE, None).await? {
+            Ok(answer) => outside::error_page(&answer)
+                .into_iter()
+                .for_each(|finding| self.report(finding)),
+            Err(ask_error) => {
+                self.report(outside::unreachable(
+                    &self.base.join(&error_page)?,
+                    &ask_error,
+                ));
             }
         }
         for (path, accept, evaluate) in [
@@ -199,6 +205,55 @@ impl Checkup {
         inside::evaluate(&deployment, &self.base)
             .into_iter()
             .for_each(|finding| self.report(finding));
+        if inside::asks_for_keys(&deployment) {
+            let url = self
+                .base
+                .join(&format!("{}/settings/captcha-checks", urls::ADMIN_API))?;
+            let checked = self.asker.send(Method::POST, &url, Some(key), None).await;
+            let found = checked
+                .ok()
+                .and_then(|answer| inside::captcha_keys(&answer.json()));
+            found.into_iter().for_each(|finding| self.report(finding));
+        }
+        Ok(())
+    }
+
+    /// Starts a session with a link of its own, enters it and ends it.
+    async fn trial(&mut self, key: &str, image: Option<&str>) -> Result<()> {
+        println!("\n  A trial session, which may take minutes to start:");
+        let image = match image {
+            Some(image) => image.to_owned(),
+            None => {
+                let Some(images) = self.list("images", key).await? else {
+                    return Ok(());
+                };
+                // The smallest starts soonest and costs least.
+                let usable = images
+                    .iter()
+                    .filter(|image| image["enabled"] != false)
+                    .min_by_key(|image| image["memory"].as_u64());
+                let Some(id) = usable.and_then(|image| image["id"].as_str()) else {
+                    self.report(warning(
+                        "There is no image to start a session from.",
+                        "Register one, or name one with --image.",
+                    ));
+                    return Ok(());
+                };
+                id.to_owned()
+            }
+        };
+        let mut findings = Vec::new();
+        let trial = trial::Trial {
+            asker: &self.asker,
+            base: &self.base,
+            key,
+            report: &mut |finding: Finding| {
+                println!("{finding}");
+                findings.push(finding);
+            },
+        };
+        trial.run(&image).await?;
+        self.findings.append(&mut findings);
         Ok(())
     }
 

@@ -1,8 +1,7 @@
-//! Owns what anybody can see of a deployment, and what it should be. Judges answers; must not ask for any.
+//! Owns the checks of what is public about a deployment: expected answers to requests. Must not
+//! send any.
 
-use casting_core::denial::DenialCode;
 use casting_core::time::Timestamp;
-use casting_core::urls;
 use jiff::fmt::rfc2822;
 use url::{Host, Url};
 
@@ -54,7 +53,8 @@ pub fn unreachable(url: &Url, ask_error: &AskError) -> Finding {
         ),
         AskError::Tls(why) => error(
             format!("TLS with {host} does not work out: {why}."),
-            "Its certificate must be for this name, in date, and from an authority that browsers know.",
+            "Its certificate must be for this name, in date, and from an authority that browsers \
+             know.",
         ),
         AskError::Slow => error(
             format!("{url} takes too long to answer."),
@@ -67,36 +67,25 @@ pub fn unreachable(url: &Url, ask_error: &AskError) -> Finding {
     }
 }
 
-/// The page of an unknown link: a redirect to the error page of the same deployment, whose address is returned too.
-pub fn unknown_link(answer: &Answer, base: &Url) -> (Finding, Option<Url>) {
-    let location = base
-        .join(answer.header("location"))
-        .ok()
-        .filter(|_| !answer.header("location").is_empty());
-    let todo = "Check that this is the control plane's address, and that nothing in front of it answers in its place.";
-    match (answer.status, location) {
-        (303, Some(to))
-            if to.origin() == base.origin()
-                && to.path() == urls::error_page(DenialCode::UnknownCast) =>
-        {
-            (
-                ok("An unknown link is refused like a disabled one."),
-                Some(to),
-            )
-        }
-        (429, _) => (too_many(), None),
-        (status, Some(to)) => (
-            error(
-                format!("An unknown link answers {status} and redirects to {to}."),
-                todo,
-            ),
-            None,
-        ),
-        (status, None) => (
-            error(format!("An unknown link answers {status}."), todo),
-            None,
+/// The page of an unknown link.
+pub fn unknown_link(answer: &Answer) -> Finding {
+    let todo = "Check that this is the control plane's address, and that no proxy in front of it \
+                answers instead.";
+    match (answer.status, answer.header("location")) {
+        (404, _) if is_refusal(answer) => ok("An unknown link is refused like a disabled one."),
+        (429, _) => too_many(),
+        (status, "") => error(format!("An unknown link answers {status}."), todo),
+        (status, to) => error(
+            format!("An unknown link answers {status} and redirects to {to}."),
+            todo,
         ),
     }
+}
+
+/// Whether this is a page of ours with a reference.
+fn is_refusal(answer: &Answer) -> bool {
+    answer.header("content-type").starts_with("text/html")
+        && answer.body.contains("<dd id=\"reference\">")
 }
 
 fn too_many() -> Finding {
@@ -109,10 +98,7 @@ fn too_many() -> Finding {
 /// The error page.
 pub fn error_page(answer: &Answer) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if answer.status == 404
-        && answer.header("content-type").starts_with("text/html")
-        && answer.body.contains("<dd>")
-    {
+    if answer.status == 404 && is_refusal(answer) {
         findings.push(ok("The error page says what happened, with a reference."));
     } else {
         let what = format!(
@@ -155,12 +141,13 @@ pub fn described(answer: &Answer) -> Finding {
         429 => too_many(),
         status => error(
             format!("API clients that request a link get {status} instead of a document."),
-            "Check that the paths below /api/ reach the cast function, and that nothing in front of it writes error pages of its own.",
+            "Check that the paths below /api/ reach the cast function, and that nothing in front \
+             of it writes error pages of its own.",
         ),
     }
 }
 
-/// The admin API, to somebody without a key.
+/// The admin API, without a key.
 pub fn admin_without_key(answer: &Answer) -> Finding {
     match answer.status {
         401 if answer.header("www-authenticate").starts_with("Bearer") => {
@@ -168,7 +155,7 @@ pub fn admin_without_key(answer: &Answer) -> Finding {
         }
         200..=299 => error(
             "The admin API answers without a key.",
-            "Take it off the network at once: anybody can change every link.",
+            "Take it off the network at once: anyone can change every link.",
         ),
         status => error(
             format!("The admin API answers {status} without a key instead of 401."),
@@ -189,17 +176,20 @@ pub fn clock(answer: &Answer, now: Timestamp) -> Option<Finding> {
     } else {
         warning(
             format!("Its clock and this machine's are {apart} seconds apart."),
-            "Set the one that is wrong: tickets and logins expire by the deployment's, and providers allow a minute.",
+            "Set the one that is wrong: tickets and logins expire by the deployment's, and \
+             providers allow a minute.",
         )
     })
 }
 
-/// The way to the login. That it leads to the provider shows that the provider's own description was found.
+/// The way to the login. That it leads to the provider shows that the provider's own description
+/// was found.
 pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
     let none = || {
         warning(
             "Logins do not work: there is no login provider, or it does not answer.",
-            "Links without allow_anonymous cannot be opened. Set OidcIssuer and OidcClientId, or see the auth function's log.",
+            "Links without allow_anonymous cannot be opened. Set OidcIssuer and OidcClientId, or \
+             see the auth function's log.",
         )
     };
     let Some(to) = base
@@ -215,7 +205,8 @@ pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
             .map(|(_, value)| value.into_owned())
             .unwrap_or_default()
     };
-    if to.path().starts_with(&urls::error_page("")) && to.origin() == base.origin() {
+    // The built-in provider has the origin of the deployment, so the origin says nothing.
+    if query("response_type") != "code" {
         return vec![none()];
     }
     let mut findings = vec![ok(format!(
@@ -227,9 +218,14 @@ pub fn login(answer: &Answer, base: &Url) -> Vec<Finding> {
         .ok()
         .is_none_or(|back| back.origin() != base.origin())
     {
-        let what =
-            format!("Whoever has logged in is sent back to {back}, which is not where you asked.");
-        findings.push(error(what, "Set the deployment's public URL to the address that visitors use, and tell the provider."));
+        let what = format!(
+            "Users who log in are redirected to {back}, which is not the address that you checked."
+        );
+        findings.push(error(
+            what,
+            "Set the deployment's public URL to the address that visitors use, and tell the \
+             provider.",
+        ));
     }
     if query("code_challenge_method") != "S256"
         || query("state").is_empty()
@@ -284,7 +280,8 @@ fn is_edge(answer: &Answer) -> bool {
 }
 
 /// What to do where apps were not found.
-const APP_NAMES: &str = "The viewer frames the app from this name: it must lead to the edge, and the certificate be good for it.";
+const APP_NAMES: &str = "The viewer frames the app from this name: it must lead to the edge, and \
+                         the certificate be good for it.";
 
 /// What to do where sessions were not found.
 pub const NAME_IT: &str =
@@ -333,39 +330,25 @@ mod tests {
     }
 
     #[test]
-    fn unknown_link_is_recognised_by_its_redirect() {
-        for (name, status, location, severity) in [
-            (
-                "ours",
-                303,
-                Some("/error/unknown-cast?ref=k3f7-2mqa"),
-                Severity::Ok,
-            ),
-            (
-                "another host",
-                303,
-                Some("https://evil.org/error/unknown-cast"),
-                Severity::Error,
-            ),
+    fn unknown_link_is_recognised_by_its_page() {
+        let ours = "<dd id=\"reference\">k3f7-2mqa</dd>";
+        for (name, status, location, body, severity) in [
+            ("ours", 404, None, ours, Severity::Ok),
             (
                 "to https first",
                 301,
                 Some("https://cast.example.com/cast/x"),
+                "",
                 Severity::Error,
             ),
-            ("a parking page", 200, None, Severity::Error),
-            ("asked too often", 429, None, Severity::Warning),
+            ("a parking page", 200, None, ours, Severity::Error),
+            ("a proxy's page", 404, None, "Not found", Severity::Error),
+            ("asked too often", 429, None, "", Severity::Warning),
         ] {
-            let headers: Vec<_> = location
-                .map(|location| ("location", location))
-                .into_iter()
-                .collect();
-            let (finding, to) = unknown_link(&answer(status, &headers, ""), &base());
-            assert_eq!(
-                (finding.severity, to.is_some()),
-                (severity, severity == Severity::Ok),
-                "{name}"
-            );
+            let mut headers = vec![("content-type", "text/html")];
+            headers.extend(location.map(|location| ("location", location)));
+            let finding = unknown_link(&answer(status, &headers, body));
+            assert_eq!(finding.severity, severity, "{name}");
         }
     }
 
@@ -380,14 +363,26 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            grades(&answer(404, &headers, "<dd>k3f7-2mqa</dd>")),
+            grades(&answer(
+                404,
+                &headers,
+                "<dd id=\"reference\">k3f7-2mqa</dd>"
+            )),
             [Severity::Ok, Severity::Ok]
         );
         assert_eq!(
-            grades(&answer(200, &headers, "<dd>k3f7-2mqa</dd>")),
+            grades(&answer(
+                200,
+                &headers,
+                "<dd id=\"reference\">k3f7-2mqa</dd>"
+            )),
             [Severity::Error, Severity::Ok]
         );
-        let bare = error_page(&answer(404, &headers[1..], "<dd>k3f7-2mqa</dd>"));
+        let bare = error_page(&answer(
+            404,
+            &headers[1..],
+            "<dd id=\"reference\">k3f7-2mqa</dd>",
+        ));
         assert!(
             bare[1].severity == Severity::Error
                 && bare[1].what.contains("cache-control")
@@ -455,12 +450,18 @@ mod tests {
     fn login_redirect_and_callback_are_checked() {
         let provider = |back: &str| {
             format!(
-                "https://id.example.com/authorize?client_id=c&state=s&nonce=n&code_challenge_method=S256&redirect_uri={back}"
+                "https://id.example.com/authorize?response_type=code&client_id=c&state=s&nonce=n&code_challenge_method=S256&redirect_uri={back}"
             )
         };
         let whole = provider("https://cast.example.com/login/callback");
         for (name, status, location, severity) in [
             ("a provider", 303, whole.clone(), Severity::Ok),
+            (
+                "the built-in provider",
+                303,
+                whole.replace("https://id.example.com", "/provider"),
+                Severity::Ok,
+            ),
             (
                 "back to elsewhere",
                 303,
@@ -479,12 +480,7 @@ mod tests {
                 whole.replace("state=s&", ""),
                 Severity::Error,
             ),
-            (
-                "no provider",
-                303,
-                "/error/login-unavailable?ref=k3f7-2mqa".into(),
-                Severity::Warning,
-            ),
+            ("no provider", 303, "/login/me".into(), Severity::Warning),
             ("no redirect", 500, String::new(), Severity::Warning),
         ] {
             let findings = login(

@@ -1,4 +1,5 @@
-//! Owns task definitions: register, describe, deregister, and what of them is run. Must not run anything.
+//! Owns task definitions: register, describe, deregister, and what of them is run. Must not run
+//! anything.
 
 use std::collections::BTreeMap;
 
@@ -117,7 +118,8 @@ pub(super) fn deregister(store: &TaskStore, body: &Value) -> Result<Value, ApiEr
     Ok(json!({ "taskDefinition": found.to_json() }))
 }
 
-/// The definition that a family, family:revision or ARN names; a family alone names its newest active revision.
+/// The definition that a family, family:revision or ARN names; a family alone names its newest
+/// active revision.
 pub(super) fn find<'a>(state: &'a State, name: &str) -> Option<&'a Definition> {
     let name = name.rsplit('/').next().unwrap_or(name);
     match name.split_once(':') {

@@ -1,4 +1,5 @@
-//! Owns the operations on what exists: DescribeTasks, ListTasks, StopTask, DescribeClusters. Must not start anything.
+//! Owns the operations on what exists: DescribeTasks, ListTasks, StopTask, DescribeClusters. Must
+//! not start anything.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,12 +1,13 @@
-//! Owns the ports of this machine at which the gates of its tasks listen: which one each takes, and which are taken now. The edge looks
-//! for gates at these and at no others of this machine.
+//! Owns the ports of this machine at which the gates of its tasks listen: which one each takes, and
+//! which are taken now. The edge looks for gates at these and at no others of this machine.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where gates listen: below the ports that systems give to connections, so that none is taken between choice and use.
+/// Where gates listen: below the ports that systems give to connections, so that none is taken
+/// between choice and use.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
@@ -27,7 +28,8 @@ impl GatePorts {
         self.lock().contains(&port)
     }
 
-    /// Takes a port that is free. `seed` says where to begin, so that stacks side by side look in different places.
+    /// Takes a port that is free. `seed` says where to begin, so that stacks side by side look in
+    /// different places.
     pub(super) fn take(&self, seed: u32) -> io::Result<Taken> {
         let start = u16::try_from(seed % u32::from(COUNT)).unwrap_or_default();
         for step in 0..COUNT {

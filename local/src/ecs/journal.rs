@@ -1,4 +1,5 @@
-//! Owns what survives a restart: a file of JSON lines, appended to at every change and rewritten now and then. Must not know what a change means.
+//! Owns what survives a restart: a file of JSON lines, appended to at every change and rewritten
+//! now and then. Must not know what a change means.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -39,7 +40,8 @@ enum OwnedLine {
 }
 
 impl Line<'_> {
-    /// The line in one piece, so that one write takes it: a process that is killed leaves whole lines.
+    /// The line in one piece, so that one write takes it: a process that is killed leaves whole
+    /// lines.
     fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec(self)?;
         bytes.push(b'\n');
@@ -59,7 +61,8 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Reads what an earlier run left. A line that cannot be read is left out: the last one may be torn.
+    /// Reads what an earlier run left. A line that cannot be read is left out: the last one may be
+    /// torn.
     pub(super) fn read(path: &Path) -> Result<(Definitions, BTreeMap<String, Task>)> {
         let (mut definitions, mut tasks) = (Definitions::new(), BTreeMap::new());
         let file = match File::open(path) {

@@ -1,12 +1,15 @@
-//! Owns an ECS endpoint for one machine: it speaks ECS's wire protocol to the real SDK, its tasks are real processes (or simulated ones, in
-//! tests), and it emits the event that EventBridge would deliver for every change. Must not know what a session, a cast or a gate is.
+//! Owns an ECS endpoint for one machine: it speaks ECS's wire protocol to the real SDK, its tasks
+//! are real processes (or simulated ones, in tests), and it emits the event that EventBridge would
+//! deliver for every change. Must not know what a session, a cast or a gate is.
 //!
 //! # Layout
 //! - `wire`: HTTP in, JSON out, errors as ECS words them
 //! - `definitions`, `run_task`, `describe`: the operations
-//! - `task_store`: all tasks and their changes; `task`: one task, and its two JSON forms; `journal`: what survives a restart
+//! - `task_store`: all tasks and their changes; `task`: one task, and its two JSON forms;
+//!   `journal`: what survives a restart
 //! - `gate_ports`: where the gates of tasks listen
-//! - `processes`: a task as a process tree; [`supervisor`]: the small process at its root; `proc_table`: what Linux says of processes
+//! - `processes`: a task as a process tree; [`supervisor`]: the small process at its root;
+//!   `proc_table`: what Linux says of processes
 
 mod definitions;
 mod describe;
@@ -20,6 +23,7 @@ mod task;
 mod task_store;
 mod wire;
 
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +38,10 @@ pub use self::gate_ports::GatePorts;
 pub use self::processes::{Containers, Processes};
 use self::task::{StopCode, Times};
 use self::task_store::TaskStore;
+
+/// How much of the end of a task's output is shown: bytes, and lines of them.
+const TAIL_BYTES: u64 = 16 * 1024;
+const TAIL_LINES: usize = 60;
 
 /// How the endpoint is set up.
 #[derive(Clone, Debug)]
@@ -75,7 +83,8 @@ pub enum InjectedFault {
     ServerError,
     /// The task is started, and the answer is a ServerException all the same.
     LostAnswer,
-    /// The task is taken, and stops before its container starts: it gets no network interface in time.
+    /// The task is taken, and stops before its container starts: it gets no network interface in
+    /// time.
     NoNetworkInterface,
 }
 
@@ -86,8 +95,9 @@ pub struct Ecs {
 }
 
 impl Ecs {
-    /// Opens the endpoint, and the channel on which every change of a task comes as an EventBridge event. Tasks that the journal
-    /// knows as running are gone with the process that ran them: what is left of them is killed, and their end is told first.
+    /// Opens the endpoint, and the channel on which every change of a task comes as an EventBridge
+    /// event. Tasks that the journal knows as running are gone with the process that ran them: what
+    /// is left of them is killed, and their end is reported first.
     ///
     /// Must be called within a runtime.
     ///
@@ -118,8 +128,8 @@ impl Ecs {
         wire::router(Arc::clone(&self.store))
     }
 
-    /// Stops every task, as a machine does that is shut down, and returns once none is left and each end has been told. No task starts
-    /// any more.
+    /// Stops every task, as a machine does that is shut down, and returns once none is left and
+    /// each end has been reported. No task starts any more.
     pub async fn shutdown(&self) {
         self.store.close();
         for arn in self.store.live() {
@@ -142,7 +152,8 @@ impl Ecs {
         self.store.lock().max_tasks = max;
     }
 
-    /// From now on, tasks take so long before their processes start, as they do where an image must be fetched first.
+    /// From now on, tasks take so long before their processes start, as they do where an image must
+    /// be fetched first.
     pub fn set_start_delay(&self, delay: Duration) {
         self.store.lock().start_delay = delay;
     }
@@ -152,7 +163,8 @@ impl Ecs {
         self.store.live().len()
     }
 
-    /// Every known task as DescribeTasks shows it, with a field `local` that ECS has not: process id, start time, peak memory in KiB.
+    /// Every known task as DescribeTasks shows it, with a field `local` that ECS has not: process
+    /// id, start time, peak memory in KiB.
     pub fn tasks(&self) -> Vec<Value> {
         self.store
             .lock()
@@ -168,6 +180,25 @@ impl Ecs {
             Runtime::Processes(processes) => Some(processes.log(arn)),
             Runtime::Simulated { .. } => None,
         }
+    }
+
+    /// The last lines of a task's output; `None` for a task without any.
+    pub fn log_tail(&self, arn: &str) -> Option<String> {
+        let mut file = std::fs::File::open(self.log(arn)?).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))
+            .ok()?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().collect();
+        // The first line may be a part of one.
+        let first = lines
+            .len()
+            .saturating_sub(TAIL_LINES)
+            .max(usize::from(length > TAIL_BYTES));
+        let tail = lines.get(first..).unwrap_or_default().join("\n");
+        (!tail.is_empty()).then_some(tail)
     }
 
     /// A simulated task begins to run.

@@ -32,7 +32,8 @@ pub(super) fn kill_descendants(ancestor: i32) {
     }
 }
 
-/// Who is whose child, at one moment. To read it costs as much as there are processes on the machine.
+/// Who is whose child, at one moment. To read it costs as much as there are processes on the
+/// machine.
 #[derive(Debug)]
 pub(super) struct Tree {
     parents: HashMap<i32, i32>,
@@ -63,8 +64,8 @@ impl Tree {
         found
     }
 
-    /// The memory of a process and of whatever else its parent has below it, in KiB: the sum of the greatest resident memory of each
-    /// process that lives now. Shared pages count once for each.
+    /// The memory of a process and of whatever else its parent has below it, in KiB: the sum of the
+    /// greatest resident memory of each process that lives now. Shared pages count once for each.
     pub(super) fn peak_memory_kib(&self, process: Process) -> Option<u64> {
         let supervisor = self.parents.get(&process.pid)?;
         self.below(*supervisor)

@@ -1,4 +1,5 @@
-//! Owns a task as a process tree: starts its supervisor, follows what that reports, and cleans up after it. Must not know the wire or the journal.
+//! Owns a task as a process tree: starts its supervisor, follows what that reports, and cleans up
+//! after it. Must not know the wire or the journal.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,7 +28,8 @@ use casting_core::session_environment::OF_GATE;
 use casting_gate::exec::EXEC_THROUGH;
 use serde_json::json;
 
-/// How long a task has between SIGTERM and SIGKILL when its definition does not say, in seconds. ECS has 30.
+/// How long a task has between SIGTERM and SIGKILL when its definition does not say, in seconds.
+/// ECS has 30.
 const STOP_TIMEOUT_SECONDS: u32 = 5;
 /// How much longer than that a supervisor may take before it is killed itself.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The variable with the folder of a user's files.
 pub(super) const PROFILE_PATH: &str = "CAST_PROFILE_PATH";
 
-/// How often all tasks' memory is looked at. One look serves all, because it reads the whole process table.
+/// How often all tasks' memory is looked at. One look serves all, because it reads the whole
+/// process table.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How often containers without a session are looked for.
@@ -66,7 +69,7 @@ pub struct Processes {
 pub struct Containers {
     /// The engine's socket.
     pub socket: PathBuf,
-    /// Tells this stack's containers from others.
+    /// Identifies this stack's containers.
     pub folder: String,
     /// The program.
     pub app: String,
@@ -226,7 +229,7 @@ impl Processes {
 }
 
 /// The user that a task's command runs as where root runs the stack: from the task's id, so that no
-/// two that live have one, but for a chance that nobody can steer.
+/// two live tasks practically never share one.
 fn user_of(arn: &str) -> u32 {
     FIRST_USER + number_of(arn) % USERS
 }
@@ -257,7 +260,8 @@ impl Order {
     }
 }
 
-/// Carries a task from its start to its end. `stop` is answered, or dropped, when the task is to stop.
+/// Carries a task from its start to its end. `stop` is answered, or dropped, when the task is to
+/// stop.
 pub(super) async fn carry(
     store: Arc<TaskStore>,
     processes: Processes,
@@ -278,7 +282,7 @@ pub(super) async fn carry(
     let end = follow(&store, &mut child, &arn, order.grace(), stop).await;
     // The next user of this port is another session's gate.
     drop(gate);
-    // Whoever stood for a container may have been killed before it could end it.
+    // The process that stood for a container may have been killed before it could end it.
     if let (Some(containers), Some(session)) = (
         &processes.containers,
         order.environment.get("CAST_SESSION_ID"),
@@ -327,7 +331,7 @@ enum End {
     Vanished,
 }
 
-/// Follows a supervisor until it is gone. Closing its standard input is how it is told to stop the task.
+/// Follows a supervisor until it has ended. Closing its standard input stops the task.
 async fn follow(
     store: &TaskStore,
     child: &mut Child,
@@ -377,8 +381,8 @@ async fn next_report(lines: &mut Option<Lines<BufReader<ChildStdout>>>) -> Optio
     serde_json::from_str(&line).ok()
 }
 
-/// Removes the containers of tasks that have ended, now and then, as long as there is a task store: an
-/// engine that was away when they ended could not be told.
+/// Removes the containers of tasks that have ended, now and then, as long as there is a task store:
+/// an engine that was away when they ended could not remove them.
 pub(super) async fn clear_leftovers(store: Weak<TaskStore>, containers: Containers) {
     let mut was_there = true;
     loop {

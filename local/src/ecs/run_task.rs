@@ -1,9 +1,11 @@
-//! Owns RunTask: its checks, its client token, its failures, and what is given to the runtime. Must not know how a process is run.
+//! Owns RunTask: its checks, its client token, its failures, and what is given to the runtime. Must
+//! not know how a process is run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use casting_core::image::{BROUGHT_GATE, GATE_CONTAINER};
+use casting_core::session_environment::APP_SOUND_PORT;
 use data_encoding::HEXLOWER;
 use ring::digest;
 use serde::Deserialize;
@@ -18,10 +20,12 @@ use super::task_store::{State, TaskStore};
 use super::wire::ApiError;
 use super::{InjectedFault, Runtime};
 use crate::confine;
+use crate::container_app::SOUND_PORTS;
 use crate::stack::{STREAMED_BROWSER_APP, STREAMED_DESKTOP_APP};
 
 /// ECS's words when Fargate has no room.
-const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+const NO_CAPACITY: &str = "Capacity is unavailable at this time. Please try again later or in a \
+                           different availability zone";
 /// ECS's bound on the overrides, in characters of their JSON.
 const MAX_OVERRIDE_CHARS: usize = 8192;
 
@@ -35,7 +39,7 @@ const NOT_CONFINED: &str = "This machine cannot confine the commands of sessions
 const LEAST_MEMORY_MIB: u32 = 512;
 /// The name of the gate's program on this machine, wherever its definition has it.
 const GATE: &str = "gate";
-/// Nobody who stops this program waits as long as Fargate would for a task that does not end, in seconds.
+/// The stop timeout of a task, in seconds: shorter than Fargate's, so that this program stops soon.
 const STOP_SECONDS: u32 = 10;
 /// The same for one that saves a profile at its end.
 const SAVING_SECONDS: u32 = 60;
@@ -252,8 +256,9 @@ fn add(
     arn
 }
 
-/// What is run: the override's command wins, its environment is added. The gate is a program of this machine, wherever the definition has it; the
-/// app is another, which is confined, or a real container.
+/// What is run: the override's command wins, its environment is added. The gate is a program of
+/// this machine, wherever the definition has it; the app is another, which is confined, or a real
+/// container.
 ///
 /// # Errors
 /// In words for an administrator, when this machine does not run the image.
@@ -321,6 +326,7 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Resul
             ));
             // The gate finds the container at a port of this machine that it picks itself.
             environment.remove("CAST_APP_PORT");
+            lead_sound(&mut environment);
             (
                 [GATE, "run", "--", &containers.app, "run"]
                     .map(str::to_owned)
@@ -341,6 +347,19 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Resul
         memory_mib: number(&definition.memory).unwrap_or(LEAST_MEMORY_MIB),
         stop_timeout_seconds: container.stop_timeout.map(|seconds| seconds.min(longest)),
     })
+}
+
+/// The port of a container's sound is led to a free one of this machine.
+fn lead_sound(environment: &mut BTreeMap<String, String>) {
+    let Some(inside) = environment.remove(APP_SOUND_PORT) else {
+        return;
+    };
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0));
+    if let Ok(here) = free.and_then(|listener| listener.local_addr()) {
+        let here = here.port().to_string();
+        environment.insert(SOUND_PORTS.to_owned(), format!("{inside} {here}"));
+        environment.insert(APP_SOUND_PORT.to_owned(), here);
+    }
 }
 
 fn number(size: &Value) -> Option<u32> {

@@ -1,6 +1,7 @@
-//! Owns the process at the root of a task's process tree. It starts the task's command in a process group of its own and makes sure that
-//! nothing of it is left: when its standard input is closed (the stack stops the task, or was killed), the command gets SIGTERM and after the
-//! grace its group SIGKILL; when the command ends, the rest is killed. Must not know what an ECS task is.
+//! Owns the process at the root of a task's process tree. It starts the task's command in a process
+//! group of its own and makes sure that nothing of it is left: when its standard input is closed
+//! (the stack stops the task, or was killed), the command gets SIGTERM and after the grace its
+//! group SIGKILL; when the command ends, the rest is killed. Must not know what an ECS task is.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -40,8 +41,9 @@ pub(super) enum Report {
     },
 }
 
-/// Runs `<grace in milliseconds> <program> <arguments…>` (without the name in front) and returns with the command's exit code; 128 and the
-/// signal's number when a signal ended it. The command writes to the standard error output of this process.
+/// Runs `<grace in milliseconds> <program> <arguments…>` (without the name in front) and returns
+/// with the command's exit code; 128 and the signal's number when a signal ended it. The command
+/// writes to the standard error output of this process.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter();
     let grace = args
@@ -157,7 +159,8 @@ async fn watch_over(watch: &mut Watch, main: Pid, grace: Duration) -> i32 {
             _ = hangup.recv() => {}
         }
         if !is_stopping {
-            // The first process alone, as in a container: what it has started, it ends in its own order.
+            // The first process alone, as in a container: what it has started, it ends in its own
+            // order.
             let _ = kill(main, Signal::SIGTERM);
             deadline = Some(Instant::now() + grace);
         }
@@ -222,7 +225,8 @@ async fn closed(lifeline: &pipe::Receiver) {
     }
 }
 
-/// The memory of the largest process that was waited for, in KiB. A process counts at least as much as the one that started it.
+/// The memory of the largest process that was waited for, in KiB. A process counts at least as much
+/// as the one that started it.
 fn largest_kib() -> Option<u64> {
     let usage =
         nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).ok()?;

@@ -1,4 +1,5 @@
-//! Owns a task: what it was started with, how far it has come, and its JSON in the API and in events. Must not know what runs it.
+//! Owns a task: what it was started with, how far it has come, and its JSON in the API and in
+//! events. Must not know what runs it.
 
 use std::fmt;
 
@@ -43,7 +44,8 @@ pub(super) struct Progress {
     pub peak_memory_kib: Option<u64>,
 }
 
-/// The leader of a task's process group. Process ids are used again: only together with the start time does one name a process.
+/// The leader of a task's process group. Process ids are used again: only together with the start
+/// time does one name a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
     pub pid: i32,

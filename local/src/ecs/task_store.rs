@@ -1,5 +1,6 @@
-//! Owns all tasks and every change of one: a change increments the version, is written to the journal, and is emitted as an event, in this order and under
-//! one lock. Must not know the wire format of requests.
+//! Owns all tasks and every change of one: a change increments the version, is written to the
+//! journal, and is emitted as an event, in this order and under one lock. Must not know the wire
+//! format of requests.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,7 +62,8 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Writes `line` down. A full disk must not stop a running task: it is logged, and a restart knows less.
+    /// Writes `line` down. A full disk must not stop a running task: it is logged, and a restart
+    /// knows less.
     pub(super) fn note(&mut self, line: &Line<'_>) {
         if let Some(journal) = &mut self.journal
             && let Err(error) = journal.append(line)
@@ -152,7 +154,7 @@ impl TaskStore {
             .collect()
     }
 
-    /// Remembers the most memory that was seen; that is no change of a task, and nobody is told.
+    /// Records the peak memory; that is no change of a task, so no event is sent.
     pub(super) fn saw_memory(&self, peaks: impl Iterator<Item = (String, u64)>) {
         let state = &mut self.lock();
         for (arn, kib) in peaks {
@@ -243,7 +245,7 @@ impl TaskStore {
         });
     }
 
-    /// The task's container has ended by itself, or as it was told to.
+    /// The task's container has ended by itself, or was stopped.
     pub(super) fn exited(&self, arn: &str, code: Option<i32>, peak_memory_kib: Option<u64>) {
         let state = &mut self.lock();
         let reason = || {
@@ -348,7 +350,8 @@ impl TaskStore {
             match rewritten {
                 Ok(journal) => state.journal = journal,
                 Err(error) => {
-                    tracing::error!(%error, "Could not rewrite the journal of the tasks; it ends here");
+                    tracing::error!(%error, "Could not rewrite the journal of the tasks; it ends \
+                                             here");
                 }
             }
         }
@@ -362,7 +365,8 @@ impl TaskStore {
         Ok(())
     }
 
-    /// Tasks of an earlier run: their supervisors end them when that run ends; here this is made sure of, written down and told.
+    /// Tasks of an earlier run: their supervisors end them when that run ends; here this is
+    /// ensured, recorded and reported.
     fn settle_leftovers(&self) {
         let live = self.live();
         self.live.send_modify(|count| *count = live.len());

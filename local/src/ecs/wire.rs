@@ -1,4 +1,5 @@
-//! Owns the wire: `application/x-amz-json-1.1` over POST, the operation in a header, errors by name. Must not know what an operation does.
+//! Owns the wire: `application/x-amz-json-1.1` over POST, the operation in a header, errors by
+//! name. Must not know what an operation does.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Owns authorization codes: good once, for a minute, and only for whoever began (PKCE).
+//! Owns authorization codes: valid once, for a minute, and only for the client that asked (PKCE).
 
 use std::collections::HashMap;
 use std::sync::Mutex;

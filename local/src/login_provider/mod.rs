@@ -1,8 +1,9 @@
 //! Owns the login provider of one machine: OpenID Connect with two demo users, so that links which
-//! need a login work at once. A user with a role has a password; the other one has none. It speaks the
-//! same protocol as any other; the auth function does not know that it is ours.
+//! need a login work at once. A user with a role has a password; the other one has none. It speaks
+//! the same protocol as any other; the auth function does not know that it is ours.
 //!
-//! Its signing key is drawn anew at each start: a client that kept the old one finds the new one by itself.
+//! Its signing key is drawn anew at each start: a client that kept the old one finds the new one by
+//! itself.
 
 mod codes;
 mod tokens;
@@ -40,7 +41,7 @@ const STYLE: &str = "label{display:block;margin-bottom:.3rem}input[type=password
 /// The random bytes of a password.
 const PASSWORD_BYTES: usize = 10;
 
-/// Somebody who can be chosen.
+/// A user who can be chosen.
 #[derive(Debug)]
 pub(crate) struct DemoUser {
     pub(crate) subject: &'static str,

@@ -1,4 +1,5 @@
-//! Owns what the desktop looks like and offers: the configuration of its window manager. Must not start anything.
+//! Owns what the desktop looks like and offers: the configuration of its window manager. Must not
+//! start anything.
 
 /// The configuration, for the program of this name, which opens the browser of its session.
 pub(super) fn configuration(this_program: &str) -> String {

@@ -1,11 +1,13 @@
-//! Owns which programs the streamed apps need of the machine, and the commands that install them. Must not start any.
+//! Owns which programs the streamed apps need of the machine, and the commands that install them.
+//! Must not start any.
 
 use std::path::{Path, PathBuf};
 
 /// The version of Selkies whose messages the gate knows.
 pub const SELKIES: &str = "2.1.0";
 
-/// The folder in which Selkies is looked for unless another is named: a virtual environment of Python.
+/// The folder in which Selkies is looked for unless another is named: a virtual environment of
+/// Python.
 pub const FOLDER: &str = "/opt/selkies";
 
 /// The programs, and the Debian packages that they come in.
@@ -19,8 +21,9 @@ const NEEDED: [(&str, &str); 7] = [
     ("pcmanfm", "pcmanfm"),
 ];
 
-/// The commands that install what is missing, where programs are looked for in the folders of `path`, and Selkies in its own folder only, because that
-/// is what confined sessions are shown; none if all is there.
+/// The commands that install what is missing, where programs are looked for in the folders of
+/// `path`, and Selkies in its own folder only, because that is what confined sessions are shown;
+/// none if all is there.
 pub fn install_lines(path: &str, selkies: &Path) -> Vec<String> {
     let folders = || path.split(':').map(Path::new);
     let is_there = |program: &str| folders().any(|folder| folder.join(program).is_file());
@@ -69,9 +72,13 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "sudo apt-get install --no-install-recommends xvfb pulseaudio matchbox-window-manager chromium jwm xterm pcmanfm python3-venv"
+                "sudo apt-get install --no-install-recommends xvfb pulseaudio \
+                 matchbox-window-manager chromium jwm xterm pcmanfm python3-venv"
                     .to_owned(),
-                format!("sudo python3 -m venv {path}/venv && sudo {path}/venv/bin/pip install selkies==2.1.0"),
+                format!(
+                    "sudo python3 -m venv {path}/venv && sudo {path}/venv/bin/pip install \
+                         selkies==2.1.0"
+                ),
             ]
         );
         for (program, _) in NEEDED {

@@ -1,5 +1,6 @@
-//! Owns the processes of a streamed session: X server, sound server, window manager, Selkies, Chromium. All of them end with it, and what they
-//! wrote is deleted. Must not know who looks at the screen.
+//! Owns the processes of a streamed session: X server, sound server, window manager, Selkies,
+//! Chromium. All of them end with it, and what they wrote is deleted. Must not know who looks at
+//! the screen.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -24,7 +25,8 @@ const FIRST_SIZE: &str = "1280x720";
 const SOUND: &str = "pulse.sock";
 /// The folder for files that come and go, in the session's folder.
 const FILES: &str = "Downloads";
-/// How long a second Chromium may take to hand an address to the first; after that it is the first itself.
+/// How long a second Chromium may take to hand an address to the first; after that it is the first
+/// itself.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A screen with what is shown on it, streamed.
@@ -115,7 +117,8 @@ impl Programs {
         stop_chromium(&mut self.shown).await;
     }
 
-    /// Waits until the session has come to its end by itself: what it shows was closed, or its screen or its streaming server is gone.
+    /// Waits until the session has come to its end by itself: what it shows was closed, or its
+    /// screen or its streaming server is gone.
     ///
     /// # Errors
     /// When it did not end well.
@@ -133,8 +136,8 @@ impl Programs {
     }
 }
 
-/// Opens an address in the session that runs: a second Chromium with the same profile hands it over to the first and ends, or stays where it is
-/// the first.
+/// Opens an address in the session that runs: a second Chromium with the same profile hands it over
+/// to the first and ends, or stays where it is the first.
 ///
 /// # Errors
 /// When no such session runs here.
@@ -153,8 +156,8 @@ pub(super) async fn open(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What every program of the session is told: where it hears and is heard, and where its own sockets go. The key to the streaming server is not
-/// among it.
+/// The environment of every program of the session: its display, its sound server, and where its
+/// own sockets go. The key to the streaming server is not among it.
 fn equip<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
     command
         .env("XDG_RUNTIME_DIR", folder)
@@ -166,7 +169,7 @@ fn equip<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
         .env_remove(MASTER_TOKEN)
 }
 
-/// A sound server with one output that nobody hears but the streaming server, and no sockets elsewhere.
+/// A sound server with one output for the streaming server only, and no sockets elsewhere.
 fn sound_options(folder: &Path) -> Vec<String> {
     let socket = folder.join(SOUND);
     [

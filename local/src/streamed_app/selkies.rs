@@ -1,11 +1,13 @@
-//! Owns the options that Selkies is started with: shaped for a small machine, and closed where the visitor has no permission. Must not start it.
+//! Owns the options that Selkies is started with: shaped for a small machine, and closed where the
+//! visitor has no permission. Must not start it.
 
 use casting_core::permission::Permission;
 
 use crate::browser_app::settings::Settings;
 
-/// What holds for every session. Nothing is sent while the picture stands still, moving pictures come 30 times a second, and what a
-/// page of ours has (panel, sharing, time left) Selkies does not show a second time.
+/// What holds for every session. Nothing is sent while the picture stands still, moving pictures
+/// come 30 times a second, and what a page of ours has (panel, sharing, time left) Selkies does not
+/// show a second time.
 const ALWAYS: [&str; 29] = [
     "--addr=127.0.0.1",
     "--enable-basic-auth=false",
@@ -23,7 +25,7 @@ const ALWAYS: [&str; 29] = [
     "--command-enabled=false|locked",
     "--printing-enabled=false|locked",
     "--second-screen=false|locked",
-    // Whoever is given control uses the session beside its owner, and does not take the owner's place.
+    // A viewer with control uses the session beside its owner, and does not replace the owner.
     "--enable-sharing=true",
     "--enable-collab=false|locked",
     "--ui-title=Session",
@@ -39,7 +41,8 @@ const ALWAYS: [&str; 29] = [
     "--ui-sidebar-show-shortcuts=false",
 ];
 
-/// The options for this session. `files`: the folder that uploads come to and downloads are taken from.
+/// The options for this session. `files`: the folder that uploads come to and downloads are taken
+/// from.
 pub(super) fn options(settings: &Settings, files: &str) -> Vec<String> {
     let allows = |permission| settings.allows(permission);
     let switch = |name: &str, on: bool| format!("--{name}={on}|locked");

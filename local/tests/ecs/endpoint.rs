@@ -110,7 +110,12 @@ async fn simulated_task_emits_an_event_per_transition() {
     );
     let arn = &started.task.arn;
     fixture.ecs.exit(arn, 3);
-    let ended = fixture.launcher.describe(arn).await.unwrap().unwrap();
+    let ended = fixture
+        .launcher
+        .describe(std::slice::from_ref(arn))
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(
         (ended.task.status, ended.exit_code),
         (TaskStatus::Stopped, Some(3))
@@ -286,10 +291,16 @@ async fn stopped_task_is_dropped_after_an_hour() {
         fixture.clock.advance(seconds);
         fixture.start(&definition).await;
         assert_eq!(
-            fixture.launcher.describe(&stopped).await.unwrap().is_some(),
+            !fixture
+                .launcher
+                .describe(std::slice::from_ref(&stopped))
+                .await
+                .unwrap()
+                .is_empty(),
             is_known,
             "{seconds} seconds later"
         );
     }
-    assert!(fixture.launcher.describe(&live).await.unwrap().is_some());
+    let live = fixture.launcher.describe(&[live]).await.unwrap();
+    assert_eq!(live.len(), 1);
 }

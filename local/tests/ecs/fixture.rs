@@ -1,4 +1,5 @@
-//! Owns what these tests share: an endpoint on loopback, a launcher that calls it, a folder, and the events. Must not know any test.
+//! Owns what these tests share: an endpoint on loopback, a launcher that calls it, a folder, and
+//! the events. Must not know any test.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +11,7 @@ use casting_boot::settings::AwsSettings;
 use casting_boot::system::SystemEntropy;
 use casting_boot::{clients, http};
 use casting_core::ids::{SessionId, random_bytes};
-use casting_core::image::{ContainerSource, Image, ImageSource};
+use casting_core::image::{Architecture, ContainerSource, Image, ImageSource};
 use casting_core::ports::{Launcher, Run, Task, TaskSpec};
 use casting_core::session::TaskStatus;
 use casting_core::testing::{self, NOON, SetClock};
@@ -72,7 +73,7 @@ impl Folder {
             bin: self.0.join("bin"),
             environment: BTreeMap::from([("PATH".into(), path), ("FOLDER".into(), folder)]),
             containers: None,
-            // What these tests are about needs scripts that write where they are told.
+            // These tests need scripts that write to paths from their arguments.
             confinement: Some(Confinement {
                 level: Level::Unconfined,
                 shown: Vec::new(),
@@ -198,15 +199,18 @@ pub fn image(script: &str) -> Image {
         cpu: 256,
         memory: 512,
         ephemeral_storage: None,
+        architecture: Architecture::X86_64,
+        registry_secret: None,
     });
     image
 }
 
-/// A spec for a session that nobody has seen.
+/// A spec for a new session.
 pub fn spec(definition: &str) -> TaskSpec {
     let session = SessionId::from_bytes(random_bytes(&SystemEntropy::new()));
     TaskSpec {
         client_token: format!("{session}-1"),
+        attempt: 1,
         session,
         task_definition: definition.to_owned(),
         container: "session".into(),

@@ -41,7 +41,12 @@ async fn define(fixture: &EcsFixture, command: &[&str]) -> String {
 #[tokio::test]
 async fn task_has_environment_log_and_exit_code() {
     let mut fixture = EcsFixture::processes().await;
-    let arn = fixture.script("echo name=$CAST_NAME listen=$CAST_GATE_LISTEN cargo=$CARGO_PKG_NAME; echo oh >&2; exit 3").await;
+    let arn = fixture
+        .script(
+            "echo name=$CAST_NAME listen=$CAST_GATE_LISTEN cargo=$CARGO_PKG_NAME; echo oh >&2; \
+                 exit 3",
+        )
+        .await;
     let ended = fixture.until(&arn, TaskStatus::Stopped).await;
     assert_eq!(ended.exit_code, Some(3));
     assert!(
@@ -146,7 +151,8 @@ async fn task_stopped_while_starting_ends() {
 #[tokio::test]
 async fn closed_pipe_makes_the_supervisor_kill_its_tree() {
     let folder = Folder::new();
-    let script = "sleep 1000 & echo $! >> $FOLDER/pids; trap '' TERM; echo $$ >> $FOLDER/pids; while :; do sleep 0.02; done";
+    let script = "sleep 1000 & echo $! >> $FOLDER/pids; trap '' TERM; echo $$ >> $FOLDER/pids; \
+                  while :; do sleep 0.02; done";
     let mut supervisor = Command::new(env!("CARGO_BIN_EXE_casting"))
         .arg0(supervisor::NAME)
         .args(["200", "sh", "-c", script])

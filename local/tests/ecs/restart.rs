@@ -9,7 +9,8 @@ use crate::fixture::{EcsFixture, Folder, eventually, exists, image, spec};
 
 #[test]
 fn crash_recovery_stops_tasks_and_keeps_definitions() {
-    // The first run ends without a goodbye: its runtime is dropped with everything in it, as when the process is killed.
+    // The first run ends without a goodbye: its runtime is dropped with everything in it, as when
+    // the process is killed.
     let first = tokio::runtime::Runtime::new().unwrap();
     let (folder, definition, spec, before, done) = first.block_on(async {
         let mut fixture = EcsFixture::kept(Folder::new()).await;
@@ -48,9 +49,10 @@ fn crash_recovery_stops_tasks_and_keeps_definitions() {
         assert_eq!(
             fixture
                 .launcher
-                .describe(&done)
+                .describe(std::slice::from_ref(&done))
                 .await
                 .unwrap()
+                .pop()
                 .and_then(|task| task.exit_code),
             Some(4)
         );

@@ -1,6 +1,7 @@
 //! Owns how the AWS clients are set up. Must not call them.
 //!
-//! The clients do not retry: the adapters do, because only they know which repetition is safe and what it means.
+//! The clients do not retry: the adapters do, because only they know which repetition is safe and
+//! what it means.
 
 use std::time::Duration;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use casting_core::PublicUrls;
-use casting_core::system::FirstLimits;
-use casting_core::system_form::MAX_CENTS;
+use casting_core::deployment::FirstLimits;
+use casting_core::settings_form::MAX_CENTS;
 use casting_dynamo::TableNames;
 use casting_ecs::{Capacity, EcsSettings, LogSettings};
 use casting_identity::oidc::OidcSettings;
@@ -22,6 +22,8 @@ use crate::system::{SystemClock, SystemEntropy};
 
 /// How much is logged; read before everything else.
 pub(crate) const LOG: &str = "CASTING_LOG";
+/// The name of the stack, a dimension of each metric; read before everything else.
+pub(crate) const STACK: &str = "CASTING_STACK";
 
 /// The environment, or what a test puts in its place. An empty variable counts as missing.
 pub(crate) type Variables = BTreeMap<String, String>;
@@ -185,7 +187,12 @@ fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
 }
 
 fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
-    let capacity = |text: &str| Capacity::parse(text).ok_or("must be FARGATE or FARGATE_SPOT.");
+    let capacity = |text: &str| {
+        Capacity::parse(text).ok_or(
+            "must name capacity providers in the order in which they are tried, such as \
+             FARGATE_SPOT,FARGATE.",
+        )
+    };
     let public_ip = |text: &str| match text {
         "ENABLED" => Ok(true),
         "DISABLED" => Ok(false),
@@ -342,7 +349,7 @@ mod tests {
         assert_eq!(settings.ecs.subnets, ["subnet-1", "subnet-2"]);
         assert_eq!(
             (settings.ecs.assign_public_ip, settings.ecs.capacity),
-            (false, Capacity::Fargate)
+            (false, Capacity::default())
         );
         assert_eq!(settings.captcha_secret, None);
         assert_eq!(
@@ -415,7 +422,7 @@ mod tests {
             ("CASTING_ECS_SUBNETS", ","),
             ("CASTING_ECS_SECURITY_GROUPS", "1,2,3,4,5,6"),
             ("CASTING_ECS_ASSIGN_PUBLIC_IP", "yes"),
-            ("CASTING_ECS_CAPACITY", "EC2"),
+            ("CASTING_ECS_CAPACITY", "FARGATE_SPT"),
             ("CASTING_EDGE_INSIDE", "yes"),
             ("CASTING_FIRST_MAX_SESSIONS", "-1"),
             ("CASTING_FIRST_BUDGET_PER_DAY_CENTS", "1.5"),

@@ -1,5 +1,6 @@
-//! Owns the one HTTP client: a connection pool and a TLS stack (ring, root certificates compiled in) that all AWS clients share.
-//! Must not know which services are called or what to do when a call fails.
+//! Owns the one HTTP client: a connection pool and a TLS stack (ring, root certificates compiled
+//! in) that all AWS clients share. Must not know which services are called or what to do when a
+//! call fails.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 /// How long one address may take to accept a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How long an unused connection is kept: less than the services keep it, so that a request seldom meets a closed one.
+/// How long an unused connection is kept: less than the services keep it, so that a request seldom
+/// meets a closed one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The TLS stack could not be made.
@@ -37,7 +39,8 @@ pub enum TlsError {
     Bundle(#[from] rustls::pki_types::pem::Error),
 }
 
-/// A new HTTP client for any number of AWS clients, for https and (to local endpoints) http. It trusts the public roots, or only those in `ca_bundle`.
+/// A new HTTP client for any number of AWS clients, for https and (to local endpoints) http. It
+/// trusts the public roots, or only those in `ca_bundle`.
 ///
 /// # Errors
 /// When the TLS stack cannot be made, or the file holds no certificates.
@@ -86,7 +89,8 @@ impl HttpClient for Pool {
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         let connecting = settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT);
-        // One limit from the first byte of the handshake to the answer's head: a call that needs a new connection gets the time for both.
+        // One limit from the first byte of the handshake to the answer's head: a call that needs a
+        // new connection gets the time for both.
         let limit = settings.read_timeout().map(|reading| connecting + reading);
         SharedHttpConnector::new(Caller {
             pool: self.clone(),
@@ -133,7 +137,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    /// An endpoint that answers the requests of one connection with an empty list of tables, or with nothing; returns its URL and how many there were.
+    /// An endpoint that answers the requests of one connection with an empty list of tables, or
+    /// with nothing; returns its URL and how many there were.
     async fn endpoint(answers: bool) -> (String, tokio::task::JoinHandle<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -144,7 +149,8 @@ mod tests {
             while stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {
                 if answers {
                     let body = r#"{"TableNames":[]}"#;
-                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 17\r\n\r\n";
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: \
+                         application/x-amz-json-1.0\r\ncontent-length: 17\r\n\r\n";
                     stream
                         .write_all(format!("{head}{body}").as_bytes())
                         .await
@@ -187,7 +193,8 @@ mod tests {
         assert!(call.await.expect("no panic"));
     }
 
-    /// An https endpoint that says once that there are no tables; returns its URL and its certificate as a file's text.
+    /// An https endpoint that says once that there are no tables; returns its URL and its
+    /// certificate as a file's text.
     async fn secret_endpoint() -> (String, String) {
         let made =
             rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
@@ -213,7 +220,8 @@ mod tests {
                     continue;
                 };
                 let _ = stream.read(&mut vec![0; 65_536]).await;
-                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 17\r\n\r\n";
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: \
+                            application/x-amz-json-1.0\r\ncontent-length: 17\r\n\r\n";
                 let _ = stream
                     .write_all(format!("{head}{{\"TableNames\":[]}}").as_bytes())
                     .await;

@@ -1,10 +1,12 @@
-//! What every main needs: the environment becomes settings, settings become clients, clients become the control plane.
-//! Owns the real clock, the real randomness and the one HTTP client; must not know what any function does.
+//! What every main needs: the environment becomes settings, settings become clients, clients become
+//! the control plane. Owns the real clock, the real randomness and the one HTTP client; must not
+//! know what any function does.
 //!
 //! # Layout
-//! - [`settings`]: all that a deployment sets; `environment` reads it, nobody else reads the environment
+//! - [`settings`]: all settings of a deployment; only `environment` reads environment variables
 //! - [`http`]: one connection pool and one TLS stack under all AWS clients; [`clients`] makes these
-//! - [`system`]: the real clock and randomness; [`log`]: where the log goes; `metrics`: what is counted in it
+//! - [`system`]: the real clock and randomness; [`log`]: where the log goes; `metrics`: what is
+//!   counted in it
 //! - `no_captcha`: what functions that open no links have in place of a CAPTCHA's verifier
 //! - `warm`: connections are opened before the first request comes
 
@@ -61,8 +63,8 @@ pub enum BootError {
     Bucket(#[from] BucketError),
 }
 
-/// The control plane as the environment describes it, with its log and its connections opened, for a function that opens no links: it checks no
-/// proofs and tells no gate whose it is.
+/// The control plane as the environment describes it, with its log and its connections opened, for
+/// a function without outgoing calls: it checks no CAPTCHA solutions and notifies no gate.
 ///
 /// # Errors
 /// Every missing or invalid variable, in one error; it is logged too, because a Lambda's main has
@@ -71,7 +73,9 @@ pub async fn start() -> Result<ControlPlane, BootError> {
     start_with(|settings| assemble(settings, |_, _| Ok(Arc::new(NoCaptcha)))).await
 }
 
-/// The same, for the function that opens links: it can ask every CAPTCHA's provider, and tell gates whose they are.
+/// The same, for functions whose users wait for gates or CAPTCHA providers: those that open links,
+/// show sessions and administer. They can ask every provider, and call every gate: whose it is, and
+/// that its session has ended or is no longer shared.
 ///
 /// # Errors
 /// As [`start`], and when there is no client for calls to others.
@@ -83,7 +87,10 @@ async fn start_with(
     build: impl FnOnce(Settings) -> Result<ControlPlane, BootError>,
 ) -> Result<ControlPlane, BootError> {
     let environment = environment::variables();
-    log::to_stdout_as_json(environment.get(environment::LOG).map(String::as_str));
+    log::to_stdout_as_json(
+        environment.get(environment::LOG).map(String::as_str),
+        environment.get(environment::STACK).map(String::as_str),
+    );
     let control_plane = environment::read(&environment)
         .map_err(BootError::from)
         .and_then(build);
@@ -106,7 +113,8 @@ pub fn login_settings() -> Result<Option<OidcSettings>, BootError> {
     settings
 }
 
-/// In which header the one proxy in front of the gateway names the visitor, and what it proves itself with; `None` when there is no such proxy.
+/// In which header the one proxy in front of the gateway names the visitor, and what it proves
+/// itself with; `None` when there is no such proxy.
 ///
 /// # Errors
 /// When the header's name is none.
@@ -134,7 +142,8 @@ fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, 
     )?))
 }
 
-/// The control plane that these settings describe, with all that calls out to others: CAPTCHA providers and gates. Opens nothing yet.
+/// The control plane that these settings describe, with all that calls out to others: CAPTCHA
+/// providers and gates. Opens nothing yet.
 ///
 /// # Errors
 /// When there is no TLS.
@@ -147,7 +156,8 @@ pub fn build(settings: Settings) -> Result<ControlPlane, BootError> {
     Ok(control_plane)
 }
 
-/// The functions differ in whether they call out to others. Who checks proofs is handed in, so that a program holds only what it uses.
+/// The functions differ in whether they call out to others. Who checks proofs is handed in, so that
+/// a program holds only what it uses.
 fn assemble(
     settings: Settings,
     verifier: impl FnOnce(&Keyring, Option<String>) -> Result<Arc<dyn CaptchaVerifier>, BootError>,

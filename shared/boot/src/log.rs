@@ -1,5 +1,5 @@
-//! Owns where the log goes and how much of it. Must not see requests: what is logged is said where it happens, and never holds an event, a secret,
-//! a ticket or a cookie.
+//! Owns where the log goes and how much of it. Must not see requests: what is logged is said where
+//! it happens, and never holds an event, a secret, a ticket or a cookie.
 
 use casting_core::METRICS;
 use tracing::level_filters::LevelFilter;
@@ -13,15 +13,19 @@ use crate::metrics::Metrics;
 /// The prefix of all our log targets.
 const OURS: &str = "casting";
 
-/// Writes one JSON object a line to standard output, which CloudWatch reads: what happened at `level` (error, warn, info, debug or trace;
-/// anything else is info) in our own code, and warnings of everybody else; and what is counted, in whatever level. Does nothing when there is a log already.
-pub fn to_stdout_as_json(level: Option<&str>) {
+/// Writes one JSON object a line to standard output, which CloudWatch reads: what happened at
+/// `level` (error, warn, info, debug or trace; anything else is info) in our own code, warnings in
+/// all other crates, and metrics at every level with `stack` as a dimension. Does nothing when there is a log already.
+pub fn to_stdout_as_json(level: Option<&str>, stack: Option<&str>) {
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false);
-    let counts = Metrics.with_filter(Targets::new().with_target(METRICS, LevelFilter::INFO));
+    let metrics = Metrics {
+        stack: stack.map(str::to_owned),
+    };
+    let counts = metrics.with_filter(Targets::new().with_target(METRICS, LevelFilter::INFO));
     let _ = tracing_subscriber::registry()
         .with(lines.with_filter(filter(level)))
         .with(counts)

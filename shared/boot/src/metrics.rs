@@ -1,5 +1,6 @@
-//! Owns the metrics: turns what the rules count into lines of CloudWatch's embedded metric format, which CloudWatch reads from the log.
-//! Must not decide what is counted: that is said where it happens, as an event of the target [`METRICS`].
+//! Owns the metrics: turns what the rules count into lines of CloudWatch's embedded metric format,
+//! which CloudWatch reads from the log. Must not decide what is counted: that is said where it
+//! happens, as an event of the target [`METRICS`].
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -17,15 +18,21 @@ use crate::system::SystemClock;
 /// The CloudWatch namespace of our metrics.
 pub const NAMESPACE: &str = "SessionCasting";
 
+/// The dimension that keeps the metrics of several stacks in one account apart.
+const STACK: &str = "stack";
+
 /// Writes each count as one line to standard output.
-pub(crate) struct Metrics;
+pub(crate) struct Metrics {
+    /// The stack that these are metrics of; `None` leaves the dimension out.
+    pub(crate) stack: Option<String>,
+}
 
 impl<S: Subscriber> Layer<S> for Metrics {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         if event.metadata().target() != METRICS {
             return;
         }
-        let mut counted = Counted::default();
+        let mut counted = Counted::of(self.stack.as_deref());
         event.record(&mut counted);
         // A metric that cannot be written is no reason to let a request fail.
         let _ = writeln!(
@@ -36,8 +43,8 @@ impl<S: Subscriber> Layer<S> for Metrics {
     }
 }
 
-/// The numbers of an event are metrics, its texts their dimensions; what is given to be displayed (`%`) is only said in the line, for whoever searches
-/// the log.
+/// The numbers of an event are metrics, its texts their dimensions; displayed values (`%`) stand
+/// only in the line, for searches of the log.
 #[derive(Default)]
 struct Counted {
     metrics: Vec<(&'static str, Value)>,
@@ -46,6 +53,17 @@ struct Counted {
 }
 
 impl Counted {
+    /// Nothing yet, with the dimension `stack`.
+    fn of(stack: Option<&str>) -> Self {
+        Self {
+            dimensions: stack
+                .map(|stack| (STACK, stack.to_owned()))
+                .into_iter()
+                .collect(),
+            ..Self::default()
+        }
+    }
+
     fn line(&self, now: Timestamp) -> Value {
         let unit = |name: &str| {
             if name.ends_with("_ms") {
@@ -112,7 +130,7 @@ mod tests {
 
     impl<S: Subscriber> Layer<S> for Kept {
         fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-            let mut counted = Counted::default();
+            let mut counted = Counted::of(Some("casting-dev"));
             event.record(&mut counted);
             self.0
                 .lock()
@@ -134,11 +152,11 @@ mod tests {
             "_aws": {
                 "Timestamp": 1_700_000_000_000_u64,
                 "CloudWatchMetrics": [{
-                    "Namespace": "SessionCasting", "Dimensions": [["state"]],
+                    "Namespace": "SessionCasting", "Dimensions": [["stack", "state"]],
                     "Metrics": [{ "Name": "sessions", "Unit": "Count" }, { "Name": "start_ms", "Unit": "Milliseconds" }],
                 }],
             },
-            "state": "ready", "reference": "k3f7-2mqa", "sessions": 1, "start_ms": 1500,
+            "stack": "casting-dev", "state": "ready", "reference": "k3f7-2mqa", "sessions": 1, "start_ms": 1500,
         });
         assert_eq!(*kept.lock().expect("unpoisoned"), [expected]);
     }

@@ -2,7 +2,9 @@
 //! providers is not linked into them.
 
 use async_trait::async_trait;
-use casting_core::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier};
+use casting_core::captcha::{
+    CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, KeysVerdict,
+};
 use casting_core::time::Timestamp;
 
 /// Makes no challenges, and answers every check with «could not be checked».
@@ -21,5 +23,9 @@ impl CaptchaVerifier for NoCaptcha {
 
     async fn verify(&self, _check: CaptchaCheck<'_>) -> CaptchaVerdict {
         CaptchaVerdict::Unavailable("this function checks no proofs".into())
+    }
+
+    async fn check_keys(&self, _settings: &CaptchaSettings) -> KeysVerdict {
+        KeysVerdict::Unavailable("this function asks no providers".into())
     }
 }

@@ -1,4 +1,5 @@
-//! Owns what a deployment sets: where everything is, and what it is reached with. Must not know where the values come from (`environment` does).
+//! Owns what a deployment sets: where everything is, and what it is reached with. Must not know
+//! where the values come from (`environment` does).
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,9 +8,9 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_core::PublicUrls;
+use casting_core::deployment::FirstLimits;
 use casting_core::ids::Entropy;
 use casting_core::keys::hash_secret;
-use casting_core::system::FirstLimits;
 use casting_core::time::Clock;
 use casting_dynamo::TableNames;
 use casting_ecs::EcsSettings;
@@ -43,7 +44,7 @@ pub struct Settings {
     pub ecs: EcsSettings,
     /// How AWS is reached.
     pub aws: AwsSettings,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Draws ids and nonces.
     pub entropy: Arc<dyn Entropy>,
@@ -82,7 +83,8 @@ pub struct AwsSettings {
     pub ecs_endpoint: Option<String>,
     /// S3's URL, when it is not the region's own.
     pub s3_endpoint: Option<String>,
-    /// Carries the calls to DynamoDB and ECS, when these are in this very process; `None`: the network.
+    /// Carries the calls to DynamoDB and ECS, when these are in this very process; `None`: the
+    /// network.
     pub transport: Option<SharedHttpClient>,
 }
 
@@ -107,10 +109,12 @@ impl AwsSettings {
 }
 
 impl Settings {
-    /// Settings for one machine: the given endpoints, tables under [`LOCAL_TABLE_PREFIX`], a cluster named `local`.
+    /// Settings for one machine: the given endpoints, tables under [`LOCAL_TABLE_PREFIX`], a
+    /// cluster named `local`.
     ///
     /// # Errors
-    /// When `urls` or `signing_key` are not as in [`parse_origin`], [`parse_session_url`] and [`parse_signing_key`].
+    /// When `urls` or `signing_key` are not as in [`parse_origin`], [`parse_session_url`] and
+    /// [`parse_signing_key`].
     pub fn local(
         urls: PublicUrls,
         signing_key: &str,
@@ -202,7 +206,8 @@ pub fn parse_issuer(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads where sessions are, such as `https://{session}.cast.example.com` or `https://cast.example.com/s/{session}`; a slash at the end is dropped.
+/// Reads where sessions are, such as `https://{session}.cast.example.com` or
+/// `https://cast.example.com/s/{session}`; a slash at the end is dropped.
 ///
 /// # Errors
 /// The rest of a sentence that begins with the setting's name.
@@ -226,7 +231,8 @@ pub fn parse_session_url(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Reads the master key: 43 characters of base64url, which hold 32 bytes. 43 random letters and digits are as good.
+/// Reads the master key: 43 characters of base64url, which hold 32 bytes. 43 random letters and
+/// digits are as good.
 ///
 /// # Errors
 /// The rest of a sentence that begins with the setting's name; the key is not repeated.
@@ -237,7 +243,8 @@ pub fn parse_signing_key(text: &str) -> Result<[u8; 32], String> {
         .ok_or_else(|| "must be 32 random bytes in base64url: 43 characters.".to_owned())
 }
 
-/// The last of 43 characters holds two bits too many. They may be anything, so that a password generator can make a key.
+/// The last of 43 characters holds two bits too many. They may be anything, so that a password
+/// generator can make a key.
 fn lenient() -> Option<Encoding> {
     let mut specification = BASE64URL_NOPAD.specification();
     specification.check_trailing_bits = false;

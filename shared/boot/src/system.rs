@@ -1,4 +1,4 @@
-//! Owns the real clock and the real randomness: the two things that everybody else takes as arguments.
+//! Owns the real clock and the real randomness, which all other code takes as arguments.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -47,7 +47,8 @@ impl Default for SystemEntropy {
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
         if self.0.fill(buffer).is_err() {
-            // A kernel that has no randomness must not be answered with ids and keys that can be guessed.
+            // A kernel that has no randomness must not be answered with ids and keys that can be
+            // guessed.
             tracing::error!("The system gives no random bytes; stopping");
             std::process::abort();
         }

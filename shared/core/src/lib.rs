@@ -1,5 +1,6 @@
 //! The rules of session casting: types, policies, session states, tickets, and flows over ports.
-//! Must not know AWS, HTTP, the environment, or a clock or keys of its own: all of these come in as arguments.
+//! Must not know AWS, HTTP, the environment, or a clock or keys of its own: all of these come in as
+//! arguments.
 //!
 //! # Layout
 //! - `admission/`: the policies and limits that decide whether a visitor gets a session
@@ -33,8 +34,8 @@ pub use casting_protocol::report::{
     Bootstrap, Download, GateEndReason, NotSaved, ProfileDirectives, ProfileReport, Report, Upload,
 };
 pub use casting_protocol::{
-    excerpt, exec_user, ids, keys, public_host, referrer, session_environment, session_options,
-    session_origin, time, url_rules, urls,
+    excerpt, exec_user, ids, keys, language, public_host, referrer, session_environment,
+    session_options, session_origin, time, url_rules, urls,
 };
 // Modules are named without their folder: `casting_core::cast`.
 pub use admission::{
@@ -42,22 +43,24 @@ pub use admission::{
     rate_limit, rate_window, reference,
 };
 pub use flow::{
-    AuthError, CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed,
-    ControlPlane, Credential, FlowError, FoundRefusal, History, LandingInfo, LinkStatus, NextStep,
-    PoolView, Ports, PublicUrls, Refilled, Refusal, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE,
-    Swept, Trial, Visitor, Waiting, outcome,
+    CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed, ControlPlane,
+    Credential, FlowError, FoundRefusal, Help, History, LandingInfo, LinkStatus, MOST_SESSIONS,
+    NextStep, OwnSession, OwnerProof, PoolView, Ports, PublicUrls, Refilled, Refusal, Resumable,
+    SIGNED_IN_SECONDS, STARTS_AT_ONCE, Swept, Trial, TrialOutcome, Visitor, Waiting, outcome,
 };
 pub use input::{
     api_key_form, cast_form, form, group_form, image_form, json_schema, network_form, resource,
-    shape, staging_form, system_form,
+    settings_form, staging_form, text_format,
 };
-pub(crate) use input::{client_form, exec_form, field, image_rules, open_hours_form, reader};
+pub(crate) use input::{
+    client_form, exec_form, field, field_parser, image_rules, open_hours_form, read_only,
+};
 pub use pool::{pool_history, pool_plan, pooled, staging};
 pub use records::{
-    actor, api_key, audit, cast, cast_warnings, group, hours, image, listing, network, permission,
-    preset, profile, record, system, user,
+    actor, api_key, audit, cast, cast_warnings, deployment, group, hourly_stats, image, network,
+    permission, preset, profile, queries, record, user,
 };
-pub(crate) use sessions::{end_reason, launch_spec, owner};
-pub use sessions::{persistent_profile, pricing, session};
+pub(crate) use sessions::{end_reason, launch_spec, owner, task_times};
+pub use sessions::{persistent_profile, pricing, session, start_times};
 pub(crate) use signing::console_ticket;
 pub use signing::ticket;

@@ -1,8 +1,10 @@
-//! Owns the ports: what the rules need from a store and from a launcher of tasks. Must not know DynamoDB or ECS.
+//! Owns the ports: what the rules need from a store and from a launcher of tasks. Must not know
+//! DynamoDB or ECS.
 //!
-//! Every port is used as `dyn`, so its methods are not generic; typed records are read and written by [`crate::record`].
-//! A port exists only where the far side is a machine. To add a verb: name it for what it does to the ledger, say here what is atomic,
-//! add its case to the contract suite in `testing`, then write it in the adapter.
+//! Every port is used as `dyn`, so its methods are not generic; typed records are read and written
+//! by [`crate::record`]. A port exists only for an external service. To add a verb: name it
+//! for what it does to the ledger, say here what is atomic, add its case to the contract suite in
+//! `testing`, then write it in the adapter.
 
 use std::net::IpAddr;
 
@@ -12,11 +14,11 @@ use serde_json::Value;
 use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
 use crate::cast::{Cast, CounterChange};
-use crate::hours::{Hour, HourOf};
+use crate::hourly_stats::{HourKey, HourlyStats};
 use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use crate::image::Image;
-use crate::listing::{CastQuery, Counted, SessionQuery};
 use crate::network::Placement;
+use crate::queries::{CastQuery, Counted, SessionQuery};
 use crate::quota::{Quota, QuotaKind};
 use crate::rate_window::RateWindow;
 use crate::session::{EndReason, Session, TaskRef};
@@ -78,6 +80,14 @@ pub struct Reservation {
     pub queue: Option<QueueClaim>,
 }
 
+impl Reservation {
+    /// Whether it takes nothing but its session: then no condition guards the config version, and
+    /// what it was decided on may be as old as a change takes to apply everywhere.
+    pub const fn takes_only_its_session(&self) -> bool {
+        self.session.charge.is_free() && self.proof.is_none() && self.queue.is_none()
+    }
+}
+
 /// The condition of a claim on the waiting queue.
 #[derive(Clone, Debug)]
 pub struct QueueClaim {
@@ -89,11 +99,30 @@ pub struct QueueClaim {
     pub after: Option<WaitingQueue>,
 }
 
+/// Why the sweep looks at a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DueKind {
+    /// It lives.
+    Live,
+    /// It has ended, and its anonymous user is to be removed.
+    Forget,
+}
+
+impl DueKind {
+    /// The kind in one word, as metrics name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Forget => "forget",
+        }
+    }
+}
+
 /// How to take a slot in an IP window.
 #[derive(Clone, Debug)]
 pub struct WindowClaim {
-    /// The stamp of the window that the decision was made on. `None`: nobody looked yet, and the slot is
-    /// taken only if the window does not exist or its newest slot is at or before `cutoff`.
+    /// The stamp of the window that the decision was made on. `None`: it was not read yet, and the
+    /// slot is taken only if the window does not exist or its newest slot is at or before `cutoff`.
     pub seen: Option<String>,
     /// Slots at or before this time no longer count.
     pub cutoff: Timestamp,
@@ -222,10 +251,15 @@ pub struct RefusalSample {
 /// Every write is atomic, also under concurrency and when it is sent again after a lost answer.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The cast with this key, now or before (see [`crate::cast::CastSettings::answers_to`]); may be a moment old.
+    /// The cast with this key, now or before (see [`crate::cast::CastSettings::answers_to`]); may
+    /// be a moment old. Its counter is read only where it limits something; elsewhere it may be
+    /// too low.
     async fn cast_by_key(&self, key: &CastKey) -> Result<Option<Cast>, Fault>;
     /// The cast as it is now.
     async fn cast(&self, id: &CastId) -> Result<Option<Cast>, Fault>;
+    /// The same for a claim: the counter is read only where it limits something; elsewhere it may
+    /// be too low.
+    async fn cast_in_force(&self, id: &CastId) -> Result<Option<Cast>, Fault>;
     /// A page of casts. A word finds the casts by an index that may be a moment old.
     async fn casts(
         &self,
@@ -238,8 +272,10 @@ pub trait Store: Send + Sync {
     /// Creates a cast and claims its key; together with its audit entry, if there is one, as every
     /// change below.
     async fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault>;
-    /// Writes `after.settings` over the version of `before`, and does `change` to the counter: a number that is set is written only over
-    /// the counter of `before`, and a difference only where enough remains; else `Stale`. Moves the claim to the key when it changed; one that became the previous key stays claimed and finds the cast.
+    /// Writes `after.settings` over the version of `before`, and does `change` to the counter: a
+    /// number that is set is written only over the counter of `before`, and a difference only where
+    /// enough remains; else `Stale`. Moves the claim to the key when it changed; one that became
+    /// the previous key stays claimed and finds the cast.
     async fn replace_cast(
         &self,
         before: &Cast,
@@ -254,21 +290,25 @@ pub trait Store: Send + Sync {
     async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, Fault>;
     /// The session as it is now; it is found by the id of its claim as well, where it has another.
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, Fault>;
-    /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given back in the same transaction: one place of
-    /// Sessions Remaining if the cast still exists and its counter is of the epoch charged, the slot in the IP window if it still exists, and
-    /// what it holds of every count. If `after` has just ended and was served, only counts of live sessions are given back. Of money, what
-    /// the session has not cost is given back in either case.
-    /// What `after` holds and `before` does not ([`Session::takes`]) is taken, whatever the limits.
+    /// Writes a move over the revision of `before`. If `after` is refunded, its charge is given
+    /// back in the same transaction: one place of Sessions Remaining if the cast still exists and
+    /// its counter is of the epoch charged, the slot in the IP window if it still exists, and what
+    /// it holds of every count. If `after` has just ended and was served, only counts of live
+    /// sessions are given back. Of money, what the session has not cost is given back in either
+    /// case. What `after` holds and `before` does not ([`Session::takes`]) is taken, whatever the
+    /// limits.
     async fn save_session(&self, before: &Session, after: &Session) -> Result<Saved, Fault>;
-    /// The newest session of this user and this cast that is neither stopping nor has ended; may be a moment old.
+    /// The newest session of this user and this cast that is neither stopping nor has ended; may be
+    /// a moment old.
     async fn live_session_of(&self, user: &UserId, cast: &CastId)
     -> Result<Option<Session>, Fault>;
     /// Stages a session, if fewer than `most` wait in its pool.
     async fn stage(&self, session: &Session, most: u32) -> Result<Staged, Fault>;
     /// The sessions that wait in a pool, the oldest first; may be a moment old.
     async fn pool(&self, pool: &StagingId) -> Result<Vec<Session>, Fault>;
-    /// Exchanges the session that a claim was given for another one, in one transaction: `given_up` is written over `before`, and `after` is the
-    /// claim's session from now on, with everything that the claim took. `staged` is the row that `after` was made of, if it was started ahead.
+    /// Exchanges the session that a claim was given for another one, in one transaction: `given_up`
+    /// is written over `before`, and `after` is the claim's session from now on, with everything
+    /// that the claim took. `staged` is the row that `after` was made of, if it was started ahead.
     async fn exchange(
         &self,
         before: &Session,
@@ -280,7 +320,8 @@ pub trait Store: Send + Sync {
     async fn window(&self, key: &str) -> Result<RateWindow, Fault>;
     /// The waiting room of this cast as it is now; empty when there is none.
     async fn queue(&self, cast: &CastId) -> Result<WaitingQueue, Fault>;
-    /// Writes a room over the one with the stamp `seen`, and uses the proof up in the same transaction, if one is given.
+    /// Writes a room over the one with the stamp `seen`, and uses the proof up in the same
+    /// transaction, if one is given.
     async fn save_queue(
         &self,
         seen: &str,
@@ -300,8 +341,29 @@ pub trait Store: Send + Sync {
     async fn complete_quota(&self, quota: &Quota) -> Result<(), Fault>;
     /// How many of this count are taken.
     async fn quota(&self, key: &str) -> Result<u64, Fault>;
-    /// Ids of sessions whose `due_at` is at or before `now`, the longest due first; may be a moment old.
-    async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, Fault>;
+    /// A page of the sessions of this kind whose `due_at` is at or before `now`, the longest due
+    /// first, as they are now. Which they are may be a moment old, so one may be due no more.
+    async fn due_sessions(
+        &self,
+        kind: DueKind,
+        now: Timestamp,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Session>, Fault>;
+    /// A page of the sessions that were claimed after `since`, and not after `until`, the oldest
+    /// first; they may be a moment old.
+    async fn claimed_between(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Session>, Fault>;
+    /// The time until which every session that was claimed is in the schedule, or has ended; `None`
+    /// before the first sweep.
+    async fn scheduled_until(&self) -> Result<Option<Timestamp>, Fault>;
+    /// Moves that time forward, never back.
+    async fn set_scheduled_until(&self, until: Timestamp) -> Result<(), Fault>;
     /// A page of sessions.
     async fn sessions(
         &self,
@@ -309,7 +371,8 @@ pub trait Store: Send + Sync {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page<Session>, Fault>;
-    /// How many sessions of a cast were claimed at or after `since`; counts some thousands at most. May be a moment old.
+    /// How many sessions of a cast were claimed at or after `since`; counts some thousands at most.
+    /// May be a moment old.
     async fn count_sessions(&self, cast: &CastId, since: Timestamp) -> Result<Counted, Fault>;
     /// The sessions with this reference (nearly always one, or none); may be a moment old.
     async fn sessions_by_reference(&self, reference: &Reference) -> Result<Vec<Session>, Fault>;
@@ -322,7 +385,8 @@ pub trait Store: Send + Sync {
         cast: Option<&CastId>,
         since_hour: i64,
     ) -> Result<Vec<RefusalCount>, Fault>;
-    /// A page of the hourly rows of all casts and of none, newest first, from `since_hour` until before `until_hour`; may be a moment old.
+    /// A page of the hourly rows of all casts and of none, newest first, from `since_hour` until
+    /// before `until_hour`; may be a moment old.
     async fn all_refusals(
         &self,
         since_hour: i64,
@@ -332,14 +396,15 @@ pub trait Store: Send + Sync {
     ) -> Result<Page<RefusalCount>, Fault>;
 
     /// Writes hours, in this order; the same again changes nothing.
-    async fn put_hours(&self, hours: &[(HourOf, Hour)]) -> Result<(), Fault>;
-    /// The hours of one cast, or of all together, that were written, the oldest first, from `since_hour` until before `until_hour`.
+    async fn put_hours(&self, hours: &[(HourKey, HourlyStats)]) -> Result<(), Fault>;
+    /// The hours of one cast, or of all together, that were written, the oldest first, from
+    /// `since_hour` until before `until_hour`.
     async fn hours(
         &self,
         cast: Option<&CastId>,
         since_hour: i64,
         until_hour: i64,
-    ) -> Result<Vec<(i64, Hour)>, Fault>;
+    ) -> Result<Vec<(i64, HourlyStats)>, Fault>;
     /// The newest hour of all casts together that was written.
     async fn newest_hour(&self) -> Result<Option<i64>, Fault>;
 
@@ -352,7 +417,8 @@ pub trait Store: Send + Sync {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page<Value>, Fault>;
-    /// Writes the document of a record, which has its `id` and `version`, over `expected_version`, or as a new one when `None`.
+    /// Writes the document of a record, which has its `id` and `version`, over `expected_version`,
+    /// or as a new one when `None`.
     async fn put_record_document(
         &self,
         kind: &str,
@@ -381,8 +447,8 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Page<Audit>, Fault>;
 
-    /// Remembers until `forgotten_at` what was asked for under an idempotency key, and says what was asked for under it first: `print`, or
-    /// what came earlier.
+    /// Remembers until `forgotten_at` what was asked for under an idempotency key, and says what
+    /// was asked for under it first: `print`, or what came earlier.
     async fn first_request(
         &self,
         key: &str,
@@ -398,13 +464,16 @@ pub struct TaskSpec {
     pub session: SessionId,
     /// ECS's `clientToken`.
     pub client_token: String,
+    /// Which attempt to start the session this is, from 1. Capacity is tried in this order.
+    pub attempt: u32,
     /// Family, family:revision or ARN.
     pub task_definition: String,
     /// The container that gets the environment.
     pub container: String,
     /// Names and values, sorted by name.
     pub environment: Vec<(String, String)>,
-    /// The same for the gate, where it has a container of its own; the app's container then gets none of this.
+    /// The same for the gate, where it has a container of its own; the app's container then gets
+    /// none of this.
     pub gate_environment: Option<Vec<(String, String)>>,
     /// Where it is placed; `None` is where the deployment places tasks.
     pub placement: Option<Placement>,
@@ -423,7 +492,8 @@ pub struct Task {
     pub exit_code: Option<i32>,
     /// ECS's reason why the app's container ended or did not start, such as `OutOfMemoryError: …`.
     pub app_reason: Option<String>,
-    /// Whether ECS could not start it for a reason of its own, so that another start may do: no network interface in time, for instance.
+    /// Whether ECS could not start it for a reason of its own, so that another start may do: no
+    /// network interface in time, for instance.
     pub start_failed: bool,
 }
 
@@ -455,13 +525,22 @@ pub enum Run {
 /// Reaches the gates of sessions that run.
 #[async_trait]
 pub trait Gates: Send + Sync {
-    /// Tells the gate of a session that was started ahead whose it is now, by a signed order; again changes nothing. `enter` is the ticket that leads
-    /// through the edge to it. Gives why it was not reached, or did not take the order.
+    /// Sends the gate of a session that was started in advance its assignment, as a signed order;
+    /// idempotent. `enter` is the ticket that leads through the edge to it. Gives why it was not
+    /// reached, or did not take the order.
     async fn assign(&self, session: &SessionId, enter: &str, order: &str) -> Result<(), String>;
-    /// Makes the gate of a session read its directives again now instead of at its next report. `enter`
-    /// is the ticket that leads through the edge to it. Gives why it was not reached; the next
-    /// report then does the same, within a minute.
+    /// Makes the gate of a session read its directives again now instead of at its next report.
+    /// `enter` is the ticket that leads through the edge to it. Gives why it was not reached; the
+    /// next report then does the same, within a minute.
     async fn refresh(&self, session: &SessionId, enter: &str) -> Result<(), String>;
+    /// The names of those who watch a session now, as its gate tells them; `enter` as above.
+    async fn watchers(&self, session: &SessionId, enter: &str) -> Result<Vec<String>, String>;
+}
+
+/// Reads the logs of sessions, where the control plane is on the machine that writes them.
+pub trait SessionLogs: Send + Sync {
+    /// The last lines of the log of a task; `None` when there is none.
+    fn tail(&self, task: &str) -> Option<String>;
 }
 
 /// Runs tasks.
@@ -469,17 +548,22 @@ pub trait Gates: Send + Sync {
 pub trait Launcher: Send + Sync {
     /// Starts a task, at most one for a client token.
     async fn run(&self, spec: &TaskSpec) -> Run;
+    /// How many kinds of capacity there are to try, one for each attempt.
+    fn capacities(&self) -> u32;
     /// Asks for a task to be stopped; `None` when ECS does not know it (any more).
     async fn stop(&self, arn: &str, reason: &str) -> Result<Option<Task>, Fault>;
-    /// The task, running or lately stopped; `None` when ECS does not know it.
-    async fn describe(&self, arn: &str) -> Result<Option<Task>, Fault>;
+    /// The tasks with these ARNs, running or lately stopped, in no order, without those that ECS
+    /// does not know (any more).
+    async fn describe(&self, arns: &[String]) -> Result<Vec<Task>, Fault>;
     /// All tasks that were started for a session, running or lately stopped.
     async fn find(&self, session: &SessionId) -> Result<Vec<Task>, Fault>;
-    /// The address at which the edge reaches the gate of a session; `None` when that is the address the gate reports from.
+    /// The address at which the edge reaches the gate of a session; `None` when that is the address
+    /// the gate reports from.
     async fn gate_address(&self, session: &SessionId) -> Result<Option<IpAddr>, Fault>;
     /// The URL of the session's logs, for administrators; `None` when it is not known.
     fn log_url(&self, session: &Session) -> Option<String>;
-    /// Registers a task definition for an image with a container source and returns its ARN; `Err(Ok(words))` when ECS refuses it.
+    /// Registers a task definition for an image with a container source and returns its ARN;
+    /// `Err(Ok(words))` when ECS refuses it.
     async fn register(&self, image: &Image) -> Result<Result<String, String>, Fault>;
 }
 
@@ -488,7 +572,8 @@ pub trait Launcher: Send + Sync {
 pub struct Stored {
     /// Its size.
     pub bytes: u64,
-    /// SHA-256 of it, in small hexadecimal digits, as the far side found it; `None` when it was stored without.
+    /// SHA-256 of it, in lowercase hexadecimal digits, as the object store computed it; `None` when it was
+    /// stored without.
     pub sha256: Option<String>,
 }
 

@@ -1,7 +1,8 @@
-//! Owns the waiting queue of a link: who waits in which order, whose turn it is, and how long that may take. Must not know how it is stored.
+//! Owns the waiting queue of a link: who waits in which order, whose turn it is, and how long that
+//! may take. Must not know how it is stored.
 //!
-//! An entry is a number in a row, and its holder's last sign of life. Every change but such a sign makes a new stamp, so that a decision is never
-//! written over a queue that it did not see.
+//! An entry is a number in a row, and its holder's last sign of life. Every change but such a sign
+//! makes a new stamp, so that a decision is never written over a queue that it did not see.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ use crate::time::Timestamp;
 /// After so many seconds without a poll an entry is lost. A little more than a minute, because
 /// browsers let a background page run only once a minute.
 pub const GONE_SECONDS: u64 = 75;
-/// How long an entry is remembered after it was served, in seconds, to give it back when the session could not be started.
+/// How long an entry is remembered after it was served, in seconds, to give it back when the
+/// session could not be started.
 const SERVED_SECONDS: u64 = 120;
 /// How many may wait for one link at once.
 pub const MAX_ENTRIES: usize = 200;
@@ -24,16 +26,18 @@ const ADMISSIONS: usize = 20;
 /// With fewer admissions than this nothing can be said.
 const FEWEST_ADMISSIONS: usize = 3;
 
-/// Everybody who waits for one link.
+/// The queue of one link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingQueue {
     /// The link.
     pub cast: CastId,
-    /// Another text after every change but a sign of life; empty for a queue that was never entered.
+    /// Another text after every change but a sign of life; empty for a queue that was never
+    /// entered.
     pub stamp: String,
     /// The number that the next entry gets.
     pub next: u64,
-    /// Who waits, and who was served a moment ago. An entry is named like the session of the claim that first came for it.
+    /// Who waits, and who was served a moment ago. An entry is named like the session of the claim
+    /// that first came for it.
     pub places: BTreeMap<SessionId, QueueEntry>,
     /// The times of the last served entries while others waited, the oldest first.
     pub admitted: Vec<Timestamp>,
@@ -122,7 +126,8 @@ impl WaitingQueue {
         self.paused_until.is_some_and(|until| now < until)
     }
 
-    /// In how many seconds the one at this position may be served, by how long the last ones took; `None` while that cannot be said.
+    /// In how many seconds the one at this position may be served, by how long the last ones took;
+    /// `None` while that cannot be said.
     pub fn estimate(&self, position: usize, now: Timestamp) -> Option<u64> {
         let (first, last) = (self.admitted.first()?, self.admitted.last()?);
         let count = i64::try_from(self.admitted.len())
@@ -220,7 +225,7 @@ impl WaitingQueue {
         queue
     }
 
-    /// The queue after a sign of life. The stamp stays: nothing that anybody decided on has changed.
+    /// The queue after a heartbeat. The stamp stays: no decision depends on what changed.
     #[must_use]
     pub fn touched(&self, id: &SessionId, now: Timestamp) -> Self {
         let mut queue = self.clone();

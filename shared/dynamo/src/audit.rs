@@ -1,4 +1,5 @@
-//! Owns the rows of table `audit`: entries that are only ever added. Must not know what they tell of.
+//! Owns the rows of table `audit`: entries that are only ever added. Must not know what they tell
+//! of.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use casting_core::audit::{Audit, AuditId};

@@ -1,24 +1,28 @@
-//! Owns the rows of table `casts`: configs with their counters, and the claims to their keys. Must not know what the settings mean.
+//! Owns the rows of table `casts`: configs (their counters: `counter`), and the claims to their
+//! keys. Must not know what the settings mean.
 //!
-//! A key belongs to one cast because its claim is a row of its own, written, moved and deleted in the cast's own transactions. The words that a
-//! cast is found by are rows of the same kind.
+//! A key belongs to one cast because its claim is a row of its own, written, moved and deleted in
+//! the cast's own transactions. The words that a cast is found by are rows of the same kind.
 
 use casting_core::audit::Audit;
 use casting_core::cast::{Cast, CounterChange};
 use casting_core::cast_form::MAX_SESSIONS;
 use casting_core::ids::{CastId, CastKey};
-use casting_core::listing::{CastOrder, CastQuery, words};
-use casting_core::ports::{Created, Fault, Page, Replaced, Saved};
+use casting_core::ports::{Created, Fault, FaultKind, Page, Replaced, Saved};
+use casting_core::queries::{CastOrder, CastQuery, words};
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::audit;
+use crate::counter::{self, Moves, Settled};
 use crate::fault::{corrupt, refused};
 use crate::names;
 use crate::read::{QueryRange, after_id, page_size};
 use crate::retry::ConditionFailure;
 use crate::rows::{
-    CastRow, Item, KeyRow, WordRow, from_item, key, name_sort, number, text, to_item, to_value,
+    CastRow, CounterRow, Item, KeyRow, WordRow, from_item, key, name_sort, number, text, to_item,
+    to_value,
 };
+use crate::shards;
 use crate::store::DynamoStore;
 use crate::write::{self, Condition};
 
@@ -32,11 +36,12 @@ pub async fn by_key(store: &DynamoStore, key: &CastKey) -> Result<Option<Cast>, 
         .partition(|item| !item.contains_key(names::KIND));
     let casts = casts
         .into_iter()
-        .map(|item| from_item::<CastRow>(WHAT, item).map(Cast::from))
+        .map(|item| from_item::<CastRow>(WHAT, item))
         .collect::<Result<Vec<_>, _>>()?;
-    // For a moment after a key changed hands the index may show it at both; the later change is the one that took it.
-    if let Some(cast) = casts.into_iter().max_by_key(|cast| cast.updated_at) {
-        return Ok(Some(cast));
+    // For a moment after a key changed hands the index may show it at both; the later change is the
+    // one that took it.
+    if let Some(row) = casts.into_iter().max_by_key(|row| row.updated_at) {
+        return with_counter_in_force(store, row).await.map(Some);
     }
     // A free key that belonged to a cast until recently.
     let Some(claim) = claims.into_iter().next() else {
@@ -47,14 +52,35 @@ pub async fn by_key(store: &DynamoStore, key: &CastKey) -> Result<Option<Cast>, 
 }
 
 pub async fn by_id(store: &DynamoStore, id: &CastId) -> Result<Option<Cast>, Fault> {
-    let row = store
+    let (row, counter) = futures_util::try_join!(row(store, id), counter::row(store, id))?;
+    Ok(row.map(|row| counter::join(row, counter.as_ref())))
+}
+
+pub async fn in_force(store: &DynamoStore, id: &CastId) -> Result<Option<Cast>, Fault> {
+    match row(store, id).await? {
+        Some(row) => with_counter_in_force(store, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn row(store: &DynamoStore, id: &CastId) -> Result<Option<CastRow>, Fault> {
+    store
         .get::<CastRow>(
             "read a cast",
             &store.tables.casts,
             key(names::ID, id.as_str()),
         )
-        .await?;
-    Ok(row.map(Cast::from))
+        .await
+}
+
+/// The cast of a row. Its counter is read only where it limits something, so visits of other links
+/// take one call; and a disabled link costs no more than an unknown one.
+async fn with_counter_in_force(store: &DynamoStore, row: CastRow) -> Result<Cast, Fault> {
+    if !row.settings.limit_total_sessions || !row.settings.enabled {
+        return Ok(counter::join(row, None));
+    }
+    let counter = counter::row(store, &row.id).await?;
+    Ok(counter::join(row, counter.as_ref()))
 }
 
 pub async fn page(
@@ -83,7 +109,7 @@ pub async fn page(
     let (rows, next) = store.rows::<CastRow>(WHAT, &range, limit).await?;
     let next = next.and_then(|key| cursor(&key, sort));
     Ok(Page {
-        items: rows.into_iter().map(Cast::from).collect(),
+        items: counter::join_all(WHAT, store, rows).await?,
         next,
     })
 }
@@ -107,7 +133,8 @@ pub async fn ids_from(store: &DynamoStore, prefix: &str) -> Result<Vec<CastId>, 
     Ok(ids.filter_map(|id| CastId::parse(id)).collect())
 }
 
-/// The casts with a word that begins like this, in the order of these words. A cast with several of them stands at the first.
+/// The casts with a word that begins like this, in the order of these words. A cast with several of
+/// them stands at the first.
 async fn found_by(
     store: &DynamoStore,
     word: &str,
@@ -141,23 +168,23 @@ async fn found_by(
     wanted.dedup();
     let wanted: Vec<_> = wanted.iter().map(text).collect();
     let casts = store.get_all(WHAT, &store.tables.casts, &wanted).await?;
-    let mut items = Vec::new();
+    let mut rows = Vec::new();
     for (hit, id) in &found {
         // One that was deleted since the index was written is left out.
         let Some(item) = casts.get(id.as_str()) else {
             continue;
         };
-        let cast = Cast::from(from_item::<CastRow>(WHAT, item.clone())?);
-        if words(&cast.settings)
+        let row = from_item::<CastRow>(WHAT, item.clone())?;
+        if words(&row.settings)
             .iter()
             .find(|one| one.starts_with(word))
             .is_some_and(|first| first == hit)
         {
-            items.push(cast);
+            rows.push(row);
         }
     }
     Ok(Page {
-        items,
+        items: counter::join_all(WHAT, store, rows).await?,
         next: ids.last().filter(|_| more).map(|id| (*id).to_owned()),
     })
 }
@@ -198,6 +225,7 @@ pub async fn create(
             Condition::when(names::IS_NEW),
         )?,
         claim_key(WHAT, store, cast)?,
+        counter::create(WHAT, store, cast)?,
     ];
     parts.extend(moved_words(
         WHAT,
@@ -229,26 +257,58 @@ pub async fn replace(
     change: CounterChange,
     audit: Option<&Audit>,
 ) -> Result<Replaced, Fault> {
+    for _ in 0..counter::TRIES {
+        if change != CounterChange::Keep {
+            shards::gather(store, &after.id).await?;
+        }
+        let is_before = |settled: &Settled| settled.cast.version == before.version;
+        let Some(settled) = counter::settle(store, &after.id, Moves::Everything)
+            .await?
+            .filter(is_before)
+        else {
+            return Ok(Replaced::Stale);
+        };
+        if change != CounterChange::Keep && settled.counter.is_split() {
+            continue;
+        }
+        let parted = settled.counter.parted;
+        let replaced = replace_settled(store, before, after, change, parted, audit).await?;
+        if replaced == Some(Replaced::Done) {
+            shards::follow(store, &after.id, after.version).await?;
+        }
+        if let Some(replaced) = replaced {
+            return Ok(replaced);
+        }
+    }
+    Err(Fault {
+        kind: FaultKind::Contention,
+        what: "change a cast",
+        detail: format!("the counter of {} is split all the time", after.id),
+    })
+}
+
+/// Writes a change over rows that agree; `None` when the counter was split meanwhile.
+async fn replace_settled(
+    store: &DynamoStore,
+    before: &Cast,
+    after: &Cast,
+    change: CounterChange,
+    parted: u64,
+    audit: Option<&Audit>,
+) -> Result<Option<Replaced>, Fault> {
     const WHAT: &str = "change a cast";
     let table = &store.tables.casts;
     let (update, condition) = match change {
-        CounterChange::Keep => (names::SET_CONFIG, Condition::when(names::IS_VERSION)),
-        CounterChange::Set(remaining) => (
-            names::SET_CONFIG_AND_COUNTER,
-            Condition::when(names::IS_VERSION_AND_COUNTER)
-                .value(":seen", number(before.counter.remaining))
-                .value(":remaining", number(remaining))
+        CounterChange::Keep | CounterChange::Add(_) => {
+            (names::SET_CONFIG, Condition::when(names::IS_VERSION))
+        }
+        // An earlier version may count in the row; nothing of that may be lost unseen.
+        CounterChange::Set(_) => (
+            names::SET_CONFIG_AND_EPOCH,
+            Condition::when(names::IS_VERSION_AND_REMAINING)
+                .value(":seen", number(0))
+                .value(":remaining", number(0))
                 .value(":epoch", number(after.counter.epoch)),
-        ),
-        CounterChange::Add(added) => (
-            names::SET_CONFIG_AND_ADD,
-            Condition::when(names::IS_VERSION_AND_FITS)
-                .value(":least", number(added.min(0).unsigned_abs()))
-                .value(
-                    ":most",
-                    number(MAX_SESSIONS.saturating_sub(added.max(0).unsigned_abs())),
-                )
-                .value(":added", number(added)),
         ),
     };
     let condition = condition
@@ -265,6 +325,7 @@ pub async fn replace(
         update,
         condition,
     )?];
+    parts.push(counter_part(WHAT, store, before, after, change, parted)?);
     let (key_before, key_after) = (&before.settings.key, &after.settings.key);
     if key_before != key_after {
         // A key that the cast had before is its own already.
@@ -298,15 +359,58 @@ pub async fn replace(
             .transpose()?,
     );
     let Err(failure) = store.transact(WHAT, parts).await? else {
-        return Ok(Replaced::Done);
+        return Ok(Some(Replaced::Done));
     };
     if failure.failed(0).is_some() {
-        return Ok(Replaced::Stale);
+        return Ok(Some(Replaced::Stale));
     }
-    match key_owner(WHAT, &failure, 1)? {
-        Some(_) => Ok(Replaced::KeyTaken),
+    if let Some(found) = failure.failed(1) {
+        let found = found.map(|row| from_item::<CounterRow>(WHAT, row.clone()));
+        let was_split = found.transpose()?.is_some_and(|row| row.parted > parted);
+        return Ok((!was_split).then_some(Replaced::Stale));
+    }
+    match key_owner(WHAT, &failure, 2)? {
+        Some(_) => Ok(Some(Replaced::KeyTaken)),
         None => Err(corrupt(WHAT, "the old key belongs to another cast")),
     }
+}
+
+/// What a change does to the counter: it follows the version in any case, so that no claim that was
+/// decided on the settings before takes of it.
+fn counter_part(
+    what: &'static str,
+    store: &DynamoStore,
+    before: &Cast,
+    after: &Cast,
+    change: CounterChange,
+    parted: u64,
+) -> Result<Part, Fault> {
+    let (update, condition) = match change {
+        CounterChange::Keep => (names::SET_VERSION, Condition::when(names::IS_VERSION)),
+        CounterChange::Set(remaining) => (
+            names::SET_COUNTER,
+            Condition::when(names::IS_VERSION_AND_COUNTER)
+                .value(":parted", number(parted))
+                .value(":seen", number(before.counter.remaining))
+                .value(":remaining", number(remaining))
+                .value(":epoch", number(after.counter.epoch)),
+        ),
+        CounterChange::Add(added) => (
+            names::SET_VERSION_AND_ADD,
+            Condition::when(names::IS_VERSION_AND_FITS)
+                .value(":parted", number(parted))
+                .value(":least", number(added.min(0).unsigned_abs()))
+                .value(
+                    ":most",
+                    number(MAX_SESSIONS.saturating_sub(added.max(0).unsigned_abs())),
+                )
+                .value(":added", number(added)),
+        ),
+    };
+    let condition = condition
+        .value(":version", number(before.version))
+        .value(":after", number(after.version));
+    counter::update(what, store, &after.id, update, condition)
 }
 
 pub async fn delete(
@@ -314,6 +418,34 @@ pub async fn delete(
     cast: &Cast,
     audit: Option<&Audit>,
 ) -> Result<Saved, Fault> {
+    for _ in 0..counter::TRIES {
+        shards::gather(store, &cast.id).await?;
+        let own = counter::own_row(store, &cast.id).await?;
+        if own.as_ref().is_some_and(CounterRow::is_split) {
+            continue;
+        }
+        let parted = own.map_or(0, |own| own.parted);
+        if let Some(saved) = delete_whole(store, cast, parted, audit).await? {
+            if saved == Saved::Done && parted > 0 {
+                shards::delete(store, &cast.id).await?;
+            }
+            return Ok(saved);
+        }
+    }
+    Err(Fault {
+        kind: FaultKind::Contention,
+        what: "delete a cast",
+        detail: format!("the counter of {} is split all the time", cast.id),
+    })
+}
+
+/// Deletes a cast whose counter is whole; `None` when it was split meanwhile.
+async fn delete_whole(
+    store: &DynamoStore,
+    cast: &Cast,
+    parted: u64,
+    audit: Option<&Audit>,
+) -> Result<Option<Saved>, Fault> {
     const WHAT: &str = "delete a cast";
     let is_version = Condition::when(names::IS_VERSION).value(":version", number(cast.version));
     let row = write::delete(
@@ -322,7 +454,11 @@ pub async fn delete(
         key(names::ID, cast.id.as_str()),
         is_version,
     )?;
-    let mut parts = vec![row, free_key(WHAT, store, cast, &cast.settings.key)?];
+    let mut parts = vec![
+        row,
+        counter::delete(WHAT, store, &cast.id, parted)?,
+        free_key(WHAT, store, cast, &cast.settings.key)?,
+    ];
     if let Some(previous) = previous_key(cast) {
         parts.push(free_key(WHAT, store, cast, previous)?);
     }
@@ -339,8 +475,9 @@ pub async fn delete(
             .transpose()?,
     );
     match store.transact(WHAT, parts).await? {
-        Ok(()) => Ok(Saved::Done),
-        Err(failure) if failure.failed(0).is_some() => Ok(Saved::Stale),
+        Ok(()) => Ok(Some(Saved::Done)),
+        Err(failure) if failure.failed(0).is_some() => Ok(Some(Saved::Stale)),
+        Err(failure) if failure.failed(1).is_some() => Ok(None),
         Err(_) => Err(corrupt(WHAT, "the key belongs to another cast")),
     }
 }

@@ -94,7 +94,7 @@ pub async fn delete_record(
     .await
 }
 
-/// Writes the change and the entry that tells of it, both or none.
+/// Writes the change and its audit entry, both or none.
 async fn told(
     what: &'static str,
     store: &DynamoStore,

@@ -19,8 +19,9 @@ pub enum ConditionOutcome {
 /// Why one call did not succeed.
 #[derive(Debug)]
 pub enum CallError {
-    /// Too many at once; nothing was written, and another try may do better.
-    Busy(String),
+    /// Too many at once; nothing was written, and another try may do better. With the parts of a
+    /// transaction that were busy.
+    Busy(String, Vec<usize>),
     /// No answer, or none that says what happened.
     Lost(String),
     /// Conditions failed, part by part; nothing was written.
@@ -59,7 +60,8 @@ where
     }
 }
 
-/// Sorts most by code, because not every operation of the SDK knows every error that all of them can meet.
+/// Sorts most by code, because not every operation of the SDK knows every error that all of them
+/// can meet.
 fn sort_answer(error: Error, code: &str, status: u16, words: String) -> CallError {
     match error {
         Error::ConditionalCheckFailedException(failed) => {
@@ -75,15 +77,16 @@ fn sort_answer(error: Error, code: &str, status: u16, words: String) -> CallErro
         | "ThrottlingException"
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
-        | "ReplicatedWriteConflictException" => CallError::Busy(words),
+        | "ReplicatedWriteConflictException" => CallError::Busy(words, Vec::new()),
         "TransactionInProgressException" => CallError::Lost(words),
         _ if status >= 500 => CallError::Lost(words),
         _ => CallError::Final(words),
     }
 }
 
-/// The first part decides: once its condition has failed, the others do not matter. Otherwise one busy part makes the whole answer
-/// provisional, because the conditions of busy parts were not looked at.
+/// The first part decides: once its condition has failed, the others do not matter. Otherwise one
+/// busy part makes the whole answer provisional, because the conditions of busy parts were not
+/// looked at.
 fn sort_reasons(reasons: Vec<CancellationReason>, words: String) -> CallError {
     const FAILED: &str = "ConditionalCheckFailed";
     let code = |reason: &CancellationReason| reason.code.clone().unwrap_or_default();
@@ -94,8 +97,10 @@ fn sort_reasons(reasons: Vec<CancellationReason>, words: String) -> CallError {
         )
     };
     let decided = reasons.first().is_some_and(|first| code(first) == FAILED);
-    if !decided && reasons.iter().any(is_busy) {
-        return CallError::Busy(words);
+    let busy = || (0..).zip(&reasons).filter(|(_, reason)| is_busy(reason));
+    if !decided && busy().next().is_some() {
+        let parts = busy().map(|(part, _)| part).collect();
+        return CallError::Busy(words, parts);
     }
     if !reasons.iter().any(|reason| code(reason) == FAILED) {
         return CallError::Final(words);
@@ -190,7 +195,13 @@ mod tests {
                     );
                     "conditions"
                 }
-                CallError::Busy(_) => "busy",
+                CallError::Busy(_, parts) => {
+                    let busy: Vec<_> = (0..codes.len())
+                        .filter(|n| codes[*n] != "None" && codes[*n] != FAILED)
+                        .collect();
+                    assert_eq!(parts, busy, "{name}");
+                    "busy"
+                }
                 CallError::Lost(_) => "lost",
                 CallError::Final(_) => "final",
             };

@@ -1,6 +1,7 @@
-//! Owns the hours in table `claims`: what charts are drawn from. Must not know how they are counted.
+//! Owns the hours in table `claims`: what charts are drawn from. Must not know how they are
+//! counted.
 
-use casting_core::hours::{HOURS_KEPT_SECONDS, Hour, HourOf};
+use casting_core::hourly_stats::{HOURS_KEPT_SECONDS, HourKey, HourlyStats};
 use casting_core::ids::CastId;
 use casting_core::ports::Fault;
 
@@ -10,9 +11,9 @@ use crate::read::QueryRange;
 use crate::rows::{HourRow, Item, from_item, text, to_item};
 use crate::store::DynamoStore;
 
-pub async fn put(store: &DynamoStore, hours: &[(HourOf, Hour)]) -> Result<(), Fault> {
+pub async fn put(store: &DynamoStore, hours: &[(HourKey, HourlyStats)]) -> Result<(), Fault> {
     const WHAT: &str = "write hours";
-    let row = |((cast, hour), counts): &(HourOf, Hour)| {
+    let row = |((cast, hour), counts): &(HourKey, HourlyStats)| {
         let row = HourRow {
             link: names::hours_of(cast.as_ref()),
             hour_code: names::hour_mark(*hour),
@@ -33,7 +34,7 @@ pub async fn between(
     cast: Option<&CastId>,
     since_hour: i64,
     until_hour: i64,
-) -> Result<Vec<(i64, Hour)>, Fault> {
+) -> Result<Vec<(i64, HourlyStats)>, Fault> {
     const WHAT: &str = "read hours";
     if until_hour <= since_hour {
         return Ok(Vec::new());
@@ -62,7 +63,7 @@ pub async fn newest(store: &DynamoStore) -> Result<Option<i64>, Fault> {
         .map(|(hour, _)| hour))
 }
 
-fn read(what: &'static str, item: Item) -> Result<(i64, Hour), Fault> {
+fn read(what: &'static str, item: Item) -> Result<(i64, HourlyStats), Fault> {
     let row = from_item::<HourRow>(what, item)?;
     let hour = names::read_hour_mark(&row.hour_code)
         .ok_or_else(|| corrupt(what, "a key that is not ours"))?;

@@ -1,10 +1,13 @@
-//! The store port on DynamoDB. Must not know the rules: what may be claimed, moved or edited is decided before it is called.
+//! The store port on DynamoDB. Must not know the rules: what may be claimed, moved or edited is
+//! decided before it is called.
 //!
 //! # Layout
 //! - what the tables look like: [`schema`]
 //! - how rows are spelled: `names` (attributes, keys, expressions), `rows` (serde structs)
-//! - how DynamoDB is called: `call` (one retry layer), `fault` (what an error means), `read`, `write`
-//! - the verbs, a noun a file: `casts`, `reserve`, `sessions`, `refusals`, `hours`, `catalog`, `audit`
+//! - how DynamoDB is called: `call` (one retry layer), `fault` (what an error means), `read`,
+//!   `write`
+//! - the verbs, a noun a file: `casts`, `counter`, `shards`, `reserve`, `sessions`, `refusals`, `hours`,
+//!   `catalog`, `audit`
 //!
 //! # Retries
 //! This crate is the only layer that retries; give it a client whose own retries are off
@@ -13,6 +16,7 @@
 mod audit;
 mod casts;
 mod catalog;
+mod counter;
 mod fault;
 mod hours;
 mod limits;
@@ -26,6 +30,7 @@ mod retry;
 mod rows;
 pub mod schema;
 mod sessions;
+mod shards;
 mod store;
 pub mod stream;
 mod write;

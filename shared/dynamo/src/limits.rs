@@ -12,12 +12,14 @@ use casting_core::time::Timestamp;
 use crate::fault::corrupt;
 use crate::names;
 use crate::rows::{
-    Item, ProofRow, QuotaRow, RequestRow, WindowRow, from_item, key, number, text, to_item,
+    Item, ProofRow, QuotaRow, RequestRow, ScheduleRow, WindowRow, from_item, key, number, text,
+    to_item,
 };
 use crate::store::DynamoStore;
 use crate::write::{self, Condition, Written};
 
-/// The stamp of a window or a room that has no row. A claim that saw it is written only if there still is none.
+/// The stamp of a window or a room that has no row. A claim that saw it is written only if there
+/// still is none.
 const NO_ROW: &str = "";
 
 pub async fn window(store: &DynamoStore, key_text: &str) -> Result<RateWindow, Fault> {
@@ -71,11 +73,7 @@ pub async fn first_request(
 
 /// The window that has no row.
 pub fn empty_window(key: &str) -> RateWindow {
-    RateWindow {
-        key: key.to_owned(),
-        stamp: NO_ROW.to_owned(),
-        slots: Default::default(),
-    }
+    RateWindow::empty(key.to_owned(), NO_ROW.to_owned())
 }
 
 /// The row is the one with this stamp.
@@ -107,22 +105,33 @@ pub fn take_slot(
     write::put(what, &store.tables.limits, to_item(what, &row)?, condition)
 }
 
-/// Gives a session's slot back, if the window still has it.
+/// Gives a session's slot back, or its place in the bucket, if the window still has it.
 pub fn give_slot(
     what: &'static str,
     store: &DynamoStore,
     window: &str,
+    bucket: Option<Timestamp>,
     session: &SessionId,
 ) -> Result<TransactWriteItem, Fault> {
+    let (change, has_slot) = match bucket {
+        None => (
+            names::GIVE_SLOT,
+            Condition::when(names::HAS_SLOT).name("#session", session.as_str()),
+        ),
+        Some(end) => (
+            names::GIVE_TO_BUCKET,
+            Condition::when(names::BUCKET_IS_TAKEN)
+                .name("#bucket", &names::bucket(end))
+                .value(":one", number(1)),
+        ),
+    };
     // A session gives back once, so its id makes a stamp that the window never had.
-    let has_slot = Condition::when(names::HAS_SLOT)
-        .name("#session", session.as_str())
-        .value(":stamp", text(format!("released-{session}")));
+    let has_slot = has_slot.value(":stamp", text(format!("released-{session}")));
     write::update(
         what,
         &store.tables.limits,
         key(names::ID, names::window(window)),
-        names::GIVE_SLOT,
+        change,
         has_slot,
     )
 }
@@ -228,6 +237,28 @@ pub fn give_quota(
         names::GIVE_TALLY,
         is_taken,
     )
+}
+
+pub async fn scheduled_until(store: &DynamoStore) -> Result<Option<Timestamp>, Fault> {
+    let row = store
+        .get::<ScheduleRow>(
+            "read how far the schedule is",
+            &store.tables.limits,
+            key(names::ID, names::SCHEDULE),
+        )
+        .await?;
+    Ok(row.map(|row| row.scheduled_until))
+}
+
+pub async fn set_scheduled_until(store: &DynamoStore, until: Timestamp) -> Result<(), Fault> {
+    const WHAT: &str = "note how far the schedule is";
+    let is_before = Condition::when(names::IS_BEFORE).value(":until", number(until.millis()));
+    let (table, row) = (&store.tables.limits, key(names::ID, names::SCHEDULE));
+    // Refused where a sweep beside this one is further.
+    _ = store
+        .update(WHAT, table, row, names::SET_SCHEDULED, is_before)
+        .await?;
+    Ok(())
 }
 
 /// Uses a proof up, if it has not been used.

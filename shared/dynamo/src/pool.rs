@@ -8,7 +8,7 @@ use casting_core::session::Session;
 
 use crate::fault::corrupt;
 use crate::read::QueryRange;
-use crate::rows::{ClaimRow, Item, SessionRow, number, text, to_item};
+use crate::rows::{ClaimRow, Item, number, session_item, text, to_item};
 use crate::store::DynamoStore;
 use crate::write::{self, Condition};
 use crate::{limits, names, sessions};
@@ -18,7 +18,7 @@ pub async fn stage(store: &DynamoStore, session: &Session, most: u32) -> Result<
     let pool = session
         .idle_pool()
         .ok_or_else(|| corrupt(WHAT, "it waits in no pool"))?;
-    let row = to_item(WHAT, &SessionRow::from(session))?;
+    let row = session_item(WHAT, session)?;
     let parts = vec![
         write::put(
             WHAT,
@@ -47,8 +47,8 @@ pub async fn waiting(store: &DynamoStore, pool: &StagingId) -> Result<Vec<Sessio
         .collect()
 }
 
-/// The parts of a transaction that make `staged` the session that `row` tells of: it is written over the row that was chosen, and no longer counts in
-/// its pool.
+/// The parts of a transaction that make `staged` the session of `row`: it is written over the row
+/// that was chosen, and no longer counts in its pool.
 pub fn take(
     what: &'static str,
     store: &DynamoStore,
@@ -76,18 +76,13 @@ pub async fn exchange(
     let table = &store.tables.sessions;
     let is_rev = Condition::when(names::IS_REV).value(":rev", number(before.rev));
     let leads_to_it = Condition::when(names::LEADS_TO).value(":session", text(before.id.as_str()));
-    let row = to_item(WHAT, &SessionRow::from(after))?;
+    let row = session_item(WHAT, after)?;
     let first = match staged {
         Some(_) => to_item(WHAT, &ClaimRow::of(after))?,
         None => row.clone(),
     };
     let mut parts = vec![
-        write::put(
-            WHAT,
-            table,
-            to_item(WHAT, &SessionRow::from(given_up))?,
-            is_rev,
-        )?,
+        write::put(WHAT, table, session_item(WHAT, given_up)?, is_rev)?,
         write::put(WHAT, table, first, leads_to_it)?,
     ];
     if let Some(staged) = staged {

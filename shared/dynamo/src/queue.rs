@@ -1,4 +1,5 @@
-//! Owns the rows of waiting rooms, one a link, also as a part of a reservation. Must not know whose turn it is.
+//! Owns the rows of waiting rooms, one a link, also as a part of a reservation. Must not know whose
+//! turn it is.
 
 use aws_sdk_dynamodb::types::{
     ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,

@@ -1,11 +1,12 @@
-//! Owns how rows are read: one by key, many by key, a range of an index. Must not know what the rows mean.
+//! Owns how rows are read: one by key, many by key, a range of an index. Must not know what the
+//! rows mean.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
-use casting_core::listing::Counted;
 use casting_core::ports::Fault;
+use casting_core::queries::Counted;
 use serde::de::DeserializeOwned;
 
 use crate::fault::{corrupt, incomplete};
@@ -27,8 +28,12 @@ pub struct QueryRange<'a> {
     pub of: &'static str,
     pub values: HashMap<String, AttributeValue>,
     pub newest_first: bool,
+    /// Which of these rows are answered.
+    pub filter: Option<&'static str>,
     /// The key after which it begins.
     pub after: Option<Item>,
+    /// The rows that an index names may be a moment old, too, which costs half.
+    pub lately: bool,
 }
 
 impl<'a> QueryRange<'a> {
@@ -40,7 +45,9 @@ impl<'a> QueryRange<'a> {
             of,
             values: HashMap::new(),
             newest_first: false,
+            filter: None,
             after: None,
+            lately: false,
         }
     }
 
@@ -91,6 +98,7 @@ impl DynamoStore {
             .table_name(range.table)
             .set_index_name(range.index.map(str::to_owned))
             .key_condition_expression(range.of)
+            .set_filter_expression(range.filter.map(str::to_owned))
             .set_expression_attribute_values(Some(range.values.clone()))
     }
 
@@ -127,7 +135,8 @@ impl DynamoStore {
         Ok((items, more))
     }
 
-    /// The rows that a range of a keys-only index names, in its order and as they are now; with the last key if more follow.
+    /// The rows that a range of a keys-only index names, in its order and as they are now; with the
+    /// last key if more follow.
     pub(crate) async fn rows<R: DeserializeOwned>(
         &self,
         what: &'static str,
@@ -136,17 +145,58 @@ impl DynamoStore {
     ) -> Result<(Vec<R>, Option<Item>), Fault> {
         let (keys, more) = self.query(what, range, Some(page_size(limit))).await?;
         let next = if more { keys.last().cloned() } else { None };
+        Ok((self.of_keys(what, range, keys).await?, next))
+    }
+
+    /// The rows of these keys as they are now, or lately. One that was deleted since the index was written is
+    /// left out.
+    async fn of_keys<R: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        range: &QueryRange<'_>,
+        keys: Vec<Item>,
+    ) -> Result<Vec<R>, Fault> {
         let ids: Vec<AttributeValue> = keys
             .into_iter()
             .filter_map(|mut key| key.remove(names::ID))
             .collect();
-        let mut found = self.get_all(what, range.table, &ids).await?;
-        // A row that was deleted since the index was written is left out.
+        let mut found = self
+            .read_all(what, range.table, &ids, !range.lately)
+            .await?;
         let rows = ids
             .iter()
             .filter_map(|id| found.remove(id.as_s().ok()?))
             .map(|item| from_item(what, item));
-        Ok((rows.collect::<Result<_, _>>()?, next))
+        rows.collect()
+    }
+
+    /// The first rows that the filter of a range of a keys-only index lets through: all of the first
+    /// answer with any, as they are now. Gives up after so many answers.
+    pub(crate) async fn first_rows<R: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        range: &QueryRange<'_>,
+        most_answers: u32,
+    ) -> Result<Vec<R>, Fault> {
+        let mut after = range.after.clone();
+        for _ in 0..most_answers {
+            let request = self
+                .ask(range)
+                .scan_index_forward(!range.newest_first)
+                .set_exclusive_start_key(after);
+            let answer = call(what, || request.clone().send())
+                .await?
+                .map_err(unconditional(what))?;
+            let keys = answer.items.unwrap_or_default();
+            if !keys.is_empty() {
+                return self.of_keys(what, range, keys).await;
+            }
+            after = answer.last_evaluated_key;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// How many rows a range has, as far as one answer counts.
@@ -172,6 +222,16 @@ impl DynamoStore {
         table: &str,
         ids: &[AttributeValue],
     ) -> Result<HashMap<String, Item>, Fault> {
+        self.read_all(what, table, ids, true).await
+    }
+
+    async fn read_all(
+        &self,
+        what: &'static str,
+        table: &str,
+        ids: &[AttributeValue],
+        as_now: bool,
+    ) -> Result<HashMap<String, Item>, Fault> {
         let key = |id: &AttributeValue| Item::from([(names::ID.to_owned(), id.clone())]);
         let mut missing: Vec<Item> = ids.iter().map(key).collect();
         let mut found = HashMap::new();
@@ -179,7 +239,7 @@ impl DynamoStore {
         while !missing.is_empty() {
             let wanted = KeysAndAttributes::builder()
                 .set_keys(Some(missing))
-                .consistent_read(true)
+                .consistent_read(as_now)
                 .build()
                 .map_err(incomplete(what))?;
             let request = self.client.batch_get_item().request_items(table, wanted);

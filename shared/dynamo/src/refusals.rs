@@ -1,4 +1,5 @@
-//! Owns the rows of table `claims`: refusals by link, hour and reason. Must not know what the reasons mean.
+//! Owns the rows of table `claims`: refusals by link, hour and reason. Must not know what the
+//! reasons mean.
 
 use std::collections::BTreeMap;
 

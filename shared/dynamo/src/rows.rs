@@ -1,15 +1,17 @@
-//! Owns the rows: one serde struct a row, and its way to and from DynamoDB's items. Must not know tables or conditions.
+//! Owns the rows: one serde struct a row, and its way to and from DynamoDB's items. Must not know
+//! tables or conditions.
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::audit::Audit;
 use casting_core::cast::{Cast, CastSettings, Counter};
-use casting_core::hours::Hour;
+use casting_core::hourly_stats::HourlyStats;
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{Fault, RefusalCount, RefusalSample};
 use casting_core::rate_window::RateWindow;
 use casting_core::session::{LEDGER_SECONDS, Owner, Session};
+use casting_core::session_options::SessionOptions;
 use casting_core::time::Timestamp;
 use casting_core::waiting_queue::WaitingQueue;
 use serde::de::DeserializeOwned;
@@ -22,19 +24,20 @@ use crate::names;
 /// A row as DynamoDB has it.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// Table `casts`: settings and counter side by side, so that a config write can leave the counter alone.
+/// Table `casts`: a cast's settings. Its counter is a row of its own: see [`CounterRow`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CastRow {
-    id: CastId,
+    pub id: CastId,
     kind: String,
     cast_key: CastKey,
     name_sort: String,
     pub version: u64,
-    settings: CastSettings,
-    remaining: u64,
+    pub settings: CastSettings,
+    /// What an earlier version, which counted here, has left; 0 in rows of this version.
+    pub remaining: u64,
     pub counter_epoch: u64,
     created_at: Timestamp,
-    updated_at: Timestamp,
+    pub updated_at: Timestamp,
 }
 
 impl From<&Cast> for CastRow {
@@ -46,7 +49,7 @@ impl From<&Cast> for CastRow {
             name_sort: name_sort(&cast.settings),
             version: cast.version,
             settings: cast.settings.clone(),
-            remaining: cast.counter.remaining,
+            remaining: 0,
             counter_epoch: cast.counter.epoch,
             created_at: cast.created_at,
             updated_at: cast.updated_at,
@@ -68,6 +71,31 @@ impl From<CastRow> for Cast {
             updated_at: row.updated_at,
         }
     }
+}
+
+/// Table `casts`: what claims take of a cast and are held to, beside its settings. In no index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterRow {
+    pub id: String,
+    /// The version of the settings.
+    pub version: u64,
+    pub remaining: u64,
+    pub counter_epoch: u64,
+    /// How often it was split into shards and made whole again, together; of a shard: at which split
+    /// it was written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub parted: u64,
+}
+
+impl CounterRow {
+    /// Whether it is split into shards.
+    pub const fn is_split(&self) -> bool {
+        self.parted % 2 == 1
+    }
+}
+
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What casts are sorted by when they are sorted by name; never empty, because a name is not.
@@ -108,7 +136,8 @@ pub struct SessionRow {
     #[serde(flatten)]
     pub session: Session,
     kind: String,
-    /// The reference.
+    /// The reference. Nothing looks for it any more, but the version before cannot read a row
+    /// without it.
     quoted: Reference,
     /// Only while the sweep must look at it: the index over it is sparse.
     due: Option<String>,
@@ -149,6 +178,31 @@ impl From<&Session> for SessionRow {
     }
 }
 
+/// The row of a session as an item, without what reading it fills in: of every kilobyte that is
+/// begun, each write is a unit, and each write of a transaction two.
+pub fn session_item(what: &'static str, session: &Session) -> Result<Item, Fault> {
+    let mut item = to_item(what, &SessionRow::from(session))?;
+    if let Some(AttributeValue::M(options)) = item.get_mut(names::OPTIONS)
+        && let AttributeValue::M(usual) = to_value(what, &SessionOptions::default())?
+    {
+        options.retain(|name, value| usual.get(name) != Some(value));
+    }
+    item.values_mut().for_each(drop_nulls);
+    Ok(item)
+}
+
+/// Removes what is NULL inside a value: an option that is missing is read as `None`.
+fn drop_nulls(value: &mut AttributeValue) {
+    match value {
+        AttributeValue::M(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        AttributeValue::L(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
 /// Table `sessions`: from the id of a claim to its session, if that was started in advance.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ClaimRow {
@@ -162,7 +216,7 @@ impl ClaimRow {
     pub fn of(session: &Session) -> Self {
         let longest = session
             .created_at
-            .plus_seconds(u64::from(session.time_limit_seconds) + LEDGER_SECONDS);
+            .plus_seconds(session.most_seconds() + LEDGER_SECONDS);
         Self {
             id: session.claim_id().clone(),
             leads_to: session.id.clone(),
@@ -186,6 +240,8 @@ pub struct WindowRow {
     id: String,
     stamp: String,
     slots: BTreeMap<SessionId, Timestamp>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    buckets: BTreeMap<String, u32>,
     newest_at: Timestamp,
     expires_at: i64,
 }
@@ -197,6 +253,11 @@ impl WindowRow {
             id: names::window(&window.key),
             stamp: window.stamp.clone(),
             slots: window.slots.clone(),
+            buckets: window
+                .buckets
+                .iter()
+                .map(|(end, count)| (names::bucket(*end), *count))
+                .collect(),
             newest_at,
             // Never a moment before its last slot has left it.
             expires_at: forgotten_at.seconds() + 1,
@@ -209,6 +270,11 @@ impl WindowRow {
             key: key.to_owned(),
             stamp: self.stamp,
             slots: self.slots,
+            buckets: self
+                .buckets
+                .into_iter()
+                .filter_map(|(end, count)| Some((names::read_bucket(&end)?, count)))
+                .collect(),
         }
     }
 }
@@ -273,6 +339,12 @@ pub struct QuotaRow {
     pub counted_since: Option<u64>,
 }
 
+/// Table `limits`: until when claims are in the schedule.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ScheduleRow {
+    pub scheduled_until: Timestamp,
+}
+
 /// Table `limits`: a proof that must not be used again.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ProofRow {
@@ -306,7 +378,7 @@ impl RecordRow {
 pub struct HourRow {
     pub link: String,
     pub hour_code: String,
-    pub counts: Hour,
+    pub counts: HourlyStats,
     pub expires_at: i64,
 }
 
@@ -347,7 +419,8 @@ impl AuditRow {
     }
 }
 
-/// The row as an item. What is `None` is left out: an index takes no NULL for a key, and rows without the attribute stay out of it.
+/// The row as an item. What is `None` is left out: an index takes no NULL for a key, and rows
+/// without the attribute stay out of it.
 pub fn to_item(what: &'static str, row: &impl Serialize) -> Result<Item, Fault> {
     let mut item: Item =
         serde_dynamo::to_item(row).map_err(|error| refused(what, error.to_string()))?;
@@ -385,6 +458,7 @@ pub(crate) mod tests {
     use casting_core::actor::{Actor, ActorKind, Scope};
     use casting_core::api_key::{ApiKey, ApiKeySettings};
     use casting_core::audit::{Difference, RecordKind};
+    use casting_core::deployment::Deployment;
     use casting_core::group::Group;
     use casting_core::ids::GroupId;
     use casting_core::network::{NetworkName, Placement};
@@ -394,7 +468,6 @@ pub(crate) mod tests {
         Charge, EndReason, Endpoint, Go, LaunchNetwork, LaunchSpec, TaskRef, TaskStatus,
     };
     use casting_core::staging::StagingConfig;
-    use casting_core::system::System;
     use casting_core::testing::{NOON, SeededEntropy, cast, image, session};
 
     use super::*;
@@ -466,6 +539,7 @@ pub(crate) mod tests {
         reserved.charge = Charge {
             count: Some(2),
             window: Some("c/a".into()),
+            bucket: Some(NOON),
             held: vec![Held {
                 kind: QuotaKind::Cast,
                 key: "cast/c".into(),
@@ -492,6 +566,7 @@ pub(crate) mod tests {
             arn: "arn:aws:ecs:x:1:task/t".into(),
             status: TaskStatus::Running,
             version: 5,
+            times: casting_core::session::TaskTimes::default(),
         };
         let starting = reserved.started(task).expect("starts");
         let ready = starting
@@ -596,15 +671,26 @@ pub(crate) mod tests {
     #[test]
     fn rows_round_trip() {
         for original in [cast(1), full_cast()] {
-            assert_eq!(Cast::from(back(&CastRow::from(&original)).1), original);
+            let counter = CounterRow {
+                id: names::counter(&original.id),
+                version: original.version,
+                remaining: original.counter.remaining,
+                counter_epoch: original.counter.epoch,
+                parted: 3,
+            };
+            let row = back(&CastRow::from(&original)).1;
+            assert_eq!(crate::counter::join(row, Some(&back(&counter).1)), original);
         }
         for original in sessions() {
+            let state = original.state.as_str();
             assert_eq!(
                 back(&SessionRow::from(&original)).1.session,
                 original,
-                "{}",
-                original.state.as_str()
+                "{state}, as the version before wrote it"
             );
+            let item = session_item("test", &original).expect("written");
+            let row: SessionRow = from_item("test", item).expect("read");
+            assert_eq!(row.session, original, "{state}");
         }
         let one = session(&cast(1), 1).id;
         for room in [
@@ -618,7 +704,7 @@ pub(crate) mod tests {
         }
         assert_eq!(record_back(&image(1)).1, image(1));
         assert_eq!(record_back(&Group::all_users()).1, Group::all_users());
-        assert_eq!(record_back(&System::default()).1, System::default());
+        assert_eq!(record_back(&Deployment::default()).1, Deployment::default());
         let settings = ApiKeySettings {
             name: "ci".into(),
             scopes: [Scope::Read].into(),
@@ -626,11 +712,11 @@ pub(crate) mod tests {
         };
         let key = ApiKey::issue(&SeededEntropy::new(1), NOON, settings).0;
         assert_eq!(record_back(&key).1, key);
-        let hour = Hour {
+        let hour = HourlyStats {
             launched: 3,
             refused: [("busy".to_owned(), 2)].into(),
             starts: vec![1, 2],
-            ..Hour::default()
+            ..HourlyStats::default()
         };
         let row = HourRow {
             link: "*".into(),
@@ -653,11 +739,10 @@ pub(crate) mod tests {
         })
         .1;
         assert_eq!(claim.cast_id, cast(1).id);
-        let slots = [(session(&cast(1), 1).id, NOON)].into();
         let window = RateWindow {
-            key: "c/a".into(),
-            stamp: "s".into(),
-            slots,
+            slots: [(session(&cast(1), 1).id, NOON)].into(),
+            buckets: [(NOON, 3), (NOON.plus_seconds(9), 1)].into(),
+            ..RateWindow::empty("c/a".into(), "s".into())
         };
         assert_eq!(
             back(&WindowRow::new(&window, NOON, NOON))
@@ -695,17 +780,84 @@ pub(crate) mod tests {
         }
     }
 
+    /// As DynamoDB counts it.
+    fn size(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => digits.len() / 2 + 2,
+            AttributeValue::M(fields) => {
+                let field = |(name, value): (&String, _)| 1 + name.len() + size(value);
+                3 + fields.iter().map(field).sum::<usize>()
+            }
+            AttributeValue::L(items) => 3 + items.iter().map(|item| 1 + size(item)).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    #[test]
+    fn row_of_a_limited_session_fits_into_one_unit() {
+        let mut session = sessions().remove(3);
+        session.launch.task_definition =
+            "arn:aws:ecs:eu-central-1:123456789012:task-definition/casting-ibccogxhhvhlhv74tr7gc2x7nfe:12"
+                .into();
+        session.launch.network = None;
+        session.origin.address = "a".repeat(43);
+        session.charge.window = Some(RateWindow::key(&session.cast_id, &"a".repeat(43)));
+        session.usual_start = Some(30_000);
+        let item = session_item("test", &session).expect("written");
+        let bytes: usize = item
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum();
+        assert!(bytes <= 1024, "{bytes} bytes: {item:?}");
+    }
+
+    #[test]
+    fn row_of_a_full_window_fits_into_one_unit() {
+        let cast = cast(1);
+        let window = RateWindow {
+            buckets: (0..65)
+                .map(|n| (NOON.plus_seconds(40_000 * n), 999))
+                .collect(),
+            ..RateWindow::empty(
+                RateWindow::key(&cast.id, &"a".repeat(43)),
+                session(&cast, 1).id.to_string(),
+            )
+        };
+        let (item, row) = back(&WindowRow::new(&window, NOON, NOON));
+        let bytes: usize = item
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum();
+        assert!(bytes <= 1024, "{bytes} bytes: {item:?}");
+        assert_eq!(row.into_window(&window.key), window);
+    }
+
+    /// What a row leaves out is read as the default, so these may never change; a new option may be
+    /// added.
+    #[test]
+    fn defaults_that_rows_leave_out_are_pinned() {
+        let usual = serde_json::to_value(SessionOptions::default()).expect("JSON");
+        for (name, expected) in serde_json::json!({
+            "control_panel": true, "tips": true, "fixed_resolution": true, "anonymous_viewers": false, "view_only": null, "may_share": false,
+            "open_hosts": null, "audio_on": true, "ime_on": false,
+        })
+        .as_object()
+        .expect("an object")
+        {
+            assert_eq!(usual[name], *expected, "{name}");
+        }
+    }
+
     #[test]
     fn only_open_sessions_are_due_and_only_ended_expire() {
         for session in sessions() {
             let item = back(&SessionRow::from(&session)).0;
             let name = session.state.as_str();
-            assert_eq!(item.contains_key(names::DUE), session.is_live(), "{name}");
-            assert_eq!(
-                item.contains_key(names::DUE_AT),
-                session.is_live(),
-                "{name}"
-            );
+            // A claim does not pay for the schedule.
+            let is_due = session.is_live() && (name != "reserved" || session.is_unassigned());
+            assert_eq!(item.contains_key(names::DUE), is_due, "{name}");
+            assert_eq!(item.contains_key(names::DUE_AT), is_due, "{name}");
             assert_eq!(
                 item.contains_key(names::EXPIRES_AT),
                 !session.is_live(),
@@ -718,11 +870,7 @@ pub(crate) mod tests {
     fn row_fields_match_the_schema_keys() {
         let open = back(&SessionRow::from(&sessions()[0])).0;
         let waiting = back(&SessionRow::from(&staged())).0;
-        let window = RateWindow {
-            key: "k".into(),
-            stamp: String::new(),
-            slots: BTreeMap::new(),
-        };
+        let window = RateWindow::empty("k".into(), String::new());
         let refusal = RefusalRow {
             link: "-".into(),
             hour_code: String::new(),

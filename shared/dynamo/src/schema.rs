@@ -1,5 +1,5 @@
-//! Owns what the tables look like: the one description that local tables are made from and the deployment's template is compared with.
-//! Must not know what the rows mean.
+//! Owns what the tables look like: the one description that local tables are made from and the
+//! deployment's template is compared with. Must not know what the rows mean.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -159,11 +159,6 @@ pub const TABLES: &[TableSchema] = &[
                 projection: Projection::Keys,
             },
             IndexSchema {
-                name: names::BY_REFERENCE,
-                key: key(text(names::QUOTED)),
-                projection: Projection::Keys,
-            },
-            IndexSchema {
                 name: names::BY_POOL,
                 key: sorted(text(names::WAITS_IN), number(names::CREATED_AT)),
                 projection: Projection::All,
@@ -259,8 +254,8 @@ impl TableNames {
     }
 }
 
-/// Makes the tables that do not exist yet, and waits until all can be used. Changes nothing of those that exist, except that
-/// their time to live is switched on.
+/// Makes the tables that do not exist yet, and waits until all can be used. Changes nothing of
+/// those that exist, except that their time to live is switched on.
 ///
 /// # Errors
 /// What DynamoDB refuses; `Unavailable` when a table is not active after a minute.

@@ -1,18 +1,20 @@
-//! Owns the rows of table `sessions` after they were reserved: moves, releases and listings. Must not know which moves are allowed.
+//! Owns the rows of table `sessions` after they were reserved: moves, releases and listings. Must
+//! not know which moves are allowed.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::ids::{CastId, Reference, SessionId, UserId};
-use casting_core::listing::{Counted, SessionQuery, SessionsOf};
-use casting_core::ports::{Fault, Page, Saved};
+use casting_core::ports::{DueKind, Fault, Page, Saved};
+use casting_core::queries::{Counted, SessionQuery, SessionsOf};
 use casting_core::quota::Held;
 use casting_core::session::{Charge, Session};
 use casting_core::time::Timestamp;
 
+use crate::counter::{self, Moves};
 use crate::fault::{corrupt, refused};
 use crate::limits;
 use crate::names;
 use crate::read::{QueryRange, page_size};
-use crate::rows::{ClaimRow, Item, SessionRow, from_item, key, number, text, to_item};
+use crate::rows::{ClaimRow, Item, SessionRow, from_item, key, number, session_item, text};
 use crate::store::DynamoStore;
 use crate::write::{self, Condition};
 
@@ -39,14 +41,14 @@ pub async fn import(store: &DynamoStore, sessions: &[Session]) -> Result<(), Fau
     const WHAT: &str = "import sessions";
     let rows = sessions
         .iter()
-        .map(|session| to_item(WHAT, &SessionRow::from(session)))
+        .map(|session| session_item(WHAT, session))
         .collect::<Result<_, _>>()?;
     store.put_all(WHAT, &store.tables.sessions, rows).await
 }
 
 pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Result<Saved, Fault> {
     const WHAT: &str = "save a session";
-    let row = to_item(WHAT, &SessionRow::from(after))?;
+    let row = session_item(WHAT, after)?;
     let is_rev = Condition::when(names::IS_REV).value(":rev", number(before.rev));
     let gift = after.gives_back(before);
     let taken = after.takes(before);
@@ -81,8 +83,10 @@ async fn hold(
     })
 }
 
-/// The session's end and what it gives back, in one transaction. What is no longer there to be given back to (the cast deleted or its
-/// counter set anew, the window or the count forgotten) is dropped, and the rest is tried again: each time at least one part less.
+/// The session's end and what it gives back, in one transaction. What is no longer there to be
+/// given back to (the cast deleted or its counter set anew, the window or the count forgotten) is
+/// dropped, and the rest is tried again: each time at least one part less, or the counter's row was
+/// made.
 async fn release(
     store: &DynamoStore,
     row: Item,
@@ -91,25 +95,19 @@ async fn release(
     gift: &Charge,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "release a session";
+    let cast = &after.cast_id;
     let mut gifts = Vec::new();
     if let Some(epoch) = gift.count {
-        let is_epoch = Condition::when(names::IS_EPOCH)
-            .value(":epoch", number(epoch))
-            .value(":one", number(1));
-        gifts.push(write::update(
-            WHAT,
-            &store.tables.casts,
-            key(names::ID, after.cast_id.as_str()),
-            names::GIVE_PLACE,
-            is_epoch,
-        )?);
+        gifts.push((Some(epoch), counter::give(WHAT, store, cast, epoch)?));
     }
     if let Some(window) = &gift.window {
-        gifts.push(limits::give_slot(WHAT, store, window, after.claim_id())?);
+        let slot = limits::give_slot(WHAT, store, window, gift.bucket, after.claim_id())?;
+        gifts.push((None, slot));
     }
     for held in &gift.held {
-        gifts.push(limits::give_quota(WHAT, store, held)?);
+        gifts.push((None, limits::give_quota(WHAT, store, held)?));
     }
+    let mut is_settled = false;
     loop {
         let mut parts = vec![write::put(
             WHAT,
@@ -117,12 +115,25 @@ async fn release(
             row.clone(),
             is_rev.clone(),
         )?];
-        parts.extend(gifts.iter().cloned());
+        parts.extend(gifts.iter().map(|(_, part)| part.clone()));
         let Err(failure) = store.transact(WHAT, parts).await? else {
             return Ok(Saved::Done);
         };
         if failure.failed(0).is_some() {
             return Ok(Saved::Stale);
+        }
+        let place = gifts.first().and_then(|(epoch, _)| *epoch);
+        if let Some(epoch) = place
+            && failure.failed(1).is_some()
+            && !is_settled
+        {
+            // The counter's row is not there yet, or of an epoch before: an earlier version has
+            // counted in the cast's own.
+            is_settled = true;
+            let settled = counter::settle(store, cast, Moves::AsNeeded).await?;
+            if settled.is_some_and(|settled| settled.counter.counter_epoch == epoch) {
+                continue;
+            }
         }
         let before = gifts.len();
         let mut index = 0;
@@ -158,33 +169,42 @@ pub async fn live_of(
         .find(|session| session.cast_id == *cast && session.can_be_entered()))
 }
 
-/// Of a user's sessions, so many of the newest are looked at; whoever has started more since has ended the older ones.
+/// So many of a user's newest sessions are looked at; a user who has started more since has ended
+/// the older ones.
 const LATEST: u32 = 50;
 
-/// Those that live come first; whom to forget can wait.
-pub async fn due(store: &DynamoStore, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, Fault> {
+pub async fn due(
+    store: &DynamoStore,
+    kind: DueKind,
+    now: Timestamp,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Fault> {
     const WHAT: &str = "find sessions that are due";
-    let mut due = Vec::new();
-    for value in [names::OPEN, names::FORGET] {
-        let room = limit
-            .max(1)
-            .saturating_sub(u32::try_from(due.len()).unwrap_or(u32::MAX));
-        if room == 0 {
-            break;
-        }
-        let range = QueryRange::new(
-            &store.tables.sessions,
-            Some(names::BY_DUE),
-            names::DUE_UNTIL,
-        )
-        .value(":due", text(value))
-        .value(":now", number(now.millis()));
-        let (keys, _) = store.query(WHAT, &range, Some(room)).await?;
-        for key in &keys {
-            due.push(session_id(key).ok_or_else(|| corrupt(WHAT, "a key without id"))?);
-        }
+    let value = match kind {
+        DueKind::Live => names::OPEN,
+        DueKind::Forget => names::FORGET,
+    };
+    let mut range = QueryRange::new(
+        &store.tables.sessions,
+        Some(names::BY_DUE),
+        names::DUE_UNTIL,
+    )
+    .value(":due", text(value))
+    .value(":now", number(now.millis()));
+    if let Some(after) = after {
+        let mut start =
+            read_cursor(after, names::DUE_AT).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
+        start.insert(names::DUE.to_owned(), text(value));
+        range.after = Some(start);
     }
-    Ok(due)
+    let (rows, next) = store
+        .rows::<SessionRow>(WHAT, &range, page_size(limit))
+        .await?;
+    Ok(Page {
+        items: rows.into_iter().map(|row| row.session).collect(),
+        next: next.as_ref().and_then(|key| cursor(key, names::DUE_AT)),
+    })
 }
 
 pub async fn page(
@@ -194,6 +214,9 @@ pub async fn page(
     limit: u32,
 ) -> Result<Page<Session>, Fault> {
     const WHAT: &str = "list sessions";
+    if query.of == SessionsOf::Living {
+        return living(store, query, after, limit).await;
+    }
     let order = Order::of(query);
     let mut range = order.range(&store.tables.sessions, query);
     if let Some(after) = after {
@@ -216,6 +239,106 @@ pub async fn page(
     })
 }
 
+pub async fn claimed_between(
+    store: &DynamoStore,
+    (since, until): (Timestamp, Timestamp),
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Fault> {
+    if until <= since {
+        let items = Vec::new();
+        return Ok(Page { items, next: None });
+    }
+    let first = Timestamp::from_millis(since.millis() + 1);
+    claims(store, (first, until), false, after, limit).await
+}
+
+/// A page of the claims from `first` until `last`, both included, as they were a moment ago.
+async fn claims(
+    store: &DynamoStore,
+    (first, last): (Timestamp, Timestamp),
+    newest_first: bool,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Fault> {
+    const WHAT: &str = "list claims";
+    let (index, condition) = (Some(names::BY_KIND), names::OF_KIND_SINCE);
+    let mut range = QueryRange::new(&store.tables.sessions, index, condition)
+        .value(":kind", text(names::SESSION))
+        .value(":since", number(first.millis()))
+        .value(":until", number(last.millis()));
+    (range.newest_first, range.lately) = (newest_first, true);
+    if let Some(after) = after {
+        let mut start = read_cursor(after, names::CREATED_AT)
+            .ok_or_else(|| refused(WHAT, "not a page of ours"))?;
+        start.insert(names::KIND.to_owned(), text(names::SESSION));
+        range.after = Some(start);
+    }
+    let (rows, next) = store
+        .rows::<SessionRow>(WHAT, &range, page_size(limit))
+        .await?;
+    Ok(Page {
+        items: rows.into_iter().map(|row| row.session).collect(),
+        next: next.and_then(|key| cursor(&key, names::CREATED_AT)),
+    })
+}
+
+/// What begins the text of a page of claims that no schedule knows yet.
+const UNSCHEDULED: &str = "new-";
+
+/// A page of those that live: first those that were claimed a moment ago, which no schedule knows
+/// yet, then those of the schedule. In this order none is missed that is put into it meanwhile.
+async fn living(
+    store: &DynamoStore,
+    query: &SessionQuery,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Page<Session>, Fault> {
+    const WHAT: &str = "list living sessions";
+    let limit = page_size(limit);
+    let len = |items: &Vec<Session>| u32::try_from(items.len()).unwrap_or(limit);
+    let mut items = Vec::new();
+    let recent = after.map_or(Some(None), |after| {
+        after.strip_prefix(UNSCHEDULED).map(Some)
+    });
+    if let Some(mut recent) = recent.map(|after| after.map(str::to_owned)) {
+        let known = limits::scheduled_until(store).await?;
+        let since = known.unwrap_or(Timestamp::from_millis(0));
+        let all = (since, Timestamp::from_millis(FAR_MILLIS));
+        loop {
+            let page = claims(store, all, true, recent.as_deref(), limit - len(&items)).await?;
+            let last = page.items.last();
+            let last = last.map(|last| format!("{}-{}", last.created_at.millis(), last.id));
+            items.extend(page.items.into_iter().filter(Session::is_unscheduled));
+            if len(&items) == limit {
+                let next = last.map(|last| format!("{UNSCHEDULED}{last}"));
+                items.retain(|session| query.covers(session));
+                return Ok(Page { items, next });
+            }
+            if page.next.is_none() {
+                break;
+            }
+            recent = page.next;
+        }
+    }
+    let mut range = QueryRange::new(&store.tables.sessions, Some(names::BY_DUE), names::OF_DUE)
+        .value(":due", text(names::OPEN));
+    if let Some(after) = after.filter(|after| !after.starts_with(UNSCHEDULED)) {
+        let mut start =
+            read_cursor(after, names::DUE_AT).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
+        start.insert(names::DUE.to_owned(), text(names::OPEN));
+        range.after = Some(start);
+    }
+    let left = limit - len(&items);
+    let (rows, next) = store.rows::<SessionRow>(WHAT, &range, left).await?;
+    items.extend(rows.into_iter().map(|row| row.session));
+    items.retain(|session| query.covers(session));
+    Ok(Page {
+        items,
+        next: next.and_then(|key| cursor(&key, names::DUE_AT)),
+    })
+}
+
 pub async fn count(store: &DynamoStore, cast: &CastId, since: Timestamp) -> Result<Counted, Fault> {
     const WHAT: &str = "count sessions";
     let query = SessionQuery {
@@ -230,20 +353,36 @@ pub async fn count(store: &DynamoStore, cast: &CastId, since: Timestamp) -> Resu
         .await
 }
 
+/// How many answers, of a megabyte of keys each, are looked through for a reference: some three
+/// million sessions.
+const MOST_ANSWERS: u32 = 200;
+
+/// The sessions whose ids begin as the reference says. The keys of all sessions are looked through,
+/// the newest first: a reference is looked up now and then, and an index over it would cost every
+/// claim a write.
 pub async fn by_reference(
     store: &DynamoStore,
     reference: &Reference,
 ) -> Result<Vec<Session>, Fault> {
-    let range = QueryRange::new(
-        &store.tables.sessions,
-        Some(names::BY_REFERENCE),
-        names::OF_QUOTED,
-    )
-    .value(":quoted", text(reference.as_str()));
-    let (rows, _) = store
-        .rows::<SessionRow>("find a session by its reference", &range, LATEST)
-        .await?;
-    Ok(rows.into_iter().map(|row| row.session).collect())
+    let Some(from) = reference.session_prefix() else {
+        return Ok(Vec::new());
+    };
+    let of = |kind| {
+        let (index, condition) = (Some(names::BY_KIND), names::OF_KIND);
+        let mut range = QueryRange::new(&store.tables.sessions, index, condition)
+            .value(":kind", text(kind))
+            .value(":from", text(&from));
+        range.newest_first = true;
+        range.filter = Some(names::ID_BEGINS);
+        range
+    };
+    let (given, staged) = (of(names::SESSION), of(names::STAGED));
+    let find = |range| {
+        store.first_rows::<SessionRow>("find a session by its reference", range, MOST_ANSWERS)
+    };
+    let (given, staged) = futures_util::try_join!(find(&given), find(&staged))?;
+    let found = given.into_iter().chain(staged);
+    Ok(found.map(|row| row.session).collect())
 }
 
 /// The index that a listing goes along.
@@ -281,7 +420,7 @@ impl Order {
                 text(user.as_str()),
                 [names::OF_OWNER, names::OF_OWNER_SINCE],
             ),
-            // This one is not in the order of claims; the rows themselves say which are asked for.
+            // Of those no index has all: see `living`.
             SessionsOf::Living => (
                 names::BY_DUE,
                 names::DUE,

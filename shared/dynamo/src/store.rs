@@ -1,17 +1,20 @@
 //! Owns `DynamoStore` and its list of verbs. Must not know how any of them is done: each noun has its file.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use casting_core::audit::{Audit, AuditId};
 use casting_core::captcha::Proof;
 use casting_core::cast::{Cast, CounterChange};
-use casting_core::hours::{Hour, HourOf};
+use casting_core::hourly_stats::{HourKey, HourlyStats};
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
-use casting_core::listing::{CastQuery, Counted, SessionQuery};
 use casting_core::ports::{
-    Created, Exchanged, Fault, Page, QueueSaved, RefusalCount, Replaced, Reservation, Reserved,
-    Saved, Staged, Store,
+    Created, DueKind, Exchanged, Fault, Page, QueueSaved, RefusalCount, Replaced, Reservation,
+    Reserved, Saved, Staged, Store,
 };
+use casting_core::queries::{CastQuery, Counted, SessionQuery};
 use casting_core::quota::Quota;
 use casting_core::rate_window::RateWindow;
 use casting_core::session::Session;
@@ -30,12 +33,18 @@ use crate::{audit, casts, catalog, hours, limits, pool, queue, refusals, reserve
 pub struct DynamoStore {
     pub(crate) client: Client,
     pub(crate) tables: TableNames,
+    /// The links whose counters are split, as far as this process knows.
+    pub(crate) split: Arc<Mutex<HashSet<CastId>>>,
 }
 
 impl DynamoStore {
     /// A store on these tables. The client must not retry by itself (see the crate's page).
-    pub const fn new(client: Client, tables: TableNames) -> Self {
-        Self { client, tables }
+    pub fn new(client: Client, tables: TableNames) -> Self {
+        Self {
+            client,
+            tables,
+            split: Arc::default(),
+        }
     }
 
     /// The client.
@@ -65,6 +74,10 @@ impl Store for DynamoStore {
 
     async fn cast(&self, id: &CastId) -> Result<Option<Cast>, Fault> {
         casts::by_id(self, id).await
+    }
+
+    async fn cast_in_force(&self, id: &CastId) -> Result<Option<Cast>, Fault> {
+        casts::in_force(self, id).await
     }
 
     async fn casts(
@@ -171,8 +184,32 @@ impl Store for DynamoStore {
         limits::quota(self, key).await
     }
 
-    async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, Fault> {
-        sessions::due(self, now, limit).await
+    async fn due_sessions(
+        &self,
+        kind: DueKind,
+        now: Timestamp,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Session>, Fault> {
+        sessions::due(self, kind, now, after, limit).await
+    }
+
+    async fn claimed_between(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Session>, Fault> {
+        sessions::claimed_between(self, (since, until), after, limit).await
+    }
+
+    async fn scheduled_until(&self) -> Result<Option<Timestamp>, Fault> {
+        limits::scheduled_until(self).await
+    }
+
+    async fn set_scheduled_until(&self, until: Timestamp) -> Result<(), Fault> {
+        limits::set_scheduled_until(self, until).await
     }
 
     async fn sessions(
@@ -214,7 +251,7 @@ impl Store for DynamoStore {
         refusals::of_all(self, since_hour, until_hour, after, limit).await
     }
 
-    async fn put_hours(&self, hours: &[(HourOf, Hour)]) -> Result<(), Fault> {
+    async fn put_hours(&self, hours: &[(HourKey, HourlyStats)]) -> Result<(), Fault> {
         hours::put(self, hours).await
     }
 
@@ -223,7 +260,7 @@ impl Store for DynamoStore {
         cast: Option<&CastId>,
         since_hour: i64,
         until_hour: i64,
-    ) -> Result<Vec<(i64, Hour)>, Fault> {
+    ) -> Result<Vec<(i64, HourlyStats)>, Fault> {
         hours::between(self, cast, since_hour, until_hour).await
     }
 

@@ -1,12 +1,13 @@
-//! Owns which news of the table `sessions` reach the lifecycle function by the table's stream: that a session has left its pool, so that another one is
-//! started in its place at once and not a minute later. Must not know what is done then.
+//! Owns which news of the table `sessions` reach the lifecycle function by the table's stream: that
+//! a session has left its pool, so that another one is started in its place at once and not a
+//! minute later. Must not know what is done then.
 
 use serde_json::{Value, json};
 
 use crate::names;
 
-/// What Lambda's event source mapping is to let through, one pattern each: a session that waited was given to a visitor, or is about to end. The template
-/// says the same (`LeftPool`).
+/// What Lambda's event source mapping is to let through, one pattern each: a session that waited
+/// was given to a visitor, or is about to end. The template says the same (`LeftPool`).
 pub fn departures() -> [Value; 2] {
     let kind = |word: &str| json!({ "S": [word] });
     let states = |words: &[&str]| json!({ "M": { "is": { "S": words } } });
@@ -70,6 +71,7 @@ mod tests {
             arn: "a".into(),
             status: TaskStatus::Running,
             version: 1,
+            times: casting_core::session::TaskTimes::default(),
         };
         let reserved = staged();
         let starting = reserved.started(task).expect("starts");

@@ -1,7 +1,9 @@
-//! Owns how rows are written: one conditional write, or several in one transaction. Must not know what the rows mean.
+//! Owns how rows are written: one conditional write, or several in one transaction. Must not know
+//! what the rows mean.
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, PutRequest, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update, WriteRequest,
@@ -9,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 use casting_core::ports::{Fault, Saved};
 
 use crate::fault::{corrupt, incomplete};
-use crate::retry::{Batch, ConditionFailure, call};
+use crate::retry::{Answer, Batch, ConditionFailure, call, call_once};
 use crate::rows::Item;
 use crate::store::DynamoStore;
 
@@ -88,7 +90,8 @@ impl From<Written> for Saved {
 }
 
 impl DynamoStore {
-    /// Puts one row. If the condition fails on exactly the row that was to be put, after an answer was lost, then that was us.
+    /// Puts one row. If the condition fails on exactly the row that was to be put, after an answer
+    /// was lost, then that was us.
     pub(crate) async fn put(
         &self,
         what: &'static str,
@@ -108,6 +111,29 @@ impl DynamoStore {
             Err(failure) if failure.after_loss && failure.failed(0) == Some(Some(&row)) => {
                 Written::Done
             }
+            Err(failure) => Written::Failed(failure.failed(0).flatten().cloned()),
+        })
+    }
+
+    /// Changes one row. The change must be one that may be made twice.
+    pub(crate) async fn update(
+        &self,
+        what: &'static str,
+        table: &str,
+        key: Item,
+        change: &'static str,
+        condition: Condition,
+    ) -> Result<Written, Fault> {
+        let request = guarded!(
+            self.client
+                .update_item()
+                .table_name(table)
+                .set_key(Some(key))
+                .update_expression(change),
+            condition
+        );
+        Ok(match call(what, || request.clone().send()).await? {
+            Ok(_) => Written::Done,
             Err(failure) => Written::Failed(failure.failed(0).flatten().cloned()),
         })
     }
@@ -134,8 +160,8 @@ impl DynamoStore {
         })
     }
 
-    /// Puts many rows, each for itself, over whatever is there. All of them are written when this returns without a fault; else it can be
-    /// called again.
+    /// Puts many rows, each for itself, over whatever is there. All of them are written when this
+    /// returns without a fault; else it can be called again.
     pub(crate) async fn put_all(
         &self,
         what: &'static str,
@@ -175,20 +201,37 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// Writes all parts or none. The token makes every repetition the same transaction, so a lost answer never writes twice,
-    /// and our own write never stands in our way.
+    /// Writes all parts or none. The token makes every repetition the same transaction, so a lost
+    /// answer never writes twice, and our own write never stands in our way.
     pub(crate) async fn transact(
         &self,
         what: &'static str,
         parts: Vec<TransactWriteItem>,
     ) -> Result<Result<(), ConditionFailure>, Fault> {
+        let request = self.transaction(parts);
+        Ok(call(what, || request.clone().send()).await?.map(|_| ()))
+    }
+
+    /// The same, and does not wait where others are in the way.
+    pub(crate) async fn transact_once(
+        &self,
+        what: &'static str,
+        parts: Vec<TransactWriteItem>,
+    ) -> Result<Answer<()>, Fault> {
+        let request = self.transaction(parts);
+        Ok(match call_once(what, || request.clone().send()).await? {
+            Answer::Done(_) => Answer::Done(()),
+            Answer::Failed(failure) => Answer::Failed(failure),
+            Answer::Busy(parts) => Answer::Busy(parts),
+        })
+    }
+
+    fn transaction(&self, parts: Vec<TransactWriteItem>) -> TransactWriteItemsFluentBuilder {
         let token = format!("{:032x}", fastrand::u128(..));
-        let request = self
-            .client
+        self.client
             .transact_write_items()
             .set_transact_items(Some(parts))
-            .client_request_token(token);
-        Ok(call(what, || request.clone().send()).await?.map(|_| ()))
+            .client_request_token(token)
     }
 }
 

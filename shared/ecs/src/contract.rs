@@ -1,5 +1,5 @@
-//! Owns the contract of the launcher port: what this crate promises together with any ECS endpoint, as cases that run against it.
-//! Must not know which endpoint that is.
+//! Owns the contract of the launcher port: what this crate promises together with any ECS endpoint,
+//! as cases that run against it. Must not know which endpoint that is.
 
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ impl<L: Launcher, F: Fn()> Stage<'_, L, F> {
         let session = SessionId::from_bytes(random_bytes(self.entropy));
         TaskSpec {
             client_token: format!("{session}-1"),
+            attempt: 1,
             session,
             task_definition: definition.to_owned(),
             container: self.image.settings.container.clone(),
@@ -73,7 +74,7 @@ impl<L: Launcher, F: Fn()> Stage<'_, L, F> {
     async fn stop(&self, arn: &str) -> Result<Task, Fault> {
         self.launcher.stop(arn, "the contract says so").await?;
         for _ in 0..STOP_TRIES {
-            match self.launcher.describe(arn).await? {
+            match self.launcher.describe(&[arn.to_owned()]).await?.pop() {
                 Some(task) if task.task.status == TaskStatus::Stopped => return Ok(task),
                 _ => tokio::time::sleep(PAUSE).await,
             }
@@ -194,7 +195,10 @@ impl<L: Launcher, F: Fn()> Stage<'_, L, F> {
             .rsplit_once('/')
             .map(|(cluster, _)| format!("{cluster}/{}", "0".repeat(32)))
             .unwrap_or_default();
-        assert_eq!(self.launcher.describe(&unknown).await?, None);
+        let both = [unknown.clone(), known.clone()];
+        let found = self.launcher.describe(&both).await?;
+        let arns: Vec<_> = found.iter().map(|task| &task.task.arn).collect();
+        assert_eq!(arns, [&known]);
         assert_eq!(self.launcher.stop(&unknown, "").await?, None);
         assert_eq!(
             self.launcher

@@ -1,4 +1,5 @@
-//! Owns the task definition that an image with a container source gets. Must not know how the image is stored or edited.
+//! Owns the task definition that an image with a container source gets. Must not know how the image
+//! is stored or edited.
 
 use std::collections::HashMap;
 
@@ -6,18 +7,20 @@ use aws_sdk_ecs::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::builders::{ContainerDefinitionBuilder, LinuxParametersBuilder};
 use aws_sdk_ecs::types::{
-    Compatibility, ContainerCondition, ContainerDefinition, ContainerDependency, EphemeralStorage,
-    KernelCapabilities, KeyValuePair, LinuxParameters, LogConfiguration, LogDriver, MountPoint,
-    NetworkMode, PortMapping, Tag, TransportProtocol, Volume,
+    Compatibility, ContainerCondition, ContainerDefinition, ContainerDependency, CpuArchitecture,
+    EphemeralStorage, KernelCapabilities, KeyValuePair, LinuxParameters, LogConfiguration,
+    LogDriver, MountPoint, NetworkMode, OsFamily, PortMapping, RepositoryCredentials,
+    RuntimePlatform, Tag, TransportProtocol, Volume,
 };
 use casting_core::image::{
-    BROUGHT_FOLDER, BROUGHT_GATE, ContainerSource, GATE_CONTAINER, GATE_PORT, Image, ImageSource,
+    Architecture, BROUGHT_FOLDER, BROUGHT_GATE, ContainerSource, GATE_CONTAINER, GATE_PORT, Image,
+    ImageSource,
 };
 use casting_core::ports::{Fault, FaultKind};
 use casting_core::session::Session;
 
 use crate::failure::Kind;
-use crate::settings::{Capacity, LogSettings};
+use crate::settings::LogSettings;
 use crate::{EcsLauncher, retry};
 
 const WHAT: &str = "register a task definition";
@@ -25,6 +28,10 @@ const WHAT: &str = "register a task definition";
 const STREAMS: &str = "session";
 /// The volume that carries the gate's program from its own image into the app's container.
 const VOLUME: &str = "casting";
+/// The volume that gives an app more shared memory than the 64 MiB of Fargate.
+const SHARED_MEMORY: &str = "shared-memory";
+/// Where that is.
+const SHARED_MEMORY_PATH: &str = "/dev/shm";
 /// The user of the gate in its own container: one that no image has.
 const GATE_USER: &str = "65532:65532";
 /// What no app needs of the capabilities that containers begin with: the others are what an init
@@ -38,7 +45,8 @@ const DROPPED: [&str; 6] = [
     "SETPCAP",
     "SYS_CHROOT",
 ];
-/// How long ECS waits between asking a container to end and killing it, in seconds. Fargate has 120 at most.
+/// How long ECS waits between asking a container to end and killing it, in seconds. Fargate has 120
+/// at most.
 const STOP_SECONDS: i32 = 120;
 /// How much of that visitors get when their machine is taken back, in seconds.
 const RECLAIM_SECONDS: u32 = 90;
@@ -53,7 +61,8 @@ impl EcsLauncher {
             ImageSource::Container(source) => source,
         };
         if image.settings.has_gate_beside() && self.settings.gate_image.is_none() {
-            let words = "An image without a command needs the gate's own container image, and this deployment names none (CASTING_GATE_IMAGE).";
+            let words = "An image without a command needs the gate's own container image, and this \
+                         deployment names none (CASTING_GATE_IMAGE).";
             return Ok(Err(words.to_owned()));
         }
         let request = match self.definition(image, source) {
@@ -83,7 +92,8 @@ impl EcsLauncher {
         }
     }
 
-    /// The definition. There is never a task role: whoever uses the session could read its credentials.
+    /// The definition. There is never a task role: a visitor could read its credentials in the
+    /// session.
     fn definition(
         &self,
         image: &Image,
@@ -94,10 +104,11 @@ impl EcsLauncher {
             .register_task_definition()
             .family(format!("casting-{}", image.id))
             .network_mode(NetworkMode::Awsvpc)
-            .requires_compatibilities(Compatibility::Fargate)
+            .set_requires_compatibilities(Some(self.compatibilities(source)))
             .cpu(source.cpu.to_string())
             .memory(source.memory.to_string())
             .set_ephemeral_storage(source.ephemeral_storage.map(storage).transpose()?)
+            .runtime_platform(platform(source.architecture))
             .set_execution_role_arn(self.settings.execution_role_arn.clone())
             .tags(
                 Tag::builder()
@@ -105,10 +116,17 @@ impl EcsLauncher {
                     .value("session-casting")
                     .build(),
             );
+        let credentials = source.registry_secret.as_ref().map(|secret| {
+            RepositoryCredentials::builder()
+                .credentials_parameter(secret)
+                .build()
+        });
         let app = self
             .container(&image.settings.container, &source.image)?
+            .set_repository_credentials(credentials.transpose()?)
             .linux_parameters(held(&DROPPED).build());
-        // The gate is the entry point, so that it comes first whatever entry point the container image has of its own.
+        // The gate is the entry point, so that it comes first whatever entry point the container
+        // image has of its own.
         let command = [&["--".to_owned()], source.command.as_slice()].concat();
         let Some(gate_image) = &self.settings.gate_image else {
             return Ok(request.container_definitions(
@@ -148,8 +166,21 @@ impl EcsLauncher {
             .entry_point("/gate")
             .command("install")
             .command(BROUGHT_FOLDER)
-            .mount_points(mount().build())
-            .build();
+            .mount_points(mount().build());
+        let shared_memory = image.settings.shared_memory.then(|| {
+            MountPoint::builder()
+                .source_volume(SHARED_MEMORY)
+                .container_path(SHARED_MEMORY_PATH)
+                .build()
+        });
+        // A new volume is root's alone.
+        let bring = match &shared_memory {
+            Some(mount) => bring
+                .command("--open")
+                .command(SHARED_MEMORY_PATH)
+                .mount_points(mount.clone()),
+            None => bring,
+        };
         let brought = ContainerDependency::builder()
             .container_name(GATE_CONTAINER)
             .condition(ContainerCondition::Success)
@@ -163,11 +194,30 @@ impl EcsLauncher {
             .depends_on(brought)
             // Processes that the app leaves behind are reaped by an init that ECS adds.
             .linux_parameters(held(&DROPPED).init_process_enabled(true).build());
-        let volume = Volume::builder().name(VOLUME).build();
+        let app = match &shared_memory {
+            Some(mount) => app.mount_points(mount.clone()),
+            None => app,
+        };
+        let volume = |name: &str| Volume::builder().name(name).build();
+        let request = request.volumes(volume(VOLUME));
+        let request = match shared_memory {
+            Some(_) => request.volumes(volume(SHARED_MEMORY)),
+            None => request,
+        };
         Ok(request
-            .volumes(volume)
             .container_definitions(app.build())
-            .container_definitions(bring))
+            .container_definitions(bring.build()))
+    }
+
+    /// What ECS checks the definition for. Disks of a size of their own exist on Fargate alone.
+    fn compatibilities(&self, source: &ContainerSource) -> Vec<Compatibility> {
+        let on_instances =
+            self.settings.capacity.has_instances() && source.ephemeral_storage.is_none();
+        let instances = on_instances.then_some(Compatibility::Ec2);
+        [Compatibility::Fargate]
+            .into_iter()
+            .chain(instances)
+            .collect()
     }
 
     /// A container with its log.
@@ -184,8 +234,9 @@ impl EcsLauncher {
             .set_log_configuration(logs))
     }
 
-    /// The container with the gate in it: the one door, and the one whose end is the task's. On machines that may be taken back, the gate uses
-    /// most of the warning to let people save their work.
+    /// The container with the gate in it: the one door, and the one whose end is the task's. On
+    /// machines that may be taken back, the gate uses most of the warning to let people save their
+    /// work.
     fn door(&self, container: ContainerDefinitionBuilder) -> ContainerDefinitionBuilder {
         let port = PortMapping::builder()
             .container_port(i32::from(GATE_PORT))
@@ -195,15 +246,15 @@ impl EcsLauncher {
             .essential(true)
             .port_mappings(port)
             .stop_timeout(STOP_SECONDS);
-        match self.settings.capacity {
-            Capacity::Fargate => container,
-            Capacity::FargateSpot => container.environment(
-                KeyValuePair::builder()
-                    .name("CAST_RECLAIM_SECONDS")
-                    .value(RECLAIM_SECONDS.to_string())
-                    .build(),
-            ),
+        if !self.settings.capacity.is_reclaimed() {
+            return container;
         }
+        container.environment(
+            KeyValuePair::builder()
+                .name("CAST_RECLAIM_SECONDS")
+                .value(RECLAIM_SECONDS.to_string())
+                .build(),
+        )
     }
 }
 
@@ -222,8 +273,18 @@ fn storage(gib: u32) -> Result<EphemeralStorage, BuildError> {
         .build())
 }
 
+fn platform(architecture: Architecture) -> RuntimePlatform {
+    RuntimePlatform::builder()
+        .operating_system_family(OsFamily::Linux)
+        .cpu_architecture(match architecture {
+            Architecture::X86_64 => CpuArchitecture::X8664,
+            Architecture::Arm64 => CpuArchitecture::Arm64,
+        })
+        .build()
+}
+
 /// Where CloudWatch's console shows what the app of a session has written, for tasks of definitions
-/// of ours; where another writes, nobody here knows.
+/// of ours; where others write is not known.
 pub(crate) fn log_url(logs: &LogSettings, session: &Session) -> Option<String> {
     let arn = &session.task.as_ref()?.arn;
     let launch = &session.launch;
@@ -269,6 +330,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::Capacity;
     use crate::scripted::{self, Reply};
 
     #[test]
@@ -287,6 +349,7 @@ mod tests {
                 arn: arn.into(),
                 status: TaskStatus::Stopped,
                 version: 1,
+                times: casting_core::session::TaskTimes::default(),
             });
             log_url(&logs, &session)
         };
@@ -319,6 +382,7 @@ mod tests {
             json!({
                 "family": format!("casting-{}", image.id), "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
                 "cpu": "256", "memory": "512", "executionRoleArn": "arn:role:execution",
+                "runtimePlatform": { "cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX" },
                 "containerDefinitions": [{
                     "name": "session", "image": "example/app:1", "cpu": 0, "essential": true,
                     "entryPoint": ["gate", "run"], "command": ["--", "app"], "stopTimeout": 120,
@@ -334,11 +398,12 @@ mod tests {
     }
 
     /// The definition for an image that contains the gate.
-    async fn registered(change: impl FnOnce(&mut Image), capacity: Capacity) -> Value {
+    async fn registered(change: impl FnOnce(&mut Image), capacity: &str) -> Value {
         let reply = Reply::ok(json!({ "taskDefinition": { "taskDefinitionArn": "arn:def:1" } }));
         let (mut launcher, script) = scripted::launcher(vec![reply]);
         launcher.settings.gate_image = Some("example/gate:1".into());
-        (launcher.settings.logs, launcher.settings.capacity) = (None, capacity);
+        (launcher.settings.logs, launcher.settings.capacity) =
+            (None, Capacity::parse(capacity).expect(capacity));
         let mut image = testing::image(1);
         change(&mut image);
         launcher
@@ -351,7 +416,7 @@ mod tests {
 
     #[tokio::test]
     async fn gate_is_injected_into_the_app_container() {
-        let body = registered(|_| {}, Capacity::FargateSpot).await;
+        let body = registered(|_| {}, "FARGATE_SPOT").await;
         let mount = |read_only: Option<bool>| match read_only {
             Some(read_only) => {
                 json!([{ "sourceVolume": "casting", "containerPath": "/casting", "readOnly": read_only }])
@@ -381,13 +446,86 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn architecture_and_registry_secret_of_the_image_are_set() {
+        let secret = "arn:aws:secretsmanager:eu-central-1:1:secret:registry-AbCdEf";
+        let usual = registered(|_| {}, "FARGATE").await;
+        let wanted = registered(
+            |image| {
+                if let ImageSource::Container(source) = &mut image.settings.source {
+                    source.architecture = Architecture::Arm64;
+                    source.registry_secret = Some(secret.to_owned());
+                }
+            },
+            "FARGATE",
+        )
+        .await;
+        for (body, architecture, credentials) in [
+            (usual, "X86_64", json!(null)),
+            (wanted, "ARM64", json!({ "credentialsParameter": secret })),
+        ] {
+            let platform =
+                json!({ "cpuArchitecture": architecture, "operatingSystemFamily": "LINUX" });
+            assert_eq!(body["runtimePlatform"], platform);
+            let [app, gate] = [0, 1].map(|at| &body["containerDefinitions"][at]);
+            assert_eq!(app["repositoryCredentials"], credentials, "{architecture}");
+            assert_eq!(
+                gate["repositoryCredentials"],
+                json!(null),
+                "the gate's is public"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn named_capacity_providers_are_checked_for() {
+        let disk = |image: &mut Image| {
+            if let ImageSource::Container(source) = &mut image.settings.source {
+                source.ephemeral_storage = Some(50);
+            }
+        };
+        for (name, capacity, body) in [
+            (
+                "Fargate",
+                json!(["FARGATE"]),
+                registered(|_| {}, "FARGATE_SPOT,FARGATE").await,
+            ),
+            (
+                "instances",
+                json!(["FARGATE", "EC2"]),
+                registered(|_| {}, "warm,FARGATE").await,
+            ),
+            (
+                "a large disk",
+                json!(["FARGATE"]),
+                registered(disk, "warm,FARGATE").await,
+            ),
+        ] {
+            assert_eq!(body["requiresCompatibilities"], capacity, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn shared_memory_is_a_volume_open_to_everybody() {
+        let wants = |image: &mut Image| image.settings.shared_memory = true;
+        let body = registered(wants, "FARGATE").await;
+        let volumes = json!([{ "name": "casting" }, { "name": "shared-memory" }]);
+        assert_eq!(body["volumes"], volumes);
+        let mount = json!({ "sourceVolume": "shared-memory", "containerPath": "/dev/shm" });
+        let [app, bring] = [0, 1].map(|at| &body["containerDefinitions"][at]);
+        assert_eq!(app["mountPoints"][1], mount);
+        assert_eq!(bring["mountPoints"][1], mount);
+        let opened = json!(["install", "/casting", "--open", "/dev/shm"]);
+        assert_eq!(bring["command"], opened);
+    }
+
+    #[tokio::test]
     async fn image_with_its_own_entrypoint_gets_a_sidecar_gate() {
         let beside = |image: &mut Image| {
             if let ImageSource::Container(source) = &mut image.settings.source {
                 (source.command, source.ephemeral_storage) = (Vec::new(), Some(50));
             }
         };
-        let body = registered(beside, Capacity::Fargate).await;
+        let body = registered(beside, "FARGATE").await;
         assert_eq!(body["ephemeralStorage"], json!({ "sizeInGiB": 50 }));
         assert_eq!(
             body["containerDefinitions"],

@@ -1,12 +1,15 @@
-//! Owns the reading of ECS's words on a task, from an EventBridge event or from the API. Must not know what anybody does with them.
+//! Owns the parsing of ECS's task descriptions, from an EventBridge event or from the API. Must not
+//! know what they are used for.
 
 use casting_core::ids::SessionId;
 use casting_core::image::GATE_CONTAINER;
 use casting_core::ports::Task;
-use casting_core::session::{TaskRef, TaskStatus};
+use casting_core::session::{TaskRef, TaskStatus, TaskTimes};
+use casting_core::time::Timestamp;
 use serde::Deserialize;
 
-/// An EventBridge event `ECS Task State Change`. Comes at least once, in any order: `version` tells which news is newer.
+/// An EventBridge event `ECS Task State Change`. Comes at least once, in any order: `version`
+/// orders them.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TaskStateChange {
     /// The task.
@@ -35,13 +38,21 @@ pub struct TaskDetail {
     pub containers: Vec<ContainerDetail>,
     /// The overrides that it was started with.
     pub overrides: Overrides,
+    /// When ECS took it (RFC 3339).
+    pub created_at: Option<String>,
+    /// When it began to fetch the images.
+    pub pull_started_at: Option<String>,
+    /// When it had them.
+    pub pull_stopped_at: Option<String>,
+    /// When its containers ran.
+    pub started_at: Option<String>,
 }
 
 /// The overrides of a task.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Overrides {
-    /// By container; a session's task is told its environment here.
+    /// By container; they contain the environment of a session's task.
     pub container_overrides: Vec<Named>,
 }
 
@@ -66,7 +77,7 @@ pub struct ContainerDetail {
 }
 
 impl TaskDetail {
-    /// The app's container: the one that is told the session's environment and is not the gate's.
+    /// The app's container: the one with the session's environment that is not the gate's.
     /// Others stand beside it in task definitions of administrators.
     fn app(&self) -> Option<&ContainerDetail> {
         let told = |container: &&ContainerDetail| {
@@ -86,8 +97,8 @@ impl TaskDetail {
             .or_else(|| of_app().next())
     }
 
-    /// Whether the task could not be started for a reason that lies with ECS. What is wrong with a container, its image or what it is given would
-    /// be wrong again.
+    /// Whether the task could not be started for a reason that lies with ECS. What is wrong with a
+    /// container, its image or what it is given would be wrong again.
     fn start_failed(&self) -> bool {
         let reason = self.stopped_reason.as_deref().unwrap_or_default();
         let of_the_image = ["Cannot", "ResourceInitializationError"];
@@ -137,13 +148,24 @@ impl From<TaskDetail> for Task {
                 arn: detail.task_arn,
                 status,
                 version: detail.version,
+                times: TaskTimes {
+                    created: time(detail.created_at.as_deref()),
+                    pulling: time(detail.pull_started_at.as_deref()),
+                    pulled: time(detail.pull_stopped_at.as_deref()),
+                    started: time(detail.started_at.as_deref()),
+                },
             },
         }
     }
 }
 
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    Timestamp::parse(text?)
+}
+
 /// The task in an answer of the API; `None` when it has no ARN, which ECS never does.
-pub(crate) fn task_of(task: &aws_sdk_ecs::types::Task) -> Option<Task> {
+pub(crate) fn task_of(described: &aws_sdk_ecs::types::Task) -> Option<Task> {
+    let task = described;
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let detail = TaskDetail {
         task_arn: task.task_arn()?.to_owned(),
@@ -173,11 +195,28 @@ pub(crate) fn task_of(task: &aws_sdk_ecs::types::Task) -> Option<Task> {
                 })
                 .collect(),
         },
+        ..TaskDetail::default()
     };
-    Some(detail.into())
+    let mut task: Task = detail.into();
+    task.task.times = times_of(described);
+    Some(task)
 }
 
-/// Where a task stands. One that still runs but is to stop counts as stopping, as does a status that a later ECS may invent for that time.
+fn times_of(task: &aws_sdk_ecs::types::Task) -> TaskTimes {
+    let time = |at: Option<&aws_sdk_ecs::primitives::DateTime>| {
+        at.and_then(|at| at.to_millis().ok())
+            .map(Timestamp::from_millis)
+    };
+    TaskTimes {
+        created: time(task.created_at()),
+        pulling: time(task.pull_started_at()),
+        pulled: time(task.pull_stopped_at()),
+        started: time(task.started_at()),
+    }
+}
+
+/// Where a task stands. One that still runs but is to stop counts as stopping, as does a status
+/// that a later ECS may invent for that time.
 fn status(last: &str, desired: &str) -> TaskStatus {
     match (last, desired) {
         ("STOPPED" | "DELETED", _) => TaskStatus::Stopped,
@@ -228,6 +267,7 @@ mod tests {
                 "clusterArn": "arn:aws:ecs:eu-central-1:1:cluster/casting", "taskArn": "arn:1", "startedBy": session,
                 "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "EssentialContainerExited",
                 "stoppedReason": "Essential container in task exited", "version": 6, "stoppedAt": "2026-11-23T12:00:00.5Z",
+                "createdAt": "2026-11-23T12:00:00.5Z", "pullStartedAt": "2026-11-23T12:00:10Z",
                 "containers": [{ "name": "session", "exitCode": 137, "lastStatus": "STOPPED" }], "tomorrow": { "new": true },
             },
         });
@@ -238,7 +278,12 @@ mod tests {
                 task: TaskRef {
                     arn: "arn:1".into(),
                     status: TaskStatus::Stopped,
-                    version: 6
+                    version: 6,
+                    times: TaskTimes {
+                        created: Timestamp::parse("2026-11-23T12:00:00.5Z"),
+                        pulling: Timestamp::parse("2026-11-23T12:00:10Z"),
+                        ..TaskTimes::default()
+                    },
                 },
                 session: Some(session),
                 stop_detail: "EssentialContainerExited: Essential container in task exited".into(),

@@ -1,4 +1,5 @@
-//! Owns what a failed call to ECS means: lost, throttled, full or refused. Must not know which verb was called.
+//! Owns what a failed call to ECS means: lost, throttled, full or refused. Must not know which verb
+//! was called.
 
 use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use casting_core::ports::{Fault, FaultKind};
@@ -106,8 +107,8 @@ fn is_throttle(words: &str) -> bool {
     words.contains("request limit exceeded") || words.contains("rate exceeded")
 }
 
-/// Whether ECS's words mean that there is no room now. A capacity provider that is not set up has "capacity" in its name too, and waiting
-/// does not mend it.
+/// Whether ECS's words mean that there is no room now. A capacity provider that is not set up has
+/// "capacity" in its name too, and waiting does not mend it.
 pub(crate) fn is_full(words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     [

@@ -1,5 +1,6 @@
-//! Owns the launcher port on ECS: tasks are run, stopped, described and found, and their events are read. Must not know what a session is
-//! allowed to do, who asked for it, or how the client was made: endpoint, credentials and transport come in with it.
+//! Owns the launcher port on ECS: tasks are run, stopped, described and found, and their events are
+//! read. Must not know what a session is allowed to do, who asked for it, or how the client was
+//! made: endpoint, credentials and transport come in with it.
 //!
 //! # Layout
 //! - [`settings`]: where tasks run
@@ -31,7 +32,8 @@ use casting_core::session::Session;
 
 pub use crate::settings::{Capacity, EcsSettings, LogSettings};
 
-/// Runs sessions as ECS tasks. The client's own retries must be switched off: a repetition is decided here, with the same client token.
+/// Runs sessions as ECS tasks. The client's own retries must be switched off: a repetition is
+/// decided here, with the same client token.
 #[derive(Clone, Debug)]
 pub struct EcsLauncher {
     client: Client,
@@ -51,16 +53,16 @@ impl Launcher for EcsLauncher {
         self.run_task(spec).await
     }
 
+    fn capacities(&self) -> u32 {
+        self.settings.capacity.count()
+    }
+
     async fn stop(&self, arn: &str, reason: &str) -> Result<Option<Task>, Fault> {
         self.stop_task(arn, reason).await
     }
 
-    async fn describe(&self, arn: &str) -> Result<Option<Task>, Fault> {
-        Ok(self
-            .describe_tasks(vec![arn.to_owned()])
-            .await?
-            .into_iter()
-            .next())
+    async fn describe(&self, arns: &[String]) -> Result<Vec<Task>, Fault> {
+        self.describe_tasks(arns.to_vec()).await
     }
 
     async fn find(&self, session: &SessionId) -> Result<Vec<Task>, Fault> {

@@ -1,4 +1,5 @@
-//! Owns the verbs on tasks that exist: stop, describe, find. Must not decide what to do about what it sees.
+//! Owns the verbs on tasks that exist: stop, describe, find. Must not decide what to do about what
+//! it sees.
 
 use std::net::IpAddr;
 
@@ -80,7 +81,8 @@ impl EcsLauncher {
             .ok_or_else(unknown)
     }
 
-    /// The tasks of one session that are to run, or to stop. One page holds 100; a session has one, rarely two.
+    /// The tasks of one session that are to run, or to stop. One page holds 100; a session has one,
+    /// rarely two.
     async fn list(&self, session: &SessionId, status: DesiredStatus) -> Result<Vec<String>, Fault> {
         let request = self
             .client

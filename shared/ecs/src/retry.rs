@@ -1,5 +1,5 @@
-//! Owns how calls to ECS are repeated, and whether one may have taken effect without an answer. Must
-//! not know what is called.
+//! Owns how calls to ECS are repeated, and whether one may have taken effect without an answer.
+//! Must not know what is called.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use crate::failure::{Failure, Kind};
 
 /// How long one attempt may take.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(8);
-/// How long all attempts may take together: well within the launch window, after which the sweep takes over.
+/// How long all attempts may take together: well within the launch window, after which the sweep
+/// takes over.
 pub(crate) const BUDGET: Duration = Duration::from_secs(20);
 /// How often a call is made that gets no answer, or is throttled, and with which waits.
 const LIMITS: Limits = Limits {
@@ -39,7 +40,8 @@ where
     let mut attempts = Attempts::new(LIMITS);
     loop {
         let left = attempts.time_left().unwrap_or(BUDGET);
-        // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a place for each of its calls.
+        // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a
+        // place for each of its calls.
         let result = match timeout(ATTEMPT.min(left), Box::pin(send())).await {
             Ok(result) => result.map_err(Failure::from),
             Err(_) => Err(Failure::timed_out()),

@@ -1,4 +1,5 @@
-//! Owns the start of a task: what is asked of ECS, and which of the four outcomes its answer is. Must not repeat calls itself (see `retry`).
+//! Owns the start of a task: what is asked of ECS, and which of the four outcomes its answer is.
+//! Must not repeat calls itself (see `retry`).
 
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
 use aws_sdk_ecs::operation::run_task::{RunTaskError, RunTaskOutput};
@@ -12,7 +13,8 @@ use serde_json::json;
 
 use crate::failure::{Failure, Kind, is_full};
 use crate::retry::{self, Answer};
-use crate::{Capacity, EcsLauncher, events};
+use crate::settings::Strategy;
+use crate::{EcsLauncher, events};
 
 /// ECS's bound on the overrides of a task, in characters of their JSON.
 pub(crate) const MAX_OVERRIDE_CHARS: usize = 8192;
@@ -22,7 +24,8 @@ impl EcsLauncher {
         let chars = override_chars(spec);
         if chars > MAX_OVERRIDE_CHARS {
             return Run::Refused(format!(
-                "The environment of this session has {chars} characters as JSON; ECS takes at most {MAX_OVERRIDE_CHARS}."
+                "The environment of this session has {chars} characters as JSON; ECS takes at most \
+                 {MAX_OVERRIDE_CHARS}."
             ));
         }
         let request = match self.run_request(spec) {
@@ -50,7 +53,8 @@ impl EcsLauncher {
         }
     }
 
-    /// The request, the same for the same spec to the byte: ECS compares the parameters of calls that have one client token.
+    /// The request, the same for the same spec to the byte: ECS compares the parameters of calls
+    /// that have one client token.
     fn run_request(&self, spec: &TaskSpec) -> Result<RunTaskFluentBuilder, String> {
         let containers = overrides(spec).into_iter().map(|(name, environment)| {
             let pairs = environment
@@ -79,20 +83,23 @@ impl EcsLauncher {
             .enable_execute_command(false)
             .tags(tag("project", "session-casting"))
             .tags(tag("session", spec.session.as_str()));
-        Ok(match self.settings.capacity {
-            Capacity::Fargate => request.launch_type(LaunchType::Fargate),
-            Capacity::FargateSpot => {
-                let spot = CapacityProviderStrategyItem::builder()
-                    .capacity_provider("FARGATE_SPOT")
-                    .weight(1)
-                    .build();
-                request.capacity_provider_strategy(spot.map_err(|error| error.to_string())?)
-            }
-        })
+        let strategy = self.settings.capacity.strategy(spec.attempt);
+        let Some(providers) = strategy.and_then(Strategy::providers) else {
+            return Ok(request.launch_type(LaunchType::Fargate));
+        };
+        let items = providers.iter().map(|(name, weight)| {
+            CapacityProviderStrategyItem::builder()
+                .capacity_provider(name)
+                .weight(*weight)
+                .build()
+        });
+        let items: Result<Vec<_>, _> = items.collect();
+        let items = items.map_err(|error| error.to_string())?;
+        Ok(request.set_capacity_provider_strategy(Some(items)))
     }
 
-    /// A task exists under our client token, with other parameters (an administrator changed the settings between two attempts): it is
-    /// the session's task all the same.
+    /// A task exists under our client token, with other parameters (an administrator changed the
+    /// settings between two attempts): it is the session's task all the same.
     async fn adopt(&self, spec: &TaskSpec, arns: &[String], words: &str) -> Run {
         let found = if arns.is_empty() {
             self.find_tasks(&spec.session).await
@@ -183,6 +190,7 @@ mod tests {
         TaskSpec {
             client_token: format!("{session}-1"),
             session,
+            attempt: 1,
             task_definition: "casting-x:1".into(),
             container: "session".into(),
             environment: vec![("B".into(), "2".into()), ("A".into(), "1".into())],

@@ -1,4 +1,4 @@
-//! Owns a far side for tests that gives the answers it was told to give, through the real client. Must not know what ECS would do.
+//! Owns a scripted ECS endpoint for tests, behind the real client. Must not know what ECS would do.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -104,7 +104,7 @@ pub(crate) fn launcher(replies: Vec<Reply>) -> (EcsLauncher, Arc<Script>) {
         assign_public_ip: true,
         execution_role_arn: Some("arn:role:execution".into()),
         gate_image: None,
-        capacity: Capacity::Fargate,
+        capacity: Capacity::default(),
         logs: Some(LogSettings {
             group: "sessions".into(),
             region: "eu-central-1".into(),

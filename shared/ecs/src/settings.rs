@@ -1,4 +1,5 @@
-//! Owns where tasks run: cluster, network, capacity and roles. Must not know where the values come from (see `casting-boot`).
+//! Owns where tasks run: cluster, network, capacity and roles. Must not know where the values come
+//! from (see `casting-boot`).
 
 use aws_sdk_ecs::types::{AssignPublicIp, AwsVpcConfiguration, NetworkConfiguration};
 use casting_core::network::Placement;
@@ -14,37 +15,119 @@ pub struct EcsSettings {
     pub security_groups: Vec<String>,
     /// Needed in a public subnet, to fetch the image and to reach the control plane.
     pub assign_public_ip: bool,
-    /// Whether the edge is inside the network of the tasks, and so reaches them at their private addresses.
+    /// Whether the edge is inside the network of the tasks, and so reaches them at their private
+    /// addresses.
     pub edge_inside: bool,
-    /// What fetches the image and writes the log, for task definitions that we register. Never handed to the container.
+    /// What fetches the image and writes the log, for task definitions that we register. Never
+    /// handed to the container.
     pub execution_role_arn: Option<String>,
-    /// The container image with the gate in it, for task definitions that we register; `None`: the session's own image brings the gate along.
+    /// The container image with the gate in it, for task definitions that we register; `None`: the
+    /// session's own image brings the gate along.
     pub gate_image: Option<String>,
-    /// What the tasks are paid as.
+    /// What the tasks run on.
     pub capacity: Capacity,
     /// Where the containers' output goes, for task definitions that we register; `None`: nowhere.
     pub logs: Option<LogSettings>,
 }
 
-/// What tasks are paid as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Capacity {
-    /// On demand.
-    #[default]
-    Fargate,
-    /// Cheaper, and taken away with a warning of two minutes. The cluster must have this capacity provider.
-    FargateSpot,
+/// The capacity providers of the cluster that tasks run on, in the order in which they are tried.
+/// Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capacity(Vec<Strategy>);
+
+/// What one start asks for: one capacity provider, or several that share the tasks by weight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Strategy(Vec<(String, i32)>);
+
+/// Fargate on demand. Tasks that name no other provider are started without a strategy, which every
+/// cluster allows.
+const ON_DEMAND: &str = "FARGATE";
+/// Spare Fargate capacity, taken back with a warning of two minutes.
+const SPOT: &str = "FARGATE_SPOT";
+/// ECS's bounds: providers in a strategy, weight, and length of a name.
+const MAX_PROVIDERS: usize = 20;
+const MAX_WEIGHT: i32 = 1000;
+const MAX_NAME: usize = 255;
+/// What names of an account's own capacity providers must not begin with.
+const RESERVED: [&str; 3] = ["aws", "ecs", "fargate"];
+
+impl Default for Capacity {
+    /// Fargate, on demand.
+    fn default() -> Self {
+        Self(vec![Strategy(vec![(ON_DEMAND.to_owned(), 1)])])
+    }
 }
 
 impl Capacity {
-    /// Reads `FARGATE` or `FARGATE_SPOT`; `None` when the text is neither.
+    /// Reads names of capacity providers in the order in which they are tried, with commas between
+    /// them: `FARGATE_SPOT,FARGATE`. Providers with `+` between them share the tasks by weight:
+    /// `FARGATE_SPOT:3+FARGATE:1`. `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "FARGATE" => Some(Self::Fargate),
-            "FARGATE_SPOT" => Some(Self::FargateSpot),
-            _ => None,
+        let strategies = text
+            .split(',')
+            .map(Strategy::parse)
+            .collect::<Option<_>>()?;
+        Some(Self(strategies))
+    }
+
+    /// How many there are to try.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What this attempt (the first is 1) asks for. Attempts beyond the list repeat the last.
+    pub(crate) fn strategy(&self, attempt: u32) -> Option<&Strategy> {
+        let at = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.0.get(at).or_else(|| self.0.last())
+    }
+
+    /// Whether some machines may be taken back with a warning.
+    pub(crate) fn is_reclaimed(&self) -> bool {
+        self.names().any(|name| name != ON_DEMAND)
+    }
+
+    /// Whether some tasks run on machines of the account, and not on Fargate.
+    pub(crate) fn has_instances(&self) -> bool {
+        self.names().any(|name| name != ON_DEMAND && name != SPOT)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let providers = self.0.iter().flat_map(|strategy| &strategy.0);
+        providers.map(|(name, _)| name.as_str())
+    }
+}
+
+impl Strategy {
+    fn parse(text: &str) -> Option<Self> {
+        let providers: Vec<_> = text.split('+').map(provider).collect::<Option<_>>()?;
+        (providers.len() <= MAX_PROVIDERS).then_some(Self(providers))
+    }
+
+    /// Names and weights; `None` for Fargate on demand alone, which needs no strategy.
+    pub(crate) fn providers(&self) -> Option<&[(String, i32)]> {
+        match self.0.as_slice() {
+            [(name, _)] if name == ON_DEMAND => None,
+            providers => Some(providers),
         }
     }
+}
+
+/// `name`, or `name:weight`.
+fn provider(text: &str) -> Option<(String, i32)> {
+    let text = text.trim();
+    let (name, weight) = match text.split_once(':') {
+        Some((name, weight)) => (name, weight.parse().ok()?),
+        None => (text, 1),
+    };
+    let is_name = (1..=MAX_NAME).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    // ECS gives no provider of an account such a name, so this is a typing mistake.
+    let lower = name.to_ascii_lowercase();
+    let is_reserved = RESERVED.iter().any(|prefix| lower.starts_with(prefix));
+    let is_known = [ON_DEMAND, SPOT].contains(&name) || !is_reserved;
+    (is_name && is_known && (1..=MAX_WEIGHT).contains(&weight)).then(|| (name.to_owned(), weight))
 }
 
 /// A CloudWatch log group.
@@ -67,12 +150,13 @@ impl EcsSettings {
             edge_inside: false,
             execution_role_arn: None,
             gate_image: None,
-            capacity: Capacity::Fargate,
+            capacity: Capacity::default(),
             logs: None,
         }
     }
 
-    /// The network of a task, as RunTask wants it: that of its session's own placement, else the deployment's.
+    /// The network of a task, as RunTask wants it: that of its session's own placement, else the
+    /// deployment's.
     pub(crate) fn network(&self, placement: Option<&Placement>) -> Option<NetworkConfiguration> {
         let (subnets, security_groups, is_public) = match placement {
             Some(own) => (&own.subnets, &own.security_groups, own.assign_public_ip),
@@ -94,5 +178,71 @@ impl EcsSettings {
                 .awsvpc_configuration(vpc)
                 .build(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capacity_is_read_in_the_order_of_attempts() {
+        let provider = |name: &str, weight| (name.to_owned(), weight);
+        let spot = || Some(vec![provider("FARGATE_SPOT", 1)]);
+        for (text, attempts) in [
+            ("FARGATE", vec![None, None]),
+            ("FARGATE_SPOT", vec![spot(), spot()]),
+            ("FARGATE_SPOT,FARGATE", vec![spot(), None, None]),
+            (
+                "warm:3+FARGATE_SPOT , FARGATE",
+                vec![
+                    Some(vec![provider("warm", 3), provider("FARGATE_SPOT", 1)]),
+                    None,
+                ],
+            ),
+        ] {
+            let capacity = Capacity::parse(text).expect(text);
+            for (attempt, expected) in (1..).zip(attempts) {
+                let strategy = capacity.strategy(attempt).expect(text);
+                let providers = strategy.providers().map(<[_]>::to_vec);
+                assert_eq!(providers, expected, "{text}, attempt {attempt}");
+            }
+        }
+        for text in [
+            "",
+            ",",
+            "FARGATE,",
+            "+",
+            "a:0",
+            "a:1001",
+            "a:x",
+            "a:",
+            "a b",
+            "ä",
+            "FARGATE_SPT",
+            "fargate",
+            "ecs-warm",
+            &"a+".repeat(21),
+            &vec!["a"; 21].join("+"),
+            &"a".repeat(256),
+        ] {
+            assert_eq!(Capacity::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_fargate_on_demand_is_never_reclaimed() {
+        for (text, is_reclaimed, has_instances) in [
+            ("FARGATE", false, false),
+            ("FARGATE_SPOT,FARGATE", true, false),
+            ("warm,FARGATE", true, true),
+        ] {
+            let capacity = Capacity::parse(text).expect(text);
+            assert_eq!(
+                (capacity.is_reclaimed(), capacity.has_instances()),
+                (is_reclaimed, has_instances),
+                "{text}"
+            );
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Owns our own CAPTCHA: a proof of work by the ALTCHA protocol, version 2. It asks no third party and keeps nothing of a visitor; it makes a
-//! request cost something, and proves no more than that.
+//! Owns our own CAPTCHA: a proof of work by the ALTCHA protocol, version 2. It asks no third party
+//! and keeps nothing of a visitor; it makes a request cost something, and proves no more than that.
 //!
 //! The challenge contains its purpose and expiry as signed data, so that our own clock decides.
 
@@ -12,10 +12,12 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use ring::digest;
 use serde_json::json;
 
-/// How long a challenge is good for, in seconds: as long as the page that holds it, and time to solve it.
+/// How long a challenge is good for, in seconds: as long as the page that holds it, and time to
+/// solve it.
 const CHALLENGE_SECONDS: u64 = 600;
-/// Browsers derive keys natively with PBKDF2, and one key in 256 begins as it must. With this many rounds that is a fraction of a second on a
-/// desktop and about one on a phone, and checking it takes us a single key.
+/// Browsers derive keys natively with PBKDF2, and one key in 256 begins as it must. With this many
+/// rounds that is a fraction of a second on a desktop and about one on a phone, and checking it
+/// takes us a single key.
 const ROUNDS: u32 = 2000;
 const KEY_PREFIX: &str = "00";
 

@@ -1,10 +1,11 @@
-//! Owns the choice of verifier: our own proof of work, or a provider that speaks siteverify. Must not know either's protocol.
+//! Owns the choice of verifier: our own proof of work, or a provider that speaks siteverify. Must
+//! not know either's protocol.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use casting_core::captcha::{
-    CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, CaptchaVerifier,
+    CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, KeysVerdict,
 };
 use casting_core::time::Timestamp;
 use data_encoding::BASE64URL_NOPAD;
@@ -27,7 +28,8 @@ pub struct Captchas {
 }
 
 impl Captchas {
-    /// A verifier whose own challenges are signed with the first of `keys`, and taken when any of them signed. Opens no connection yet.
+    /// A verifier whose own challenges are signed with the first of `keys`, and taken when any of
+    /// them signed. Opens no connection yet.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -73,5 +75,9 @@ impl CaptchaVerifier for Captchas {
             CaptchaKind::Altcha => self.altcha.verify(check.token, check.bound_to, check.now),
             _ => siteverify::verify(&self.client, self.secret.as_deref(), &check).await,
         }
+    }
+
+    async fn check_keys(&self, settings: &CaptchaSettings) -> KeysVerdict {
+        siteverify::check_keys(&self.client, self.secret.as_deref(), settings).await
     }
 }

@@ -9,13 +9,16 @@ use async_trait::async_trait;
 use casting_core::ids::SessionId;
 use casting_core::ports::Gates;
 use http::header::COOKIE;
-use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, Response};
 
 use crate::web_client::{self, ClientError};
 
 /// How long a gate may take. Its visitor waits, and gets another session if it is not there.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// The names of all watchers are shorter, in bytes.
+const MOST_BYTES: usize = 16 * 1024;
 
 /// Reaches gates by HTTP.
 pub struct HttpGates {
@@ -24,7 +27,8 @@ pub struct HttpGates {
 }
 
 impl HttpGates {
-    /// The gates of sessions at `session_url`, which has `{session}` for their ids. Opens no connection yet.
+    /// The gates of sessions at `session_url`, which has `{session}` for their ids. Opens no
+    /// connection yet.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -46,7 +50,7 @@ impl HttpGates {
         path: &str,
         enter: &str,
         body: String,
-    ) -> Result<(), String> {
+    ) -> Result<Response, String> {
         let origin = self.session_url.replace("{session}", session.as_str());
         let sent = self
             .client
@@ -56,7 +60,7 @@ impl HttpGates {
             .send()
             .await;
         match sent {
-            Ok(reply) if reply.status().is_success() => Ok(()),
+            Ok(reply) if reply.status().is_success() => Ok(reply),
             Ok(reply) => Err(format!("it was answered {}", reply.status())),
             Err(error) => Err(error.without_url().to_string()),
         }
@@ -68,15 +72,32 @@ impl Gates for HttpGates {
     async fn assign(&self, session: &SessionId, enter: &str, order: &str) -> Result<(), String> {
         self.post(session, "/.cast/assign", enter, order.to_owned())
             .await
+            .map(drop)
     }
 
     async fn refresh(&self, session: &SessionId, enter: &str) -> Result<(), String> {
         self.post(session, "/.cast/refresh", enter, String::new())
             .await
+            .map(drop)
+    }
+
+    async fn watchers(&self, session: &SessionId, enter: &str) -> Result<Vec<String>, String> {
+        let mut reply = self
+            .post(session, "/.cast/watchers", enter, String::new())
+            .await?;
+        let mut names = Vec::new();
+        while let Some(part) = reply.chunk().await.map_err(|error| error.to_string())? {
+            names.extend_from_slice(&part);
+            if names.len() > MOST_BYTES {
+                return Err("it answered too much".to_owned());
+            }
+        }
+        serde_json::from_slice(&names).map_err(|_| "it answered something else".to_owned())
     }
 }
 
-/// The machine's names, and those below `localhost`, which are this machine wherever they are looked up (RFC 6761).
+/// The machine's names, and those below `localhost`, which are this machine wherever they are
+/// looked up (RFC 6761).
 struct Names;
 
 impl Resolve for Names {
@@ -133,7 +154,8 @@ mod tests {
         tokio::spawn(async move {
             let gate = Router::new()
                 .route("/.cast/assign", post(take))
-                .route("/.cast/refresh", post(StatusCode::ACCEPTED));
+                .route("/.cast/refresh", post(StatusCode::ACCEPTED))
+                .route("/.cast/watchers", post(r#"["Ann","Guest"]"#));
             axum::serve(listener, gate).await
         });
         let told = async |port: u16, order: &str| {
@@ -154,6 +176,10 @@ mod tests {
             .refresh(&SessionId::from_bytes([1; 16]), "ticket")
             .await;
         assert_eq!(refreshed, Ok(()), "a push without orders");
+        let names = gates
+            .watchers(&SessionId::from_bytes([1; 16]), "ticket")
+            .await;
+        assert_eq!(names, Ok(vec!["Ann".to_owned(), "Guest".to_owned()]));
         assert!(
             told(1, "order")
                 .await

@@ -1,7 +1,9 @@
-//! Who is there: CAPTCHA providers, logins and gates, and the one HTTP client that calls out to others. Must not know links or AWS.
+//! Who is there: CAPTCHA providers, logins and gates, and the one HTTP client that calls out to
+//! others. Must not know links or AWS.
 
 pub mod altcha;
 pub mod captcha;
+mod claims;
 pub mod gates;
 pub mod oidc;
 pub mod siteverify;

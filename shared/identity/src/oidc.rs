@@ -1,4 +1,5 @@
-//! Owns logins by OpenID Connect: code flow with PKCE, state and nonce, at any provider that can be discovered. Must not know cookies or routes.
+//! Owns logins by OpenID Connect: code flow with PKCE, state and nonce, at any provider that can be
+//! discovered. Must not know cookies or routes.
 //!
 //! The provider's metadata and keys are cached; an ID token signed with an unknown key refreshes
 //! them once.
@@ -7,35 +8,37 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::time::Duration;
 
-use casting_core::ids::{Entropy, UserId, random_bytes};
+use casting_core::ids::{Entropy, random_bytes};
 use casting_core::ticket::LoginState;
 use casting_core::time::Timestamp;
-use casting_core::user::{ConsoleRole, MAX_GROUPS, User};
+use casting_core::user::User;
 use data_encoding::BASE64URL_NOPAD;
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType,
-    CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
-    CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod,
+    CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
-    EmptyExtraTokenFields, HttpRequest, HttpResponse, IdTokenClaims, IdTokenFields, IssuerUrl,
-    Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse,
-    StandardTokenResponse, TokenResponse,
+    AdditionalClaims, AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret,
+    CsrfToken, EmptyExtraTokenFields, HttpRequest, HttpResponse, IdTokenClaims, IdTokenFields,
+    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    StandardErrorResponse, StandardTokenResponse, TokenResponse,
 };
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::RwLock;
 
+use crate::claims::Claims;
 use crate::web_client::{self, ClientError};
 
 /// How long one call to the provider may take.
 const LIMIT: Duration = Duration::from_secs(5);
 /// How long the provider's metadata is cached, in seconds.
 const KEPT_SECONDS: u64 = 3600;
-/// Keys are looked for again at most once in so many seconds: a stranger's token must not make us call.
+/// Keys are looked for again at most once in so many seconds: a stranger's token must not make us
+/// call.
 const AGAIN_SECONDS: u64 = 30;
 /// How long a login may take, in seconds.
 pub const LOGIN_SECONDS: u64 = 600;
@@ -97,11 +100,35 @@ pub enum LoginFailure {
     #[error("the provider cannot be used: {0}")]
     Unavailable(String),
     /// The provider, or the user there, said no.
-    #[error("the provider refused: {0}")]
-    Refused(String),
+    #[error("the provider refused: {code}{}",
+    words.as_ref().map(|words| format!(" ({words})")).unwrap_or_default())]
+    Refused {
+        /// The error code of OAuth, such as `access_denied`.
+        code: String,
+        /// The provider's own words.
+        words: Option<String>,
+    },
     /// The provider's answer is invalid.
     #[error("the provider's answer is not good: {0}")]
     Invalid(String),
+}
+
+impl LoginFailure {
+    /// The provider's refusal with this code and these words, both shortened.
+    pub fn refused(code: &str, words: Option<&str>) -> Self {
+        let plain = |text: &str, most| -> String {
+            text.chars()
+                .filter(|c| !c.is_control())
+                .take(most)
+                .collect()
+        };
+        Self::Refused {
+            code: plain(code, 60),
+            words: words
+                .map(|words| plain(words, 300).trim().to_owned())
+                .filter(|words| !words.is_empty()),
+        }
+    }
 }
 
 /// Every claim that is not a standard one of the library's.
@@ -164,7 +191,8 @@ impl Oidc {
         })
     }
 
-    /// Where the user goes to log in, and what the browser keeps meanwhile. `to` is where the user goes afterwards.
+    /// Where the user goes to log in, and what the browser keeps meanwhile. `to` is where the user
+    /// goes afterwards.
     ///
     /// # Errors
     /// `Unavailable` when the provider does not say how.
@@ -202,10 +230,12 @@ impl Oidc {
         Ok((url.into(), state))
     }
 
-    /// Who has come back from the provider with this code. The caller has made sure that `state` belongs to this browser and this answer.
+    /// Who has come back from the provider with this code. The caller has made sure that `state`
+    /// belongs to this browser and this answer.
     ///
     /// # Errors
-    /// When the provider refuses the code, or its ID token is not for us, not for this login, not signed by it, or too old.
+    /// When the provider refuses the code, or its ID token is not for us, not for this login, not
+    /// signed by it, or too old.
     pub async fn finish(
         &self,
         redirect: &str,
@@ -226,6 +256,8 @@ impl Oidc {
             let clock = chrono_at(now)?;
             let verifier = client
                 .id_token_verifier()
+                // Ours must be among the audiences; Zitadel and Keycloak name others too.
+                .set_other_audience_verifier_fn(|_| true)
                 .set_time_fn(move || clock)
                 .set_issue_time_verifier_fn(move |issued| {
                     if issued.timestamp() <= now.plus_seconds(LEEWAY_SECONDS).seconds() {
@@ -235,7 +267,9 @@ impl Oidc {
                     }
                 });
             match token.claims(&verifier, &Nonce::new(state.nonce.clone())) {
-                Ok(claims) => return Ok(self.user(claims)),
+                Ok(claims) => {
+                    return Ok(self.user(&client, answer.access_token(), claims).await);
+                }
                 // The provider may have a new key since we looked.
                 Err(openidconnect::ClaimsVerificationError::SignatureVerification(
                     openidconnect::SignatureVerificationError::NoMatchingKey,
@@ -264,7 +298,10 @@ impl Oidc {
             .await
             .map_err(|error| match error {
                 openidconnect::RequestTokenError::ServerResponse(response) => {
-                    LoginFailure::Refused(shorten(response.error().as_ref()))
+                    LoginFailure::refused(
+                        response.error().as_ref(),
+                        response.error_description().map(String::as_str),
+                    )
                 }
                 openidconnect::RequestTokenError::Request(why) => {
                     LoginFailure::Unavailable(why.to_string())
@@ -291,11 +328,22 @@ impl Oidc {
         let redirect = RedirectUrl::new(redirect.to_owned())
             .map_err(|error| LoginFailure::Unavailable(error.to_string()))?;
         let secret = self.settings.client_secret.clone().map(ClientSecret::new);
+        // Where the provider names no way, it is the header.
+        let ways = metadata.token_endpoint_auth_methods_supported();
+        let only_in_body = ways.is_some_and(|ways| {
+            !ways.contains(&CoreClientAuthMethod::ClientSecretBasic)
+                && ways.contains(&CoreClientAuthMethod::ClientSecretPost)
+        });
         Ok(OidcClient::from_provider_metadata(
             metadata,
             ClientId::new(self.settings.client_id.clone()),
             secret,
         )
+        .set_auth_type(if only_in_body {
+            AuthType::RequestBody
+        } else {
+            AuthType::BasicAuth
+        })
         .set_redirect_uri(redirect))
     }
 
@@ -333,44 +381,100 @@ impl Oidc {
         Ok(metadata)
     }
 
-    fn user(&self, claims: &IdTokenClaims<OtherClaims, CoreGenderClaim>) -> User {
-        let other = &claims.additional_claims().0;
-        let texts = |claim: &str| match other.get(claim) {
-            Some(Value::String(text)) => vec![text.clone()],
-            Some(Value::Array(items)) => items
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
-            _ => Vec::new(),
-        };
-        let roles = texts(&self.settings.roles_claim);
-        let role = |value: &str, role| roles.iter().any(|found| found == value).then_some(role);
-        let named = claims
-            .name()
-            .and_then(|name| name.get(None))
-            .map(|name| name.to_string());
-        let named = named.or_else(|| claims.preferred_username().map(|name| name.to_string()));
-        let name = named
-            .or_else(|| claims.email().map(|email| email.to_string()))
-            .unwrap_or_else(|| claims.subject().to_string());
-        User {
-            id: UserId::of(claims.issuer().as_str(), claims.subject().as_str()),
-            name: shorten(&name),
-            roles: [
-                role(&self.settings.admin_value, ConsoleRole::Admin),
-                role(&self.settings.auditor_value, ConsoleRole::Auditor),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            groups: texts(&self.settings.groups_claim)
-                .into_iter()
-                .take(MAX_GROUPS)
-                .map(|group| shorten(&group))
-                .collect(),
+    /// The user of these claims; what they lack is asked for at the provider's userinfo endpoint.
+    async fn user<A, T>(
+        &self,
+        client: &OidcClient<A, T, openidconnect::EndpointMaybeSet>,
+        access_token: &openidconnect::AccessToken,
+        claims: &IdTokenClaims<OtherClaims, CoreGenderClaim>,
+    ) -> User
+    where
+        A: openidconnect::EndpointState,
+        T: openidconnect::EndpointState,
+    {
+        let mut known = known_claims(
+            claims.additional_claims(),
+            [
+                (
+                    "name",
+                    claims
+                        .name()
+                        .and_then(|name| name.get(None))
+                        .map(|name| name.as_str()),
+                ),
+                (
+                    "nickname",
+                    claims
+                        .nickname()
+                        .and_then(|name| name.get(None))
+                        .map(|name| name.as_str()),
+                ),
+                (
+                    "preferred_username",
+                    claims.preferred_username().map(|name| name.as_str()),
+                ),
+                ("email", claims.email().map(|email| email.as_str())),
+            ],
+        );
+        if known.is_incomplete(&self.settings)
+            && let Ok(request) =
+                client.user_info(access_token.clone(), Some(claims.subject().clone()))
+        {
+            type Info = openidconnect::UserInfoClaims<OtherClaims, CoreGenderClaim>;
+            match request
+                .request_async::<OtherClaims, _, CoreGenderClaim>(&self.caller)
+                .await
+            {
+                Ok(info) => {
+                    let info: Info = info;
+                    known.complete(known_claims(
+                        info.additional_claims(),
+                        [
+                            (
+                                "name",
+                                info.name()
+                                    .and_then(|name| name.get(None))
+                                    .map(|name| name.as_str()),
+                            ),
+                            (
+                                "nickname",
+                                info.nickname()
+                                    .and_then(|name| name.get(None))
+                                    .map(|name| name.as_str()),
+                            ),
+                            (
+                                "preferred_username",
+                                info.preferred_username().map(|name| name.as_str()),
+                            ),
+                            ("email", info.email().map(|email| email.as_str())),
+                        ],
+                    ));
+                }
+                // The login is good without it.
+                Err(error) => {
+                    tracing::warn!(%error,
+                    "The provider's userinfo endpoint does not answer as it must");
+                }
+            }
+        }
+        let (issuer, subject) = (claims.issuer().as_str(), claims.subject().as_str());
+        let (user, oddities) = known.user(issuer, subject, &self.settings);
+        for oddity in oddities {
+            tracing::warn!(user.id = %user.id, "Login of user {}: {oddity}", user.id);
+        }
+        user
+    }
+}
+
+/// Standard and other claims in one.
+fn known_claims(other: &OtherClaims, standard: [(&str, Option<&str>); 4]) -> Claims {
+    let mut claims = other.0.clone();
+    for (name, value) in standard {
+        if let Some(value) = value {
+            claims.insert(name.to_owned(), Value::from(value));
         }
     }
+    Claims::new(claims)
 }
 
 /// The library's way to our client.
@@ -400,10 +504,39 @@ impl Caller {
                 return Err(CallError("the answer is too long".into()));
             }
         }
+        let body = readable_tokens(&body).unwrap_or(body);
         answer
             .body(body)
             .map_err(|error| CallError(error.to_string()))
     }
+}
+
+/// The answer of a token endpoint as the library reads it; `None` when nothing is to be changed.
+/// Entra ID (version 1) and AD FS send `expires_in` as a text, and some leave out `token_type`.
+fn readable_tokens(body: &[u8]) -> Option<Vec<u8>> {
+    let mut answer: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
+    answer.get("access_token")?;
+    let seconds = answer.get("expires_in").and_then(Value::as_str);
+    let seconds = seconds.map(|text| text.trim().parse::<f64>());
+    match seconds {
+        // Above zero, so it stays a number when its fraction is cut off.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the library wants whole seconds, and the limit is far below 2^53"
+        )]
+        Some(Ok(seconds)) if (0.0..1e12).contains(&seconds) => {
+            answer.insert("expires_in".into(), Value::from(seconds as u64));
+        }
+        Some(_) => {
+            answer.remove("expires_in");
+        }
+        None => {}
+    }
+    answer
+        .entry("token_type")
+        .or_insert_with(|| Value::from("bearer"));
+    serde_json::to_vec(&answer).ok()
 }
 
 /// A call that did not work, without the address called.
@@ -417,12 +550,274 @@ impl From<reqwest::Error> for CallError {
     }
 }
 
-/// The library's idea of a time. An ID token is good a little longer than it says, because clocks differ.
+/// The library's idea of a time. An ID token is good a little longer than it says, because clocks
+/// differ.
 fn chrono_at(now: Timestamp) -> Result<chrono::DateTime<chrono::Utc>, LoginFailure> {
     chrono::DateTime::from_timestamp(now.minus_seconds(LEEWAY_SECONDS).seconds(), 0)
         .ok_or_else(|| LoginFailure::Invalid("the clock is wrong".into()))
 }
 
-fn shorten(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(80).collect()
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::extract::State;
+    use axum::http::HeaderMap;
+    use axum::routing::{get, post};
+    use axum::{Form, Json, Router};
+    use casting_core::testing::{NOON, SeededEntropy};
+    use ring::signature::{Ed25519KeyPair, KeyPair};
+    use serde_json::json;
+
+    use super::*;
+
+    const REDIRECT: &str = "https://cast.example.com/login/callback";
+
+    /// What a provider does its own way.
+    #[derive(Clone, Debug, Default)]
+    struct Quirks {
+        /// Members of the ID token.
+        claims: Value,
+        /// Members of the answer of the token endpoint.
+        answer: Value,
+        /// Members of the description of the provider.
+        metadata: Value,
+        /// What the userinfo endpoint says.
+        userinfo: Value,
+        /// What the token endpoint refuses with.
+        refusal: Option<Value>,
+    }
+
+    struct Provider {
+        issuer: String,
+        quirks: Quirks,
+        nonce: tokio::sync::Mutex<String>,
+    }
+
+    fn key() -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key")
+    }
+
+    fn with(mut base: Value, more: &Value) -> Value {
+        for (name, value) in more.as_object().into_iter().flatten() {
+            base[name] = value.clone();
+        }
+        base
+    }
+
+    fn signed(claims: &Value) -> String {
+        let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+        let head = encode(&json!({"alg": "EdDSA", "typ": "JWT", "kid": "one"}));
+        let text = format!("{head}.{}", encode(claims));
+        let signature = key().sign(text.as_bytes());
+        format!("{text}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
+    }
+
+    async fn describe(State(provider): State<Arc<Provider>>) -> Json<Value> {
+        let issuer = &provider.issuer;
+        let metadata = json!({
+            "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/keys"),
+            "userinfo_endpoint": format!("{issuer}/userinfo"), "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["EdDSA"],
+        });
+        Json(with(metadata, &provider.quirks.metadata))
+    }
+
+    async fn keys() -> Json<Value> {
+        let x = BASE64URL_NOPAD.encode(key().public_key().as_ref());
+        Json(
+            json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
+            "kid": "one", "x": x}]}),
+        )
+    }
+
+    async fn token(
+        State(provider): State<Arc<Provider>>,
+        headers: HeaderMap,
+        Form(form): Form<HashMap<String, String>>,
+    ) -> (http::StatusCode, Json<Value>) {
+        if let Some(refusal) = &provider.quirks.refusal {
+            return (http::StatusCode::BAD_REQUEST, Json(refusal.clone()));
+        }
+        let in_header = headers.contains_key("authorization");
+        let in_body = form.contains_key("client_secret");
+        let ways = &provider.quirks.metadata["token_endpoint_auth_methods_supported"];
+        let wants_body = *ways == json!(["client_secret_post"]);
+        if in_body != wants_body || in_header == wants_body {
+            let refusal = json!({"error": "invalid_client"});
+            return (http::StatusCode::UNAUTHORIZED, Json(refusal));
+        }
+        let claims = json!({
+            "iss": provider.issuer, "aud": "casting", "sub": "ann", "iat": NOON.seconds(),
+            "exp": NOON.plus_seconds(300).seconds(), "nonce": *provider.nonce.lock().await,
+        });
+        let answer = json!({
+            "access_token": "a", "token_type": "Bearer", "expires_in": 300,
+            "id_token": signed(&with(claims, &provider.quirks.claims)),
+        });
+        let mut answer = with(answer, &provider.quirks.answer);
+        if let Some(members) = answer.as_object_mut() {
+            members.retain(|_, value| !value.is_null());
+        }
+        (http::StatusCode::OK, Json(answer))
+    }
+
+    async fn userinfo(State(provider): State<Arc<Provider>>) -> Json<Value> {
+        Json(with(json!({"sub": "ann"}), &provider.quirks.userinfo))
+    }
+
+    /// Logs in at such a provider.
+    async fn log_in(quirks: Quirks) -> Result<User, LoginFailure> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let issuer = format!("http://{}", listener.local_addr().expect("an address"));
+        let provider = Arc::new(Provider {
+            issuer: issuer.clone(),
+            quirks,
+            nonce: tokio::sync::Mutex::default(),
+        });
+        let routes = Router::new()
+            .route("/.well-known/openid-configuration", get(describe))
+            .route("/keys", get(keys))
+            .route("/token", post(token))
+            .route("/userinfo", get(userinfo))
+            .with_state(provider.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let oidc = Oidc::new(OidcSettings {
+            client_secret: Some("hush".into()),
+            ..OidcSettings::new(issuer, "casting")
+        })
+        .expect("a client");
+        let (_, state) = oidc
+            .begin(REDIRECT, "/", &SeededEntropy::new(1), NOON)
+            .await?;
+        provider.nonce.lock().await.clone_from(&state.nonce);
+        oidc.finish(REDIRECT, "code", &state, NOON).await
+    }
+
+    #[tokio::test]
+    async fn answers_of_providers_are_understood() {
+        let named = json!({"name": "Ann", "groups": ["staff"]});
+        for (name, quirks) in [
+            (
+                "Auth0: a time as text",
+                Quirks {
+                    claims: with(
+                        named.clone(),
+                        &json!({"updated_at": "2026-11-23T11:59:30.123Z"}),
+                    ),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "Apple: a boolean as text, the secret in the body",
+                Quirks {
+                    claims: with(
+                        named.clone(),
+                        &json!({"email": "a@b.example", "email_verified": "true"}),
+                    ),
+                    metadata: json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]}),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "Entra ID, version 1: a number as text",
+                Quirks {
+                    claims: named.clone(),
+                    answer: json!({"expires_in": "3599", "ext_expires_in": "3599"}),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "AD FS: no type of token",
+                Quirks {
+                    claims: named.clone(),
+                    answer: json!({"token_type": null}),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "Zitadel: several audiences",
+                Quirks {
+                    claims: with(
+                        named.clone(),
+                        &json!({"aud": ["casting", "project"], "azp": "casting"}),
+                    ),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "Okta: groups at userinfo only",
+                Quirks {
+                    claims: json!({"name": "Ann"}),
+                    userinfo: json!({"name": "Somebody", "groups": ["staff"]}),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "GitLab: nothing but the subject in the token",
+                Quirks {
+                    userinfo: named.clone(),
+                    ..Quirks::default()
+                },
+            ),
+        ] {
+            let user = log_in(quirks).await;
+            let user = user.unwrap_or_else(|failure| panic!("{name}: {failure}"));
+            assert_eq!(
+                (user.name.as_str(), user.groups),
+                ("Ann", vec!["staff".to_owned()]),
+                "{name}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_for_others_are_refused() {
+        for (name, claims) in [
+            ("another audience", json!({"aud": "other"})),
+            ("other audiences", json!({"aud": ["other", "project"]})),
+            ("another issuer", json!({"iss": "https://other.example"})),
+            ("another login", json!({"nonce": "other"})),
+            ("too old", json!({"exp": NOON.seconds() - 61})),
+        ] {
+            let quirks = Quirks {
+                claims,
+                ..Quirks::default()
+            };
+            let failure = log_in(quirks).await.expect_err(name);
+            assert!(
+                matches!(failure, LoginFailure::Invalid(_)),
+                "{name}: {failure}"
+            );
+        }
+        let quirks = Quirks {
+            userinfo: json!({"sub": "eve", "groups": ["staff"]}),
+            ..Quirks::default()
+        };
+        let user = log_in(quirks).await.expect("Ann");
+        assert_eq!(
+            user.groups,
+            Vec::<String>::new(),
+            "userinfo of somebody else"
+        );
+    }
+
+    #[tokio::test]
+    async fn refusal_keeps_code_and_words_of_the_provider() {
+        let quirks = Quirks {
+            refusal: Some(json!({
+                "error": "invalid_grant",
+                "error_description": "AADSTS70008: The code has expired.\r\nTrace ID: 1",
+            })),
+            ..Quirks::default()
+        };
+        let failure = log_in(quirks).await.expect_err("refused");
+        let text =
+            "the provider refused: invalid_grant (AADSTS70008: The code has expired.Trace ID: 1)";
+        assert_eq!(failure.to_string(), text);
+    }
 }

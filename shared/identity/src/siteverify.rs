@@ -1,8 +1,8 @@
-//! Owns how reCAPTCHA, hCaptcha and Turnstile are asked: one form, one answer, nearly the same for all. What their answers mean is decided by one
-//! pure function. Must not log tokens or keys.
+//! Owns how reCAPTCHA, hCaptcha and Turnstile are asked: one form, one answer, nearly the same for
+//! all. What their answers mean is decided by one pure function. Must not log tokens or keys.
 
 use casting_core::captcha::{
-    CAPTCHA_ACTION, CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, Proof,
+    CAPTCHA_ACTION, CaptchaCheck, CaptchaKind, CaptchaSettings, CaptchaVerdict, KeysVerdict, Proof,
 };
 use casting_core::time::Timestamp;
 use reqwest::Client;
@@ -12,7 +12,8 @@ use crate::altcha::name;
 
 /// An answer longer than this is not read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// A challenge that was solved longer ago than this is stale, in seconds. Providers say two to five minutes.
+/// A challenge that was solved longer ago than this is stale, in seconds. Providers say two to five
+/// minutes.
 const STALE_SECONDS: u64 = 300;
 /// How far the providers' clocks may be ahead of ours, in seconds.
 const AHEAD_SECONDS: u64 = 60;
@@ -75,6 +76,56 @@ pub async fn verify(
     }
 }
 
+/// A token that no provider has made.
+const NO_TOKEN: &str = "check-of-keys";
+
+/// Asks the provider about a token that it has not made: what it answers says whether it knows the
+/// private key.
+pub async fn check_keys(
+    client: &Client,
+    own_secret: Option<&str>,
+    settings: &CaptchaSettings,
+) -> KeysVerdict {
+    let provider = settings.kind.provider();
+    let Some(own_url) = provider.verify_url else {
+        return KeysVerdict::NotNeeded;
+    };
+    let secret = own_secret.or(settings.secret_key.as_deref());
+    let (Some(secret), Some(site_key)) = (secret, settings.site_key.as_deref()) else {
+        return KeysVerdict::Missing;
+    };
+    if provider.is_test_key(site_key) {
+        return KeysVerdict::ForTests;
+    }
+    let url = settings.verify_url.as_deref().unwrap_or(own_url);
+    let mut form = vec![("secret", secret), ("response", NO_TOKEN)];
+    if provider.sends_site_key {
+        form.push(("sitekey", site_key));
+    }
+    match ask(client, url, &form).await {
+        Ok(answer) => judge_keys(&answer),
+        Err(why) => KeysVerdict::Unavailable(why),
+    }
+}
+
+/// What an answer about [`NO_TOKEN`] says of the keys.
+fn judge_keys(answer: &Answer) -> KeysVerdict {
+    let about_keys = |code: &&String| ["secret", "sitekey"].iter().any(|word| code.contains(word));
+    if answer.success {
+        return KeysVerdict::ForTests;
+    }
+    if let Some(code) = answer.error_codes.iter().find(about_keys) {
+        return KeysVerdict::Refused(shorten(code));
+    }
+    let about_token = |code: &String| VISITORS_FAULT.contains(&code.as_str());
+    if answer.error_codes.iter().any(about_token) {
+        KeysVerdict::Accepted
+    } else {
+        let codes = shorten(&answer.error_codes.join(", "));
+        KeysVerdict::Unavailable(format!("the provider did not say why: {codes}"))
+    }
+}
+
 async fn ask(client: &Client, url: &str, form: &[(&str, &str)]) -> Result<Answer, String> {
     let failed = |error: reqwest::Error| error.without_url().to_string();
     let mut response = client.post(url).form(form).send().await.map_err(failed)?;
@@ -128,12 +179,21 @@ fn judge(
             CaptchaVerdict::Unavailable(format!("not checked: {codes}"))
         };
     }
-    match &answer.hostname {
+    let provider = settings.kind.provider();
+    match answer.hostname.as_deref().filter(|host| !host.is_empty()) {
+        // Nothing that a visitor does: every visitor would be refused.
+        Some(host) if provider.is_test_host(host, hostname) => {
+            return CaptchaVerdict::Unavailable(
+                "the keys are the provider's keys for tests, which check nothing".into(),
+            );
+        }
         Some(host) if !host.eq_ignore_ascii_case(hostname) => {
             return failed(format!("solved on {}", shorten(host)));
         }
-        None if !settings.kind.provider().may_omit_host => {
-            return failed("solved on no host".into());
+        None if !provider.may_omit_host => {
+            return CaptchaVerdict::Unavailable(
+                "the provider names no host: see which hosts its site key is for".into(),
+            );
         }
         _ => {}
     }
@@ -246,7 +306,36 @@ mod tests {
                 json!({"hostname": "evil.example"}),
                 "failed",
             ),
-            ("no host", Turnstile, json!({"hostname": null}), "failed"),
+            (
+                "no host",
+                Turnstile,
+                json!({"hostname": null}),
+                "unavailable",
+            ),
+            (
+                "an empty host",
+                RecaptchaV2,
+                json!({"hostname": ""}),
+                "unavailable",
+            ),
+            (
+                "keys for tests",
+                RecaptchaV2,
+                json!({"hostname": "testkey.google.com"}),
+                "unavailable",
+            ),
+            (
+                "keys for tests",
+                Turnstile,
+                json!({"hostname": "example.com"}),
+                "unavailable",
+            ),
+            (
+                "keys for tests",
+                Hcaptcha,
+                json!({"hostname": "dummy-key-pass"}),
+                "unavailable",
+            ),
             (
                 "no host at hCaptcha",
                 Hcaptcha,
@@ -550,5 +639,77 @@ mod tests {
             };
             assert_eq!(word(&captchas.verify(check).await), "passed");
         }
+    }
+
+    #[test]
+    fn answer_about_no_token_tells_about_keys() {
+        for (name, answer, expected) in [
+            (
+                "known keys",
+                json!({"success": false, "error-codes": ["invalid-input-response"]}),
+                "accepted",
+            ),
+            (
+                "hCaptcha",
+                json!({"success": false, "error-codes": ["invalid-or-already-seen-response"]}),
+                "accepted",
+            ),
+            (
+                "unknown secret",
+                json!({"success": false, "error-codes": ["invalid-input-secret"]}),
+                "refused",
+            ),
+            (
+                "both wrong",
+                json!({"success": false, "error-codes": ["invalid-input-response", "invalid-input-secret"]}),
+                "refused",
+            ),
+            (
+                "keys that do not go together",
+                json!({"success": false, "error-codes": ["sitekey-secret-mismatch"]}),
+                "refused",
+            ),
+            ("a secret for tests", json!({"success": true}), "for tests"),
+            ("no reason", json!({"success": false}), "unavailable"),
+            (
+                "another reason",
+                json!({"success": false, "error-codes": ["internal-error"]}),
+                "unavailable",
+            ),
+        ] {
+            let answer: Answer = serde_json::from_value(answer).expect("an answer");
+            let found = match judge_keys(&answer) {
+                KeysVerdict::Accepted => "accepted",
+                KeysVerdict::Refused(_) => "refused",
+                KeysVerdict::ForTests => "for tests",
+                KeysVerdict::Unavailable(_) => "unavailable",
+                other => panic!("{name}: {other:?}"),
+            };
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_are_judged_without_asking_where_possible() {
+        let client = crate::web_client::build(Duration::from_secs(1)).expect("a client");
+        let without = |secret: Option<&str>, site: Option<&str>| CaptchaSettings {
+            secret_key: secret.map(str::to_owned),
+            site_key: site.map(str::to_owned),
+            verify_url: Some("http://127.0.0.1:9/".into()),
+            ..settings(Turnstile)
+        };
+        let of = async |settings: CaptchaSettings| check_keys(&client, None, &settings).await;
+        assert_eq!(
+            of(settings(CaptchaKind::Altcha)).await,
+            KeysVerdict::NotNeeded
+        );
+        assert_eq!(of(without(None, Some("site"))).await, KeysVerdict::Missing);
+        assert_eq!(of(without(Some("hush"), None)).await, KeysVerdict::Missing);
+        let for_tests = without(Some("hush"), Some("1x00000000000000000000AA"));
+        assert_eq!(of(for_tests).await, KeysVerdict::ForTests);
+        assert!(matches!(
+            of(without(Some("hush"), Some("site"))).await,
+            KeysVerdict::Unavailable(_)
+        ));
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the client for calls to others: TLS by ring with root certificates compiled in, no proxies, no redirects (an address that an administrator
-//! set is the only one that is ever called).
+//! Owns the client for calls to others: TLS by ring with root certificates compiled in, no proxies,
+//! no redirects (an address that an administrator set is the only one that is ever called).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,8 @@ pub enum ClientError {
     Client(#[from] reqwest::Error),
 }
 
-/// A new client. One call, from the connection to the last byte of the answer, takes `limit` at most.
+/// A new client. One call, from the connection to the last byte of the answer, takes `limit` at
+/// most.
 ///
 /// # Errors
 /// When TLS cannot be set up.

@@ -1,5 +1,6 @@
-//! Owns what administrators are shown of a session's output: the last lines of its app, or of a command that failed. It is written by the app, so it is
-//! bounded and holds nothing that a terminal or a page would act upon. Must not know where the log is.
+//! Owns what administrators are shown of a session's output: the last lines of its app, or of a
+//! command that failed. It is written by the app, so it is bounded and holds nothing that a
+//! terminal or a page would act upon. Must not know where the log is.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ pub enum Speaker {
 }
 
 impl Speaker {
-    /// Everybody.
+    /// Every speaker.
     pub const ALL: [Self; 5] = [
         Self::App,
         Self::FirstLaunch,

@@ -20,7 +20,8 @@ pub fn random_bytes(entropy: &dyn Entropy) -> [u8; 16] {
     bytes
 }
 
-/// `bytes` in lower-case base32: letters and digits only, so it fits into host names and AWS identifiers.
+/// `bytes` in lower-case base32: letters and digits only, so it fits into host names and AWS
+/// identifiers.
 fn spell(bytes: &[u8]) -> String {
     BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
 }
@@ -41,7 +42,8 @@ macro_rules! id {
                 Self(format!("{}{}", $prefix, spell(&bytes)))
             }
 
-            /// Reads an id as it stands in a path or a document; `None` when it cannot be one of this kind.
+            /// Reads an id as it stands in a path or a document; `None` when it cannot be one of
+            /// this kind.
             pub fn parse(text: &str) -> Option<Self> {
                 let rest = text.strip_prefix($prefix)?;
                 let spelled = rest.len() == 26
@@ -54,7 +56,8 @@ macro_rules! id {
                 &self.0
             }
 
-            /// The same bytes as an id of this kind, of an id of another kind that begins with `prefix`.
+            /// The same bytes as an id of this kind, of an id of another kind that begins with
+            /// `prefix`.
             pub fn respelled(other: &str, prefix: &str) -> Self {
                 Self(other.replacen(prefix, $prefix, 1))
             }
@@ -100,7 +103,8 @@ id!(
 );
 
 impl SessionId {
-    /// The one session that a launch ticket's nonce can ever lead to, so that a double click, a retry and a refresh meet.
+    /// The one session that a launch ticket's nonce can ever lead to, so that a double click, a
+    /// retry and a refresh meet.
     pub fn from_nonce(cast: &CastId, nonce: &Nonce) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(b"session\0");
@@ -113,7 +117,8 @@ impl SessionId {
     }
 }
 
-/// A number that follows from two ids and looks like none other: another order of the same things for each `one`.
+/// A number that follows from two ids and looks like none other: another order of the same things
+/// for each `one`.
 pub fn mix(one: &SessionId, other: &SessionId) -> u64 {
     let hash = digest::digest(&digest::SHA256, format!("{one} {other}").as_bytes());
     hash.as_ref()
@@ -158,7 +163,8 @@ impl Nonce {
         ))
     }
 
-    /// The nonce that follows from what a program calls its request, and from who it is: the same again leads to the same session.
+    /// The nonce that follows from what a program calls its request, and from who it is: the same
+    /// again leads to the same session.
     pub fn from_request(caller: &str, idempotency_key: &str) -> Self {
         let text = format!("request {}:{caller} {idempotency_key}", caller.len());
         Self(
@@ -168,14 +174,16 @@ impl Nonce {
     }
 }
 
-/// What a visitor quotes to an administrator, and what the log says: groups of four letters and digits.
-/// Two groups name a session (`k3f7-2mqa`), four a refusal (`k3f7-2mqa-x5cd-7b2e`, see `reference` in core).
+/// What a visitor quotes to an administrator, and what the log says: groups of four letters and
+/// digits. Two groups name a session (`k3f7-2mqa`), four a refusal (`k3f7-2mqa-x5cd-7b2e`, see
+/// `reference` in core).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reference(String);
 
 impl Reference {
-    /// The reference that these bytes spell, in groups of four; a multiple of five bytes has no rest.
+    /// The reference that these bytes spell, in groups of four; a multiple of five bytes has no
+    /// rest.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let letters = spell(bytes);
         let mut text = String::with_capacity(letters.len() + letters.len() / 4);
@@ -194,13 +202,21 @@ impl Reference {
         BASE32_NOPAD.decode(letters.as_bytes()).ok()
     }
 
-    /// The reference of what became of a session: the first letters of its id, the same every time somebody looks.
+    /// The reference of a session: the first letters of its id, so that it is always the same.
     pub fn of(session: &SessionId) -> Self {
         let letters = |range| session.as_str().get(range).unwrap_or_default();
         Self(format!("{}-{}", letters(1..5), letters(5..9)))
     }
 
-    /// Reads a reference from a query; `None` when it does not look like one, so that a page never repeats foreign text.
+    /// How the id of the session begins that has this reference; `None` for the reference of a
+    /// refusal.
+    pub fn session_prefix(&self) -> Option<String> {
+        let letters = self.0.replace('-', "");
+        (letters.len() == 8).then(|| format!("{}{letters}", SessionId::PREFIX))
+    }
+
+    /// Reads a reference from a query; `None` when it does not look like one, so that a page never
+    /// repeats foreign text.
     pub fn parse(text: &str) -> Option<Self> {
         let is_group = |group: &str| {
             group.len() == 4
@@ -224,7 +240,8 @@ impl fmt::Display for Reference {
     }
 }
 
-/// The public part of a link: `/cast/{key}`. Six to 64 letters, digits, `-` and `_`, told apart by case.
+/// The public part of a link: `/cast/{key}`. Six to 64 letters, digits, `-` and `_`,
+/// case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CastKey(String);
@@ -275,14 +292,16 @@ impl Default for ImageId {
 }
 
 impl CastId {
-    /// Stands in the row of a session of this pool that no link has been given yet. No cast has it: ids are drawn, and pools' are others.
+    /// Stands in the row of a session of this pool that no link has been given yet. No cast has it:
+    /// ids are drawn, and pools' are others.
     pub fn of_pool(pool: &StagingId) -> Self {
         Self::respelled(pool.as_str(), StagingId::PREFIX)
     }
 }
 
 impl UserId {
-    /// The one user that a provider means by a subject: the same at every login, and no other provider's.
+    /// The one user that a provider means by a subject: the same at every login, and no other
+    /// provider's.
     pub fn of(issuer: &str, subject: &str) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in ["user", issuer, subject] {
@@ -370,7 +389,12 @@ mod tests {
             SessionId::from_bytes([1; 16]).as_str()[1..]
                 .starts_with(&of_session.as_str().replace('-', ""))
         );
+        assert_eq!(
+            of_session.session_prefix().as_deref(),
+            SessionId::from_bytes([1; 16]).as_str().get(..9)
+        );
         let long = Reference::from_bytes(&[0; 10]);
+        assert_eq!(long.session_prefix(), None, "a refusal's");
         assert_eq!(long.as_str(), "aaaa-aaaa-aaaa-aaaa");
         assert_eq!(long.bytes(), Some(vec![0; 10]));
         assert_eq!(Reference::parse("aaaa-aaaa-aaaa-aaaa"), Some(long));

@@ -1,11 +1,13 @@
-//! Owns the signing keys: one master key, and a key for each purpose derived from it. Must not know where the master key is kept.
+//! Owns the signing keys: one master key, and a key for each purpose derived from it. Must not know
+//! where the master key is kept.
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::{digest, hmac};
 
 use crate::ids::SessionId;
 
-/// A key to sign with, and the one before it, whose signatures are still taken while keys are changed.
+/// A key to sign with, and the one before it, whose signatures are still taken while keys are
+/// changed.
 #[derive(Clone)]
 pub struct Signer {
     current: hmac::Key,
@@ -75,12 +77,14 @@ struct Masters<'a> {
     previous: Option<&'a [u8; 32]>,
 }
 
-/// All keys of one deployment, derived from one 32-byte master key; while keys are changed, also from the one before.
+/// All keys of one deployment, derived from one 32-byte master key; while keys are changed, also
+/// from the one before.
 #[derive(Clone)]
 pub struct Keyring {
     launch: Signer,
     owner: Signer,
     via: Signer,
+    notice: Signer,
     login: Signer,
     login_state: Signer,
     console: Signer,
@@ -102,7 +106,8 @@ impl Keyring {
         Self::changing(master, None)
     }
 
-    /// Signs with the keys of `current`, and still takes what those of `previous` have signed: open pages, logins, running sessions.
+    /// Signs with the keys of `current`, and still takes what those of `previous` have signed: open
+    /// pages, logins, running sessions.
     pub fn changing(current: &[u8; 32], previous: Option<&[u8; 32]>) -> Self {
         let masters = Masters { current, previous };
         let signer = |purpose| Signer::derived(&masters, purpose);
@@ -110,6 +115,7 @@ impl Keyring {
             launch: signer("launch ticket"),
             owner: signer("owner ticket"),
             via: signer("via ticket"),
+            notice: signer("notice ticket"),
             login: signer("login ticket"),
             login_state: signer("login state"),
             console: signer("console ticket"),
@@ -139,6 +145,11 @@ impl Keyring {
     /// Signs via tickets.
     pub fn via(&self) -> &Signer {
         &self.via
+    }
+
+    /// Signs the refusals that a link's page shows.
+    pub fn notice(&self) -> &Signer {
+        &self.notice
     }
 
     /// Signs login tickets.
@@ -305,7 +316,8 @@ impl SessionKeys {
         }
     }
 
-    /// Reads the edge's setting: 32 bytes in base64url, and after a comma the ones before them, if any. `None` when it is neither.
+    /// Reads the edge's setting: 32 bytes in base64url, and after a comma the ones before them, if
+    /// any. `None` when it is neither.
     pub fn parse(text: &str) -> Option<Self> {
         let key = |text: &str| {
             <[u8; 32]>::try_from(BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok()?).ok()
@@ -321,7 +333,8 @@ impl SessionKeys {
         &self.current.name
     }
 
-    /// The key of this name. A key that is gone leaves the current one, whose proofs the gate will refuse.
+    /// The key of this name. A key that is gone leaves the current one, whose proofs the gate will
+    /// refuse.
     pub fn named(&self, name: &str) -> &SessionKey {
         let previous = self.previous.as_ref().filter(|key| key.name == name);
         previous.unwrap_or(&self.current)
@@ -379,8 +392,8 @@ impl SessionSecret {
         same_secret(&self.0, presented)
     }
 
-    /// Shows the gate that the edge has sent a request: `told` is what it says of it, in order. No
-    /// part may hold a line break, which headers never do.
+    /// Proves to the gate that the edge has sent a request: `told` is what it asserts about it, in
+    /// order. No part may hold a line break, which headers never do.
     pub fn edge_proof(&self, told: [&str; 3]) -> String {
         self.derive(&format!("edge\n{}", told.join("\n")))
     }
@@ -417,7 +430,8 @@ impl SessionSecret {
     }
 }
 
-/// Compares two secrets through their hashes, so that neither content nor length shows in the time taken.
+/// Compares two secrets through their hashes, so that neither content nor length shows in the time
+/// taken.
 pub fn same_secret(left: &str, right: &str) -> bool {
     let hash = |text: &str| digest::digest(&digest::SHA256, text.as_bytes());
     let (left, right) = (hash(left), hash(right));
@@ -428,7 +442,8 @@ pub fn same_secret(left: &str, right: &str) -> bool {
     std::hint::black_box(difference) == 0
 }
 
-/// The hash under which an API key's secret is kept: SHA-256 in base64url. The secret has 128 random bits, so no salt is needed.
+/// The hash under which an API key's secret is kept: SHA-256 in base64url. The secret has 128
+/// random bits, so no salt is needed.
 pub fn hash_secret(secret: &str) -> String {
     BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref())
 }

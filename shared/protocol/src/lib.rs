@@ -1,11 +1,12 @@
 //! What the control plane, the edges and the gates say to each other: ids, keys and tickets, what a
-//! gate reports, and what it is told. A gate needs no more of the project. Must not know AWS, HTTP,
-//! the environment, or a clock or keys of its own.
+//! gate reports, and the replies to it. A gate needs no more of the project. Must not know AWS,
+//! HTTP, the environment, or a clock or keys of its own.
 
 pub mod excerpt;
 pub mod exec_user;
 pub mod ids;
 pub mod keys;
+pub mod language;
 pub mod permission;
 pub mod public_host;
 pub mod referrer;

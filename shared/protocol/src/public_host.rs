@@ -48,7 +48,8 @@ const INNER_V4: [Ipv4Net; 16] = [
 ];
 
 /// The only IPv6 block that is routed on the internet. Everything else is not public: loopback,
-/// IPv4-mapped and IPv4-compatible, NAT64, discard, unique local, link-local, site-local, multicast.
+/// IPv4-mapped and IPv4-compatible, NAT64, discard, unique local, link-local, site-local,
+/// multicast.
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 0, 3);
 
 /// Parts of [`GLOBAL_V6`] that are not public.
@@ -118,7 +119,7 @@ const SPELLS_ADDRESSES: [&str; 19] = [
     "xip.io",
 ];
 
-/// Where a host is. Whoever asks has read it with the `url` crate, which writes every spelling of
+/// Where a host is. The caller has parsed it with the `url` crate, which writes every spelling of
 /// an IPv4 address (decimal, octal, hexadecimal, short, full-width) as four numbers.
 pub fn reach<S: AsRef<str>>(host: &Host<S>) -> Reach {
     match host {
@@ -169,7 +170,8 @@ fn reach_of_name(name: &str) -> Reach {
         Some(Reach::Inner) => Reach::Inner,
         _ if !is_well_formed(&name) || INNER_TOP.contains(&top) => Reach::Inner,
         _ if METADATA.iter().any(|domain| is_below(domain)) => Reach::Inner,
-        // What such a name spells may be hidden in many ways, and most of them are for this machine.
+        // What such a name spells may be hidden in many ways, and most of them are for this
+        // machine.
         _ if SPELLS_ADDRESSES.iter().any(|domain| is_below(domain)) => Reach::ThisMachine,
         _ => Reach::Public,
     }

@@ -1,11 +1,13 @@
-//! Owns referrers: the host that a visitor came from, and the rules of which hosts are accepted (seed: Restrict to Referrers). Must not know headers.
+//! Owns referrers: the host that a visitor came from, and the rules of which hosts are accepted
+//! (seed: Restrict to Referrers). Must not know headers.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// One line of the list: `acme.com` (it and its subdomains), `=acme.com` (exactly it), `*.acme.com` (its subdomains only).
+/// One line of the list: `acme.com` (it and its subdomains), `=acme.com` (exactly it), `*.acme.com`
+/// (its subdomains only).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReferrerRule {
@@ -21,7 +23,8 @@ enum Reach {
 }
 
 impl ReferrerRule {
-    /// Reads a line as an administrator writes it: scheme, port and path are dropped, case and international names are made equal.
+    /// Reads a line as an administrator writes it: scheme, port and path are dropped, case and
+    /// international names are made equal.
     ///
     /// # Errors
     /// One plain sentence when the line names no host.
@@ -77,7 +80,8 @@ impl From<ReferrerRule> for String {
     }
 }
 
-/// The host of a URL or of a bare domain: lower case, punycode, no trailing dot, no port. `None` when there is none.
+/// The host of a URL or of a bare domain: lower case, punycode, no trailing dot, no port. `None`
+/// when there is none.
 pub fn host_of(text: &str) -> Option<String> {
     let text = text.trim();
     let url = if text.contains("://") {
@@ -100,8 +104,9 @@ pub fn host_of(text: &str) -> Option<String> {
     is_plain.then_some(host)
 }
 
-/// Whether it is a name as DNS and browsers know it, in punycode and without a trailing dot. The URL
-/// standard lets more through, such as semicolons, which end a directive where a host stands in a header.
+/// Whether it is a name as DNS and browsers know it, in punycode and without a trailing dot. The
+/// URL standard lets more through, such as semicolons, which end a directive where a host stands in
+/// a header.
 pub fn is_host_name(name: &str) -> bool {
     name.split('.').all(|label| {
         !label.is_empty()

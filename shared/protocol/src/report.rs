@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::excerpt::Speaker;
 
-/// The TCP port of a task on which its gate listens: one that hardly any app has, because both share the task's addresses.
+/// The TCP port of a task on which its gate listens: one that hardly any app has, because both
+/// share the task's addresses.
 pub const GATE_PORT: u16 = 18_080;
 
 /// The answer to a gate that brings its bootstrap token.
@@ -20,8 +21,9 @@ pub struct Bootstrap {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Report {
-    /// The app answers, and the gate listens on `port`: of the address that the report comes from, or, where the edge is inside the
-    /// network, of the one that ECS knows. It is never asked where it is: whoever holds a session must not point the edge at others.
+    /// The app answers, and the gate listens on `port`: of the address that the report comes from,
+    /// or, where the edge is inside the network, of the one that ECS knows. It never reports its
+    /// own address: a visitor who controls a session must not point the edge elsewhere.
     Ready {
         /// TCP port.
         port: u16,
@@ -32,6 +34,12 @@ pub enum Report {
     Share {
         /// Whether to share it.
         on: bool,
+    },
+    /// The owner extends the session.
+    Extend {
+        /// How often it has been extended, as the owner sees it: a repeated report, or a second
+        /// window, extends it once.
+        used: u32,
     },
     /// The app has ended, or is about to be ended by its gate.
     Ended {
@@ -61,7 +69,7 @@ pub enum GateEndReason {
     TimeLimit,
     /// No browser had been connected for long.
     Abandoned,
-    /// Nobody entered it after it was ready.
+    /// No visitor entered it after it was ready.
     NotEntered,
     /// It was idle for too long.
     Idle,
@@ -92,6 +100,10 @@ pub enum ProfileReport {
         bytes: u64,
         /// SHA-256 of it.
         sha256: String,
+        /// What it lacks because the gate's user cannot read it: the first few paths below the
+        /// folder.
+        #[serde(default)]
+        left_out: Vec<String>,
     },
     /// The profile stays as it was: it was not saved, or not even brought back.
     NotSaved {
@@ -166,7 +178,8 @@ pub struct Upload {
     pub headers: BTreeMap<String, String>,
 }
 
-/// What is always left out: what programs make anew by themselves, and what only means something while they run.
+/// What is always left out: what programs make anew by themselves, and what only means something
+/// while they run.
 pub const USUAL_EXCLUDE: [&str; 6] = [
     "**/.cache",
     "**/Cache",

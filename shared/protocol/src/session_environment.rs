@@ -1,6 +1,6 @@
 //! Owns the names of all variables that a session's app is started with. `docs/environment.md` says
-//! what each one means, and `tests/plans/docs.rs` holds it to this list. Must not know how a task is
-//! started.
+//! what each one means, and `tests/plans/docs.rs` holds it to this list. Must not know how a task
+//! is started.
 
 /// The id of the session's user; every visitor without a login has one of their own.
 pub const USER: &str = "CAST_USER";
@@ -32,6 +32,10 @@ pub const BOOTSTRAP_TOKEN: &str = "CAST_BOOTSTRAP_TOKEN";
 
 /// How the app streams, where a gate has to know that before it starts: `selkies`.
 pub const APP_STREAM: &str = "CAST_APP_STREAM";
+/// With which path the addresses of the session's files begin, for the gate that closes them.
+pub const APP_FILES: &str = "CAST_APP_FILES";
+/// The port at which the app serves its sound, for the gate that leads it to the viewer.
+pub const APP_SOUND_PORT: &str = "CAST_APP_SOUND_PORT";
 /// By which Selkies, the streaming server, knows its gate.
 pub const MASTER_TOKEN: &str = "SELKIES_MASTER_TOKEN";
 
@@ -58,6 +62,17 @@ pub const OF_APP: [&str; 19] = [
     "KASM_IME_MODE_DEFAULT_ON",
 ];
 
+/// The further variables of an app whose gate stands beside it, where something is not allowed:
+/// Selkies in images of the linuxserver family reads them.
+pub const OF_SELKIES: [&str; 6] = [
+    "SELKIES_AUDIO_ENABLED",
+    "SELKIES_MICROPHONE_ENABLED",
+    "SELKIES_GAMEPAD_ENABLED",
+    "SELKIES_CLIPBOARD_IN_ENABLED",
+    "SELKIES_CLIPBOARD_OUT_ENABLED",
+    "SELKIES_FILE_TRANSFERS",
+];
+
 /// The further variables of an app that its gate starts, in one container.
 pub const BESIDE_GATE: [&str; 5] = [
     SESSION_ID,
@@ -68,14 +83,16 @@ pub const BESIDE_GATE: [&str; 5] = [
 ];
 
 /// The variables of the gate only: it passes none of these on to the app that it starts.
-pub const OF_GATE: [&str; 10] = [
+pub const OF_GATE: [&str; 12] = [
     BOOTSTRAP_TOKEN,
     "CAST_REPORT_URL",
     "CAST_KEEPALIVE_SECONDS",
     "CAST_GATE_LISTEN",
     "CAST_APP_PORT",
     "CAST_APP_HTTPS",
+    APP_SOUND_PORT,
     APP_STREAM,
+    APP_FILES,
     "CAST_APP_USER",
     "CAST_APP_PASSWORD_VARIABLE",
     "CAST_RECLAIM_SECONDS",

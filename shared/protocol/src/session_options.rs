@@ -1,26 +1,32 @@
-//! Owns what surrounds an app in its session: the viewer's panel and tips, sharing, and the commands that are run inside. Must not know who draws,
-//! streams or runs any of it; the gate is told by [`SessionDirectives`].
+//! Owns what surrounds an app in its session: the viewer's panel and tips, sharing, and the
+//! commands that are run inside. Must not know who draws, streams or runs any of it; the gate gets
+//! them in [`SessionDirectives`].
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Entropy, random_bytes};
+use crate::language::Language;
 use crate::referrer::ReferrerRule;
+use crate::time::Timestamp;
 
 /// The screen's size while a session is shared (seed: Disable Shared Fixed Resolution), in pixels.
 pub const SHARED_SIZE: (u16, u16) = (1280, 720);
 
-/// How a gate keeps those who only watch from changing anything. An image without one of these cannot be shared.
+/// How a gate keeps those who only watch from changing anything. An image without one of these
+/// cannot be shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ViewOnly {
-    /// The app's picture travels as RFB (VNC) in WebSockets, as noVNC speaks it: their keys, pointer and clipboard are dropped.
+    /// The app's picture travels as RFB (VNC) in WebSockets, as noVNC speaks it: their keys,
+    /// pointer and clipboard are dropped.
     Rfb,
     /// The same as KasmVNC speaks it.
     Kasmvnc,
-    /// The app's picture and sound travel as Selkies 2.1 streams them in a WebSocket: they get a token that only watches, and all of their messages but those
-    /// that watching needs are dropped.
+    /// The app's picture and sound travel as Selkies 2.1 streams them in a WebSocket: they get a
+    /// token that only watches, and all of their messages but those that watching needs are
+    /// dropped.
     Selkies,
     /// They may read (GET and HEAD), and nothing else: neither other requests nor WebSockets.
     Requests,
@@ -71,6 +77,31 @@ pub struct ExecConfig {
     pub assign: Option<Exec>,
 }
 
+/// How often the owner of a session may extend it, and by how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// How often at most.
+    pub times: u32,
+    /// By how many minutes each time.
+    pub minutes: u32,
+}
+
+impl Default for Extension {
+    fn default() -> Self {
+        Self {
+            times: 0,
+            minutes: 15,
+        }
+    }
+}
+
+impl Extension {
+    /// How much longer the session lives after so many extensions, in seconds.
+    pub fn seconds(self, times: u32) -> u64 {
+        u64::from(times.min(self.times)) * u64::from(self.minutes) * 60
+    }
+}
+
 /// The options of a session's viewer, frozen when the session starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -79,20 +110,29 @@ pub struct SessionOptions {
     pub control_panel: bool,
     /// Whether there are tips on entry (seed: Disable Tips).
     pub tips: bool,
-    /// Whether the screen keeps [`SHARED_SIZE`] while others watch (seed: Disable Shared Fixed Resolution).
+    /// Whether the screen keeps [`SHARED_SIZE`] while others watch (seed: Disable Shared Fixed
+    /// Resolution).
     pub fixed_resolution: bool,
     /// Whether those who watch need no login.
     pub anonymous_viewers: bool,
-    /// How those who only watch are kept from changing anything; `None`: the session cannot be shared.
+    /// How those who only watch are kept from changing anything; `None`: the session cannot be
+    /// shared.
     pub view_only: Option<ViewOnly>,
     /// Whether its owner may share it.
     pub may_share: bool,
-    /// The hosts that its owner may open in it while it runs, all public ones if there are none; `None`: that is not allowed.
+    /// The hosts that its owner may open in it while it runs, all public ones if there are none;
+    /// `None`: that is not allowed.
     pub open_hosts: Option<Vec<ReferrerRule>>,
     /// Whether sound is on from the start.
     pub audio_on: bool,
     /// Whether the visitor's own input method is on from the start.
     pub ime_on: bool,
+    /// By how much its owner may extend it; `None`: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension: Option<Extension>,
+    /// The language that is set for the link; `None` is the one of each visitor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
     /// The commands of the image.
     pub exec: ExecConfig,
 }
@@ -109,6 +149,8 @@ impl Default for SessionOptions {
             open_hosts: None,
             audio_on: true,
             ime_on: false,
+            extension: None,
+            language: None,
             exec: ExecConfig::default(),
         }
     }
@@ -117,7 +159,8 @@ impl Default for SessionOptions {
 /// Whether a session is shared now (seed: Enable Sharing).
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sharing {
-    /// Grows whenever sharing begins anew: whoever was let in by an earlier link is not by this one.
+    /// The round of sharing, which grows whenever sharing is turned on: tickets of earlier rounds
+    /// are invalid.
     pub round: u32,
     /// The token in the share link; `None` while the session is not shared.
     #[serde(default)]
@@ -147,6 +190,15 @@ impl Sharing {
     }
 }
 
+/// What an administrator tells the owner of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// When it was sent; the newest counts.
+    pub at: Timestamp,
+    /// Plain text on one line.
+    pub text: String,
+}
+
 /// The directives for a gate: the reply to its ready report, and to each later one.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -166,12 +218,36 @@ pub struct SessionDirectives {
     pub idle_seconds: Option<u32>,
     /// How long after it was ready a session ends without a visitor, in seconds.
     pub entry_timeout_seconds: Option<u32>,
-    /// Whether it was started in advance and is unassigned: nobody is admitted, and none of its
+    /// How often its owner has extended it.
+    pub extensions: u32,
+    /// The language of its owner's pages; `None` when none was requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// By how many seconds administrators have extended it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub added_seconds: u32,
+    /// What an administrator tells its owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+    /// Whether it was started in advance and is unassigned: no visitor is admitted, and none of its
     /// limits has started.
     pub waits: bool,
     /// Its assignment, if it was started in advance.
     #[serde(rename = "assigned")]
     pub assignment: Option<Assignment>,
+}
+
+impl SessionDirectives {
+    /// How much longer than its time limit the session lives, in seconds.
+    pub fn extended_seconds(&self) -> u64 {
+        let own = self.options.extension;
+        own.map_or(0, |extension| extension.seconds(self.extensions))
+            + u64::from(self.added_seconds)
+    }
+}
+
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a session that was started in advance gets with its visitor; others have it in their

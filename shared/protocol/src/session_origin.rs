@@ -1,11 +1,13 @@
-//! Owns the two origins of a session: the viewer's, which acts for the owner, and the app's, which the viewer frames; and what the app's host is
-//! called beside the viewer's. Must not know how a host is reached. The edge in AWS (`infra/edge/router.js`) follows the same rules.
+//! Owns the two origins of a session: the viewer's, which acts for the owner, and the app's, which
+//! the viewer frames; and what the app's host is called beside the viewer's. Must not know how a
+//! host is reached. The edge in AWS (`infra/edge/router.js`) follows the same rules.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SessionId;
 
-/// Which origin of a session a ticket opens. There are two wherever sessions have host names, so that a page of the app cannot act as its owner.
+/// Which origin of a session a ticket opens. There are two wherever sessions have host names, so
+/// that a page of the app cannot act as its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SessionOrigin {
@@ -18,7 +20,8 @@ pub enum SessionOrigin {
 }
 
 impl SessionOrigin {
-    /// Whether a ticket with this origin is good at this one. A ticket of the release before names none; it is good where sessions are entered.
+    /// Whether a ticket with this origin is good at this one. A ticket of the release before names
+    /// none; it is good where sessions are entered.
     pub fn takes(self, named: Option<Self>) -> bool {
         named.map_or(self != Self::App, |named| named == self)
     }
@@ -27,10 +30,12 @@ impl SessionOrigin {
 /// What the first label of the app's host begins with.
 const APP: &str = "app";
 
-/// The host of a session's app beside its viewer's, with the same port; `None` when `viewer` is no host of this session.
+/// The host of a session's app beside its viewer's, with the same port; `None` when `viewer` is no
+/// host of this session.
 ///
-/// It is `app-{session}.…`, for which the viewers' wildcard certificate is good. Below a top-level name such as `localhost` it is
-/// `app.{session}.localhost`: browsers take each name there for a site of its own, and a sibling's frame would get no cookies.
+/// It is `app-{session}.…`, for which the viewers' wildcard certificate is good. Below a top-level
+/// name such as `localhost` it is `app.{session}.localhost`: browsers take each name there for a
+/// site of its own, and a sibling's frame would get no cookies.
 pub fn app_host(viewer: &str, session: &SessionId) -> Option<String> {
     let viewer = viewer.to_ascii_lowercase();
     let (before, after) = viewer.split_once(session.as_str())?;
@@ -52,7 +57,8 @@ pub fn viewer_host(app: &str, session: &SessionId) -> Option<String> {
     Some(format!("{before}{session}{after}"))
 }
 
-/// The session that this host is of, and which of its origins; `before` and `after` stand around the session's id in a viewer's host.
+/// The session that this host is of, and which of its origins; `before` and `after` stand around
+/// the session's id in a viewer's host.
 pub fn of_host(host: &str, before: &str, after: &str) -> Option<(SessionId, SessionOrigin)> {
     let between = |host: &str| {
         let name = host.strip_prefix(before)?.strip_suffix(after)?;

@@ -1,4 +1,5 @@
-//! Owns points in time: `Timestamp` (milliseconds since 1970, UTC) and the `Clock` port. Must not know where the time comes from.
+//! Owns points in time: `Timestamp` (milliseconds since 1970, UTC) and the `Clock` port. Must not
+//! know where the time comes from.
 
 use std::fmt;
 
@@ -46,7 +47,7 @@ impl Timestamp {
     }
 
     /// Whole seconds from `self` until `later`, rounded up; 0 when `later` is not later.
-    /// Rounded up, because a visitor told to wait N seconds must not come a moment too early.
+    /// Rounded up, so that a visitor who waits N seconds does not come too early.
     pub const fn seconds_until(self, later: Timestamp) -> u64 {
         let millis = later.0.saturating_sub(self.0);
         if millis <= 0 {
@@ -56,8 +57,8 @@ impl Timestamp {
         }
     }
 
-    /// Reads `2026-11-23T12:00:00Z` (any offset), or the form `2026-11-23 12:00:00`, which means UTC.
-    /// `None` when the text is neither.
+    /// Reads `2026-11-23T12:00:00Z` (any offset), or the form `2026-11-23 12:00:00`, which means
+    /// UTC. `None` when the text is neither.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let instant = match text.parse::<jiff::Timestamp>() {
@@ -72,7 +73,8 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, such as `2026-11-23T12:00:00Z`; a point outside jiff's range is shown in milliseconds.
+    /// RFC 3339 in UTC, such as `2026-11-23T12:00:00Z`; a point outside jiff's range is shown in
+    /// milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(instant) => instant.fmt(f),
@@ -81,7 +83,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Tells the time. Every decision takes `now` as an argument; only the doors and flows hold a clock.
+/// The clock. Every decision takes `now` as an argument; only handlers and flows have a clock.
 pub trait Clock: Send + Sync {
     /// The current time.
     fn now(&self) -> Timestamp;

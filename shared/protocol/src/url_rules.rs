@@ -1,5 +1,5 @@
-//! Owns which URLs an administrator may set: the error URL (seed: Error URL) and the URL a session opens (seed: Kasm URL).
-//! Must not know forms or HTTP.
+//! Owns which URLs an administrator may set: the error URL (seed: Error URL) and the URL a session
+//! opens (seed: Kasm URL). Must not know forms or HTTP.
 
 use url::{Host, Url};
 
@@ -10,9 +10,10 @@ use crate::session_origin;
 /// The longest URL that is kept, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// Reads the URL that a session opens and gives it as it is handed to the session: parsed and written out again.
-/// `https://` is added when there is no scheme. Session images put it on a command line unquoted, so nothing that a shell
-/// would split or a program would take for an option comes through.
+/// Reads the URL that a session opens and gives it as it is handed to the session: parsed and
+/// written out again. `https://` is added when there is no scheme. Session images put it on a
+/// command line unquoted, so nothing that a shell would split or a program would take for an option
+/// comes through.
 ///
 /// # Errors
 /// One plain sentence.
@@ -38,14 +39,15 @@ pub fn session_url(text: &str) -> Result<String, String> {
     bounded(&url)
 }
 
-/// Reads a URL that a visitor brings (seed: Allow Dynamic Kasm URL Parameter), as [`session_url`], and makes sure that it leads to a host that
-/// visitors may name: one that `hosts` accepts; if that is empty, any that the whole internet can reach. Where a public name leads is not
-/// looked up: the app looks it up itself and may get another answer, so the session's network decides.
+/// Reads a URL that a visitor brings (seed: Allow Dynamic Kasm URL Parameter), as [`session_url`],
+/// and makes sure that it leads to a host that visitors may name: one that `hosts` accepts; if that
+/// is empty, any that the whole internet can reach. Where a public name leads is not looked up: the
+/// app looks it up itself and may get another answer, so the session's network decides.
 ///
 /// # Errors
 /// One plain sentence.
 pub fn visitors_url(text: &str, hosts: &[ReferrerRule]) -> Result<String, String> {
-    let written = session_url(text)?;
+    let written = session_url(&escape(text))?;
     let url = parse(&written)?;
     let listed = referrer::host_of(&written)
         .is_some_and(|host| hosts.iter().any(|rule| rule.accepts(&host)));
@@ -56,6 +58,12 @@ pub fn visitors_url(text: &str, hosts: &[ReferrerRule]) -> Result<String, String
         }
         _ => Ok(written),
     }
+}
+
+/// The spaces and apostrophes of a URL as browsers write them: a link has them where its writer
+/// put plus signs, or copied a title. In a host they stay an error.
+fn escape(url: &str) -> String {
+    url.trim().replace(' ', "%20").replace('\'', "%27")
 }
 
 /// Reads the address of a service that we call.
@@ -72,7 +80,8 @@ pub fn service_url(text: &str) -> Result<String, String> {
 /// One plain sentence.
 pub fn picture_url(text: &str) -> Result<String, String> {
     let url = secure(text)?;
-    // It stands in a header that semicolons and commas would split, and in a style sheet that quotes would end.
+    // It stands in a header that semicolons and commas would split, and in a style sheet that
+    // quotes would end.
     if url
         .as_str()
         .contains([';', ',', '\'', '"', '(', ')', '\\', '*'])
@@ -176,7 +185,7 @@ pub fn error_url(text: &str, own: &OwnUrls) -> Result<String, String> {
     // Percent signs could hide the word from us but not from the router.
     let leads_to_casts =
         |segment: &str| segment.eq_ignore_ascii_case("cast") || segment.contains('%');
-    // Behind a proxy of its own, a stack on this machine answers at a port that nobody knows here.
+    // Behind a proxy, a stack on this machine is reached at a port that is not known here.
     let is_near_by = HostName::of(&url) == Some(HostName::ThisMachine)
         && url
             .path_segments()
@@ -410,8 +419,36 @@ mod tests {
             ("a zone", "http://[fe80::1%25eth0]/", &[], false),
             ("an option", "--no-sandbox", &[], false),
             ("a script", "javascript:alert(1)", &[], false),
+            (
+                "an option behind a host",
+                "acme.com --no-sandbox",
+                &[],
+                false,
+            ),
+            ("a tab", "http://acme.com/a\tb", &[], false),
+            ("a quote", "http://acme.com/a\"b", &[], false),
         ] {
             assert_eq!(visitors_url(text, hosts).is_ok(), fits, "{name}");
+        }
+    }
+
+    #[test]
+    fn visitors_spaces_and_apostrophes_are_escaped() {
+        for (text, written) in [
+            (
+                "https://acme.com/search?q=a b",
+                "https://acme.com/search?q=a%20b",
+            ),
+            (
+                "https://acme.com/wiki/Rubik's_Cube",
+                "https://acme.com/wiki/Rubik%27s_Cube",
+            ),
+            (
+                " acme.com/a  --no-sandbox ",
+                "https://acme.com/a%20%20--no-sandbox",
+            ),
+        ] {
+            assert_eq!(visitors_url(text, &[]).as_deref(), Ok(written), "{text}");
         }
     }
 

@@ -13,6 +13,8 @@ use crate::ids::{CastKey, SessionId};
 pub const ACCOUNT: &str = "/login/me";
 /// The path under which the API of administrators is.
 pub const ADMIN_API: &str = "/api/admin";
+/// The configuration of a deployment as one document, for administrators' programs.
+pub const ADMIN_CONFIGURATION: &str = "/api/admin/configuration";
 /// The start page of the administrators' console; all of its pages are below it.
 pub const CONSOLE: &str = "/admin";
 /// The sign-in page of the console; a key after `#` signs in.
@@ -27,6 +29,75 @@ pub const LOGOUT: &str = "/logout";
 /// The landing page of a link.
 pub fn cast(key: impl Display) -> String {
     format!("/cast/{key}")
+}
+
+/// The landing page of a link, with those of these parameters that have a value.
+pub fn cast_with(key: &CastKey, parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = Serializer::new(String::new());
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{}{mark}{query}", cast(key))
+}
+
+/// What chats, mail programs and people add to the end of an address, as it stands in a path.
+const ADDED: [&str; 22] = [
+    "/",
+    ".",
+    ",",
+    ";",
+    ":",
+    "!",
+    "*",
+    ")",
+    "]",
+    "}",
+    ">",
+    "'",
+    "\"",
+    "%20",
+    "%22",
+    "%27",
+    "%29",
+    "%5d",
+    "%7d",
+    "%3e",
+    "%c2%a0",
+    "%e2%80%9d",
+];
+
+/// The link that a mistyped path means: with slashes doubled, or with punctuation behind the key,
+/// which no key has. `None` for every other path, and for the path of a link as it should be.
+pub fn mistyped_cast(path: &str) -> Option<CastKey> {
+    let lower = path.to_ascii_lowercase();
+    let rest = path.trim_start_matches('/').strip_prefix("cast/")?;
+    let rest = rest.trim_start_matches('/');
+    let is_of_key = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let end = rest.bytes().position(|byte| !is_of_key(byte));
+    let (key, _) = rest.split_at(end.unwrap_or(rest.len()));
+    let key = CastKey::parse(key)?;
+    let mut added = &lower[lower.len() - (rest.len() - key.as_str().len())..];
+    while !added.is_empty() {
+        added = ADDED.iter().find_map(|token| added.strip_prefix(token))?;
+    }
+    (path != cast(&key)).then_some(key)
+}
+
+/// Whether a form may lead here after it has ended a session: to the account page, or to a link of
+/// this deployment with its parameters.
+pub fn is_way_back(to: &str) -> bool {
+    let is_plain = to
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let path = to.split(['?', '#']).next().unwrap_or_default();
+    let is_link = path
+        .strip_prefix("/cast/")
+        .is_some_and(|key| CastKey::parse(key).is_some());
+    is_plain && (to == ACCOUNT || is_link)
 }
 
 /// The description of a link as JSON, for programs.
@@ -111,6 +182,54 @@ pub fn error_page(code: impl Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mistyped_links_are_recognised() {
+        for (name, path, key) in [
+            ("as it should be", "/cast/my-first", None),
+            ("a slash", "/cast/my-first/", Some("my-first")),
+            ("two slashes before", "//cast/my-first", Some("my-first")),
+            ("two slashes within", "/cast//my-first", Some("my-first")),
+            ("a dot", "/cast/my-first.", Some("my-first")),
+            ("a bracket and a dot", "/cast/my-first).", Some("my-first")),
+            ("encoded bracket", "/cast/my-first%29", Some("my-first")),
+            ("encoded quote", "/cast/my-first%E2%80%9D", Some("my-first")),
+            ("a space", "/cast/my-first%20", Some("my-first")),
+            ("Kasm's page", "/#/cast/my-first", None),
+            ("another page of it", "/cast/my-first/room", None),
+            ("a badge", "/cast/my-first/badge.svg", None),
+            ("more words", "/cast/my-first.html", None),
+            ("too short a key", "/cast/abc.", None),
+            ("no key", "/cast/", None),
+            ("another path", "/casts/my-first/", None),
+            ("letters of others", "/cast/my-first\u{e9}", None),
+            ("half a code", "/cast/my-first%2", None),
+        ] {
+            let found = mistyped_cast(path);
+            assert_eq!(found.as_ref().map(CastKey::as_str), key, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_own_pages_are_a_way_back() {
+        for (to, expected) in [
+            ("/login/me", true),
+            ("/cast/my-first", true),
+            (
+                "/cast/my-first?kasm_url=https%3A%2F%2Fa.example%2F&via=v1.x.y",
+                true,
+            ),
+            ("/login/me?x", false),
+            ("/cast/my-first/../../x", false),
+            ("/cast/abc", false),
+            ("//evil.example/cast/my-first", false),
+            ("https://evil.example/cast/my-first", false),
+            ("/cast/my-first?a\r\nset-cookie: x", false),
+            ("", false),
+        ] {
+            assert_eq!(is_way_back(to), expected, "{to}");
+        }
+    }
 
     #[test]
     fn share_links_can_be_read_back() {

@@ -1,7 +1,9 @@
-//! The archives of persistent profiles in S3, over one port of core. Requests are signed in their URLs, so that a session's gate needs no role: what it
-//! fetches and sends is this one object. Must not know profiles, sessions or who asks.
+//! The archives of persistent profiles in S3, over one port of core. Requests are signed in their
+//! URLs, so that a session's gate needs no role: what it fetches and sends is this one object. Must
+//! not know profiles, sessions or who asks.
 //!
-//! What is sent must have the size and the checksum that its URL was signed for. S3 refuses everything else, and keeps an object whole or not at all.
+//! What is sent must have the size and the checksum that its URL was signed for. S3 refuses
+//! everything else, and keeps an object whole or not at all.
 
 use std::fmt;
 use std::sync::Arc;
@@ -191,7 +193,7 @@ impl ProfileFiles for Bucket {
                 };
                 let bytes = text("content-length").and_then(|text| text.parse().ok());
                 let sum = text(CHECKSUM).and_then(|text| BASE64.decode(text.as_bytes()).ok());
-                let bytes = bytes.ok_or_else(|| unavailable("S3 told no size".to_owned()))?;
+                let bytes = bytes.ok_or_else(|| unavailable("S3 returned no size".to_owned()))?;
                 Ok(Some(Stored {
                     bytes,
                     sha256: sum.map(|sum| HEXLOWER.encode(&sum)),

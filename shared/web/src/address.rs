@@ -78,7 +78,8 @@ fn sent_from(request: &Request) -> Option<IpAddr> {
     }
 }
 
-/// Reads `192.0.2.1`, `2001:db8::1`, either with a port, and CloudFront's IPv6 form `2001:db8:0:0:0:0:0:1:443`.
+/// Reads `192.0.2.1`, `2001:db8::1`, either with a port, and CloudFront's IPv6 form
+/// `2001:db8:0:0:0:0:0:1:443`.
 fn read(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let address = text

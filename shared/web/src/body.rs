@@ -57,7 +57,7 @@ impl Form {
 /// # Errors
 /// 413 too large, 415 not a form, 400 not text.
 pub fn form(request: &Request) -> Result<Form, Problem> {
-    let text = text(request, Kind::Form)?;
+    let text = text(request, Kind::Form, MAX_BODY_BYTES)?;
     let fields: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes())
         .into_owned()
         .collect();
@@ -77,7 +77,15 @@ pub fn form(request: &Request) -> Result<Form, Problem> {
 /// # Errors
 /// 413 too large, 415 not JSON, 400 not a document of the type that is wanted.
 pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
-    let text = text(request, Kind::Json)?;
+    json_up_to(request, MAX_BODY_BYTES)
+}
+
+/// Parses a JSON document of at most so many bytes, where more than [`MAX_BODY_BYTES`] are usual.
+///
+/// # Errors
+/// As [`json`].
+pub fn json_up_to<T: DeserializeOwned>(request: &Request, most: usize) -> Result<T, Problem> {
+    let text = text(request, Kind::Json, most)?;
     serde_json::from_str(text).map_err(|error| {
         Problem::new(RequestError::BadRequest).detail(format!(
             "The body is not the JSON that is read here: {error}."
@@ -85,11 +93,11 @@ pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     })
 }
 
-fn text(request: &Request, wanted: Kind) -> Result<&str, Problem> {
+fn text(request: &Request, wanted: Kind, most: usize) -> Result<&str, Problem> {
     let bytes: &[u8] = request.body().as_ref();
-    if bytes.len() > MAX_BODY_BYTES {
+    if bytes.len() > most {
         return Err(Problem::new(RequestError::TooLarge)
-            .detail(format!("A body has {MAX_BODY_BYTES} bytes at most.")));
+            .detail(format!("A body has {most} bytes at most.")));
     }
     if kind(request) != Some(wanted) {
         let wanted = match wanted {

@@ -38,25 +38,34 @@ mistakes! {
     /// The request cannot be read.
     BadRequest = BAD_REQUEST, "bad-request", "The request could not be read", "Please go back and try again.";
     /// No credentials, or wrong ones.
-    Unauthorized = UNAUTHORIZED, "unauthorized", "Credentials are needed", "Send an API key that is valid as a bearer token.";
+    Unauthorized = UNAUTHORIZED, "unauthorized", "Credentials are needed",
+        "Send an API key that is valid as a bearer token.";
     /// The credentials are good, but not for this.
-    Forbidden = FORBIDDEN, "forbidden", "You may not do this", "Ask an administrator for a role or a key with the scope that is named.";
+    Forbidden = FORBIDDEN, "forbidden", "You may not do this",
+        "Ask an administrator for a role or a key with the scope that is named.";
     /// The request was sent by a page of another website.
-    CrossSite = FORBIDDEN, "cross-site", "This was sent by another website", "Please open the link itself and start from there.";
+    CrossSite = FORBIDDEN, "cross-site", "This was sent by another website",
+        "Please open the link itself and start from there.";
     /// Nothing is at this address.
-    NotFound = NOT_FOUND, "not-found", "There is nothing here", "Please check the address, or ask the person who gave you the link.";
+    NotFound = NOT_FOUND, "not-found", "There is nothing here",
+        "Please check the address, or ask the person who gave you the link.";
     /// The address does not know this method.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "This address is not used in this way", "Please open the link again.";
     /// It conflicts with the current state.
-    Conflict = CONFLICT, "conflict", "This does not fit to what is already there", "Change what the message names, then try again.";
+    Conflict = CONFLICT, "conflict", "This does not fit to what is already there",
+        "Change what the message names, then try again.";
     /// `If-Match` names an older version.
-    Stale = PRECONDITION_FAILED, "stale", "Somebody else changed this meanwhile", "Read it again, then make the change again.";
+    Stale = PRECONDITION_FAILED, "stale", "Someone else changed this in the meantime",
+        "Read it again, then make the change again.";
     /// The body is too large.
     TooLarge = PAYLOAD_TOO_LARGE, "too-large", "The request is too large", "Please send less at once.";
     /// The body is of another type.
-    WrongType = UNSUPPORTED_MEDIA_TYPE, "wrong-type", "The request is of a type that is not read here", "Please send it as the documentation says.";
+    WrongType = UNSUPPORTED_MEDIA_TYPE, "wrong-type",
+        "The request is of a type that is not read \
+         here", "Please send it as the documentation says.";
     /// Well formed, but some values are not possible.
-    NotValid = UNPROCESSABLE_ENTITY, "not-valid", "Some values are not possible", "Change the values that are named, then try again.";
+    NotValid = UNPROCESSABLE_ENTITY, "not-valid", "Some values are not possible",
+        "Change the values that are named, then try again.";
 }
 
 impl Code {

@@ -34,6 +34,13 @@ pub fn owner_cookie(session: &SessionId) -> String {
     format!("cast-{session}")
 }
 
+/// The name of the cookie that holds the owner ticket of this browser's last session of a link.
+/// With https no other host can set it: otherwise an app could lead visitors into its own session.
+pub fn own_cookie(key: &str, secure: bool) -> String {
+    let prefix = if secure { "__Host-" } else { "" };
+    format!("{prefix}cast-own-{key}")
+}
+
 /// The name of the cookie that holds a login ticket. With https it is one that no other host and no
 /// script of a subdomain can set.
 pub const fn login_cookie(secure: bool) -> &'static str {
@@ -53,14 +60,25 @@ pub const fn console_cookie(secure: bool) -> &'static str {
     }
 }
 
-/// The name of the cookie that a browser keeps while its user is at the login provider.
-pub const fn login_state_cookie(secure: bool) -> &'static str {
+/// How the names of those cookies begin that a browser keeps while its user is at the login
+/// provider.
+pub const fn login_state_cookies(secure: bool) -> &'static str {
     if secure {
-        "__Host-cast-login-state"
+        "__Host-cast-login-state-"
     } else {
-        "cast-login-state"
+        "cast-login-state-"
     }
 }
+
+/// The name of such a cookie: each tab that logs in has one, named by its `state`.
+pub fn login_state_cookie(state: &str, secure: bool) -> String {
+    let letters = state.chars().filter(char::is_ascii_alphanumeric).take(8);
+    let name: String = letters.collect();
+    format!("{}{name}", login_state_cookies(secure))
+}
+
+/// The name of the cookie that keeps the language that a visitor asked for. It is no secret.
+pub const LANGUAGE_COOKIE: &str = "cast-language";
 
 /// The name of the cookie that distinguishes browsers at one address.
 pub const fn browser_cookie(secure: bool) -> &'static str {
@@ -71,7 +89,8 @@ pub const fn browser_cookie(secure: bool) -> &'static str {
     }
 }
 
-/// A cookie to be set: always HttpOnly and SameSite=Lax, so that a link from elsewhere still finds it and no script ever does.
+/// A cookie to be set: always HttpOnly and SameSite=Lax, so that a link from elsewhere still finds
+/// it and no script ever does.
 #[derive(Clone, Copy, Debug)]
 pub struct SetCookie<'a> {
     /// Letters, digits and `-`.

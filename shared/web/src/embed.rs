@@ -13,7 +13,7 @@ const SANDBOX: &str =
     "allow-scripts allow-forms allow-same-origin allow-popups allow-popups-to-escape-sandbox";
 
 /// The snippet for one of the sites that the link is restricted to; `None` when it lists none,
-/// because then nobody may frame it. `public_url` is our own origin, and `name` the title of the
+/// because then no site may frame it. `public_url` is our own origin, and `name` the title of the
 /// frame for screen readers.
 pub fn snippet(settings: &CastSettings, name: &str, public_url: &str) -> Option<String> {
     if settings.referrers.is_empty() {

@@ -15,8 +15,11 @@ pub mod body;
 pub mod code;
 pub mod credentials;
 pub mod embed;
+mod handler_error;
 pub mod page;
 pub mod problem;
+mod problem_page;
+pub mod recovery;
 pub mod refusal;
 pub mod reply;
 pub mod request_context;
@@ -25,13 +28,13 @@ pub mod words;
 
 pub use address::TrustedProxy;
 pub use code::{Code, RequestError};
+pub use handler_error::HandlerError;
 pub use lambda_http::{Body, Request};
 pub use page::{FormAction, Page};
 pub use problem::Problem;
-pub use refusal::HandlerError;
 pub use reply::Reply;
 pub use request_context::{FetchSite, RequestContext};
 pub use routes::{
     Access, Function, Line, Matched, PUBLIC_ROUTER, PUBLIC_ROUTES, PublicRoute, PublicRouteName,
-    Route, RouteError, Router,
+    Route, Router,
 };

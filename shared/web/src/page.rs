@@ -1,16 +1,15 @@
-//! Owns the layout of every page, its headers, and the page for a problem. Must not know the
-//! content of other pages.
+//! Owns the layout of every page, and its headers. Must not know the content of pages.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 
 use askama::Template;
-use http::header::CONTENT_SECURITY_POLICY;
+use http::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, VARY};
 use http::{HeaderValue, StatusCode};
 
+use casting_core::language::Language;
 use casting_core::referrer::ReferrerRule;
 
-use crate::problem::Problem;
 use crate::reply::{self, Reply};
 use crate::request_context::RequestContext;
 
@@ -42,6 +41,8 @@ pub struct Page<'a> {
     pub script: &'static str,
     /// The reload interval without scripting, in seconds.
     pub refresh: Option<u32>,
+    /// What is loaded then, if it is not this page.
+    pub refresh_to: Option<&'a str>,
     /// Where its forms may lead.
     pub forms: FormAction,
     /// The sites that may frame it; none when empty.
@@ -83,18 +84,7 @@ pub struct ThirdPartyScript<'a> {
 struct Layout<'a> {
     page: &'a Page<'a>,
     nonce: &'a str,
-    language: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "problem.html")]
-struct ProblemMain<'a> {
-    title: &'static str,
-    sentence: &'a str,
-    /// The default wording for a retry.
-    wait: Option<String>,
-    reference_word: &'static str,
-    reference: Option<&'a str>,
+    language: Language,
 }
 
 impl<'a> Page<'a> {
@@ -107,6 +97,7 @@ impl<'a> Page<'a> {
             style: "",
             script: "",
             refresh: None,
+            refresh_to: None,
             forms: FormAction::None,
             framed_by: &[],
             background: None,
@@ -120,7 +111,7 @@ impl<'a> Page<'a> {
         let html = match (Layout {
             page: self,
             nonce: &visit.nonce,
-            language: visit.words.language,
+            language: visit.words.language(),
         })
         .render()
         {
@@ -131,12 +122,32 @@ impl<'a> Page<'a> {
             }
         };
         let mut reply = reply::text(self.status, "text/html; charset=utf-8", html);
+        let headers = reply.headers_mut();
+        headers.insert(
+            CONTENT_LANGUAGE,
+            HeaderValue::from_static(visit.words.language().tag()),
+        );
+        headers.insert(VARY, HeaderValue::from_static("accept-language, cookie"));
         // Made of our own text, hex digits and host names; if it were no valid header, the
         // strictest policy would stay.
         if let Ok(policy) = HeaderValue::from_str(&self.policy(&visit.nonce)) {
             reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         }
         reply
+    }
+
+    /// The script as it is sent: without indentation and lines that are comments.
+    fn sent_script(&self) -> String {
+        let mut sent = String::with_capacity(self.script.len());
+        for line in self.script.lines().map(str::trim_start) {
+            if !line.is_empty() && !line.starts_with("//") {
+                if !sent.is_empty() {
+                    sent.push('\n');
+                }
+                sent.push_str(line);
+            }
+        }
+        sent
     }
 
     fn policy(&self, nonce: &str) -> String {
@@ -213,39 +224,9 @@ fn framing_sites(rules: &[ReferrerRule]) -> String {
     }
 }
 
-/// The page for a problem, with its status; these sites may frame it.
-pub fn problem(problem: &Problem, visit: &RequestContext, framed_by: &[ReferrerRule]) -> Reply {
-    let words = visit.words;
-    let (title, sentence) = (words.problem)(problem.code);
-    let main = ProblemMain {
-        title,
-        sentence: problem.detail.as_deref().unwrap_or(sentence),
-        wait: problem
-            .retry_after
-            .filter(|_| problem.detail.is_none())
-            .map(words.try_again_in),
-        reference_word: words.reference,
-        reference: problem
-            .reference
-            .as_ref()
-            .map(casting_core::ids::Reference::as_str),
-    };
-    let mut reply = Page {
-        status: problem.code.status(),
-        framed_by,
-        ..Page::new(title, &main)
-    }
-    .reply(visit);
-    problem.set_headers(&mut reply);
-    reply
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::RequestError;
-    use casting_core::denial::{Denial, DenialCode};
-    use casting_core::ids::Reference;
     use casting_core::testing::SeededEntropy;
     use lambda_http::{Body, Request};
 
@@ -303,6 +284,17 @@ mod tests {
                 .expect("text")
                 .contains("script-src 'none'")
         );
+    }
+
+    #[test]
+    fn script_is_sent_without_comments() {
+        let page = Page {
+            script: "// What it does.\nlet a = 1; // kept\n\n  if (a) {\n    // Inside.\n    \
+                     b();\n  }",
+            ..Page::new("", &"")
+        };
+        let reply = page.reply(&visit());
+        assert!(body(&reply).contains(">let a = 1; // kept\nif (a) {\nb();\n}</script>"));
     }
 
     #[test]
@@ -394,31 +386,5 @@ mod tests {
                 .collect();
             assert_eq!(framing_sites(&rules), expected);
         }
-    }
-
-    #[test]
-    fn problem_page_shows_reference_and_wait() {
-        let known = Problem::denied(
-            Denial::retry(DenialCode::IpLimit, 42),
-            Reference::parse("k3f7-2mqa"),
-        );
-        let reply = problem(&known, &visit(), &[]);
-        assert_eq!(
-            (
-                reply.status().as_u16(),
-                reply.headers()["retry-after"].to_str().ok()
-            ),
-            (429, Some("42"))
-        );
-        for text in [
-            "Too many sessions from your network",
-            "k3f7-2mqa",
-            "in 42 seconds",
-        ] {
-            assert!(body(&reply).contains(text), "{text}");
-        }
-        let reply = problem(&Problem::new(RequestError::NotFound), &visit(), &[]);
-        assert_eq!(reply.status(), 404);
-        assert!(!body(&reply).contains("Reference") && !body(&reply).contains("try again in"));
     }
 }

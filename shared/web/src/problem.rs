@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::code::{Code, RequestError};
 use crate::reply::{self, Reply};
-use crate::routes::RouteError;
 
 /// A problem: an error as HTTP clients see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +19,8 @@ pub struct Problem {
     pub code: Code,
     /// What happened this time, in a sentence or two; without it the code's own sentence is used.
     pub detail: Option<String>,
+    /// A quotation in it (an administrator's or a provider's text), which pages do not translate.
+    pub quote: Option<Box<str>>,
     /// The reference in the log.
     pub reference: Option<Reference>,
     /// When to retry, in seconds.
@@ -61,10 +62,19 @@ impl Problem {
         Self {
             code: code.into(),
             detail: None,
+            quote: None,
             reference: None,
             retry_after: None,
             errors: Vec::new(),
             hints: None,
+        }
+    }
+
+    /// A path that is only there for other methods; `allowed` is the value of the `Allow` header.
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        Self {
+            hints: Some(Box::new(Hints::Allow(allowed.into()))),
+            ..Self::new(RequestError::MethodNotAllowed)
         }
     }
 
@@ -74,6 +84,8 @@ impl Problem {
             reference,
             retry_after: denial.retry_after,
             detail: denial.detail,
+            quote: denial.quote.map(Into::into),
+            hints: denial.limit.map(|limit| Box::new(Hints::Limit(*limit))),
             ..Self::new(denial.code)
         }
     }
@@ -91,15 +103,6 @@ impl Problem {
     pub fn detail(self, detail: impl Into<String>) -> Self {
         Self {
             detail: Some(detail.into()),
-            ..self
-        }
-    }
-
-    /// Adds the rate limit that refused.
-    #[must_use]
-    pub fn by_limit(self, limit: RateLimit) -> Self {
-        Self {
-            hints: Some(Box::new(Hints::Limit(limit))),
             ..self
         }
     }
@@ -155,18 +158,6 @@ impl Problem {
     }
 }
 
-impl From<RouteError> for Problem {
-    fn from(miss: RouteError) -> Self {
-        match miss {
-            RouteError::NotFound => Self::new(RequestError::NotFound),
-            RouteError::MethodNotAllowed(allow) => Self {
-                hints: Some(Box::new(Hints::Allow(allow.into()))),
-                ..Self::new(RequestError::MethodNotAllowed)
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,7 +193,7 @@ mod tests {
 
     #[test]
     fn problems_set_allow_and_www_authenticate() {
-        let reply = Problem::from(RouteError::MethodNotAllowed("GET, HEAD".into())).reply();
+        let reply = Problem::method_not_allowed("GET, HEAD").reply();
         assert_eq!(
             (reply.status().as_u16(), &reply.headers()["allow"]),
             (405, &HeaderValue::from_static("GET, HEAD"))

@@ -1,58 +1,38 @@
-//! Owns how a visitor learns that something was refused: a redirect to the link's own error page, our page, or a problem document.
-//! Must not know why it was refused.
+//! Owns how a visitor learns that something was refused: a redirect to the link's own error page,
+//! our page, or a problem document. Must not know why it was refused.
 
-use casting_core::Refusal;
 use casting_core::denial::Denial;
 use casting_core::ids::Reference;
-use casting_core::urls;
+use casting_core::{ControlPlane, Help, Refusal};
 use url::Url;
-use url::form_urlencoded::Serializer;
 
-use crate::page;
+use crate::handler_error::HandlerError;
 use crate::problem::Problem;
+use crate::problem_page;
 use crate::reply::{self, Reply};
 use crate::request_context::RequestContext;
 
-/// What kept a door from doing what was asked.
-#[derive(Clone, Debug)]
-pub enum HandlerError {
-    /// The request was not as it must be.
-    Problem(Problem),
-    /// A flow refused.
-    Refusal(Refusal),
-}
-
-impl From<Problem> for HandlerError {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-impl From<Refusal> for HandlerError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refusal(refusal)
-    }
-}
-
 impl RequestContext {
-    /// The answer of a door that was stopped.
-    pub fn error_response(&self, error: &HandlerError) -> Reply {
+    /// The reply to a request whose handler failed.
+    pub fn error_response(&self, control_plane: &ControlPlane, error: HandlerError) -> Reply {
         match error {
-            HandlerError::Problem(problem) => self.explain(problem),
-            HandlerError::Refusal(refusal) => self.refuse(refusal),
+            HandlerError::Refusal(refusal) => self.refuse(&refusal),
+            error => self.explain(&error.into_problem(control_plane)),
         }
     }
 
-    /// Tells of a problem right here: programs get the document, people a page of the same status.
+    /// Replies with a problem: API clients get the document, browsers a page of the same status.
     pub fn explain(&self, problem: &Problem) -> Reply {
         if self.wants_json {
             problem.reply()
         } else {
-            page::problem(problem, self, &[])
+            problem_page::reply(problem, self, &[], &Help::default())
         }
     }
 
-    /// Tells of a refusal: programs get the document, people are sent to the link's error page if it has one, else to ours.
+    /// Replies with a refusal: API clients get the document, browsers are redirected to the link's
+    /// error page if it has one, else they get ours. It is shown at the address that was requested,
+    /// so that loading it again asks again.
     pub fn refuse(&self, refusal: &Refusal) -> Reply {
         let denial = refusal.denial();
         if self.wants_json {
@@ -62,33 +42,26 @@ impl RequestContext {
             .error_url
             .as_deref()
             .and_then(|url| foreign_page(url, &denial, &refusal.reference));
-        // What is said here in particular cannot stand in an address, where anybody could write it; and our error page stands in nobody's frame.
-        let in_frame = self.framed && !refusal.framed_by.is_empty();
-        if foreign.is_none() && (denial.detail.is_some() || in_frame) {
-            return page::problem(
-                &Problem::denied(denial, Some(refusal.reference.clone())),
-                self,
-                &refusal.framed_by,
-            );
+        match foreign {
+            Some(foreign) => {
+                let mut reply = reply::see_other(&foreign);
+                reply::set_retry_after(&mut reply, denial.retry_after);
+                reply
+            }
+            None => self.show_refusal(refusal),
         }
-        let mut reply =
-            reply::see_other(&foreign.unwrap_or_else(|| own_page(&denial, &refusal.reference)));
-        reply::set_retry_after(&mut reply, denial.retry_after);
-        reply
+    }
+
+    /// Our own page for a refusal.
+    pub fn show_refusal(&self, refusal: &Refusal) -> Reply {
+        let problem = Problem::denied(refusal.denial(), Some(refusal.reference.clone()));
+        let visit = self.speaking(refusal.help.language);
+        problem_page::reply(&problem, &visit, &refusal.framed_by, &refusal.help)
     }
 }
 
-/// Our own error page for this refusal.
-fn own_page(denial: &Denial, reference: &Reference) -> String {
-    let mut query = Serializer::new(String::new());
-    query.append_pair("ref", reference.as_str());
-    if let Some(seconds) = denial.retry_after {
-        query.append_pair("retry_after", &seconds.to_string());
-    }
-    format!("{}?{}", urls::error_page(denial.code), query.finish())
-}
-
-/// The link's error page: what its query already says stays, and so does its fragment. `None` when the text is no web address.
+/// The link's error page: what its query already says stays, and so does its fragment. `None` when
+/// the text is no web address.
 fn foreign_page(error_url: &str, denial: &Denial, reference: &Reference) -> Option<String> {
     let mut url = Url::parse(error_url)
         .ok()
@@ -110,7 +83,10 @@ mod tests {
     use casting_core::FlowError;
     use casting_core::denial::DenialCode;
     use casting_core::testing::SeededEntropy;
+    use http::StatusCode;
     use lambda_http::Body;
+
+    use crate::code::Code;
 
     fn visit(accept: &str) -> RequestContext {
         let request = http::Request::builder()
@@ -126,63 +102,53 @@ mod tests {
         Refusal {
             error: FlowError::Denied(denial),
             reference,
-            error_url: error_url.map(str::to_owned),
+            error_url: error_url.map(Into::into),
             framed_by: Box::default(),
+            help: Box::default(),
         }
     }
 
     #[test]
-    fn browser_is_redirected_to_an_error_page() {
+    fn browser_is_redirected_to_the_links_error_page() {
         let plain = || Denial::new(DenialCode::NoSessionsLeft);
         let later = || Denial::retry(DenialCode::IpLimit, 42);
         for (name, denial, error_url, location) in [
-            (
-                "ours",
-                plain(),
-                None,
-                "/error/no-sessions-left?ref=k3f7-2mqa",
-            ),
-            (
-                "ours, later",
-                later(),
-                None,
-                "/error/ip-limit?ref=k3f7-2mqa&retry_after=42",
-            ),
+            ("ours", plain(), None, None),
             (
                 "theirs",
                 plain(),
                 Some("https://acme.com/sorry"),
-                "https://acme.com/sorry?error=no-sessions-left&ref=k3f7-2mqa",
+                Some("https://acme.com/sorry?error=no-sessions-left&ref=k3f7-2mqa"),
             ),
             (
                 "theirs, later",
                 later(),
                 Some("https://acme.com"),
-                "https://acme.com/?error=ip-limit&ref=k3f7-2mqa&retry_after=42",
+                Some("https://acme.com/?error=ip-limit&ref=k3f7-2mqa&retry_after=42"),
             ),
             (
                 "theirs, with a query and a fragment",
                 plain(),
                 Some("https://acme.com/?a=%20b&error=x#top"),
-                "https://acme.com/?a=%20b&error=x&error=no-sessions-left&ref=k3f7-2mqa#top",
+                Some("https://acme.com/?a=%20b&error=x&error=no-sessions-left&ref=k3f7-2mqa#top"),
             ),
-            (
-                "no web address",
-                plain(),
-                Some("javascript:alert(1)"),
-                "/error/no-sessions-left?ref=k3f7-2mqa",
-            ),
-            (
-                "no address at all",
-                plain(),
-                Some("sorry"),
-                "/error/no-sessions-left?ref=k3f7-2mqa",
-            ),
+            ("no web address", plain(), Some("javascript:alert(1)"), None),
+            ("no address at all", plain(), Some("sorry"), None),
         ] {
-            let retry_after = denial.retry_after;
+            let (retry_after, status) = (denial.retry_after, Code::from(denial.code).status());
             let reply = visit("text/html").refuse(&refusal(denial, error_url));
-            assert_eq!(reply.status(), 303, "{name}");
-            assert_eq!(reply.headers()["location"], location, "{name}");
+            let expected = if location.is_some() {
+                StatusCode::SEE_OTHER
+            } else {
+                status
+            };
+            assert_eq!(reply.status(), expected, "{name}");
+            let found = reply.headers().get("location");
+            assert_eq!(
+                found.map(|to| to.to_str().expect("text")),
+                location,
+                "{name}"
+            );
             assert_eq!(reply.headers()["cache-control"], "no-store", "{name}");
             assert_eq!(
                 reply.headers().contains_key("retry-after"),
@@ -249,17 +215,11 @@ mod tests {
             303,
             "the link's own page comes first"
         );
-        assert_eq!(
-            visit("text/html").refuse(&listed(None)).status(),
-            303,
-            "a window is sent on"
-        );
-        assert_eq!(
-            framed
-                .refuse(&refusal(Denial::new(DenialCode::IpLimit), None))
-                .status(),
-            303,
-            "nobody may frame it anyway"
+        let unlisted = framed.refuse(&refusal(Denial::new(DenialCode::IpLimit), None));
+        assert!(
+            policy(&unlisted).contains("frame-ancestors 'none';"),
+            "{}",
+            policy(&unlisted)
         );
     }
 

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use casting_core::Visitor;
 use casting_core::ids::{Entropy, SessionId, random_bytes};
 use casting_core::keys::Keyring;
+use casting_core::language::{Language, Wish};
 use casting_core::referrer;
-use casting_core::ticket::LoginTicket;
+use casting_core::ticket::{LoginTicket, OwnerTicket};
 use casting_core::time::Timestamp;
 use casting_core::user::User;
 use http::header::{ACCEPT, HOST, ORIGIN, REFERER};
@@ -18,11 +19,11 @@ use url::{Url, form_urlencoded};
 use crate::address;
 use crate::body;
 use crate::code::RequestError;
-use crate::credentials;
+use crate::credentials::{self, SetCookie};
 use crate::problem::Problem;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 use crate::routes::{Function, Matched, PUBLIC_ROUTER, PublicRoute};
-use crate::words::{self, Words};
+use crate::words::Words;
 
 /// A request without its body.
 #[derive(Clone, Debug)]
@@ -44,13 +45,24 @@ pub struct RequestContext {
     /// The random nonce of this answer's Content-Security-Policy.
     pub nonce: String,
     /// The texts in the visitor's language.
-    pub words: &'static Words,
+    pub words: Words,
+    /// The language that the visitor wants.
+    pub wish: Wish,
+    /// Whether the browser says that it is a program: it gets the same page, which starts nothing
+    /// by itself.
+    pub automated: bool,
+    raw_query: Option<String>,
     query: Vec<(String, String)>,
     headers: HeaderMap,
 }
 
 /// The values of `Sec-Fetch-Dest` for documents inside another one.
 const FRAMES: [&str; 4] = ["iframe", "frame", "embed", "object"];
+
+/// The parameter by which a visitor asks for a language.
+const LANGUAGE_PARAMETER: &str = "lang";
+/// How long that is remembered, in seconds (30 days).
+const LANGUAGE_SECONDS: u64 = 30 * 86_400;
 
 /// Which site sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +79,7 @@ impl RequestContext {
     /// Parses a request.
     pub fn parse(request: &Request, entropy: &dyn Entropy) -> Self {
         let headers = request.headers();
-        Self {
+        let mut context = Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             address: address::of(request),
@@ -78,12 +90,36 @@ impl RequestContext {
                 .get("sec-fetch-dest")
                 .is_some_and(|dest| FRAMES.iter().any(|frame| dest == frame)),
             nonce: format!("{:032x}", u128::from_be_bytes(random_bytes(entropy))),
-            words: words::choose(text(headers, &header::ACCEPT_LANGUAGE).unwrap_or_default()),
+            words: Words::of(Language::default()),
+            wish: Wish::default(),
+            automated: is_automated(text(headers, &header::USER_AGENT).unwrap_or_default()),
+            raw_query: request.uri().query().map(str::to_owned),
             query: form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
                 .into_owned()
                 .collect(),
             headers: headers.clone(),
-        }
+        };
+        context.wish = casting_words::wish(
+            context.query(LANGUAGE_PARAMETER),
+            context.cookie(credentials::LANGUAGE_COOKIE),
+            context.header(&header::ACCEPT_LANGUAGE),
+        );
+        context.speak(None);
+        context
+    }
+
+    /// Chooses the language again, where a link's administrator or a session has set one. What the
+    /// visitor asked for comes before that.
+    pub fn speak(&mut self, set: Option<Language>) {
+        self.words = Words::of(self.wish.choose(set));
+    }
+
+    /// The same request, answered in that language.
+    #[must_use]
+    pub fn speaking(&self, set: Option<Language>) -> Self {
+        let mut context = self.clone();
+        context.speak(set);
+        context
     }
 
     /// The public route of the request.
@@ -126,6 +162,9 @@ impl RequestContext {
             referrer: self.referrer.clone(),
             user: self.login(keys, secure, now),
             browser: self.browser(secure).map(str::to_owned),
+            own: None,
+            another: self.query("another").is_some(),
+            language: self.wish,
         })
     }
 
@@ -145,6 +184,19 @@ impl RequestContext {
         };
         self.cookie(credentials::browser_cookie(secure))
             .filter(plain)
+    }
+
+    /// The last session of this link that the browser shows to be its own.
+    pub fn own_session(
+        &self,
+        key: &str,
+        keys: &Keyring,
+        secure: bool,
+        now: Timestamp,
+    ) -> Option<SessionId> {
+        let ticket = self.cookie(&credentials::own_cookie(key, secure))?;
+        let ticket = OwnerTicket::open(ticket, keys, now).ok()?;
+        Some(ticket.session)
     }
 
     /// Rejects requests that another site's page has sent.
@@ -170,9 +222,41 @@ impl RequestContext {
         &self.query
     }
 
+    /// This path with the query of the request, as it was sent.
+    pub fn with_query(&self, path: &str) -> String {
+        match &self.raw_query {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        }
+    }
+
+    /// The address of the request without this parameter.
+    pub fn without_query(&self, name: &str) -> String {
+        let others = self.query.iter().filter(|(found, _)| found != name);
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(others)
+            .finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}{mark}{query}", self.path)
+    }
+
     /// The value of a cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         credentials::cookie(&self.headers, name)
+    }
+
+    /// The names of the cookies that begin like this.
+    pub fn cookies_from(&self, start: &str) -> Vec<String> {
+        let texts = self.headers.get_all(header::COOKIE).iter();
+        let texts = texts.filter_map(|value| value.to_str().ok());
+        let names = texts
+            .flat_map(|text| text.split(';'))
+            .filter_map(|pair| pair.split('=').next());
+        names
+            .map(str::trim)
+            .filter(|name| name.starts_with(start))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The bearer token.
@@ -200,8 +284,23 @@ impl RequestContext {
         text(&self.headers, name)
     }
 
-    /// The final answer: without a body for HEAD.
+    /// The final answer: without a body for HEAD, and with the language that the address asked for
+    /// kept for further pages.
     pub fn finish(&self, mut reply: Reply) -> Reply {
+        let asked = self.query(LANGUAGE_PARAMETER).filter(|_| !self.wants_json);
+        let asked = casting_words::named(asked);
+        if let Some(language) = asked.map(Language::as_str)
+            && self.cookie(credentials::LANGUAGE_COOKIE) != Some(language)
+        {
+            let cookie = SetCookie {
+                name: credentials::LANGUAGE_COOKIE,
+                value: language,
+                path: "/",
+                max_age: LANGUAGE_SECONDS,
+                secure: false,
+            };
+            reply::set_cookie(&mut reply, &cookie);
+        }
         if self.method == Method::HEAD {
             *reply.body_mut() = Body::Empty;
         }
@@ -211,6 +310,26 @@ impl RequestContext {
 
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// What programs that look at links call themselves, where they say so.
+const PROGRAMS: [&str; 11] = [
+    "headless",
+    "bot-",
+    "bot/",
+    "bot;",
+    "bot)",
+    "crawler",
+    "spider",
+    "preview",
+    "scanner",
+    "phantomjs",
+    "python",
+];
+
+fn is_automated(user_agent: &str) -> bool {
+    let name = user_agent.to_ascii_lowercase();
+    name.is_empty() || PROGRAMS.iter().any(|program| name.contains(program))
 }
 
 /// Uses `Sec-Fetch-Site`; without it, the `Origin` of a POST is compared with the requested host.
@@ -397,6 +516,40 @@ mod tests {
         ] {
             assert_eq!(visit("POST", headers).sent_by, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn programs_that_say_so_are_detected() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                      Chrome/140.0.0.0 Safari/537.36";
+        for (agent, automated) in [
+            (chrome, false),
+            (&chrome.replace("Chrome/", "HeadlessChrome/"), true),
+            (
+                "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+                true,
+            ),
+            (
+                "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+                true,
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
+                true,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 11; CUBOT NOTE 20) Chrome/99",
+                false,
+            ),
+            ("", true),
+        ] {
+            assert_eq!(
+                visit("GET", &[("user-agent", agent)]).automated,
+                automated,
+                "{agent}"
+            );
+        }
+        assert!(visit("GET", &[]).automated);
     }
 
     #[test]

@@ -7,6 +7,9 @@
 
 use std::sync::LazyLock;
 
+use crate::code::RequestError;
+use crate::problem::Problem;
+
 use casting_core::actor::{Actor, Scope};
 use http::Method;
 
@@ -120,40 +123,42 @@ macro_rules! public_routes {
 public_routes! {
     /// The landing page of a link.
     OpenCast = GET "/cast/{key}", Cast, Public;
-    /// How a link stands, as a picture for other pages.
+    /// The status of a link as a badge for other pages.
     ShowBadge = GET "/cast/{key}/badge.svg", Cast, Public;
-    /// What a claim to a session of a link needs, for programs.
+    /// Describes a link and what a claim needs.
     DescribeCast = GET "/api/casts/{key}", Cast, Public;
-    /// A claim to a session.
+    /// Claims a session.
     Claim = POST "/cast/{key}/claims", Cast, Public;
-    /// The waiting room of a link: where its visitor stands.
+    /// The visitor's position in the waiting room of a link.
     SeeRoom = GET "/cast/{key}/room", Cast, Public;
-    /// A place in it is given back.
+    /// Leaves the waiting room.
     LeaveRoom = POST "/cast/{key}/room", Cast, Public;
-    /// The waiting page.
+    /// The progress page of a session.
     ShowSession = GET "/session/{id}", Session, Owner;
-    /// Where the session stands.
+    /// The status of a session.
     SessionStatus = GET "/session/{id}/status", Session, Owner;
-    /// On to the session's own origin.
+    /// Redirects to the session's own origin.
     EnterSession = GET "/session/{id}/enter", Session, Owner;
-    /// The owner ends it.
+    /// The owner ends the session.
     EndSession = POST "/session/{id}/end", Session, Owner;
-    /// Into somebody's session, to watch.
+    /// Enters another user's session, to watch.
     WatchSession = GET "/share/{id}", Session, Public;
-    /// A gate gets its secret, once.
+    /// A gate exchanges its bootstrap token for its secret, once.
     BootstrapSession = POST "/session/{id}/bootstrap", Session, Gate;
-    /// The gate tells how its app is.
+    /// The gate reports the state of its app.
     ReportSession = POST "/session/{id}/reports", Session, Gate;
-    /// A gate asks for the profile of its session, or tells what became of it.
+    /// A gate restores or saves the profile of its session.
     ReportProfile = POST "/session/{id}/profile", Session, Gate;
-    /// On to the login provider.
+    /// Redirects to the login provider.
     LogIn = GET "/login", Auth, Public;
-    /// Back from it.
+    /// The return from the login provider.
     LoginCallback = GET "/login/callback", Auth, Public;
-    /// Who has logged in.
+    /// The account page.
     WhoAmI = GET "/login/me", Auth, Public;
-    /// The login ends.
+    /// Logs out.
     LogOut = POST "/logout", Auth, Public;
+    /// The start page; leads links in the form of Kasm on.
+    ShowStart = GET "/", Error, Public;
     /// The internal error page.
     ShowError = GET "/error/{code}", Error, Public;
 }
@@ -169,15 +174,6 @@ pub struct Matched<'a, L: 'static> {
     pub line: &'static L,
     /// The variable segment of the path, as sent; empty when it has none.
     pub segment: &'a str,
-}
-
-/// Why no route matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RouteError {
-    /// No route has this path.
-    NotFound,
-    /// The path is there, for these methods (an `Allow` header's value).
-    MethodNotAllowed(String),
 }
 
 /// Finds the line of a table for a method and a path.
@@ -205,9 +201,10 @@ impl<L: Line> Router<L> {
     /// The line for a method and a path.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn find<'a>(&self, method: &Method, path: &'a str) -> Result<Matched<'a, L>, RouteError> {
-        let found = self.0.at(path).map_err(|_| RouteError::NotFound)?;
+    /// 404 when no route has this path, 405 with the allowed methods when none has this method.
+    pub fn find<'a>(&self, method: &Method, path: &'a str) -> Result<Matched<'a, L>, Problem> {
+        let not_found = |_| Problem::new(RequestError::NotFound);
+        let found = self.0.at(path).map_err(not_found)?;
         let wanted = if method == Method::HEAD {
             &Method::GET
         } else {
@@ -220,7 +217,7 @@ impl<L: Line> Router<L> {
             .find(|line| line.route().method == wanted);
         let segment = found.params.iter().next().map_or("", |(_, value)| value);
         line.map(|line| Matched { line, segment })
-            .ok_or_else(|| RouteError::MethodNotAllowed(allowed(found.value)))
+            .ok_or_else(|| Problem::method_not_allowed(&allowed(found.value)))
     }
 }
 
@@ -361,22 +358,38 @@ mod tests {
     #[test]
     fn unknown_paths_do_not_match() {
         for (method, path, miss) in [
-            (Method::GET, "/", Some(RouteError::NotFound)),
-            (Method::GET, "/cast/", Some(RouteError::NotFound)),
-            (Method::GET, "/cast/a/b/c", Some(RouteError::NotFound)),
-            (Method::GET, "/cast/123abc/", Some(RouteError::NotFound)),
+            (Method::GET, "/", None),
+            (
+                Method::GET,
+                "/cast/",
+                Some(Problem::new(RequestError::NotFound)),
+            ),
+            (
+                Method::GET,
+                "/cast/a/b/c",
+                Some(Problem::new(RequestError::NotFound)),
+            ),
+            (
+                Method::GET,
+                "/cast/123abc/",
+                Some(Problem::new(RequestError::NotFound)),
+            ),
             (Method::HEAD, "/cast/123abc", None),
             (
                 Method::GET,
                 "/cast/123abc/claims",
-                Some(RouteError::MethodNotAllowed("POST".into())),
+                Some(Problem::method_not_allowed("POST")),
             ),
             (
                 Method::POST,
                 "/cast/123abc",
-                Some(RouteError::MethodNotAllowed("GET, HEAD".into())),
+                Some(Problem::method_not_allowed("GET, HEAD")),
             ),
-            (Method::GET, "/api/admin/casts", Some(RouteError::NotFound)),
+            (
+                Method::GET,
+                "/api/admin/casts",
+                Some(Problem::new(RequestError::NotFound)),
+            ),
         ] {
             assert_eq!(
                 PUBLIC_ROUTER.find(&method, path).map(|_| ()).err(),

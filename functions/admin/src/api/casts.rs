@@ -1,25 +1,25 @@
-//! Owns the casts of the API. Must not know which values are possible, or how a cast is written.
+//! Owns the casts of the API. Must not know which values are valid, or how a cast is written.
 
 use casting_core::form::line;
 use casting_core::ids::ImageId;
-use casting_core::listing::CastOrder;
 use casting_core::ports::Page;
+use casting_core::queries::CastOrder;
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
 use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::failure::Failure;
 use crate::version;
 use casting_core::admin::casts::{self, CastsAsked, Edited};
 use casting_core::admin::trials;
+use casting_web::HandlerError;
 
 /// Casts, a page at a time.
 pub(crate) async fn list(
     call: &Call<'_>,
     (paging, asked): (Paging, CastsAsked),
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let page = paging.checked(
         casts::list(
             &call.service,
@@ -37,7 +37,7 @@ pub(crate) async fn list(
     Ok(paging::show(&page, Clone::clone))
 }
 
-/// What a list of casts is asked for.
+/// The query parameters of a list of casts.
 pub(crate) fn asked(query: &mut Query) -> (Paging, CastsAsked) {
     let paging = Paging::asked(query);
     let search = query.optional(
@@ -55,7 +55,7 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, CastsAsked) {
         .word("sort", "In which order; a search has none.", &orders)
         .unwrap_or_default();
     let enabled = query.flag("enabled", "Only those that are on, or off.");
-    let image = query.spelled("image", "Only those of this image.", ImageId::parse);
+    let image = query.parsed("image", "Only those of this image.", ImageId::parse);
     (
         paging,
         CastsAsked {
@@ -75,24 +75,24 @@ pub(crate) fn terminates(query: &mut Query) -> bool {
         .unwrap_or(false)
 }
 
-/// A new cast: 201 with its address.
-pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Creates it: 201 with its address.
+pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(made(
         call,
         &casts::create(&call.service, &call.document()?).await?,
     ))
 }
 
-/// A cast like this one: 201 with its address.
-pub(crate) async fn copy(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Copies a cast: 201 with its address.
+pub(crate) async fn copy(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(made(
         call,
         &casts::copy(&call.service, call.id, &call.optional_document()?).await?,
     ))
 }
 
-/// Another key: 201 with the cast as it is then.
-pub(crate) async fn rotate_key(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Replaces the key: 201 with the changed cast.
+pub(crate) async fn rotate_key(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let edited = casts::rotate_key(
         &call.service,
         call.id,
@@ -104,13 +104,13 @@ pub(crate) async fn rotate_key(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// One cast.
-pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let read = casts::read(&call.service, call.id).await?;
     Ok(show(call, StatusCode::OK, &read))
 }
 
-/// Changes what the document names.
-pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Changes the fields of the document.
+pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let edited = casts::change(
         &call.service,
         call.id,
@@ -122,7 +122,7 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// Deletes a cast; `?terminate=true` ends its live sessions too.
-pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, Failure> {
+pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, HandlerError> {
     casts::delete(
         &call.service,
         call.id,
@@ -133,10 +133,10 @@ pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, Fa
     Ok(reply::no_content())
 }
 
-/// What every rule would say of a made-up visit.
-pub(crate) async fn try_link(call: &Call<'_>) -> Result<Reply, Failure> {
-    let steps = trials::run(&call.service, call.id, &call.document()?).await?;
-    Ok(reply::json(StatusCode::OK, &trials::view(&steps)))
+/// Evaluates every rule for a made-up visit.
+pub(crate) async fn try_link(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    let outcome = trials::run(&call.service, call.id, &call.document()?).await?;
+    Ok(reply::json(StatusCode::OK, &trials::view(&outcome)))
 }
 
 fn made(call: &Call<'_>, edited: &Edited) -> Reply {

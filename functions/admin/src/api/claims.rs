@@ -1,8 +1,9 @@
-//! Owns the claims and the statistics of the API. Must not know why a claim was refused, or how hours are made.
+//! Owns the claims and the statistics of the API. Must not know why a claim was refused, or how
+//! hours are made.
 
 use casting_core::History;
 use casting_core::cast::Cast;
-use casting_core::hours::{Hour, START_BOUNDS};
+use casting_core::hourly_stats::{HourlyStats, START_BOUNDS};
 use casting_core::ids::{CastId, Reference};
 use casting_core::json_schema;
 use casting_core::time::Timestamp;
@@ -14,21 +15,22 @@ use serde_json::{Map, Value, json};
 use super::Call;
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::failure::Failure;
 use casting_core::admin::casts;
 use casting_core::admin::claims::{self, ClaimOutcome, ClaimsAsked, ClaimsOf};
 use casting_core::admin::sessions::Outcome;
+use casting_web::HandlerError;
 
-/// How far back is looked when nobody says how far, in seconds.
+/// The default time range, in seconds.
 const DAY: u64 = 86_400;
-/// The longest time that statistics are told of at once, in seconds (92 days: a quarter).
+/// The longest time range of statistics, in seconds (92 days: a quarter).
 const LONGEST_SPAN: u64 = 92 * DAY;
 
-/// `/casts/{id}/claims`; the id `unknown` stands for keys that no cast has. Works for deleted casts too.
+/// `/casts/{id}/claims`; the id `unknown` stands for keys that no cast has. Works for deleted casts
+/// too.
 pub(crate) async fn list_of_cast(
     call: &Call<'_>,
     (paging, filters): (Paging, Filters),
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let of = if call.id == "unknown" {
         ClaimsOf::Unknown
     } else {
@@ -46,7 +48,7 @@ pub(crate) async fn list_of_cast(
 pub(crate) async fn list(
     call: &Call<'_>,
     ((paging, filters), cast): ((Paging, Filters), Option<CastId>),
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     show(
         call,
         &paging,
@@ -58,7 +60,7 @@ pub(crate) async fn list(
     .await
 }
 
-async fn show(call: &Call<'_>, paging: &Paging, asked: ClaimsAsked) -> Result<Reply, Failure> {
+async fn show(call: &Call<'_>, paging: &Paging, asked: ClaimsAsked) -> Result<Reply, HandlerError> {
     let found = paging.checked(
         claims::list(
             &call.service,
@@ -93,7 +95,7 @@ impl Filters {
     }
 }
 
-/// What a list of one cast's claims is asked for.
+/// The query parameters of a list of one cast's claims.
 pub(crate) fn asked(query: &mut Query) -> (Paging, Filters) {
     let paging = Paging::asked(query);
     let mut outcomes: Vec<_> = Outcome::ALL
@@ -108,7 +110,7 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, Filters) {
         ),
         until: query.time("until", "Before this time."),
         outcome: query.word("outcome", "Only those of which this became.", &outcomes),
-        reference: query.spelled(
+        reference: query.parsed(
             "ref",
             "Only the one that its visitor quotes by this.",
             Reference::parse,
@@ -117,11 +119,11 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, Filters) {
     (paging, filters)
 }
 
-/// What a list of all claims is asked for.
+/// The query parameters of a list of all claims.
 pub(crate) fn asked_of_all(query: &mut Query) -> ((Paging, Filters), Option<CastId>) {
     (
         asked(query),
-        query.spelled("cast", "Only those of this cast.", CastId::parse),
+        query.parsed("cast", "Only those of this cast.", CastId::parse),
     )
 }
 
@@ -141,13 +143,13 @@ pub(crate) fn span(query: &mut Query) -> Span {
 }
 
 /// `/casts/{id}/statistics`.
-pub(crate) async fn statistics_of_cast(call: &Call<'_>, span: Span) -> Result<Reply, Failure> {
+pub(crate) async fn statistics_of_cast(call: &Call<'_>, span: Span) -> Result<Reply, HandlerError> {
     let cast = casts::find(&call.service, call.id).await?;
     show_statistics(call, Some(&cast), span).await
 }
 
 /// `/statistics`.
-pub(crate) async fn statistics(call: &Call<'_>, span: Span) -> Result<Reply, Failure> {
+pub(crate) async fn statistics(call: &Call<'_>, span: Span) -> Result<Reply, HandlerError> {
     show_statistics(call, None, span).await
 }
 
@@ -155,13 +157,16 @@ async fn show_statistics(
     call: &Call<'_>,
     cast: Option<&Cast>,
     (since, until): Span,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let now = call.service.control_plane.clock.now();
     let until = until.unwrap_or(now);
     let since = since.unwrap_or_else(|| until.minus_seconds(DAY - 1));
     if since > until || since < until.minus_seconds(LONGEST_SPAN) {
         return Err(Problem::new(RequestError::BadRequest)
-            .detail("The parameter \u{201c}since\u{201d} must be at most 92 days before \u{201c}until\u{201d}.")
+            .detail(
+                "The parameter \u{201c}since\u{201d} must be at most 92 days before \
+                     \u{201c}until\u{201d}.",
+            )
             .into());
     }
     let waiting = async {
@@ -200,7 +205,7 @@ fn view(history: &History, waiting: Option<u64>) -> Value {
     })
 }
 
-fn view_hour(hour: &Hour) -> Map<String, Value> {
+fn view_hour(hour: &HourlyStats) -> Map<String, Value> {
     let view = json!({
         "launched": hour.launched,
         "served": hour.served,
@@ -216,14 +221,15 @@ fn view_hour(hour: &Hour) -> Map<String, Value> {
     }
 }
 
-/// What JSON Schema says of statistics.
+/// The JSON Schema of statistics.
 pub(crate) fn schema() -> Value {
     let count = || json!({ "type": "integer", "minimum": 0 });
     let counts = || {
         json!({
             "launched": count(), "served": count(), "refunded": count(),
             "refused": { "type": "object", "additionalProperties": count(), "description": "By code." },
-            "starts": { "type": "array", "items": count(), "description": "How many took how long, by the bounds; empty when there were none." },
+            "starts": { "type": "array", "items": count(), "description":
+                "How many took how long, by the bounds; empty when there were none." },
             "mean_start_millis": { "type": ["integer", "null"] },
         })
     };
@@ -235,8 +241,10 @@ pub(crate) fn schema() -> Value {
         "start_bounds_seconds": { "type": "array", "items": count() },
         "waiting": {
             "type": ["integer", "null"], "minimum": 0,
-            "description": "How many are in the waiting room at this moment; null without one, and for all casts together.",
+            "description": "How many are in the waiting room at this moment; null without one, and \
+                            for all casts together.",
         },
-        "is_partial": { "type": "boolean", "description": "Whether there was more than could be counted." },
+        "is_partial": { "type": "boolean", "description":
+            "Whether there was more than could be counted." },
     }))
 }

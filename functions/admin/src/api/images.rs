@@ -1,4 +1,4 @@
-//! Owns the images of the API. Must not know which values are possible, or how an image is written.
+//! Owns the images of the API. Must not know which values are valid, or how an image is written.
 
 use casting_core::image::Image;
 use casting_core::image_form;
@@ -7,12 +7,12 @@ use http::StatusCode;
 
 use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
-use crate::failure::Failure;
 use crate::version;
 use casting_core::admin::images;
+use casting_web::HandlerError;
 
 /// All images, a page at a time.
-pub(crate) async fn list(call: &Call<'_>, paging: Paging) -> Result<Reply, Failure> {
+pub(crate) async fn list(call: &Call<'_>, paging: Paging) -> Result<Reply, HandlerError> {
     let page = call
         .service
         .control_plane
@@ -23,23 +23,23 @@ pub(crate) async fn list(call: &Call<'_>, paging: Paging) -> Result<Reply, Failu
     Ok(paging::show(&page, image_form::view))
 }
 
-/// A new image: 201 with its address.
-pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Creates it: 201 with its address.
+pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(show_made(
         &images::create(&call.service, &call.document()?).await?,
     ))
 }
 
 /// One image.
-pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(show(
         StatusCode::OK,
         &images::find(&call.service, call.id).await?,
     ))
 }
 
-/// Changes what the document names.
-pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Changes the fields of the document.
+pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(show(
         StatusCode::OK,
         &images::change(
@@ -52,15 +52,15 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
     ))
 }
 
-/// Registers its container anew: 201 with the image as it then is, and its address.
-pub(crate) async fn register(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Registers its task definition again: 201 with the image and its address.
+pub(crate) async fn register(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(show_made(
-        &images::register_anew(&call.service, call.id, &version::precondition(call.visit)).await?,
+        &images::register_again(&call.service, call.id, &version::precondition(call.visit)).await?,
     ))
 }
 
 /// Deletes an image that nothing uses.
-pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, HandlerError> {
     images::delete(&call.service, call.id, &version::precondition(call.visit)).await?;
     Ok(reply::no_content())
 }

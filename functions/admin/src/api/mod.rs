@@ -1,11 +1,14 @@
-//! The API under `/api/admin`: documents in, operations of the admin service, documents out. Must not know how a verb does what it does.
+//! The API under `/api/admin`: documents in, operations of the admin service, documents out. Must
+//! not know how an operation works.
 //!
 //! # How an endpoint is written
-//! A function from a [`Call`] to a reply, and its line in [`routes`]. A `Call` exists only for somebody whom the route lets in, so no endpoint can forget to ask.
-//! An endpoint with query parameters names their reader in that line and gets what it read as second argument.
+//! A function from a [`Call`] to a reply, and its line in [`routes`]. A `Call` exists only for an
+//! actor with the required access, so no endpoint can omit the check. An endpoint with query
+//! parameters names their parser in that line and gets the result as its second argument.
 
 pub(crate) mod casts;
 pub(crate) mod claims;
+mod configuration;
 pub(crate) mod export;
 mod images;
 pub(crate) mod paging;
@@ -29,32 +32,32 @@ use serde_json::Value;
 
 use self::routes::{API_ROUTER, ApiRoute, Handler};
 use crate::auth;
-use crate::failure::Failure;
 use casting_core::admin::AdminService;
+use casting_web::HandlerError;
 
 /// The longest idempotency key, in characters.
 const REQUEST_KEY: usize = 200;
 
-/// One request of somebody who may make it.
+/// One request of an actor who has the required access.
 pub(crate) struct Call<'a> {
-    /// Where they stand.
+    /// The admin service, on behalf of the actor.
     pub(crate) service: AdminService<'a>,
     /// The request, as far as it is not its body.
     pub(crate) visit: &'a RequestContext,
-    /// What stands for `{id}` in the path, as sent.
+    /// The `{id}` of the path, as sent.
     pub(crate) id: &'a str,
     request: &'a Request,
 }
 
 impl<'a> Call<'a> {
-    /// Lets in whoever the route lets in. Reading can also be asked for by somebody who has signed in to the console; whatever changes
-    /// something needs a key in a header, which no other site's page can make a browser send.
+    /// Authenticates and authorizes a request. Reads are also possible with the cookie of the
+    /// console; changes need a key in a header, which no other site's page can make a browser send.
     async fn admit(
         control_plane: &'a ControlPlane,
         visit: &'a RequestContext,
         request: &'a Request,
         matched: &Matched<'a, ApiRoute>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, HandlerError> {
         let reads = matches!(visit.method, Method::GET | Method::HEAD);
         let admitted = match visit.api_key() {
             None if reads => auth::by_cookie(control_plane, visit).await?,
@@ -62,7 +65,7 @@ impl<'a> Call<'a> {
         };
         if matched.line.route.access.admits(&admitted.actor) == Some(false) {
             let detail = needed(matched.line.route.access);
-            return Err(Failure::request(RequestError::Forbidden, detail));
+            return Err(HandlerError::request(RequestError::Forbidden, detail));
         }
         let request_key = match request.headers().get("idempotency-key") {
             None => None,
@@ -95,7 +98,7 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// 413, 415 or 400.
-    pub(crate) fn document(&self) -> Result<Value, Failure> {
+    pub(crate) fn document(&self) -> Result<Value, HandlerError> {
         Ok(body::json(self.request)?)
     }
 
@@ -103,7 +106,7 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// 413, 415 or 400.
-    pub(crate) fn optional_document(&self) -> Result<Value, Failure> {
+    pub(crate) fn optional_document(&self) -> Result<Value, HandlerError> {
         let bytes: &[u8] = self.request.body().as_ref();
         if bytes.is_empty() {
             Ok(Value::Object(serde_json::Map::new()))
@@ -113,7 +116,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What somebody lacks, in words.
+/// The sentence that names the missing scope.
 pub(crate) fn needed(access: Access) -> String {
     match access {
         Access::Write(scope) => format!(
@@ -128,7 +131,7 @@ pub(crate) fn needed(access: Access) -> String {
     }
 }
 
-/// Says where what was made can be read.
+/// Sets `Location` to the address of a created record.
 pub(crate) fn set_location(reply: &mut Reply, collection: &str, id: &impl Display) {
     reply::set_location(reply, &format!("{}/{collection}/{id}", urls::ADMIN_API));
 }
@@ -136,25 +139,21 @@ pub(crate) fn set_location(reply: &mut Reply, collection: &str, id: &impl Displa
 /// Answers one request to the API.
 ///
 /// # Errors
-/// What kept it from being done.
+/// Why the request was refused or failed.
 pub(crate) async fn answer(
     control_plane: &ControlPlane,
     visit: &RequestContext,
     request: &Request,
-) -> Result<Reply, Failure> {
-    let matched = API_ROUTER
-        .find(&visit.method, &visit.path)
-        .map_err(Problem::from)?;
+) -> Result<Reply, HandlerError> {
+    let matched = API_ROUTER.find(&visit.method, &visit.path)?;
     let handler = match matched.line.handler {
         Handler::Open(handler) => return Ok(handler(visit)),
         Handler::Admitted(handler) => handler,
     };
     let call = Call::admit(control_plane, visit, request, &matched).await?;
-    let mut reply = handler(&call).await.unwrap_or_else(|failure| {
-        failure
-            .into_problem(|code| control_plane.draw_reference(code, None))
-            .reply()
-    });
+    let mut reply = handler(&call)
+        .await
+        .unwrap_or_else(|error| error.into_problem(control_plane).reply());
     let limit = control_plane.calls_left(&call.service.actor).await;
     reply::set_rate_limits(&mut reply, limit.as_slice());
     Ok(reply)

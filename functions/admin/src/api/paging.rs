@@ -1,16 +1,17 @@
-//! Owns how lists are asked for and shown: `?limit=` and `?cursor=`, and `{"items": …, "next": …}`. Must not know what is listed.
+//! Owns how lists are asked for and shown: `?limit=` and `?cursor=`, and `{"items": …, "next": …}`.
+//! Must not know what is listed.
 
 use casting_core::form::{plain, whole};
 use casting_core::ports::{FaultKind, Page};
-use casting_core::shape;
+use casting_core::text_format;
 use casting_web::{Problem, Reply, RequestError, reply};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::api::query::Query;
-use crate::failure::Failure;
+use casting_web::HandlerError;
 
-/// How many rows a page has when nobody says how many.
+/// The default number of rows of a page.
 const DEFAULT_LIMIT: u32 = 50;
 /// How many rows a page has at most.
 const MAX_LIMIT: u64 = 100;
@@ -35,7 +36,7 @@ impl Paging {
         let cursor = query.optional(
             "cursor",
             "Where the page begins: `next` of the page before.",
-            &plain(|| &shape::WORD),
+            &plain(|| &text_format::WORD),
         );
         Self {
             cursor: cursor.filter(|cursor| !cursor.is_empty()),
@@ -43,19 +44,23 @@ impl Paging {
         }
     }
 
-    /// What was found. A store refuses a cursor that it has not handed out; that is the caller's mistake.
+    /// What was found. A store refuses a cursor that it has not handed out; that is the caller's
+    /// mistake.
     ///
     /// # Errors
     /// 400 for such a cursor, else what was wrong otherwise.
-    pub(crate) fn checked<T>(&self, found: Result<T, impl Into<Failure>>) -> Result<T, Failure> {
-        found.map_err(|failure| match (&self.cursor, failure.into()) {
-            (Some(_), Failure::Fault(fault)) if fault.kind == FaultKind::Refused => {
+    pub(crate) fn checked<T>(
+        &self,
+        found: Result<T, impl Into<HandlerError>>,
+    ) -> Result<T, HandlerError> {
+        found.map_err(|error| match (&self.cursor, error.into()) {
+            (Some(_), HandlerError::Fault(fault)) if fault.kind == FaultKind::Refused => {
                 tracing::warn!(%fault, "A cursor was refused");
                 Problem::new(RequestError::BadRequest)
                     .detail("The cursor is not one that was handed out here.")
                     .into()
             }
-            (_, failure) => failure,
+            (_, error) => error,
         })
     }
 }
@@ -115,7 +120,7 @@ mod tests {
     #[test]
     fn only_an_invalid_cursor_is_a_client_error() {
         let refused = || {
-            Err::<Page<()>, _>(Failure::Fault(Fault {
+            Err::<Page<()>, _>(HandlerError::Fault(Fault {
                 kind: FaultKind::Refused,
                 what: "list",
                 detail: String::new(),
@@ -127,11 +132,11 @@ mod tests {
         };
         assert!(matches!(
             with(Some("x")).checked(refused()),
-            Err(Failure::Problem(_))
+            Err(HandlerError::Problem(_))
         ));
         assert!(matches!(
             with(None).checked(refused()),
-            Err(Failure::Fault(_))
+            Err(HandlerError::Fault(_))
         ));
     }
 }

@@ -1,4 +1,5 @@
-//! Owns what the API tells of those who act and those who visit: who calls, users, API keys, the audit log. Must not know how any of them is kept.
+//! Owns the API's documents about actors and users: the caller, users, API keys, the audit log.
+//! Must not know how they are stored.
 
 use casting_core::actor::{ActorKind, Scope};
 use casting_core::api_key_form;
@@ -6,7 +7,7 @@ use casting_core::form::plain;
 use casting_core::persistent_profile::PersistentProfile;
 use casting_core::ports::Page;
 use casting_core::profile::Profile;
-use casting_core::{json_schema, shape};
+use casting_core::{json_schema, text_format};
 use casting_web::{Reply, reply};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -14,12 +15,12 @@ use serde_json::{Value, json};
 use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::failure::Failure;
 use crate::version;
 use casting_core::admin::{api_keys, audits, profiles, users};
+use casting_web::HandlerError;
 
-/// Who calls, and what they may do.
-pub(crate) async fn me(call: &Call<'_>) -> Result<Reply, Failure> {
+/// The caller and their scopes.
+pub(crate) async fn me(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let actor = &call.service.actor;
     let scopes: Vec<&str> = actor.scopes.iter().copied().map(Scope::as_str).collect();
     Ok(reply::json(
@@ -28,7 +29,7 @@ pub(crate) async fn me(call: &Call<'_>) -> Result<Reply, Failure> {
     ))
 }
 
-/// What JSON Schema says of [`me`].
+/// The JSON Schema of [`me`].
 pub(crate) fn me_schema() -> Value {
     json_schema::object(json!({
         "kind": { "type": "string", "enum": ActorKind::ALL },
@@ -42,7 +43,7 @@ pub(crate) fn me_schema() -> Value {
 pub(crate) async fn list(
     call: &Call<'_>,
     (paging, is_anonymous): (Paging, bool),
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     if is_anonymous {
         let page = paging.checked(
             users::list_anonymous(&call.service, paging.cursor.as_deref(), paging.limit).await,
@@ -56,7 +57,7 @@ pub(crate) async fn list(
     Ok(paging::show(&page, Profile::view))
 }
 
-/// What a list of users is asked for: which page, and whether of anonymous ones.
+/// The query parameters of a list of users: which page, and whether of anonymous ones.
 pub(crate) fn asked_users(query: &mut Query) -> (Paging, bool) {
     let paging = Paging::asked(query);
     let about =
@@ -70,21 +71,21 @@ pub(crate) fn asked_users(query: &mut Query) -> (Paging, bool) {
 }
 
 /// One user.
-pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(reply::json(
         StatusCode::OK,
         &users::find(&call.service, call.id).await?,
     ))
 }
 
-/// Forgets a user; `?terminate=true` ends their live sessions first.
-pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, Failure> {
+/// Anonymises a user; `?terminate=true` ends their live sessions first.
+pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, HandlerError> {
     users::delete(&call.service, call.id, terminate).await?;
     Ok(reply::no_content())
 }
 
 /// The profiles of a user; all of them, because there is one for each image at most.
-pub(crate) async fn profiles(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn profiles(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let page = Page {
         items: profiles::list(&call.service, call.id).await?,
         next: None,
@@ -92,8 +93,8 @@ pub(crate) async fn profiles(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(paging::show(&page, PersistentProfile::view))
 }
 
-/// Lets an earlier archive of a profile hold again.
-pub(crate) async fn restore_profile(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Restores an earlier archive of a profile.
+pub(crate) async fn restore_profile(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(reply::json(
         StatusCode::OK,
         &profiles::restore(&call.service, call.id, &call.document()?)
@@ -103,13 +104,13 @@ pub(crate) async fn restore_profile(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// Deletes a profile and its archives.
-pub(crate) async fn delete_profile(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn delete_profile(call: &Call<'_>) -> Result<Reply, HandlerError> {
     profiles::delete(&call.service, call.id).await?;
     Ok(reply::no_content())
 }
 
-/// A new API key: 201 with its text in `key`, this once.
-pub(crate) async fn create_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Creates an API key: 201 with its text in `key`, this once.
+pub(crate) async fn create_api_key(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let (key, text) = api_keys::create(&call.service, &call.document()?).await?;
     let mut view = api_key_form::view(&key);
     view["key"] = json!(text);
@@ -119,17 +120,17 @@ pub(crate) async fn create_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(reply)
 }
 
-/// Deletes an API key; it opens nothing from now on.
-pub(crate) async fn delete_api_key(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Deletes an API key; it is invalid from now on.
+pub(crate) async fn delete_api_key(call: &Call<'_>) -> Result<Reply, HandlerError> {
     api_keys::delete(&call.service, call.id, &version::precondition(call.visit)).await?;
     Ok(reply::no_content())
 }
 
-/// Who changed what, the newest first; `?target=` is the id of what was changed.
+/// The audit log, the newest first; `?target=` is the id of a record.
 pub(crate) async fn list_audit(
     call: &Call<'_>,
     (paging, target): (Paging, Option<String>),
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let page = paging.checked(
         audits::list(
             &call.service,
@@ -142,28 +143,28 @@ pub(crate) async fn list_audit(
     Ok(paging::show(&page, audits::view))
 }
 
-/// What a list of changes is asked for: which page, and of what.
+/// The query parameters of a list of changes: which page, and of what.
 pub(crate) fn asked_audit(query: &mut Query) -> (Paging, Option<String>) {
     (
         Paging::asked(query),
         query.optional(
             "target",
             "Only changes of what has this id.",
-            &plain(|| &shape::TARGET),
+            &plain(|| &text_format::TARGET),
         ),
     )
 }
 
 /// One change.
-pub(crate) async fn read_audit(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn read_audit(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(reply::json(
         StatusCode::OK,
         &audits::view(&audits::find(&call.service, call.id).await?),
     ))
 }
 
-/// Takes a change back.
-pub(crate) async fn undo_audit(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Undoes a change.
+pub(crate) async fn undo_audit(call: &Call<'_>) -> Result<Reply, HandlerError> {
     audits::undo(&call.service, call.id).await?;
     Ok(reply::no_content())
 }

@@ -1,14 +1,15 @@
-//! Owns query parameters: the line that reads one also says what may stand in it, so that the API's document and the API say the same. What nobody
-//! asks for is refused, so that a slip of the pen is not taken for a filter. Must not know what is listed.
+//! Owns query parameters: one line both parses a parameter and documents it, so the document cannot
+//! differ from the API. Unknown parameters are refused, so that a typo is not taken for a missing
+//! filter. Must not know what is listed.
 
-use casting_core::form::{Reader, Spelled, spelled};
+use casting_core::form::{FieldParser, TextType, parsed};
 use casting_core::time::Timestamp;
 use casting_web::{Problem, RequestContext, RequestError};
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use casting_web::HandlerError;
 
-/// A parameter, as the document tells of it.
+/// A parameter, as documented.
 #[derive(Debug)]
 pub(crate) struct Parameter {
     /// Its name.
@@ -30,11 +31,11 @@ pub(crate) struct Query {
 /// Reads a query with `read`.
 ///
 /// # Errors
-/// 400 with the name of the first parameter that is wrong or that nobody asks for.
+/// 400 with the name of the first parameter that is invalid or unknown.
 pub(crate) fn read<T>(
     visit: &RequestContext,
     read: impl FnOnce(&mut Query) -> T,
-) -> Result<T, Failure> {
+) -> Result<T, HandlerError> {
     let mut query = Query {
         sent: visit.queries().to_vec(),
         ..Query::default()
@@ -72,9 +73,9 @@ impl Query {
         &mut self,
         name: &'static str,
         about: &'static str,
-        reader: &Reader<T>,
+        parser: &FieldParser<T>,
     ) -> Option<T> {
-        let schema = reader.schema_of();
+        let schema = parser.schema_of();
         let is_number = schema["type"] == "integer";
         self.asked.push(Parameter {
             name,
@@ -95,7 +96,7 @@ impl Query {
         } else {
             json!(text)
         };
-        match reader(&value) {
+        match parser(&value) {
             Ok(value) => Some(value),
             Err(detail) => {
                 self.wrong
@@ -106,20 +107,20 @@ impl Query {
     }
 
     /// A text that `read` understands.
-    pub(crate) fn spelled<T: Spelled + 'static>(
+    pub(crate) fn parsed<T: TextType + 'static>(
         &mut self,
         name: &'static str,
         about: &'static str,
         read: fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let otherwise = || match T::SPELLING.schema()["examples"][0].as_str() {
+        let otherwise = || match T::SYNTAX.schema()["examples"][0].as_str() {
             Some(example) => format!("must look like {example}."),
             None => "is not possible.".to_owned(),
         };
         self.optional(
             name,
             about,
-            &spelled(move |text| read(text).ok_or_else(otherwise)),
+            &parsed(move |text| read(text).ok_or_else(otherwise)),
         )
     }
 
@@ -142,7 +143,7 @@ impl Query {
         let found = self.optional(
             name,
             about,
-            &Reader::new(read, move || json!({ "type": "string", "enum": names })),
+            &FieldParser::new(read, move || json!({ "type": "string", "enum": names })),
         )?;
         words.get(found).map(|(_, value)| value.clone())
     }
@@ -157,13 +158,13 @@ impl Query {
         self.optional(
             name,
             about,
-            &Reader::new(read, || json!({ "type": "boolean" })),
+            &FieldParser::new(read, || json!({ "type": "boolean" })),
         )
     }
 
     /// A point in time.
     pub(crate) fn time(&mut self, name: &'static str, about: &'static str) -> Option<Timestamp> {
-        self.spelled(name, about, Timestamp::parse)
+        self.parsed(name, about, Timestamp::parse)
     }
 }
 
@@ -181,7 +182,7 @@ mod tests {
         (
             few,
             query.flag("on", "On."),
-            query.spelled("cast", "A cast.", CastId::parse),
+            query.parsed("cast", "A cast.", CastId::parse),
             query.word("word", "A word.", &[("a", 1), ("b", 2)]),
         )
     }
@@ -196,8 +197,8 @@ mod tests {
         let visit = RequestContext::parse(&request, &SeededEntropy::new(1));
         match read(&visit, asked) {
             Ok((few, on, _, word)) => Ok((few, on, word)),
-            Err(Failure::Problem(problem)) => Err(problem.sentence().to_owned()),
-            Err(Failure::Fault(fault)) => panic!("{fault}"),
+            Err(HandlerError::Problem(problem)) => Err(problem.sentence().to_owned()),
+            Err(error) => panic!("{error:?}"),
         }
     }
 

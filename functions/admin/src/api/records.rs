@@ -1,4 +1,5 @@
-//! Owns the records of the API that are nothing but their settings. Must not know which values are possible, or how a record is written.
+//! Owns the records of the API without special rules. Must not know which values are
+//! possible, or how a record is written.
 
 use casting_web::{Reply, reply};
 use http::StatusCode;
@@ -6,45 +7,45 @@ use http::StatusCode;
 use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
-use crate::failure::Failure;
 use crate::version;
 use casting_core::admin::records::{self, EditableRecord};
 use casting_core::admin::{pools, staging};
+use casting_web::HandlerError;
 
 /// All of a kind, a page at a time.
 pub(crate) async fn list<R: EditableRecord>(
     call: &Call<'_>,
     paging: Paging,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let page = paging
         .checked(records::list::<R>(&call.service, paging.cursor.as_deref(), paging.limit).await)?;
     Ok(paging::show(&page, R::view))
 }
 
-/// A new one: 201 with its address.
-pub(crate) async fn create<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Creates it: 201 with its address.
+pub(crate) async fn create<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(made(
         &records::create::<R>(&call.service, &call.document()?).await?,
     ))
 }
 
-/// A new staging config: 201 with its address.
-pub(crate) async fn create_staging(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Creates it: 201 with its address.
+pub(crate) async fn create_staging(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(made(
         &staging::create(&call.service, &call.document()?).await?,
     ))
 }
 
 /// One of them.
-pub(crate) async fn read<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn read<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(show(
         StatusCode::OK,
         &records::find::<R>(&call.service, call.id).await?.0,
     ))
 }
 
-/// Changes what the document names.
-pub(crate) async fn change<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Changes the fields of the document.
+pub(crate) async fn change<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let record = records::change::<R>(
         &call.service,
         call.id,
@@ -55,8 +56,8 @@ pub(crate) async fn change<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, 
     Ok(show(StatusCode::OK, &record))
 }
 
-/// Changes what the document names of a staging config.
-pub(crate) async fn change_staging(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Changes a staging config.
+pub(crate) async fn change_staging(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let record = staging::change(
         &call.service,
         call.id,
@@ -67,14 +68,14 @@ pub(crate) async fn change_staging(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(show(StatusCode::OK, &record))
 }
 
-/// Deletes a staging config, with all that waits in its pool.
-pub(crate) async fn delete_staging(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Deletes a staging config, and stops its waiting sessions.
+pub(crate) async fn delete_staging(call: &Call<'_>) -> Result<Reply, HandlerError> {
     staging::delete(&call.service, call.id, &version::precondition(call.visit)).await?;
     Ok(reply::no_content())
 }
 
-/// What a staging config keeps ready, and how it has fared.
-pub(crate) async fn read_pool(call: &Call<'_>) -> Result<Reply, Failure> {
+/// What a staging config keeps ready, and its last two days.
+pub(crate) async fn read_pool(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let (staging, pool) = pools::read(&call.service, call.id).await?;
     Ok(reply::json(
         StatusCode::OK,
@@ -90,7 +91,7 @@ pub(crate) fn forces(query: &mut Query) -> bool {
 }
 
 /// Deletes a group; `?force=true` also one that others name.
-pub(crate) async fn delete_group(call: &Call<'_>, force: bool) -> Result<Reply, Failure> {
+pub(crate) async fn delete_group(call: &Call<'_>, force: bool) -> Result<Reply, HandlerError> {
     records::delete_group(
         &call.service,
         call.id,
@@ -102,7 +103,7 @@ pub(crate) async fn delete_group(call: &Call<'_>, force: bool) -> Result<Reply, 
 }
 
 /// Deletes a network that nothing uses.
-pub(crate) async fn delete_network(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn delete_network(call: &Call<'_>) -> Result<Reply, HandlerError> {
     records::delete_network(&call.service, call.id, &version::precondition(call.visit)).await?;
     Ok(reply::no_content())
 }

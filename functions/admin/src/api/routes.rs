@@ -1,14 +1,16 @@
-//! Owns the routes of the API: each with who may come, its handler, and what the document says of it. Must not know how a handler does what it does.
+//! Owns the routes of the API: each with its required access, its handler and its documentation.
+//! Must not know how a handler works.
 //!
-//! To add a route: a line here. Its comment is its summary in the document; in brackets stands the reader of its query parameters, if it has any; a
-//! schema of its own gets its name in `openapi/schemas.rs`.
+//! To add a route, add a line here. Its comment is its summary in the document; in brackets stands
+//! the parser of its query parameters, if it has any. A new schema gets its name in
+//! `openapi/schemas.rs`.
 
 use std::sync::LazyLock;
 
 use casting_core::actor::Scope;
 use casting_core::api_key::ApiKey;
 use casting_core::audit::AuditId;
-use casting_core::form::Spelled;
+use casting_core::form::TextType;
 use casting_core::group::Group;
 use casting_core::ids::UserId;
 use casting_core::network::Network;
@@ -18,23 +20,25 @@ use futures_util::future::BoxFuture;
 use http::Method;
 
 use super::paging::Paging;
-use super::{Call, casts, claims, export, images, people, query, records, sessions, settings};
-use crate::failure::Failure;
+use super::{
+    Call, casts, claims, configuration, export, images, people, query, records, sessions, settings,
+};
 use crate::openapi::{
     self, API_KEY, Answer, CAST, GROUP, IF_MATCH, IMAGE, Keys, NETWORK, Operation, STAGING,
     cast_or_unknown, of_session, plain, shows,
 };
 use casting_core::admin::profiles;
+use casting_web::HandlerError;
 
 /// A route of the API.
 pub(crate) struct ApiRoute {
-    /// What code that is made from the document calls it.
+    /// Its name in clients that are generated from the document.
     pub(crate) operation_id: &'static str,
     /// Path, method, access and summary.
     pub(crate) route: Route,
-    /// Who answers.
+    /// The handler.
     pub(crate) handler: Handler,
-    /// What it takes and gives.
+    /// Its parameters, body and responses.
     pub(crate) operation: fn() -> Operation,
 }
 
@@ -44,12 +48,12 @@ impl Line for ApiRoute {
     }
 }
 
-/// Who answers a request to the API.
+/// The handler of a route of the API.
 pub(crate) enum Handler {
-    /// Anybody is answered.
+    /// Without authentication.
     Open(fn(&RequestContext) -> Reply),
-    /// Somebody whom the route lets in is answered.
-    Admitted(for<'a> fn(&'a Call<'a>) -> BoxFuture<'a, Result<Reply, Failure>>),
+    /// For authenticated actors with the required access.
+    Admitted(for<'a> fn(&'a Call<'a>) -> BoxFuture<'a, Result<Reply, HandlerError>>),
 }
 
 macro_rules! api_routes {
@@ -92,52 +96,55 @@ macro_rules! api_routes {
 }
 
 api_routes! {
-    /// What the API is, for programs.
+    /// The OpenAPI document of the API.
     "readOpenApi" = GET "/api/admin/openapi.json", Public => openapi::show, Operation {
         keys: Keys::None,
         headers: &["IfNoneMatch"],
         ..shows("About", "OpenApi")
     };
-    /// Who calls, and what they may do.
+    /// The caller and their scopes.
     "readMe" = GET "/api/admin/me", SignedIn => people::me, shows("About", "Me");
-    /// All casts.
+    /// Lists casts.
     "listCasts" = GET "/api/admin/casts", Read => casts::list [casts::asked],
         shows(CAST.tag, "Casts");
-    /// A new cast.
+    /// Creates a cast.
     "createCast" = POST "/api/admin/casts", Write(Casts) => casts::create, CAST.create();
-    /// One cast.
+    /// Reads a cast.
     "readCast" = GET "/api/admin/casts/{id}", Read => casts::read, CAST.read();
     /// Changes a cast.
     "changeCast" = PATCH "/api/admin/casts/{id}", Write(Casts) => casts::change, CAST.change();
     /// Deletes a cast.
-    "deleteCast" = DELETE "/api/admin/casts/{id}", Write(Casts) => casts::delete [casts::terminates], Operation {
+    "deleteCast" = DELETE "/api/admin/casts/{id}", Write(Casts) =>
+        casts::delete [casts::terminates], Operation {
         ..CAST.delete()
     };
-    /// A cast's claims, accepted and refused.
-    "listCastClaims" = GET "/api/admin/casts/{id}/claims", Read => claims::list_of_cast [claims::asked], Operation {
+    /// Lists a cast's claims, accepted and refused.
+    "listCastClaims" = GET "/api/admin/casts/{id}/claims", Read =>
+        claims::list_of_cast [claims::asked], Operation {
         segment: Some(cast_or_unknown()),
         ..shows("Claims", "Claims")
     };
-    /// What became of a cast's claims, by the hour.
-    "readCastStatistics" = GET "/api/admin/casts/{id}/statistics", Read => claims::statistics_of_cast [claims::span],
+    /// The outcomes of a cast's claims, by the hour.
+    "readCastStatistics" = GET "/api/admin/casts/{id}/statistics", Read =>
+        claims::statistics_of_cast [claims::span],
         Operation {
             segment: Some(CAST.id.schema()),
             ..shows("Claims", "Statistics")
         };
-    /// What every rule would say of a made-up visit to a cast.
+    /// Tests every rule of a cast with a made-up visit.
     "tryCast" = POST "/api/admin/casts/{id}/trials", Read => casts::try_link, Operation {
         body: Some(("Trial", true)),
         segment: Some(CAST.id.schema()),
         ..shows(CAST.tag, "TrialResult")
     };
-    /// A cast like this one, with a key of its own.
+    /// Copies a cast, with a new key.
     "copyCast" = POST "/api/admin/casts/{id}/copies", Write(Casts) => casts::copy, Operation {
         body: Some(("CastCopy", false)),
         segment: Some(CAST.id.schema()),
         problems: &[409],
         ..CAST.create()
     };
-    /// Another key for a cast.
+    /// Replaces the key of a cast.
     "rotateKey" = POST "/api/admin/casts/{id}/key-rotations", Write(Casts) => casts::rotate_key,
         Operation {
             body: Some(("KeyRotation", false)),
@@ -153,39 +160,41 @@ api_routes! {
                 },
             )
         };
-    /// All claims, accepted and refused.
+    /// Lists all claims, accepted and refused.
     "listClaims" = GET "/api/admin/claims", Read => claims::list [claims::asked_of_all],
         shows("Claims", "Claims");
-    /// The same, as a file.
-    "exportClaims" = GET "/api/admin/claims/export", Read => export::claims [export::asked], Operation {
+    /// Exports claims as a file.
+    "exportClaims" = GET "/api/admin/claims/export", Read =>
+        export::claims [export::asked], Operation {
         ..plain("Claims", Answer::File)
     };
-    /// What became of all claims, by the hour.
+    /// The outcomes of all claims, by the hour.
     "readStatistics" = GET "/api/admin/statistics", Read => claims::statistics [claims::span],
         shows("Claims", "Statistics");
-    /// All groups.
+    /// Lists groups.
     "listGroups" = GET "/api/admin/groups", Read => records::list::<Group> [Paging::asked],
         shows(GROUP.tag, "Groups");
-    /// A new group.
+    /// Creates a group.
     "createGroup" = POST "/api/admin/groups", Write(People) => records::create::<Group>,
         GROUP.create();
-    /// One group.
+    /// Reads a group.
     "readGroup" = GET "/api/admin/groups/{id}", Read => records::read::<Group>, GROUP.read();
     /// Changes a group.
     "changeGroup" = PATCH "/api/admin/groups/{id}", Write(People) => records::change::<Group>,
         GROUP.change();
     /// Deletes a group.
-    "deleteGroup" = DELETE "/api/admin/groups/{id}", Write(People) => records::delete_group [records::forces],
+    "deleteGroup" = DELETE "/api/admin/groups/{id}", Write(People) =>
+        records::delete_group [records::forces],
         Operation {
             ..GROUP.delete()
         };
-    /// All networks.
+    /// Lists networks.
     "listNetworks" = GET "/api/admin/networks", Read => records::list::<Network> [Paging::asked],
         shows(NETWORK.tag, "Networks");
-    /// A new network.
+    /// Creates a network.
     "createNetwork" = POST "/api/admin/networks", Write(Images) => records::create::<Network>,
         NETWORK.create();
-    /// One network, by its name.
+    /// Reads a network, by its name.
     "readNetwork" = GET "/api/admin/networks/{id}", Read => records::read::<Network>,
         NETWORK.read();
     /// Changes a network.
@@ -194,19 +203,21 @@ api_routes! {
     /// Deletes a network.
     "deleteNetwork" = DELETE "/api/admin/networks/{id}", Write(Images) => records::delete_network,
         NETWORK.delete();
-    /// All images.
-    "listImages" = GET "/api/admin/images", Read => images::list [Paging::asked], shows(IMAGE.tag, "Images");
-    /// A new image.
+    /// Lists images.
+    "listImages" = GET "/api/admin/images", Read =>
+        images::list [Paging::asked], shows(IMAGE.tag, "Images");
+    /// Creates an image.
     "createImage" = POST "/api/admin/images", Write(Images) => images::create, IMAGE.create();
-    /// One image.
+    /// Reads an image.
     "readImage" = GET "/api/admin/images/{id}", Read => images::read, IMAGE.read();
     /// Changes an image.
     "changeImage" = PATCH "/api/admin/images/{id}", Write(Images) => images::change, IMAGE.change();
     /// Deletes an image.
     "deleteImage" = DELETE "/api/admin/images/{id}", Write(Images) => images::delete,
         IMAGE.delete();
-    /// Registers an image's container anew, with the gate of now.
-    "registerImage" = POST "/api/admin/images/{id}/registrations", Write(Images) => images::register,
+    /// Registers an image's task definition again, with the current gate.
+    "registerImage" = POST "/api/admin/images/{id}/registrations", Write(Images) =>
+        images::register,
         Operation {
             headers: IF_MATCH,
             problems: &[409, 412, 422],
@@ -217,61 +228,68 @@ api_routes! {
             },
             ..IMAGE.read()
         };
-    /// All staging configs.
-    "listStagingConfigs" = GET "/api/admin/staging-configs", Read => records::list::<StagingConfig> [Paging::asked],
+    /// Lists staging configs.
+    "listStagingConfigs" = GET "/api/admin/staging-configs", Read =>
+        records::list::<StagingConfig> [Paging::asked],
         shows(STAGING.tag, "StagingConfigs");
-    /// A new staging config.
-    "createStagingConfig" = POST "/api/admin/staging-configs", Write(Casts) => records::create_staging,
+    /// Creates a staging config.
+    "createStagingConfig" = POST "/api/admin/staging-configs", Write(Casts) =>
+        records::create_staging,
         STAGING.create();
-    /// One staging config.
-    "readStagingConfig" = GET "/api/admin/staging-configs/{id}", Read => records::read::<StagingConfig>,
+    /// Reads a staging config.
+    "readStagingConfig" = GET "/api/admin/staging-configs/{id}", Read =>
+        records::read::<StagingConfig>,
         STAGING.read();
     /// Changes a staging config.
-    "changeStagingConfig" = PATCH "/api/admin/staging-configs/{id}", Write(Casts) => records::change_staging,
+    "changeStagingConfig" = PATCH "/api/admin/staging-configs/{id}", Write(Casts) =>
+        records::change_staging,
         STAGING.change();
     /// Deletes a staging config.
-    "deleteStagingConfig" = DELETE "/api/admin/staging-configs/{id}", Write(Casts) => records::delete_staging,
+    "deleteStagingConfig" = DELETE "/api/admin/staging-configs/{id}", Write(Casts) =>
+        records::delete_staging,
         STAGING.delete();
-    /// What a staging config keeps ready at this moment, and how it has fared.
+    /// The pool of a staging config: its sessions now, and its last two days.
     "readPool" = GET "/api/admin/staging-configs/{id}/pool", Read => records::read_pool, Operation {
         segment: Some(STAGING.id.schema()),
         ..shows(STAGING.tag, "Pool")
     };
-    /// Users who have been here, anonymous or not.
+    /// Lists users, anonymous or not.
     "listUsers" = GET "/api/admin/users", Read => people::list [people::asked_users],
         shows("People", "Users");
-    /// One user.
+    /// Reads a user.
     "readUser" = GET "/api/admin/users/{id}", Read => people::read, Operation {
-        segment: Some(UserId::SPELLING.schema()),
+        segment: Some(UserId::SYNTAX.schema()),
         ..shows("People", "User")
     };
-    /// Forgets a user, and who their sessions belonged to.
-    "deleteUser" = DELETE "/api/admin/users/{id}", Write(People) => people::delete [casts::terminates], Operation {
-        segment: Some(UserId::SPELLING.schema()),
+    /// Deletes a user, and anonymises their sessions.
+    "deleteUser" = DELETE "/api/admin/users/{id}", Write(People) =>
+        people::delete [casts::terminates], Operation {
+        segment: Some(UserId::SYNTAX.schema()),
         problems: &[409],
         ..plain("People", Answer::Nothing)
     };
-    /// The files that are kept for a user, one profile for each image.
+    /// Lists a user's persistent profiles, one for each image.
     "listProfiles" = GET "/api/admin/users/{id}/profiles", Read => people::profiles, Operation {
-        segment: Some(UserId::SPELLING.schema()),
+        segment: Some(UserId::SYNTAX.schema()),
         ..shows("People", "Profiles")
     };
-    /// Lets an earlier archive of a profile hold again.
-    "restoreProfile" = POST "/api/admin/profiles/{id}/restore", Write(People) => people::restore_profile,
+    /// Restores an earlier archive of a profile.
+    "restoreProfile" = POST "/api/admin/profiles/{id}/restore", Write(People) =>
+        people::restore_profile,
         Operation {
             segment: Some(profiles::id_schema()),
             body: Some(("ProfileRestore", true)),
             problems: &[409],
             ..shows("People", "Profile")
         };
-    /// Deletes a profile and everything that is kept of it.
+    /// Deletes a profile with all of its archives.
     "deleteProfile" = DELETE "/api/admin/profiles/{id}", Write(People) => people::delete_profile,
         Operation {
             segment: Some(profiles::id_schema()),
             problems: &[409],
             ..plain("People", Answer::Nothing)
         };
-    /// The deployment's settings.
+    /// Reads the deployment's settings.
     "readSettings" = GET "/api/admin/settings", Read => settings::read, plain(
         "Settings",
         Answer::Document {
@@ -294,34 +312,89 @@ api_routes! {
             },
         )
     };
-    /// All sessions.
+    /// Asks the CAPTCHA's provider whether it accepts the keys of the settings.
+    "checkCaptchaKeys" = POST "/api/admin/settings/captcha-checks", Write(Settings) =>
+        settings::check_keys,
+        shows("Settings", "CaptchaKeys");
+    /// Exports the configuration: settings, networks, groups, images, staging configs and casts.
+    "exportConfiguration" = GET "/api/admin/configuration", Read => configuration::export,
+        shows("Configuration", "Configuration");
+    /// The JSON Schema of a configuration.
+    "readConfigurationSchema" = GET "/api/admin/configuration/schema.json", Read =>
+        configuration::schema,
+        shows("Configuration", "JsonSchema");
+    /// Compares a configuration with this deployment, and changes nothing.
+    "planConfiguration" = POST "/api/admin/configuration/plans", Read => configuration::plan,
+        Operation {
+            body: Some(("ConfigurationRequest", true)),
+            problems: &[409],
+            ..shows("Configuration", "ConfigurationPlan")
+        };
+    /// Applies a configuration; the required scopes depend on what changes.
+    "applyConfiguration" = POST "/api/admin/configuration", Change => configuration::apply,
+        Operation {
+            body: Some(("ConfigurationRequest", true)),
+            problems: &[409, 412],
+            ..shows("Configuration", "ConfigurationApplied")
+        };
+    /// Lists sessions.
     "listSessions" = GET "/api/admin/sessions", Read => sessions::list [sessions::asked], {
         shows("Sessions", "Sessions")
     };
-    /// One session.
+    /// Reads a session.
     "readSession" = GET "/api/admin/sessions/{id}", Read => sessions::read, of_session("Session");
-    /// An administrator ends a session.
+    /// Ends a session.
     "stopSession" = POST "/api/admin/sessions/{id}/stop", Write(Sessions) => sessions::stop,
         Operation {
+            body: Some(("SessionStop", false)),
             problems: &[409, 410],
             ..of_session("Session")
         };
-    /// An administrator takes a session's share link back.
-    "unshareSession" = POST "/api/admin/sessions/{id}/unshare", Write(Sessions) => sessions::unshare,
+    /// Tells the visitor of a session something.
+    "messageSession" = POST "/api/admin/sessions/{id}/message", Write(Sessions) =>
+        sessions::message,
+        Operation {
+            body: Some(("SessionMessage", true)),
+            problems: &[409],
+            ..of_session("Session")
+        };
+    /// Extends a session beyond what its link allows.
+    "extendSession" = POST "/api/admin/sessions/{id}/extend", Write(Sessions) => sessions::extend,
+        Operation {
+            body: Some(("SessionExtension", true)),
+            problems: &[409],
+            ..of_session("Session")
+        };
+    /// Ends several sessions.
+    "stopSessions" = POST "/api/admin/session-stops", Write(Sessions) => sessions::stop_many,
+        Operation {
+            body: Some(("SessionStops", true)),
+            ..shows("Sessions", "SessionsDone")
+        };
+    /// Tells the visitors of several sessions the same.
+    "messageSessions" = POST "/api/admin/session-messages", Write(Sessions) =>
+        sessions::message_many,
+        Operation {
+            body: Some(("SessionMessages", true)),
+            ..shows("Sessions", "SessionsDone")
+        };
+    /// Ends the sharing of a session.
+    "unshareSession" = POST "/api/admin/sessions/{id}/unshare", Write(Sessions) =>
+        sessions::unshare,
         Operation {
             problems: &[409, 410],
             ..of_session("Session")
         };
-    /// An administrator goes into a session to watch.
+    /// Watches a shared session.
     "adminWatchSession" = POST "/api/admin/sessions/{id}/watch", Write(Sessions) => sessions::watch,
         Operation {
             problems: &[409, 410],
             ..of_session("WayIn")
         };
-    /// All API keys.
+    /// Lists API keys.
     "listApiKeys" = GET "/api/admin/api-keys", Read => records::list::<ApiKey> [Paging::asked],
         shows(API_KEY.tag, "ApiKeys");
-    /// A new API key.
+    /// Creates an API key.
     "createApiKey" = POST "/api/admin/api-keys", Write(Keys) => people::create_api_key, Operation {
         answer: Answer::Document {
             status: 201,
@@ -331,7 +404,7 @@ api_routes! {
         headers: &[],
         ..API_KEY.create()
     };
-    /// One API key.
+    /// Reads an API key.
     "readApiKey" = GET "/api/admin/api-keys/{id}", Read => records::read::<ApiKey>, API_KEY.read();
     /// Changes an API key.
     "changeApiKey" = PATCH "/api/admin/api-keys/{id}", Write(Keys) => records::change::<ApiKey>,
@@ -339,17 +412,17 @@ api_routes! {
     /// Deletes an API key.
     "deleteApiKey" = DELETE "/api/admin/api-keys/{id}", Write(Keys) => people::delete_api_key,
         API_KEY.delete();
-    /// Who changed what.
+    /// Lists the entries of the audit log.
     "listAudit" = GET "/api/admin/audit", Read => people::list_audit [people::asked_audit],
         shows("Audit", "Audit");
-    /// One change.
+    /// Reads an entry of the audit log.
     "readAudit" = GET "/api/admin/audit/{id}", Read => people::read_audit, Operation {
-        segment: Some(AuditId::SPELLING.schema()),
+        segment: Some(AuditId::SYNTAX.schema()),
         ..shows("Audit", "AuditEntry")
     };
-    /// Takes a change back; what that needs depends on what was changed.
+    /// Undoes a change; the required scope depends on the record.
     "undoAudit" = POST "/api/admin/audit/{id}/undo", Change => people::undo_audit, Operation {
-        segment: Some(AuditId::SPELLING.schema()),
+        segment: Some(AuditId::SYNTAX.schema()),
         problems: &[409, 412, 422],
         ..plain("Audit", Answer::Nothing)
     };

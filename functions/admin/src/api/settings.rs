@@ -1,22 +1,22 @@
-//! Owns the deployment's settings of the API. Must not know which values are possible.
+//! Owns the deployment's settings of the API. Must not know which values are valid.
 
-use casting_core::system::System;
-use casting_core::system_form;
+use casting_core::deployment::Deployment;
+use casting_core::settings_form;
 use casting_web::{Reply, reply};
 use http::StatusCode;
 
 use super::Call;
-use crate::failure::Failure;
 use crate::version;
 use casting_core::admin::settings;
+use casting_web::HandlerError;
 
 /// The settings as they are.
-pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, Failure> {
+pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(show(&settings::read(&call.service).await?))
 }
 
-/// Changes what the document names.
-pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Changes the fields of the document.
+pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(show(
         &settings::change(
             &call.service,
@@ -27,8 +27,14 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, Failure> {
     ))
 }
 
-fn show(system: &System) -> Reply {
-    let mut reply = reply::json(StatusCode::OK, &system_form::view(system));
-    version::set(&mut reply, system.version);
+/// Asks the CAPTCHA's provider about the keys.
+pub(crate) async fn check_keys(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    let finding = settings::check_keys(&call.service).await?;
+    Ok(reply::json(StatusCode::OK, &finding.view()))
+}
+
+fn show(deployment: &Deployment) -> Reply {
+    let mut reply = reply::json(StatusCode::OK, &settings_form::view(deployment));
+    version::set(&mut reply, deployment.version);
     reply
 }

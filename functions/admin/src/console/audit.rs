@@ -1,4 +1,5 @@
-//! Owns the page of the audit log: who changed what, from what to what, and how to take it back. Must not know how the log is kept.
+//! Owns the page of the audit log: who changed what, from what to what, and how to take it back.
+//! Must not know how the log is kept.
 
 use askama::Template;
 use casting_core::time::Timestamp;
@@ -6,6 +7,7 @@ use serde_json::Value;
 
 use super::layout::{Place, Screen};
 use super::page_context::PageContext;
+use super::paths;
 use super::time_format::Moment;
 use super::{resources, shown};
 
@@ -78,7 +80,7 @@ pub fn page(context: &PageContext, entries: &[Entry], about: &str, next: Option<
     screen
 }
 
-/// What tells when and how often, but not what.
+/// Fields that say when and how often a record was changed.
 const ALWAYS: [&str; 4] = [
     "version",
     "updated_at",
@@ -86,7 +88,8 @@ const ALWAYS: [&str; 4] = [
     "registered_task_definition",
 ];
 
-/// The fields in which two values of this field differ, with those of objects one by one; without a field, those of two documents.
+/// The fields in which two values of this field differ, with those of objects one by one; without a
+/// field, those of two documents.
 pub fn changes(field: &str, before: &Value, after: &Value) -> Vec<Change> {
     let mut found = Vec::new();
     compare(field.to_owned(), before, after, &mut found);

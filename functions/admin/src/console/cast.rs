@@ -1,4 +1,5 @@
-//! Owns the page of one cast: its link in every form, where it stands, and what has become of it. Must not know how anything is counted.
+//! Owns the page of one cast: its link in every form, where it stands, and what has become of it.
+//! Must not know how anything is counted.
 
 use askama::Template;
 use casting_core::cast_form;
@@ -11,6 +12,7 @@ use super::claims::{Claim, claims_table};
 use super::form::Choices;
 use super::layout::{Place, Screen};
 use super::page_context::PageContext;
+use super::paths;
 use super::table::{ActionButton, ActionKind, Table};
 use super::time_format::{Moment, grouped};
 use super::{qr, shown};
@@ -54,7 +56,8 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
     let (id, name, url) = (text(cast, "id"), text(cast, "name"), text(cast, "url"));
     let may_change = context.may("casts");
     let snippet = format!(
-        "<iframe src=\"{url}\" title=\"{}\" width=\"1280\" height=\"720\" allow=\"clipboard-read; clipboard-write; fullscreen\"></iframe>",
+        "<iframe src=\"{url}\" title=\"{}\" width=\"1280\" height=\"720\" allow=\"clipboard-read; \
+         clipboard-write; fullscreen\"></iframe>",
         plain(name)
     );
     let main = Main {
@@ -74,7 +77,7 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
     };
     let badge = state(cast, context.now);
     let mut screen = Screen::new(Place::Casts, name, shown(&main));
-    screen.trail = vec![("Casts".into(), "/admin/casts".into())];
+    screen.trail = vec![("Casts".into(), paths::CASTS.into())];
     screen.title_badge = format!(
         "<span class=\"badge {}\">{}</span>",
         badge.severity.class(),
@@ -88,7 +91,7 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
             href: url.to_owned(),
             kind: ActionKind::Open,
         },
-        ActionButton::go("Test this link", "", format!("/admin/casts/{id}/test")),
+        ActionButton::go("Test this link", "", paths::cast_test(id)),
     ];
     if may_change {
         let (label, value) = if on(cast, "enabled") {
@@ -100,14 +103,12 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
         screen.acts.push(ActionButton {
             label: label.into(),
             to: name.into(),
-            href: format!("/admin/casts/{id}/enabled"),
+            href: paths::cast_enabled(id),
             kind,
         });
-        screen.acts.push(ActionButton::begin(
-            "Edit",
-            name,
-            format!("/admin/casts/{id}/edit"),
-        ));
+        screen
+            .acts
+            .push(ActionButton::begin("Edit", name, paths::cast_edit(id)));
     }
     screen
 }

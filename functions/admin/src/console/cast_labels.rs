@@ -1,4 +1,5 @@
-//! Owns how a cast's settings are told in a few plain sentences, and in one word where it stands. Must not know how they are filled in.
+//! Owns the summary of a cast's settings in a few sentences, and its status in one word. Must not
+//! know how they are filled in.
 
 use casting_core::open_hours::OpenHours;
 use casting_core::resource::OptionSource;
@@ -6,8 +7,8 @@ use casting_core::time::Timestamp;
 use serde_json::Value;
 
 use super::form::Choices;
-use super::hours;
 use super::page_context::Severity;
+use super::schedule_field;
 use super::table::Badge;
 use super::time_format::{grouped, length, spell};
 
@@ -75,16 +76,27 @@ pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
     }
     told.extend(limits(cast));
     if let Some(hours) = hours_of(cast) {
-        let lines = hours::plan(&cast["open_hours"]).lines;
+        let lines = schedule_field::plan(&cast["open_hours"]).lines;
         let spans: Vec<String> = lines
             .iter()
-            .map(hours::Line::words)
+            .map(schedule_field::Line::words)
             .filter(|words| !words.is_empty())
             .collect();
         told.push(format!("Open {} ({}).", spans.join("; "), hours.time_zone));
     }
     if let Some(ends) = Timestamp::parse(text(cast, "valid_until")) {
         told.push(format!("Ends {}.", spell(ends, "%-d %b %Y, %H:%M UTC")));
+    }
+    if let Some(times) = cast["extensions_allowed"]
+        .as_u64()
+        .filter(|times| *times > 0)
+    {
+        let minutes = cast["extension_minutes"].as_u64().unwrap_or_default();
+        told.push(format!(
+            "Owners may extend a session {}, by {} each.",
+            plural(times, "time", "times"),
+            plural(minutes, "minute", "minutes")
+        ));
     }
     told.push(landing(cast, choices));
     if on(cast, "enable_sharing") {
@@ -174,7 +186,7 @@ pub fn name_of(choices: &Choices, from: OptionSource, value: &str) -> String {
     found.map_or_else(|| value.to_owned(), |(_, words)| words.clone())
 }
 
-/// What a cast is called in a list: its name, and as much of its key as tells it from another of that name.
+/// A cast's name in a list, with enough of its key to distinguish it from another of that name.
 pub fn called(name: &str, key: &str) -> String {
     const SHOWN: usize = 10;
     let dots = if key.chars().count() > SHOWN {

@@ -1,18 +1,19 @@
 //! Owns the list of casts. Must not know how casts are found or counted.
 
-use askama::Template;
 use casting_core::resource::OptionSource;
 use serde_json::Value;
 
+use super::cast_labels;
 use super::cast_labels::{on, state, text};
 use super::form::Choices;
 use super::layout::{Place, Screen};
 use super::page_context::{PageContext, Severity};
+use super::paths;
 use super::table::{
-    ActionButton, ActionKind, Badge, Cell, Empty, Row, Table, buttons, numbers, words,
+    ActionButton, ActionKind, Badge, Bulk, Cell, Empty, Filter, Row, Table, Tools, View, buttons,
+    numbers, words,
 };
 use super::time_format::{Moment, grouped};
-use super::{cast_labels, shown};
 
 /// A cast, with what has become of it lately.
 #[derive(Clone, Debug)]
@@ -28,10 +29,8 @@ pub struct CastRow {
 pub struct CastList {
     /// The rows of this page.
     pub rows: Vec<CastRow>,
-    /// What was searched for.
-    pub search: String,
-    /// The state that was asked for: `on`, `off` or nothing.
-    pub state: String,
+    /// What the address says.
+    pub view: View,
     /// Where the rows that follow are.
     pub next: Option<String>,
     /// Names of images.
@@ -40,56 +39,62 @@ pub struct CastList {
     pub has_images: bool,
 }
 
-#[derive(Template)]
-#[template(path = "console/casts.html")]
-struct Main<'a> {
-    list: &'a CastList,
-    table: Table,
-    filtered: bool,
-}
-
 /// The page.
 pub fn list(context: &PageContext, list: &CastList) -> Screen {
-    let filtered = !list.search.is_empty() || !list.state.is_empty();
-    let table = table(context, list, filtered);
-    let main = shown(&Main {
-        list,
-        table,
-        filtered,
-    });
-    let mut screen = Screen::new(Place::Casts, "Casts", main);
+    let table = table(context, list);
+    let mut screen = Screen::list(Place::Casts, "Casts", &table);
     "Each cast is a link that gives every visitor their own session.".clone_into(&mut screen.lead);
     if context.may("casts") && list.has_images {
         screen
             .acts
-            .push(ActionButton::begin("New cast", "", "/admin/new-cast"));
+            .push(ActionButton::begin("New cast", "", paths::NEW_CAST));
     }
     screen
 }
 
 /// The casts as a table.
-pub fn table(context: &PageContext, list: &CastList, filtered: bool) -> Table {
+pub fn table(context: &PageContext, list: &CastList) -> Table {
     let columns = vec![
-        words("Name"),
+        words("Name").by("name"),
         words("State"),
         words("Link"),
         numbers("Remaining"),
         numbers("Started, 24 h"),
-        words("Changed"),
+        words("Created").by("created"),
         buttons(),
     ];
-    let rows = list
+    let rows: Vec<Row> = list
         .rows
         .iter()
         .map(|row| one(context, row, &list.choices))
         .collect();
+    let bulk = Bulk {
+        href: paths::BULK_CASTS,
+        acts: vec![
+            ("enable", "Enable", false),
+            ("disable", "Disable", false),
+            ("delete", "Delete\u{2026}", true),
+        ],
+    };
+    let images = list.choices.get(&OptionSource::Image).cloned();
+    let is_narrowed = list.view.is_narrowed();
+    let tools = Tools {
+        search: "Search by name or key",
+        filters: vec![
+            Filter::new("state", "State", [("on", "Enabled"), ("off", "Disabled")]),
+            Filter::new("image", "Image", images.unwrap_or_default()),
+        ],
+        bulk: context.may("casts").then_some(bulk),
+        ..Tools::of(&list.view)
+    };
     Table {
         caption: "Casts".into(),
         columns,
-        rows,
-        empty: empty(context, list, filtered),
+        empty: empty(context, list, is_narrowed),
         next: list.next.clone(),
         csrf_token: context.csrf_token.clone(),
+        tools: (is_narrowed || !rows.is_empty()).then_some(tools),
+        rows,
     }
 }
 
@@ -99,21 +104,22 @@ fn empty(context: &PageContext, list: &CastList, filtered: bool) -> Empty {
             "No casts found",
             "No cast has this name or key in this state.",
             "Show all casts",
-            "/admin/casts",
+            paths::CASTS,
         )
     } else if list.has_images {
         Empty::begin(
             "No casts yet",
             "Create one: choose an image, set the access rules and share the link.",
             "Create the first cast",
-            "/admin/new-cast",
+            paths::NEW_CAST,
         )
     } else {
         Empty::begin(
             "Add an image first",
-            "A cast starts sessions of an image, and there are no images yet. A preset fills in most fields.",
+            "A cast starts sessions of an image, and there are no images yet. A preset fills in \
+             most fields.",
             "Add the first image",
-            "/admin/new-image",
+            paths::NEW_IMAGE,
         )
     };
     if !filtered && !context.may(if list.has_images { "casts" } else { "images" }) {
@@ -153,7 +159,7 @@ fn one(context: &PageContext, row: &CastRow, choices: &Choices) -> Row {
     acts.push(ActionButton {
         label: "QR".into(),
         to: format!("code of {name}"),
-        href: format!("/admin/casts/{id}/qr.svg"),
+        href: paths::cast_qr_code(id),
         kind: ActionKind::Open,
     });
     if context.may("casts") {
@@ -165,7 +171,7 @@ fn one(context: &PageContext, row: &CastRow, choices: &Choices) -> Row {
         acts.push(ActionButton {
             label: label.into(),
             to: name.into(),
-            href: format!("/admin/casts/{id}/enabled"),
+            href: paths::cast_enabled(id),
             kind: ActionKind::Send(vec![("enabled", value.to_owned())]),
         });
     }
@@ -175,7 +181,7 @@ fn one(context: &PageContext, row: &CastRow, choices: &Choices) -> Row {
         cells: vec![
             Cell::Name {
                 text: name.to_owned(),
-                href: format!("/admin/casts/{id}"),
+                href: paths::cast(id),
                 below: image,
             },
             Cell::Badges(badges),
@@ -188,8 +194,9 @@ fn one(context: &PageContext, row: &CastRow, choices: &Choices) -> Row {
                 number: row.launches.clone(),
                 of: String::new(),
             },
-            Cell::Time(Moment::of(&cast["updated_at"], context.now)),
+            Cell::Time(Moment::of(&cast["created_at"], context.now)),
             Cell::Acts(acts),
         ],
+        document: cast.clone(),
     }
 }

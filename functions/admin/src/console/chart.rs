@@ -1,7 +1,8 @@
-//! Owns the charts: numbers over time, drawn on the server as SVG, with a table behind each for whoever would rather read. Must not know what is
-//! counted.
+//! Owns the charts: numbers over time, drawn on the server as SVG, each with a table of its values.
+//! Must not know what is counted.
 //!
-//! Colours are told to the drawing library as stand-ins and come out as properties of the style sheet, so that one picture reads well by day and night.
+//! The drawing library gets placeholder colours, which are replaced by properties of the style
+//! sheet, so that a chart works in the light and dark theme.
 
 use askama::Template;
 use plotters::prelude::*;
@@ -113,7 +114,8 @@ impl Chart {
         for (_, stand_in, property) in INKS {
             svg = svg.replace(stand_in, property);
         }
-        // The figure around it has the words; the picture itself only repeats them. Its size is the style sheet's.
+        // The figure around it has the words; the picture itself only repeats them. Its size is the
+        // style sheet's.
         let (width, height) = self.shape.size();
         let size = format!("width=\"{width}\" height=\"{height}\" ");
         let tag = format!(
@@ -197,7 +199,8 @@ impl Chart {
                             )])
                             .ok()?;
                         if from > 0.0 {
-                            // A hairline keeps two neighbours apart for those who cannot tell their colours.
+                            // A hairline keeps two neighbours apart for those who cannot tell their
+                            // colours.
                             let seam = vec![(at as f64 + 0.14, from), (at as f64 + 0.86, from)];
                             chart.draw_series(LineSeries::new(seam, ink(GAP))).ok()?;
                         }

@@ -1,4 +1,5 @@
-//! Owns the pages of claims: who came, who was turned away and why. Must not know how claims are kept.
+//! Owns the pages of claims: who came, who was turned away and why. Must not know how claims are
+//! kept.
 
 use askama::Template;
 use casting_core::time::Timestamp;
@@ -6,6 +7,7 @@ use casting_core::time::Timestamp;
 use super::chart::Chart;
 use super::layout::{Place, Screen};
 use super::page_context::{PageContext, Severity};
+use super::paths;
 use super::shown;
 use super::table::{Badge, Cell, Empty, Log, Row, Table, words};
 use super::time_format::Moment;
@@ -19,7 +21,7 @@ pub struct Claim {
     pub outcome: String,
     /// Why it ended or was refused, in a few words; may be empty.
     pub reason: String,
-    /// What the visitor was shown, to be told to an administrator.
+    /// The reference that the visitor was shown.
     pub reference: String,
     /// The cast's name and id.
     pub cast: (String, String),
@@ -89,8 +91,8 @@ struct Main<'a> {
 /// The page.
 pub fn page(context: &PageContext, page: &ClaimPage) -> Screen {
     let action = page.cast.as_ref().map_or_else(
-        || "/admin/claims".to_owned(),
-        |(_, id)| format!("/admin/casts/{id}/claims"),
+        || paths::CLAIMS.to_owned(),
+        |(_, id)| paths::cast_claims(id),
     );
     let table = claims_table(
         context,
@@ -116,8 +118,8 @@ pub fn page(context: &PageContext, page: &ClaimPage) -> Screen {
         Some((name, id)) => {
             screen.place = Place::Casts;
             screen.trail = vec![
-                ("Casts".into(), "/admin/casts".into()),
-                (name.clone(), format!("/admin/casts/{id}")),
+                ("Casts".into(), paths::CASTS.into()),
+                (name.clone(), paths::cast(id)),
             ];
         }
     }
@@ -150,6 +152,7 @@ pub fn claims_table(
         ),
         next,
         csrf_token: context.csrf_token.clone(),
+        ..Table::default()
     }
 }
 
@@ -181,7 +184,7 @@ fn row(context: &PageContext, claim: &Claim, with_casts: bool) -> Row {
             "" => Cell::Soft(name.clone()),
             id => Cell::Name {
                 text: name.clone(),
-                href: format!("/admin/casts/{id}"),
+                href: paths::cast(id),
                 below: String::new(),
             },
         });
@@ -189,11 +192,18 @@ fn row(context: &PageContext, claim: &Claim, with_casts: bool) -> Row {
     cells.extend([
         or_dash(&claim.who),
         or_dash(&claim.referrer),
-        Cell::Code(claim.reference.clone()),
+        match &claim.session {
+            Some(id) => Cell::Name {
+                text: claim.reference.clone(),
+                href: paths::session(id),
+                below: String::new(),
+            },
+            None => Cell::Code(claim.reference.clone()),
+        },
     ]);
     Row {
         cells,
-        quiet: false,
+        ..Row::default()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Owns the first page: what runs, what came, and what wants attention. Must not know how anything is counted.
+//! Owns the first page: what runs, what came, and what wants attention. Must not know how anything
+//! is counted.
 
 use askama::Template;
 
@@ -6,6 +7,7 @@ use super::chart::Chart;
 use super::claims::{Claim, claims_table};
 use super::layout::{Place, Screen};
 use super::page_context::PageContext;
+use super::paths;
 use super::shown;
 use super::table::{ActionButton, Badge, Table};
 
@@ -20,7 +22,8 @@ pub struct Overview {
     pub charts: Vec<Chart>,
     /// The last claims.
     pub claims: Vec<Claim>,
-    /// What a new deployment needs, while it is new: an image, a cast, a first session, in this order.
+    /// What a new deployment needs, while it is new: an image, a cast, a first session, in this
+    /// order.
     pub first_steps: Option<[bool; 3]>,
 }
 
@@ -38,7 +41,7 @@ pub fn page(context: &PageContext, page: &Overview) -> Screen {
     if context.may("casts") && page.first_steps.is_none() {
         screen
             .acts
-            .push(ActionButton::begin("New cast", "", "/admin/new-cast"));
+            .push(ActionButton::begin("New cast", "", paths::NEW_CAST));
     }
     screen
 }

@@ -1,5 +1,5 @@
-//! Owns the pages on which something is filled in: new or changed, with its form, and a preview beside it where there is one. Must not know what is
-//! filled in.
+//! Owns the pages on which something is filled in: new or changed, with its form, and a preview
+//! beside it where there is one. Must not know what is filled in.
 
 use askama::Template;
 use casting_core::resource::{Resource, Widget};
@@ -13,11 +13,11 @@ use super::shown;
 /// What is filled in, and how far it is.
 #[derive(Debug)]
 pub struct Edit<'a> {
-    /// What kind of thing it is.
+    /// The kind of record.
     pub resource: &'static Resource,
     /// Where in the console it belongs.
     pub place: Place,
-    /// The scope in which it is changed; whoever has it not sees the form and can send nothing.
+    /// The scope that a change needs; without it, the form is shown and cannot be sent.
     pub scope: &'static str,
     /// The heading.
     pub title: String,
@@ -27,19 +27,20 @@ pub struct Edit<'a> {
     pub action: String,
     /// Where Cancel leads.
     pub cancel: String,
-    /// The words on the button.
+    /// The label of the button.
     pub submit: &'static str,
     /// As it is, or as it was typed.
     pub document: &'a Value,
     /// What is said of it.
     pub messages: FormMessages,
-    /// What there is to pick from.
+    /// The options.
     pub choices: &'a Choices,
     /// Whether it is not there yet.
     pub is_new: bool,
     /// Its id, for the check of what is typed.
     pub id: Option<String>,
-    /// A number in the form that goes on without anybody changing the thing: as it was then, so that only another one that is typed is set.
+    /// A number in the form that also changes by itself: its value when the form was made, so that
+    /// only another number that is typed is set.
     pub counted: Option<u64>,
     /// The version that was read; a change over another version is refused.
     pub version: Option<u64>,

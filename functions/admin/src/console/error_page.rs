@@ -4,11 +4,15 @@ use askama::Template;
 use casting_web::Problem;
 
 use super::layout::{Place, Screen};
+use super::paths;
 use super::shown;
 
 #[derive(Template)]
 #[template(
-    source = "<div class=\"card\"><p>{{ sentence }}</p>{% if let Some(reference) = reference %}<p class=\"soft small\">Reference <code>{{ reference }}</code></p>{% endif %}<p class=\"acts\"><a class=\"button quiet\" href=\"/admin\">Back to the overview</a></p></div>",
+    source = "<div class=\"card\"><p>{{ sentence }}</p>{% if let Some(reference) = reference %}<p \
+              class=\"soft small\">Reference <code>{{ reference }}</code></p>{% endif %}<p \
+              class=\"acts\"><a class=\"button quiet\" href=\"{{ paths::DASHBOARD }}\">Back to the \
+              overview</a></p></div>",
     ext = "html"
 )]
 struct Main<'a> {

@@ -1,5 +1,5 @@
-//! Owns how a document is shown as a form: every field with its value, its help, its errors and its warnings. Must not know which
-//! resources there are; `form_parser` reads what comes back.
+//! Owns how a document is shown as a form: every field with its value, its help, its errors and its
+//! warnings. Must not know which resources there are; `form_parser` reads what comes back.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use casting_core::form::FieldError;
 use casting_core::resource::{FormField, OptionSource, Resource, ResourceSection, Widget};
 use serde_json::{Map, Value};
 
-use super::hours::{self, Plan};
+use super::schedule_field::{self, Plan};
 
-/// What there is to pick from: a value and how people read it.
+/// The options: a value and how people read it.
 pub type Choices = HashMap<OptionSource, Vec<(String, String)>>;
 
 /// The errors and warnings of a document.
@@ -20,7 +20,7 @@ pub struct FormMessages {
     pub errors: Vec<FieldError>,
     /// Warnings: possible problems that may be intended.
     pub warnings: Vec<FieldError>,
-    /// Whether somebody else has changed the thing since the form was made.
+    /// Whether the record has been changed since the form was made.
     pub is_stale: bool,
 }
 
@@ -36,15 +36,15 @@ pub struct Form {
     pub sections: Vec<FormSection>,
     /// Mistakes, each with the field that it is found at.
     pub mistakes: Vec<FormError>,
-    /// The words on the button.
+    /// The label of the button.
     pub submit: String,
     /// Where Cancel leads.
     pub cancel: String,
     /// Where what is typed is checked, if it is.
     pub check: Option<&'static str>,
-    /// Whether whoever looks may change it; a form that they may not is shown without a way to send it.
+    /// Whether the user may change the record; otherwise the form is shown without a button.
     pub may_change: bool,
-    /// Whether what is said is about a change by somebody else.
+    /// Whether the messages are about a change by another administrator.
     pub is_stale: bool,
     /// Whether the page says already that they may only look.
     pub is_told: bool,
@@ -147,7 +147,8 @@ pub struct Choice {
     pub chosen: bool,
 }
 
-/// The sections of a form over `document`. `is_new` says that the thing is not there yet, so nothing about it is fixed.
+/// The sections of a form over `document`. `is_new` says that the thing is not there yet, so
+/// nothing about it is fixed.
 pub fn parts(
     resource: &'static Resource,
     document: &Value,
@@ -368,11 +369,12 @@ fn holds(field: &FormField, value: &Value, document: &Value, choices: &Choices) 
                 .as_bool()
                 .unwrap_or_default(),
         ),
-        Widget::OpenHours => FieldValue::Plan(hours::plan(value)),
+        Widget::OpenHours => FieldValue::Plan(schedule_field::plan(value)),
     }
 }
 
-/// What is chosen and no longer there is kept as a choice of its own, so that a look at a form changes nothing.
+/// What is chosen and no longer there is kept as a choice of its own, so that a look at a form
+/// changes nothing.
 fn choose(mut options: Vec<(String, String)>, chosen: &[String], many: bool) -> FieldValue {
     for value in chosen.iter().filter(|value| !value.is_empty()) {
         if options.iter().all(|(known, _)| known != value) {
@@ -390,7 +392,7 @@ fn choose(mut options: Vec<(String, String)>, chosen: &[String], many: bool) -> 
     }
 }
 
-/// A value as somebody would type it on one line.
+/// A value as it is typed on one line.
 fn typed(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -1,10 +1,11 @@
-//! Owns how submitted form fields become a document of the API. Must not know which values are possible: what cannot be read is
-//! passed on as it was typed, so that one validator says what is wrong with it, and the form shows it again.
+//! Owns how submitted form fields become a document of the API. Must not know which values are
+//! possible: what cannot be read is passed on as it was typed, so that one validator says what is
+//! wrong with it, and the form shows it again.
 
 use casting_core::resource::{Empty, FormField, Resource, Widget};
 use serde_json::{Map, Value, json};
 
-use super::hours;
+use super::schedule_field;
 
 /// The fields of a form, as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -38,7 +39,8 @@ impl FormData {
     }
 }
 
-/// The document that was filled in. Every field of the noun is in it, but for secrets that nobody typed and names that stay.
+/// The document that was filled in, with every field of the resource except secrets that were left
+/// empty and fixed names.
 pub fn document(resource: &Resource, form_data: &FormData) -> Value {
     let mut document = Map::new();
     for field in resource.fields() {
@@ -116,7 +118,7 @@ fn read(field: &FormField, form_data: &FormData) -> Option<Value> {
             (true, None) => return None,
             (false, None) => json!(line),
         },
-        Widget::OpenHours => hours::read(&field.name, form_data),
+        Widget::OpenHours => schedule_field::read(&field.name, form_data),
     };
     Some(value)
 }
@@ -176,7 +178,7 @@ fn pairs(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use casting_core::{cast_form, image_form, system_form};
+    use casting_core::{cast_form, image_form, settings_form};
 
     fn answer(resource: &Resource, name: &str, typed: &str) -> Value {
         let pointer = resource
@@ -195,7 +197,7 @@ mod tests {
     fn each_field_kind_is_parsed() {
         let cast = cast_form::resource();
         let image = image_form::resource();
-        let settings = system_form::resource();
+        let settings = settings_form::resource();
         for (resource, name, typed, expected) in [
             (cast, "name", " Desk ", json!("Desk")),
             (cast, "name", "", json!("")),
@@ -277,7 +279,7 @@ mod tests {
     fn checkbox_removes_a_secret() {
         let form_data = FormData::new(vec![("captcha_secret_key.clear".into(), "on".into())]);
         assert_eq!(
-            document(system_form::resource(), &form_data)["captcha_secret_key"],
+            document(settings_form::resource(), &form_data)["captcha_secret_key"],
             Value::Null
         );
     }

@@ -1,10 +1,11 @@
-//! Owns how what became of claims is drawn: launches and refusals by reason, start times, places left. Must not know how anything is counted.
+//! Owns how what became of claims is drawn: launches and refusals by reason, start times, places
+//! left. Must not know how anything is counted.
 
 use std::collections::BTreeMap;
 
 use casting_core::History;
 use casting_core::denial::DenialCode;
-use casting_core::hours::{Hour, START_BOUNDS};
+use casting_core::hourly_stats::{HourlyStats, START_BOUNDS};
 use casting_core::time::Timestamp;
 
 use super::chart::{Chart, Series, Shape};
@@ -18,7 +19,7 @@ const HOURS_AS_HOURS: usize = 50;
 /// The time as it is drawn: hours, or days of them, each with its label.
 struct Steps {
     axis: &'static str,
-    steps: Vec<(String, Hour)>,
+    steps: Vec<(String, HourlyStats)>,
 }
 
 impl Steps {
@@ -35,7 +36,7 @@ impl Steps {
                 steps,
             };
         }
-        let mut days: BTreeMap<i64, Hour> = BTreeMap::new();
+        let mut days: BTreeMap<i64, HourlyStats> = BTreeMap::new();
         for (hour, counts) in &history.hours {
             days.entry(hour.div_euclid(86_400) * 86_400)
                 .or_default()
@@ -54,7 +55,7 @@ impl Steps {
         self.steps.iter().map(|(label, _)| label.clone()).collect()
     }
 
-    fn series(&self, name: impl Into<String>, value: impl Fn(&Hour) -> f64) -> Series {
+    fn series(&self, name: impl Into<String>, value: impl Fn(&HourlyStats) -> f64) -> Series {
         Series {
             name: name.into(),
             values: self.steps.iter().map(|(_, counts)| value(counts)).collect(),
@@ -83,7 +84,7 @@ pub fn launches(history: &History) -> Chart {
         .map(|(code, _)| *code)
         .collect();
     if !others.is_empty() {
-        let sum = |hour: &Hour| {
+        let sum = |hour: &HourlyStats| {
             others
                 .iter()
                 .filter_map(|code| hour.refused.get(*code))
@@ -114,7 +115,8 @@ pub fn launches(history: &History) -> Chart {
     }
 }
 
-/// How long visitors waited from the click to the session, in those hours in which sessions started.
+/// How long visitors waited from the click to the session, in those hours in which sessions
+/// started.
 pub fn starts(history: &History) -> Chart {
     let (mut steps, total) = (Steps::of(history), history.total());
     steps.steps.retain(|(_, counts)| counts.started() > 0);
@@ -140,7 +142,7 @@ pub fn starts(history: &History) -> Chart {
 }
 
 /// The bound that so many in a hundred starts stay below, in words.
-fn within(total: &Hour, percent: u64) -> Option<String> {
+fn within(total: &HourlyStats, percent: u64) -> Option<String> {
     let wanted = (total.started() * percent).div_ceil(100).max(1);
     let mut seen = 0;
     let at = total.starts.iter().position(|count| {
@@ -153,8 +155,8 @@ fn within(total: &Hour, percent: u64) -> Option<String> {
     ))
 }
 
-/// How many places were left at the end of each step. They follow from how many are left now and what was launched since, which holds from the last
-/// change of the cast on: `since`.
+/// How many places were left at the end of each step. They follow from how many are left now and
+/// what was launched since, which holds from the last change of the cast on: `since`.
 pub fn places(history: &History, left_now: u64, since: Timestamp) -> Chart {
     let steps = Steps::of(history);
     let mut left = left_now as f64;
@@ -211,7 +213,7 @@ mod tests {
                 ("maintenance", 1),
             ];
             let refused = refused.map(|(code, count)| (code.to_owned(), count)).into();
-            let counts = Hour {
+            let counts = HourlyStats {
                 launched: 3,
                 served: 2,
                 refunded: 1,

@@ -1,5 +1,7 @@
-//! Owns what surrounds every page of the console: navigation, heading, what has just been done, style, script, and the headers. Must not know what
-//! the pages say.
+//! Owns what surrounds every page of the console: navigation, heading, what has just been done,
+//! style, script, and the headers. Must not know what the pages say.
+
+use std::sync::LazyLock;
 
 use askama::Template;
 use casting_web::{Reply, reply};
@@ -7,7 +9,19 @@ use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, StatusCode};
 
 use super::page_context::PageContext;
-use super::table::ActionButton;
+use super::paths;
+use super::table::{ActionButton, Table};
+
+/// A list as a file.
+#[derive(Debug)]
+pub struct Saved {
+    /// What it is called.
+    pub name: String,
+    /// Its type.
+    pub kind: &'static str,
+    /// What is in it.
+    pub content: String,
+}
 
 /// A page: what stands inside the frame.
 #[derive(Debug)]
@@ -28,6 +42,10 @@ pub struct Screen {
     pub title_badge: String,
     /// The content; rendered.
     pub main: String,
+    /// The part that the page's script polls; rendered, and in `main` too.
+    pub live: String,
+    /// The file that was asked for in place of the page.
+    pub saved: Option<Saved>,
     /// Origins besides ours to which the answer to a form may lead.
     pub forms_lead_to: Vec<String>,
 }
@@ -35,24 +53,28 @@ pub struct Screen {
 impl Screen {
     /// A page with this content.
     pub fn new(place: Place, title: impl Into<String>, main: String) -> Self {
-        let (title, lead, trail, acts, title_badge, forms_lead_to) = (
-            title.into(),
-            String::new(),
-            Vec::new(),
-            Vec::new(),
-            String::new(),
-            Vec::new(),
-        );
         Self {
             status: StatusCode::OK,
-            title,
-            lead,
-            trail,
+            title: title.into(),
+            lead: String::new(),
+            trail: Vec::new(),
             place,
-            acts,
-            title_badge,
+            acts: Vec::new(),
+            title_badge: String::new(),
             main,
-            forms_lead_to,
+            live: String::new(),
+            saved: None,
+            forms_lead_to: Vec::new(),
+        }
+    }
+
+    /// A page that is this list.
+    pub fn list(place: Place, title: impl Into<String>, table: &Table) -> Self {
+        let (main, live) = table.html();
+        Self {
+            live,
+            saved: table.saved(),
+            ..Self::new(place, title, main)
         }
     }
 }
@@ -96,28 +118,28 @@ const NAVIGATION: [(&str, &[Entry]); 3] = [
     (
         "Casting",
         &[
-            (Place::Overview, "Overview", "/admin", "home"),
-            (Place::Casts, "Casts", "/admin/casts", "cast"),
-            (Place::Claims, "Claims", "/admin/claims", "claims"),
-            (Place::Sessions, "Live sessions", "/admin/sessions", "live"),
+            (Place::Overview, "Overview", paths::DASHBOARD, "home"),
+            (Place::Casts, "Casts", paths::CASTS, "cast"),
+            (Place::Claims, "Claims", paths::CLAIMS, "claims"),
+            (Place::Sessions, "Sessions", paths::SESSIONS, "live"),
         ],
     ),
     (
         "Resources",
         &[
-            (Place::Images, "Images", "/admin/images", "image"),
-            (Place::Staging, "Staging", "/admin/staging", "stage"),
-            (Place::Networks, "Networks", "/admin/networks", "network"),
-            (Place::Groups, "Groups", "/admin/groups", "group"),
-            (Place::Users, "Users", "/admin/users", "user"),
+            (Place::Images, "Images", paths::IMAGES, "image"),
+            (Place::Staging, "Staging", paths::STAGING, "stage"),
+            (Place::Networks, "Networks", paths::NETWORKS, "network"),
+            (Place::Groups, "Groups", paths::GROUPS, "group"),
+            (Place::Users, "Users", paths::USERS, "user"),
         ],
     ),
     (
         "Deployment",
         &[
-            (Place::Settings, "Settings", "/admin/settings", "settings"),
-            (Place::ApiKeys, "API keys", "/admin/api-keys", "key"),
-            (Place::Audit, "Audit log", "/admin/audit", "audit"),
+            (Place::Settings, "Settings", paths::SETTINGS, "settings"),
+            (Place::ApiKeys, "API keys", paths::API_KEYS, "key"),
+            (Place::Audit, "Audit log", paths::AUDIT, "audit"),
         ],
     ),
 ];
@@ -131,8 +153,21 @@ pub fn entry_of(place: Place) -> Option<(&'static str, &'static str)> {
         .map(|(_, words, href, _)| (*words, *href))
 }
 
+/// What the navigation calls its places, and where they are.
+pub fn entries() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let entries = NAVIGATION.iter().flat_map(|(_, entries)| entries.iter());
+    entries.map(|(_, words, href, _)| (*words, *href))
+}
+
 const STYLE: &str = include_str!("../../templates/console/console.css");
-const SCRIPT: &str = include_str!("../../templates/console/console.js");
+/// The script without its comments and indentation; no text in it spans lines.
+static SCRIPT: LazyLock<String> = LazyLock::new(|| {
+    let lines = include_str!("../../templates/console/console.js").lines();
+    let lines = lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+});
 
 #[derive(Template)]
 #[template(path = "console/shell.html")]
@@ -162,15 +197,17 @@ pub fn answer(context: &PageContext, screen: &Screen) -> Reply {
         }
     };
     let mut reply = reply::text(screen.status, "text/html; charset=utf-8", html);
-    // Made of our own words and hex digits; if it cannot stand in a header, the strictest policy stays.
+    // Made of our own words and hex digits; if it cannot stand in a header, the strictest policy
+    // stays.
     if let Ok(policy) = HeaderValue::from_str(&policy(&context.nonce, &screen.forms_lead_to)) {
         reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     reply
 }
 
-/// Nothing comes from elsewhere, nothing runs that we did not write, and nobody shows the console in a frame. Browsers hold a redirect that answers
-/// a form against the policy too, so where one leads elsewhere, the page names it.
+/// The content security policy: no resources from other origins, no foreign scripts, no framing.
+/// Browsers hold a redirect that answers a form against the policy too, so where one leads
+/// elsewhere, the page names it.
 fn policy(nonce: &str, forms_lead_to: &[String]) -> String {
     let forms: String = forms_lead_to
         .iter()

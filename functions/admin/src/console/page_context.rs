@@ -1,4 +1,5 @@
-//! Owns the context of every console page: the current user, their permissions, and the flash message. Must not know pages.
+//! Owns the context of every console page: the current user, their permissions, and the flash
+//! message. Must not know pages.
 
 use casting_core::time::Timestamp;
 
@@ -31,14 +32,15 @@ pub struct CurrentUser {
 }
 
 impl PageContext {
-    /// Whether they may write in this scope. Pages leave out what they may not; the verbs ask for themselves.
+    /// Whether they may write in this scope. Pages leave out what they may not; the verbs ask for
+    /// themselves.
     pub fn may(&self, scope: &str) -> bool {
         self.user
             .as_ref()
             .is_some_and(|user| user.scopes.iter().any(|held| held == scope))
     }
 
-    /// Whether whoever has signed in may change nothing at all.
+    /// Whether the user has read access only.
     pub fn only_looks(&self) -> bool {
         self.user
             .as_ref()
@@ -53,11 +55,12 @@ pub struct Flash {
     pub severity: Severity,
     /// The sentence.
     pub text: String,
-    /// The path that undoes it.
-    pub undo: Option<String>,
+    /// The entries of the audit log that undo it.
+    pub undo: Vec<String>,
 }
 
-/// The severity of a badge or message. Never shown by colour alone: a word or a sign stands beside it.
+/// The severity of a badge or message. Never shown by colour alone: a word or a sign stands beside
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// As it should be.

@@ -1,4 +1,5 @@
-//! Owns how a pool's state is shown: in words, in figures, over time, and session by session. Must not know how a pool is filled.
+//! Owns how a pool's state is shown: in words, in figures, over time, and session by session. Must
+//! not know how a pool is filled.
 
 use askama::Template;
 use casting_core::PoolView;
@@ -42,7 +43,7 @@ pub fn state(
             "No waiting sessions",
             "Sessions started in advance are listed here until a visitor gets one.",
         ),
-        ..sessions_table(context, waiting, "Waiting sessions", None)
+        ..sessions_table(context, waiting, "Waiting sessions")
     };
     shown(&Main {
         state: words(pool, numbers),
@@ -81,7 +82,7 @@ pub(crate) fn badge(pool: &PoolView, numbers: Numbers) -> Badge {
     }
 }
 
-/// That starts have been in vain, while nothing is started because of that.
+/// The notice that the pool pauses after failed starts.
 fn pause(pool: &PoolView) -> Option<String> {
     let (until, since) = (pool.plan.paused_until?, pool.log.failed_at?);
     let clock = |at: Timestamp| spell(at, "%H:%M:%S");
@@ -192,7 +193,7 @@ fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
     ]
 }
 
-/// The same by the hour: the worst of each, and everybody.
+/// The same by the hour: the worst value of each, over all visitors.
 fn hours(spans: &[PoolSpan]) -> Vec<PoolSpan> {
     let mut hours: Vec<PoolSpan> = Vec::new();
     for span in spans {

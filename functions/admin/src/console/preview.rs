@@ -1,5 +1,5 @@
-//! Owns the preview of a link: its address, the landing page in small, and what it does in plain words. Must not know how it is filled in; loads
-//! nothing from elsewhere.
+//! Owns the preview of a link: its address, the landing page in small, and what it does in plain
+//! words. Must not know how it is filled in; loads nothing from elsewhere.
 
 use askama::Template;
 use casting_core::resource::OptionSource;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::cast_labels::{name_of, on, sentences, text};
 use super::form::Choices;
 
-/// A link before anybody opens it.
+/// A link before it is opened.
 #[derive(Template)]
 #[template(path = "console/preview.html")]
 pub struct Preview {

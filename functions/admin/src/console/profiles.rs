@@ -1,10 +1,12 @@
-//! Owns the page of one user: what is known of them, and the files that are kept for them. Must not know how any of it is kept.
+//! Owns the page of one user: what is known of them, and the files that are kept for them. Must not
+//! know how any of it is kept.
 
 use serde_json::Value;
 
 use super::cast_labels::text;
 use super::layout::{Place, Screen};
 use super::page_context::{PageContext, Severity};
+use super::paths;
 use super::shown;
 use super::table::{
     ActionButton, ActionKind, Badge, Cell, Empty, Row, Table, buttons, numbers, words,
@@ -35,8 +37,8 @@ pub fn user(context: &PageContext, user: &Value, profiles: &[Value]) -> Screen {
             "No persistent files",
             "Files are kept when a link requires a login and its image has a profile path.",
         ),
-        next: None,
         csrf_token: context.csrf_token.clone(),
+        ..Table::default()
     };
     let mut screen = Screen::new(
         Place::Users,
@@ -49,7 +51,7 @@ pub fn user(context: &PageContext, user: &Value, profiles: &[Value]) -> Screen {
         screen.acts.push(ActionButton::go(
             "Forget\u{2026}",
             name,
-            format!("/admin/users/{id}/delete"),
+            paths::user_delete(id),
         ));
     }
     screen
@@ -62,7 +64,7 @@ fn rows(context: &PageContext, profile: &Value) -> Vec<Row> {
     let delete = ActionButton::go(
         "Delete\u{2026}",
         format!("the profile of {image}"),
-        format!("/admin/profiles/{id}/delete"),
+        paths::profile_delete(id),
     );
     let current = &profile["current"];
     let state = if current.is_null() {
@@ -86,7 +88,7 @@ fn rows(context: &PageContext, profile: &Value) -> Vec<Row> {
             let restore = ActionButton {
                 label: "Restore".into(),
                 to: format!("{image} as it was at {}", text(archive, "saved_at")),
-                href: format!("/admin/profiles/{id}/restore"),
+                href: paths::profile_restore(id),
                 kind: ActionKind::Send(vec![("archive", text(archive, "name").to_owned())]),
             };
             let acts = if may { vec![restore] } else { Vec::new() };
@@ -125,6 +127,7 @@ fn row(
             Cell::Time(Moment::of(&archive["saved_at"], context.now)),
             Cell::Acts(acts),
         ],
+        ..Row::default()
     }
 }
 

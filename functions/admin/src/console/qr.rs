@@ -3,8 +3,8 @@
 use qrcode::QrCode;
 use qrcode::render::svg::Color;
 
-/// A picture of `link` as an SVG file: dark on white with the quiet zone that scanners need, whatever surrounds it.
-/// `None` when the link is too long for any code.
+/// A picture of `link` as an SVG file: dark on white with the quiet zone that scanners need,
+/// whatever surrounds it. `None` when the link is too long for any code.
 pub fn file(link: &str) -> Option<String> {
     let code = QrCode::new(link).ok()?;
     Some(

@@ -1,4 +1,5 @@
-//! Owns the lists of what stands around casts: images, staging, networks, groups, users, API keys. Must not know how they are kept.
+//! Owns the lists of what stands around casts: images, staging, networks, groups, users, API keys.
+//! Must not know how they are kept.
 
 use casting_core::PoolView;
 use serde_json::Value;
@@ -6,9 +7,11 @@ use serde_json::Value;
 use super::cast_labels::{called, on, plural, text};
 use super::layout::{Place, Screen};
 use super::page_context::{PageContext, Severity};
+use super::paths;
 use super::pool;
-use super::shown;
-use super::table::{ActionButton, Badge, Cell, Empty, Row, Table, buttons, numbers, words};
+use super::table::{
+    ActionButton, Badge, Cell, Empty, Row, Table, Tools, View, buttons, numbers, words,
+};
 use super::time_format::{Moment, grouped};
 use casting_core::admin::pools::Numbers;
 
@@ -24,34 +27,47 @@ fn screen(
     if !add.is_some_and(|(scope, ..)| context.may(scope)) {
         table.empty.act = None;
     }
-    let mut screen = Screen::new(
-        place,
-        title,
-        format!("<div class=\"card list-card\">{}</div>", shown(&table)),
-    );
+    let mut screen = Screen::list(place, title, &table);
     lead.clone_into(&mut screen.lead);
     if let Some((scope, label, href)) = add
         && context.may(scope)
-        && !table.rows.is_empty()
+        && table
+            .empty
+            .act
+            .as_ref()
+            .is_none_or(|(_, first)| !table.rows.is_empty() || first != href)
     {
         screen.acts.push(ActionButton::begin(label, "", href));
     }
     screen
 }
 
+/// The tools of a list of users, of which there may be more than are listed.
+fn cut_off(view: &View, is_cut: bool) -> Tools {
+    let note = if is_cut {
+        "Only the first 1,000 are listed and searched. The API lists all."
+    } else {
+        ""
+    };
+    Tools {
+        note: note.to_owned(),
+        ..Tools::of(view)
+    }
+}
+
 fn changed(context: &PageContext, record: &Value) -> Cell {
     Cell::Time(Moment::of(&record["updated_at"], context.now))
 }
 
-fn named(record: &Value, folder: &str, id: &str) -> Cell {
+fn named(record: &Value, path: fn(&str) -> String, id: &str) -> Cell {
     Cell::Name {
         text: text(record, "name").to_owned(),
-        href: format!("/admin/{folder}/{}", text(record, id)),
+        href: path(text(record, id)),
         below: text(record, "description").to_owned(),
     }
 }
 
-fn list_of(value: &Value) -> String {
+pub(super) fn list_of(value: &Value) -> String {
     let items: Vec<&str> = value
         .as_array()
         .map(|items| items.iter().filter_map(Value::as_str).collect())
@@ -60,7 +76,7 @@ fn list_of(value: &Value) -> String {
 }
 
 /// Images.
-pub fn images(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
+pub fn images(context: &PageContext, items: &[Value], view: &View) -> Screen {
     let row = |image: &Value| {
         let source = [
             text(image, "container_image"),
@@ -88,49 +104,52 @@ pub fn images(context: &PageContext, items: &[Value], next: Option<String>) -> S
         Row {
             quiet: !on(image, "enabled"),
             cells: vec![
-                named(image, "images", "id"),
+                named(image, paths::image, "id"),
                 Cell::Badges(badges),
                 Cell::Code(source.to_owned()),
                 size,
                 changed(context, image),
             ],
+            document: image.clone(),
         }
     };
     let table = Table {
         caption: "Images".into(),
         columns: vec![
-            words("Name"),
-            words("State"),
-            words("Runs"),
-            words("Size"),
-            words("Changed"),
+            words("Name").by("name"),
+            words("State").filter("state"),
+            words("Runs").by("runs"),
+            words("Size").by("size"),
+            words("Changed").by("changed"),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No images yet",
-            "An image is what sessions run: a browser, a desktop or any web app. Presets cover the usual families.",
+            "An image is what sessions run: a browser, a desktop or any web app. Presets cover the \
+             usual families.",
             "Add the first image",
-            "/admin/new-image",
+            paths::NEW_IMAGE,
         ),
-        next,
         csrf_token: context.csrf_token.clone(),
-    };
+        ..Table::default()
+    }
+    .arranged(view);
     screen(
         context,
         Place::Images,
         "Images",
         "What sessions run.",
-        Some(("images", "New image", "/admin/new-image")),
+        Some(("images", "New image", paths::NEW_IMAGE)),
         table,
     )
 }
 
 /// Networks.
-pub fn networks(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
+pub fn networks(context: &PageContext, items: &[Value], view: &View) -> Screen {
     let row = |network: &Value| Row {
         quiet: false,
         cells: vec![
-            named(network, "networks", "name"),
+            named(network, paths::network, "name"),
             Cell::Code(list_of(&network["subnets"])),
             Cell::Code(list_of(&network["security_groups"])),
             Cell::Text(
@@ -143,38 +162,41 @@ pub fn networks(context: &PageContext, items: &[Value], next: Option<String>) ->
             ),
             changed(context, network),
         ],
+        document: network.clone(),
     };
     let table = Table {
         caption: "Networks".into(),
         columns: vec![
-            words("Name"),
+            words("Name").by("name"),
             words("Subnets"),
             words("Security groups"),
-            words("Public address"),
-            words("Changed"),
+            words("Public address").by("public"),
+            words("Changed").by("changed"),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No networks yet",
-            "Sessions start in the deployment\u{2019}s own network. Add others that images and links can choose.",
+            "Sessions start in the deployment\u{2019}s own network. Add others that images and \
+             links can choose.",
             "Add a network",
-            "/admin/new-network",
+            paths::NEW_NETWORK,
         ),
-        next,
         csrf_token: context.csrf_token.clone(),
-    };
+        ..Table::default()
+    }
+    .arranged(view);
     screen(
         context,
         Place::Networks,
         "Networks",
         "Where sessions are started.",
-        Some(("images", "New network", "/admin/new-network")),
+        Some(("images", "New network", paths::NEW_NETWORK)),
         table,
     )
 }
 
 /// Groups.
-pub fn groups(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
+pub fn groups(context: &PageContext, items: &[Value], view: &View) -> Screen {
     let row = |group: &Value| {
         let said = group["client_settings"]["permissions"]
             .as_object()
@@ -188,7 +210,7 @@ pub fn groups(context: &PageContext, items: &[Value], next: Option<String>) -> S
         Row {
             quiet: false,
             cells: vec![
-                named(group, "groups", "id"),
+                named(group, paths::group, "id"),
                 Cell::Of {
                     number: grouped(group["priority"].as_u64().unwrap_or_default()),
                     of: String::new(),
@@ -196,32 +218,35 @@ pub fn groups(context: &PageContext, items: &[Value], next: Option<String>) -> S
                 said,
                 changed(context, group),
             ],
+            document: group.clone(),
         }
     };
     let table = Table {
         caption: "Groups".into(),
         columns: vec![
-            words("Name"),
-            numbers("Priority"),
-            words("Permissions"),
-            words("Changed"),
+            words("Name").by("name"),
+            numbers("Priority").by("priority"),
+            words("Permissions").by("permissions"),
+            words("Changed").by("changed"),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No groups yet",
-            "Everyone is in All Users. Groups set permissions for their members or for anonymous users of a cast.",
+            "Everyone is in All Users. Groups set permissions for their members or for anonymous \
+             users of a cast.",
             "Create a group",
-            "/admin/new-group",
+            paths::NEW_GROUP,
         ),
-        next,
         csrf_token: context.csrf_token.clone(),
-    };
+        ..Table::default()
+    }
+    .arranged(view);
     screen(
         context,
         Place::Groups,
         "Groups",
         "Permissions inside a session. Lower numbers win.",
-        Some(("people", "New group", "/admin/new-group")),
+        Some(("people", "New group", paths::NEW_GROUP)),
         table,
     )
 }
@@ -231,7 +256,7 @@ pub fn staging(
     context: &PageContext,
     items: &[(Value, PoolView)],
     image_names: &dyn Fn(&str) -> String,
-    next: Option<String>,
+    view: &View,
 ) -> Screen {
     let row = |(config, view): &(Value, PoolView)| {
         let numbers = Numbers::of(view);
@@ -240,7 +265,7 @@ pub fn staging(
             cells: vec![
                 Cell::Name {
                     text: text(config, "name").to_owned(),
-                    href: format!("/admin/staging/{}", text(config, "id")),
+                    href: paths::staging(text(config, "id")),
                     below: image_names(text(config, "image_id")),
                 },
                 Cell::Badge(pool::badge(view, numbers)),
@@ -250,38 +275,40 @@ pub fn staging(
                 },
                 changed(context, config),
             ],
+            document: config.clone(),
         }
     };
     let table = Table {
         caption: "Staging configs".into(),
         columns: vec![
-            words("Name"),
-            words("State"),
-            numbers("Ready"),
-            words("Changed"),
+            words("Name").by("name"),
+            words("State").filter("state"),
+            numbers("Ready").by("ready"),
+            words("Changed").by("changed"),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No staging configs yet",
             "Starting a session takes a while. A staging config keeps some ready in advance.",
             "Create a staging config",
-            "/admin/new-staging",
+            paths::NEW_STAGING,
         ),
-        next,
         csrf_token: context.csrf_token.clone(),
-    };
+        ..Table::default()
+    }
+    .arranged(view);
     screen(
         context,
         Place::Staging,
         "Staging",
         "Sessions that are started in advance.",
-        Some(("casts", "New staging config", "/admin/new-staging")),
+        Some(("casts", "New staging config", paths::NEW_STAGING)),
         table,
     )
 }
 
 /// Users.
-pub fn users(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
+pub fn users(context: &PageContext, items: &[Value], view: &View, is_cut: bool) -> Screen {
     let row = |user: &Value| {
         let id = text(user, "id");
         let name = [text(user, "name"), id]
@@ -294,7 +321,7 @@ pub fn users(context: &PageContext, items: &[Value], next: Option<String>) -> Sc
             acts.push(ActionButton::go(
                 "Forget\u{2026}",
                 name.clone(),
-                format!("/admin/users/{id}/delete"),
+                paths::user_delete(id),
             ));
         }
         let seen = Moment::of(&user["last_login_at"], context.now);
@@ -303,7 +330,7 @@ pub fn users(context: &PageContext, items: &[Value], next: Option<String>) -> Sc
             cells: vec![
                 Cell::Name {
                     text: name,
-                    href: format!("/admin/users/{id}"),
+                    href: paths::user(id),
                     below: String::new(),
                 },
                 Cell::Text(list_of(&user["groups"])),
@@ -311,15 +338,17 @@ pub fn users(context: &PageContext, items: &[Value], next: Option<String>) -> Sc
                 Cell::Time(seen),
                 Cell::Acts(acts),
             ],
+            document: user.clone(),
         }
     };
     let table = Table {
         caption: "Users".into(),
+        tools: Some(cut_off(view, is_cut)),
         columns: vec![
-            words("Name"),
-            words("Groups"),
-            words("Roles"),
-            words("Last seen"),
+            words("Name").by("name"),
+            words("Groups").by("groups"),
+            words("Roles").by("roles"),
+            words("Last seen").by("seen"),
             buttons(),
         ],
         rows: items.iter().map(row).collect(),
@@ -327,9 +356,10 @@ pub fn users(context: &PageContext, items: &[Value], next: Option<String>) -> Sc
             "No users yet",
             "Users appear here after their first sign-in. Anonymous users are listed separately.",
         ),
-        next,
         csrf_token: context.csrf_token.clone(),
-    };
+        ..Table::default()
+    }
+    .arranged(view);
     let mut screen = screen(
         context,
         Place::Users,
@@ -341,13 +371,18 @@ pub fn users(context: &PageContext, items: &[Value], next: Option<String>) -> Sc
     screen.acts.push(ActionButton::go(
         "Anonymous users",
         "",
-        "/admin/users?kind=anonymous",
+        paths::anonymous_users(),
     ));
     screen
 }
 
 /// Anonymous users, who are nothing but the owners of their sessions.
-pub fn anonymous_users(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
+pub fn anonymous_users(
+    context: &PageContext,
+    items: &[Value],
+    view: &View,
+    is_cut: bool,
+) -> Screen {
     let row = |user: &Value| {
         let id = text(user, "id");
         let cast = called(text(user, "cast_name"), text(user, "cast_key"));
@@ -355,7 +390,7 @@ pub fn anonymous_users(context: &PageContext, items: &[Value], next: Option<Stri
             vec![ActionButton::go(
                 "Forget\u{2026}",
                 id,
-                format!("/admin/users/{id}/delete"),
+                paths::user_delete(id),
             )]
         } else {
             Vec::new()
@@ -366,44 +401,46 @@ pub fn anonymous_users(context: &PageContext, items: &[Value], next: Option<Stri
                 Cell::Code(id.to_owned()),
                 Cell::Name {
                     text: cast,
-                    href: format!("/admin/casts/{}", text(user, "cast_id")),
+                    href: paths::cast(text(user, "cast_id")),
                     below: String::new(),
                 },
                 Cell::Time(Moment::of(&user["created_at"], context.now)),
                 Cell::Time(Moment::of(&user["expires_at"], context.now)),
                 Cell::Acts(acts),
             ],
+            document: user.clone(),
         }
     };
     let table = Table {
         caption: "Anonymous users".into(),
+        tools: Some(cut_off(view, is_cut)),
         columns: vec![
-            words("User"),
-            words("Link"),
-            words("Created"),
-            words("Forgotten"),
+            words("User").by("user"),
+            words("Link").by("link"),
+            words("Created").by("created"),
+            words("Forgotten").by("forgotten"),
             buttons(),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::words(
             "No anonymous users",
-            "Links that allow anonymous access create an anonymous user for each visitor and forget it later.",
+            "Links that allow anonymous access create an anonymous user for each visitor and \
+             forget it later.",
         ),
-        next,
         csrf_token: context.csrf_token.clone(),
-    };
+        ..Table::default()
+    }
+    .arranged(view);
     let lead = "Created by links that need no account, and forgotten after a time.";
     let mut screen = screen(context, Place::Users, "Anonymous users", lead, None, table);
-    screen.acts.push(ActionButton::go(
-        "Users with an account",
-        "",
-        "/admin/users",
-    ));
+    screen
+        .acts
+        .push(ActionButton::go("Users with an account", "", paths::USERS));
     screen
 }
 
 /// API keys.
-pub fn api_keys(context: &PageContext, items: &[Value], next: Option<String>) -> Screen {
+pub fn api_keys(context: &PageContext, items: &[Value], view: &View) -> Screen {
     let row = |key: &Value| {
         let (id, name) = (text(key, "id"), text(key, "name"));
         let scopes = list_of(&key["scopes"]);
@@ -412,7 +449,7 @@ pub fn api_keys(context: &PageContext, items: &[Value], next: Option<String>) ->
             acts.push(ActionButton::go(
                 "Delete\u{2026}",
                 name,
-                format!("/admin/api-keys/{id}/delete"),
+                paths::api_key_delete(id),
             ));
         }
         Row {
@@ -420,7 +457,7 @@ pub fn api_keys(context: &PageContext, items: &[Value], next: Option<String>) ->
             cells: vec![
                 Cell::Name {
                     text: name.to_owned(),
-                    href: format!("/admin/api-keys/{id}"),
+                    href: paths::api_key(id),
                     below: String::new(),
                 },
                 Cell::Code(id.to_owned()),
@@ -433,34 +470,37 @@ pub fn api_keys(context: &PageContext, items: &[Value], next: Option<String>) ->
                 Cell::Time(Moment::of(&key["expires_at"], context.now)),
                 Cell::Acts(acts),
             ],
+            document: key.clone(),
         }
     };
     let table = Table {
         caption: "API keys".into(),
         columns: vec![
-            words("Name"),
-            words("Id"),
-            words("Scopes"),
-            words("Created"),
-            words("Expires"),
+            words("Name").by("name"),
+            words("Id").by("id"),
+            words("Scopes").by("scopes"),
+            words("Created").by("created"),
+            words("Expires").by("expires"),
             buttons(),
         ],
         rows: items.iter().map(row).collect(),
         empty: Empty::begin(
             "No API keys yet",
-            "A key gives a program access to the API at /api/admin, or a person access to this console.",
+            "A key gives a program access to the API at /api/admin, or a person access to this \
+             console.",
             "Create a key",
-            "/admin/new-api-key",
+            paths::NEW_API_KEY,
         ),
-        next,
         csrf_token: context.csrf_token.clone(),
-    };
+        ..Table::default()
+    }
+    .arranged(view);
     screen(
         context,
         Place::ApiKeys,
         "API keys",
         "For programs. Give each key only the scopes it needs.",
-        Some(("keys", "New API key", "/admin/new-api-key")),
+        Some(("keys", "New API key", paths::NEW_API_KEY)),
         table,
     )
 }

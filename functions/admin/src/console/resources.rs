@@ -3,7 +3,7 @@
 
 use casting_core::resource::Resource;
 use casting_core::{
-    api_key_form, cast_form, group_form, image_form, network_form, staging_form, system_form,
+    api_key_form, cast_form, group_form, image_form, network_form, settings_form, staging_form,
 };
 
 /// The form of every kind of record.
@@ -13,7 +13,7 @@ pub fn all() -> [&'static Resource; 7] {
         image_form::resource(),
         group_form::resource(),
         network_form::resource(),
-        system_form::resource(),
+        settings_form::resource(),
         staging_form::resource(),
         api_key_form::resource(),
     ]
@@ -36,6 +36,7 @@ mod tests {
     use casting_core::api_key_form;
     use casting_core::cast::{Cast, Counter};
     use casting_core::cast_form;
+    use casting_core::deployment::Deployment;
     use casting_core::group::Group;
     use casting_core::group_form;
     use casting_core::ids::{ApiKeyId, StagingId};
@@ -43,10 +44,9 @@ mod tests {
     use casting_core::image_form;
     use casting_core::network::Network;
     use casting_core::network_form;
+    use casting_core::settings_form;
     use casting_core::staging::StagingConfig;
     use casting_core::staging_form;
-    use casting_core::system::System;
-    use casting_core::system_form;
     use casting_core::testing::{self, NOON, SeededEntropy};
     use casting_core::url_rules::OwnUrls;
     use serde_json::{Value, json};
@@ -101,9 +101,9 @@ mod tests {
     }
 
     fn settings(fields: &Value) -> Value {
-        system_form::view(&System::new(
+        settings_form::view(&Deployment::new(
             1,
-            system_form::patch(&System::default(), fields).expect("settings"),
+            settings_form::patch(&Deployment::default(), fields).expect("settings"),
             NOON,
         ))
     }
@@ -155,7 +155,7 @@ mod tests {
                     "banned_addresses": ["192.0.2.7 Bot"], "enforce_client_settings": true, "client_settings": client(),
                     "background_url": "https://example.com/p.jpg", "disable_control_panel": true, "disable_tips": true,
                     "enable_sharing": true, "allow_anonymous_viewers": true, "disable_shared_fixed_resolution": true,
-                    "kasm_audio_default_on": false, "kasm_ime_mode_default_on": true,
+                    "kasm_audio_default_on": false, "kasm_ime_mode_default_on": true, "extensions_allowed": 2, "extension_minutes": 30,
                 })),
             ),
             (
@@ -209,13 +209,14 @@ mod tests {
                     &json!({"name": "CI", "scopes": ["casts", "keys"], "expires_at": "2026-12-31T18:00:00Z"}),
                 ),
             ),
-            (system_form::resource(), settings(&json!({}))),
+            (settings_form::resource(), settings(&json!({}))),
             (
-                system_form::resource(),
+                settings_form::resource(),
                 settings(&json!({
                     "captcha_kind": "recaptcha-v3", "captcha_site_key": "s", "captcha_secret_key": "hush", "max_sessions": 0,
                     "captcha_verify_url": "https://verify.example.com/", "captcha_min_score_percent": 70, "anonymous_user_hours": 8,
                     "anonymous_users_per_hour": 100, "banned_addresses": ["192.0.2.0/24 Abuse"], "attempts_per_minute": 30, "calls_per_minute": 600,
+                    "contact": "https://example.com/help",
                 })),
             ),
         ]
@@ -363,9 +364,12 @@ mod tests {
                 "Name: Must not be empty.",
                 "URL Key: Must be 6 to 64 letters, digits, hyphens and underscores.",
                 "Image: Is not the id of an image.",
-                "Restrict to Referrers: Line 2 \u{201c}a b\u{201d} is not a domain such as acme.com.",
-                "Open Hours: The time zone must be the name of a time zone such as Europe/Berlin or UTC.",
-                "Open Hours: Line 1 must be days and hours such as mon-fri 09:00-17:00 or sat,sun 10:00-24:00.",
+                "Restrict to Referrers: Line 2 \u{201c}a b\u{201d} is not a domain such as \
+                 acme.com.",
+                "Open Hours: The time zone must be the name of a time zone such as Europe/Berlin \
+                 or UTC.",
+                "Open Hours: Line 1 must be days and hours such as mon-fri 09:00-17:00 or sat,sun \
+                 10:00-24:00.",
                 "Sessions Remaining: Is required while \u{201c}Limit Total Session\u{201d} is on.",
                 "Camera: Must be true or false.",
                 "Idle limit: Must be a whole number from 1 to 10080.",

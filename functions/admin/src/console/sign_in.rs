@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::layout::{Place, Screen};
+use super::paths;
 use super::shown;
 
 /// What can be done on the way in.
@@ -10,7 +11,7 @@ use super::shown;
 pub struct SignIn {
     /// Where the login provider is reached, if there is one.
     pub provider: Option<String>,
-    /// Whoever has logged in there, and may not come in here.
+    /// The name of a user who has logged in without a role for the console.
     pub stranger: Option<String>,
     /// Why it did not work out.
     pub error: Option<String>,

@@ -1,11 +1,12 @@
-//! Owns how times and lengths of time are shown: as people say them, with the exact UTC time behind them. Must not know whose they are.
+//! Owns how times and lengths of time are shown: as people say them, with the exact UTC time behind
+//! them. Must not know whose they are.
 
 use std::fmt;
 
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
-/// A time as it is shown: how far it is from now, with the whole time for whoever points at it.
+/// A time as it is shown: relative to now, with the full time as its tooltip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     at: Timestamp,
@@ -35,6 +36,16 @@ impl Moment {
             (_, true) => format!("in {}", rough(seconds)),
             (_, false) => format!("{} ago", rough(seconds)),
         }
+    }
+
+    /// `12:00:05 UTC`.
+    pub fn clock(&self) -> String {
+        spell(self.at, "%H:%M:%S UTC")
+    }
+
+    /// The time as documents have it.
+    pub fn stamp(&self) -> String {
+        self.at.to_string()
     }
 
     /// `23 Nov 2026, 12:00:05 UTC`.

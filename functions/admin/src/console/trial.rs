@@ -1,4 +1,5 @@
-//! Owns the page on which a link is tested: a made-up visit in, every rule's answer as a step out. Must not know the rules.
+//! Owns the page on which a link is tested: a made-up visit in, every rule's answer as a step out.
+//! Must not know the rules.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,8 @@ use super::cast_labels::text;
 use super::form_parser::FormData;
 use super::layout::{Place, Screen};
 use super::page_context::PageContext;
+use super::paths;
+use super::records::list_of;
 use super::shown;
 use super::time_format::length;
 
@@ -98,6 +101,7 @@ struct Main<'a> {
     more_said: bool,
     tested: bool,
     admitted: bool,
+    groups: String,
     refusal: String,
     wait: String,
     steps: Vec<Step>,
@@ -138,6 +142,7 @@ pub fn page(context: &PageContext, page: &TrialPage<'_>) -> Screen {
         more,
         tested: page.outcome.is_some(),
         admitted: outcome["admitted"].as_bool().unwrap_or_default(),
+        groups: list_of(&outcome["groups"]),
         refusal,
         wait: outcome["retry_after"]
             .as_u64()
@@ -147,8 +152,8 @@ pub fn page(context: &PageContext, page: &TrialPage<'_>) -> Screen {
     };
     let mut screen = Screen::new(Place::Casts, "Test this link", shown(&main));
     screen.trail = vec![
-        ("Casts".into(), "/admin/casts".into()),
-        (name.to_owned(), format!("/admin/casts/{id}")),
+        ("Casts".into(), paths::CASTS.into()),
+        (name.to_owned(), paths::cast(id)),
     ];
     "Runs a simulated visit through the same rules as a real one. Nothing is started or counted."
         .clone_into(&mut screen.lead);

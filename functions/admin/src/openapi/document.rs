@@ -1,4 +1,5 @@
-//! Owns how the document is put together from the route tables and what `operations` and `schemas` say. Must not know any single route.
+//! Owns how the document is put together from the route tables and what `operations` and `schemas`
+//! say. Must not know any single route.
 
 use casting_core::CHANGE_SECONDS;
 use casting_core::denial::DenialCode;
@@ -13,19 +14,26 @@ use crate::api::query;
 use crate::api::routes::API_ROUTES;
 
 /// The headings, and what stands under them.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Claiming", "For programs that get sessions through a link."),
     (
         "Casts",
-        "Links, and the sessions that are started ahead for them.",
+        "Links, and pools of sessions that are started in advance.",
     ),
     ("Images", "What sessions run, and where."),
-    ("Sessions", "Who has what, and how to end it."),
-    ("Claims", "Who asked for a session, and what became of it."),
-    ("People", "Groups, and users who have been here."),
-    ("Settings", "What holds for the whole deployment."),
-    ("API keys", "Who may use this API."),
+    ("Sessions", "Live and past sessions."),
+    (
+        "Claims",
+        "Requests for sessions, accepted and refused, and their outcomes.",
+    ),
+    ("People", "Groups and users."),
+    ("Settings", "The settings of the whole deployment."),
+    ("API keys", "Credentials for this API."),
     ("Audit", "Change history and undo."),
+    (
+        "Configuration",
+        "All casts, images, groups, networks, staging configs and settings as one document: export, plan, apply.",
+    ),
     ("About", "This API itself."),
 ];
 
@@ -40,21 +48,26 @@ pub(super) fn whole() -> Value {
     let mut all_schemas = schemas::all();
     shared::name_what_repeats(&mut all_schemas);
     let about = format!(
-        "An API key: `{{id}}.{{secret}}`, as shown when it was created. Its scopes say what it may do. {}",
+        "An API key: `{{id}}.{{secret}}`, as shown when it was created. Its scopes say what it may \
+         do. {}",
         schemas::scopes()
     );
     let bearer = json!({ "type": "http", "scheme": "bearer", "description": about });
-    let token = json!({ "type": "http", "scheme": "bearer", "description": "`session_token`, as the claim was answered." });
+    let token = json!({ "type": "http", "scheme": "bearer", "description":
+        "The `session_token` from the response to the claim." });
     json!({
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "Session casting",
             "version": env!("CARGO_PKG_VERSION"),
-            "summary": "Public links that start a container for whoever clicks.",
-            "description": format!("Lists are read a page at a time: `next` of one page is `cursor` of the next. A change names what shall be different; \
-                null clears what may be empty. With `If-Match` it happens only over the version that was read. \
-                A change holds for visitors within {CHANGE_SECONDS} seconds."),
+            "summary": "Public links that give each visitor their own container.",
+            "description": format!(
+                "Lists are read a page at a time: `next` of one page is `cursor` of the next. A \
+                 change contains the fields to change; null clears what may be empty. With \
+                 `If-Match` it is made only to the version that was read. A change takes effect \
+                 for visitors within {CHANGE_SECONDS} seconds."
+            ),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
@@ -67,7 +80,7 @@ pub(super) fn whole() -> Value {
             "responses": problems(false),
             "securitySchemes": {
                 "apiKey": bearer,
-                "apiKeyHeader": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key, where `Authorization` is taken." },
+                "apiKeyHeader": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key, where `Authorization` is used otherwise." },
                 "sessionToken": token,
             },
         },
@@ -120,7 +133,8 @@ fn write(documented: &Documented) -> Value {
         "security": match operation.keys {
             Keys::None => json!([]),
             Keys::Admin => json!([{ "apiKey": [] }, { "apiKeyHeader": [] }]),
-            // Browsers come with a cookie, whose name tells the session and so cannot stand here.
+            // Browsers send a cookie whose name contains the session's id, so it cannot be declared
+            // here.
             Keys::Session => json!([{ "sessionToken": [] }, {}]),
         },
     });
@@ -178,7 +192,8 @@ fn header(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
 }
 
-/// Adds the headers that tell of limits. They stand where programs first look for them: at answers of links, and at 429 of everything.
+/// Adds the headers that tell of limits. They stand where programs first look for them: at answers
+/// of links, and at 429 of everything.
 fn add_limits(headers: &mut Value) {
     headers["RateLimit"] = header("RateLimit");
     headers["RateLimit-Policy"] = header("RateLimitPolicy");
@@ -219,7 +234,7 @@ fn responses(route: &Route, operation: &Operation) -> Value {
                     json!({ "ETag": header("Fingerprint"), "Cache-Control": header("CacheFor") });
                 responses.insert(
                     "304".into(),
-                    json!({ "description": "It is as it was.", "headers": headers }),
+                    json!({ "description": "Not modified.", "headers": headers }),
                 );
             }
             // Another key for a cast is no thing of its own.
@@ -238,7 +253,7 @@ fn responses(route: &Route, operation: &Operation) -> Value {
             responses.insert(status.to_string(), answer);
         }
     }
-    // Whoever does not ask for JSON there is taken for a person, and people are shown pages.
+    // Requests that do not accept JSON are taken for a browser's and get pages.
     let meets_people = operation.keys != Keys::Admin && route.method == Method::POST;
     let told = if meets_people {
         problems(true)
@@ -248,7 +263,12 @@ fn responses(route: &Route, operation: &Operation) -> Value {
     if meets_people {
         let headers =
             json!({ "Location": header("Location"), "Cache-Control": header("CacheControl") });
-        responses.insert("303".into(), json!({ "description": "For browsers: where it goes on, or what was wrong.", "headers": headers }));
+        responses.insert(
+            "303".into(),
+            json!({ "description":
+            "For browsers: a redirect to the next page, or to the error \
+             page.", "headers": headers }),
+        );
     }
     for status in statuses(route, operation) {
         let name = problem_name(status);
@@ -264,7 +284,7 @@ fn responses(route: &Route, operation: &Operation) -> Value {
 fn describe(status: u16) -> &'static str {
     match status {
         201 => "It was made.",
-        202 => "It was accepted, and is on its way.",
+        202 => "Accepted and in progress.",
         _ => "Here it is.",
     }
 }
@@ -296,7 +316,7 @@ fn is_of_link(route: &Route) -> bool {
 fn statuses(route: &Route, operation: &Operation) -> Vec<u16> {
     let mut statuses: Vec<u16> = operation.problems.to_vec();
     if operation.keys == Keys::Admin {
-        // Whoever asks for what is not there, says too much, or may not.
+        // Not found, a body that is too large or of another type, or not permitted.
         statuses.extend([400, 401, 403]);
     }
     if is_of_link(route) {
@@ -367,17 +387,19 @@ fn parameters() -> Value {
     json!({
         "IfMatch": {
             "name": "If-Match", "in": "header",
-            "description": "The change happens only over a version that is named here, as its ETag says it; `*` is any. Another version is answered with 412.",
+            "description": "The change is made only to a version whose ETag is listed here; `*` is \
+                            any. Another version is refused with 412.",
             "schema": { "type": "string", "pattern": r#"^(?:\*|"[0-9]+(?:-[0-9]+)?"(?:, ?"[0-9]+(?:-[0-9]+)?")*)$"#, "examples": ["\"3\""] },
         },
         "IfNoneMatch": {
             "name": "If-None-Match", "in": "header",
-            "description": "An ETag; when the document still has it, the answer is 304.",
+            "description": "An ETag; if the document still has it, the response is 304.",
             "schema": { "type": "string" },
         },
         "IdempotencyKey": {
             "name": "Idempotency-Key", "in": "header",
-            "description": "What the caller calls this request: sent again, it makes nothing again.",
+            "description": "A name for this request: a repetition under the same name creates \
+                            nothing new.",
             "schema": { "type": "string", "pattern": r"^[!-~](?:[\t -~]{0,198}[!-~])?$", "examples": ["order-4711"] },
         },
     })
@@ -385,14 +407,17 @@ fn parameters() -> Value {
 
 fn headers() -> Value {
     json!({
-        "CacheControl": { "description": "Nobody keeps it.", "required": true, "schema": { "const": "no-store" } },
-        "CacheFor": { "description": "It may be kept, and is asked for again.", "required": true, "schema": { "const": "no-cache" } },
+        "CacheControl": { "description": "Not cached.", "required": true, "schema": { "const": "no-store" } },
+        "CacheFor": { "description": "May be stored, and must be revalidated.", "required": true, "schema": { "const": "no-cache" } },
         "Version": { "description": "The version, in quotes; of a cast also its Sessions Remaining.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9]+(-[0-9]+)?\"$" } },
-        "Fingerprint": { "description": "What the document is known by.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9a-z]+\"$" } },
+        "Fingerprint": { "description": "The version of the document.", "required": true, "schema": { "type": "string", "pattern": "^\"[0-9a-z]+\"$" } },
         "Location": { "description": "Where it is.", "required": true, "schema": { "type": "string", "format": "uri-reference" } },
-        "RetryAfter": { "description": "When it makes sense to come back, in seconds.", "schema": { "type": "integer", "minimum": 0 } },
+        "RetryAfter": { "description": "When to retry, in seconds.", "schema": { "type": "integer", "minimum": 0 } },
         "RateLimit": {
-            "description": "What is left of the limits that count the caller (`r`), and after how many seconds there is more (`t`), by name: `calls` of an API key (every answer to one says it), `attempts` of an address, `sessions` of a link.",
+            "description": "What is left of the limits that count the caller (`r`), and after how \
+                            many seconds there is more (`t`), by name: `calls` of an API key \
+                            (every answer to one says it), `attempts` of an address, `sessions` of \
+                            a link.",
             "schema": { "type": "string" }, "examples": { "calls": { "value": "\"calls\";r=1199;t=42" } },
         },
         "RateLimitPolicy": {
@@ -400,9 +425,9 @@ fn headers() -> Value {
             "schema": { "type": "string" }, "examples": { "calls": { "value": "\"calls\";q=1200;w=60" } },
         },
         "WwwAuthenticate": { "description": "How to sign in.", "required": true, "schema": { "const": "Bearer" } },
-        "Allow": { "description": "The methods that the address knows.", "required": true, "schema": { "type": "string" } },
+        "Allow": { "description": "The allowed methods.", "required": true, "schema": { "type": "string" } },
         "ContentDisposition": { "description": "The file's name.", "required": true, "schema": { "type": "string", "pattern": "^attachment; filename=" } },
-        "Link": { "description": "Where the rest begins, if there is more.", "schema": { "type": "string" } },
+        "Link": { "description": "The next page, if there is one.", "schema": { "type": "string" } },
     })
 }
 

@@ -1,4 +1,5 @@
-//! Owns examples: documents that really could be sent and really could be answered. Must not know where they are shown.
+//! Owns examples: documents that really could be sent and really could be answered. Must not know
+//! where they are shown.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
-//! The OpenAPI document of everything that programs can ask for. Owns when it is made and how it is given out: once in a process, and again only to
-//! whoever has another one. It follows from the route tables, the forms and the views, so it cannot say anything else than they do.
+//! Owns the OpenAPI document of the API, which is built once per process and sent again only to
+//! clients whose copy differs (ETag). It is built from the route tables, forms and views, so it
+//! cannot differ from them.
 //!
 //! To add a route: its line in `api/routes.rs`; a schema of its own gets its name in `schemas`.
 

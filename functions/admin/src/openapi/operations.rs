@@ -1,7 +1,8 @@
-//! Owns how it is said what a route takes and gives: the routes of the API say so in their table, the public ones for programs here. Must not know how a
-//! document is written (see `document`), nor how single fields look.
+//! Owns how it is said what a route takes and gives: the routes of the API say so in their table,
+//! the public ones for programs here. Must not know how a document is written (see `document`), nor
+//! how single fields look.
 
-use casting_core::form::{Spelled, Spelling, spelled};
+use casting_core::form::{TextSyntax, TextType, parsed};
 use casting_core::ids::{ApiKeyId, CastId, CastKey, GroupId, ImageId, SessionId, StagingId};
 use casting_core::network::NetworkName;
 use casting_web::PublicRouteName;
@@ -90,7 +91,7 @@ pub(crate) struct Kind {
     shown: &'static str,
     new: &'static str,
     change: &'static str,
-    pub(crate) id: Spelling,
+    pub(crate) id: TextSyntax,
     links: &'static [&'static str],
 }
 
@@ -150,7 +151,7 @@ pub(crate) const CAST: Kind = Kind {
     shown: "Cast",
     new: "NewCast",
     change: "CastChange",
-    id: CastId::SPELLING,
+    id: CastId::SYNTAX,
     links: &[
         "readCast",
         "changeCast",
@@ -167,7 +168,7 @@ pub(crate) const IMAGE: Kind = Kind {
     shown: "Image",
     new: "NewImage",
     change: "ImageChange",
-    id: ImageId::SPELLING,
+    id: ImageId::SYNTAX,
     links: &["readImage", "changeImage", "registerImage", "deleteImage"],
 };
 pub(crate) const GROUP: Kind = Kind {
@@ -175,7 +176,7 @@ pub(crate) const GROUP: Kind = Kind {
     shown: "Group",
     new: "NewGroup",
     change: "GroupChange",
-    id: GroupId::SPELLING,
+    id: GroupId::SYNTAX,
     links: &["readGroup", "changeGroup", "deleteGroup"],
 };
 pub(crate) const NETWORK: Kind = Kind {
@@ -183,7 +184,7 @@ pub(crate) const NETWORK: Kind = Kind {
     shown: "Network",
     new: "NewNetwork",
     change: "NetworkChange",
-    id: NetworkName::SPELLING,
+    id: NetworkName::SYNTAX,
     links: &["readNetwork", "changeNetwork", "deleteNetwork"],
 };
 pub(crate) const STAGING: Kind = Kind {
@@ -191,7 +192,7 @@ pub(crate) const STAGING: Kind = Kind {
     shown: "StagingConfig",
     new: "NewStagingConfig",
     change: "StagingConfigChange",
-    id: StagingId::SPELLING,
+    id: StagingId::SYNTAX,
     links: &[
         "readStagingConfig",
         "readPool",
@@ -204,18 +205,18 @@ pub(crate) const API_KEY: Kind = Kind {
     shown: "ApiKey",
     new: "NewApiKey",
     change: "ApiKeyChange",
-    id: ApiKeyId::SPELLING,
+    id: ApiKeyId::SYNTAX,
     links: &["readApiKey", "changeApiKey", "deleteApiKey"],
 };
 
 /// The id of a cast, or the word for keys that no cast has.
 pub(crate) fn cast_or_unknown() -> Value {
-    json!({ "anyOf": [CastId::SPELLING.schema(), { "const": "unknown" }] })
+    json!({ "anyOf": [CastId::SYNTAX.schema(), { "const": "unknown" }] })
 }
 
 pub(crate) fn of_session(schema: &'static str) -> Operation {
     Operation {
-        segment: Some(SessionId::SPELLING.schema()),
+        segment: Some(SessionId::SYNTAX.schema()),
         ..shows("Sessions", schema)
     }
 }
@@ -223,7 +224,7 @@ pub(crate) fn of_session(schema: &'static str) -> Operation {
 /// A route for programs that claim sessions.
 fn of_program(
     operation: Operation,
-    segment: Spelling,
+    segment: TextSyntax,
     keys: Keys,
     problems: &'static [u16],
 ) -> Operation {
@@ -236,19 +237,23 @@ fn of_program(
     }
 }
 
-fn wishes(query: &mut Query) {
-    let any = || spelled(|text| Ok::<String, String>(text.to_owned()));
+fn parameters(query: &mut Query) {
+    let any = || parsed(|text| Ok::<String, String>(text.to_owned()));
     query.optional(
         "kasm_url",
-        "What the session shall open, if the link lets its address say so.",
+        "The URL that the session opens, if the link allows this parameter.",
         &any(),
     );
     query.optional(
         "docker_network",
-        "The network that it shall run in, if the link lets its address say so.",
+        "The network in which the session runs, if the link allows this parameter.",
         &any(),
     );
-    query.optional("via", "What the login brought back.", &any());
+    query.optional(
+        "via",
+        "The ticket with which the login redirected back.",
+        &any(),
+    );
 }
 
 /// What a public route takes and gives; `None` for those that are not for programs.
@@ -256,12 +261,12 @@ pub(super) fn of_public(name: PublicRouteName) -> Option<Operation> {
     Some(match name {
         PublicRouteName::DescribeCast => {
             let operation = Operation {
-                query: Some(wishes),
+                query: Some(parameters),
                 ..shows("Claiming", "Description")
             };
             of_program(
                 operation,
-                CastKey::SPELLING,
+                CastKey::SYNTAX,
                 Keys::None,
                 &[403, 404, 409, 410, 422, 429],
             )
@@ -283,14 +288,14 @@ pub(super) fn of_public(name: PublicRouteName) -> Option<Operation> {
             };
             of_program(
                 operation,
-                CastKey::SPELLING,
+                CastKey::SYNTAX,
                 Keys::None,
                 &[401, 403, 404, 409, 410, 429],
             )
         }
         PublicRouteName::SessionStatus | PublicRouteName::EndSession => of_program(
             shows("Claiming", "Status"),
-            SessionId::SPELLING,
+            SessionId::SYNTAX,
             Keys::Session,
             &[403, 404, 409, 410],
         ),

@@ -1,22 +1,25 @@
-//! Owns the names of all schemas, and those that no view of this function has beside it: problems, pages, and what programs are told that claim
-//! sessions. Must not know routes.
+//! Owns the names of all schemas, and the schemas that no view of this function has beside it:
+//! problems, pages, and the responses to clients that claim sessions. Must not know routes.
 
 use casting_core::actor::Scope;
 use casting_core::captcha::CaptchaKind;
 use casting_core::denial::DenialCode;
-use casting_core::form::Spelled;
+use casting_core::form::TextType;
 use casting_core::ids::{Reference, SessionId};
 use casting_core::json_schema::{self, Schemas};
 use casting_core::policy::NotApplied;
 use casting_core::{
     api_key_form, cast_form, group_form, image_form, network_form, session::EndReason,
-    staging_form, system_form,
+    settings_form, staging_form,
 };
 use serde_json::{Map, Value, json};
 
 use super::document::codes;
 use crate::api::{claims as statistics, people};
-use casting_core::admin::{audits, casts, claims, pools, profiles, sessions, trials, users};
+use casting_core::admin::{
+    audits, casts, claims, configuration, pools, profiles, session_actions, sessions, settings,
+    trials, users,
+};
 
 /// Every schema by its name.
 pub(super) fn all() -> Map<String, Value> {
@@ -42,17 +45,24 @@ pub(super) fn all() -> Map<String, Value> {
         all.insert(format!("{name}Change"), change);
         all.insert(plural.into(), page(name));
     }
-    let settings = system_form::schemas();
+    let of_settings = settings_form::schemas();
     let rest = [
         ("CastCopy", cast_form::copy_schema()),
         ("KeyRotation", casts::rotation_schema()),
         ("Trial", trials::schema()),
         ("TrialResult", trials::answer_schema()),
-        ("Settings", settings.shown),
-        ("SettingsChange", settings.change),
+        ("Settings", of_settings.shown),
+        ("SettingsChange", of_settings.change),
+        ("CaptchaKeys", settings::keys_schema()),
         ("IssuedApiKey", issued()),
         ("Session", sessions::schema()),
         ("Sessions", page("Session")),
+        ("SessionStop", session_actions::stop_schema()),
+        ("SessionMessage", session_actions::message_schema()),
+        ("SessionExtension", session_actions::extend_schema()),
+        ("SessionStops", session_actions::stop_many_schema()),
+        ("SessionMessages", session_actions::message_many_schema()),
+        ("SessionsDone", session_actions::done_schema()),
         (
             "WayIn",
             json_schema::object(
@@ -74,6 +84,14 @@ pub(super) fn all() -> Map<String, Value> {
             "OpenApi",
             json!({ "type": "object", "required": ["openapi", "info", "paths"] }),
         ),
+        ("Configuration", configuration::shown_schema()),
+        ("ConfigurationRequest", configuration::request_schema()),
+        ("ConfigurationPlan", configuration::plan_schema()),
+        ("ConfigurationApplied", configuration::applied_schema()),
+        (
+            "JsonSchema",
+            json!({ "type": "object", "required": ["$schema", "type", "properties"] }),
+        ),
         ("Problem", problem()),
         ("Description", description()),
         ("Claim", claim()),
@@ -90,14 +108,15 @@ fn reference(name: &str) -> Value {
 
 /// A page of these.
 fn page(item: &str) -> Value {
-    let next = json!({ "type": ["string", "null"], "description": "The cursor of the page that follows; null on the last one." });
+    let next = json!({ "type": ["string", "null"], "description":
+        "The cursor of the page that follows; null on the last one." });
     json_schema::object(
         json!({ "items": { "type": "array", "items": reference(item) }, "next": next }),
     )
 }
 
 fn issued() -> Value {
-    let key = json!({ "type": "string", "pattern": "^k[a-z2-7]{26}\\.[A-Za-z0-9_-]+$", "description": "The whole key, this once." });
+    let key = json!({ "type": "string", "pattern": "^k[a-z2-7]{26}\\.[A-Za-z0-9_-]+$", "description": "The whole key, which is shown only once." });
     json!({ "allOf": [reference("ApiKey"), { "properties": { "key": key }, "required": ["key"] }] })
 }
 
@@ -108,14 +127,15 @@ fn problem() -> Value {
         "detail": { "type": "string", "description": "One plain sentence." },
     }));
     let properties = json!({
-        "type": { "type": "string", "format": "uri-reference", "description": "Where people read about it." },
+        "type": { "type": "string", "format": "uri-reference", "description": "A page that explains the error." },
         "title": { "type": "string" },
         "status": { "type": "integer", "minimum": 400, "maximum": 599 },
         "detail": { "type": "string" },
         "code": { "type": "string", "enum": codes().iter().map(|code| code.as_str()).collect::<Vec<_>>() },
-        "ref": { "allOf": [Reference::SPELLING.schema()], "description": "What the log says more under." },
-        "retry_after": { "type": "integer", "minimum": 0, "description": "When it makes sense to come back, in seconds." },
-        "errors": { "type": "array", "items": error, "description": "What is wrong with which value." },
+        "ref": { "allOf": [Reference::SYNTAX.schema()], "description":
+            "The reference under which the log has more." },
+        "retry_after": { "type": "integer", "minimum": 0, "description": "When to retry, in seconds." },
+        "errors": { "type": "array", "items": error, "description": "The invalid values." },
     });
     json!({ "type": "object", "properties": properties, "required": ["type", "title", "status", "detail", "code"] })
 }
@@ -133,8 +153,8 @@ fn description() -> Value {
         "properties": {
             "kind": { "type": "string", "enum": CaptchaKind::ALL.map(CaptchaKind::as_str) },
             "site_key": { "type": "string" },
-            "challenge": { "type": "string", "description": "What is to be solved, as JSON." },
-            "action": { "type": "string", "description": "What is to be named to the provider." },
+            "challenge": { "type": "string", "description": "The challenge to solve, as JSON." },
+            "action": { "type": "string", "description": "The action for the provider." },
         },
     });
     let resume = json!({
@@ -143,23 +163,24 @@ fn description() -> Value {
             back to it and takes nothing, also when the link is sold out, full, closed, expired or \
             disabled; `opens` is then opened only with `consent`.",
         "properties": {
-            "session_id": SessionId::SPELLING.schema(),
+            "session_id": SessionId::SYNTAX.schema(),
             "state": states(),
             "status_url": uri("Where to ask how far it is, with the token of the claim."),
             "not_applied": not_applied(),
         },
     });
     let properties = json!({
-        "name": { "type": "string", "description": "What it starts." },
+        "name": { "type": "string", "description": "The name of the image." },
         "title": { "type": "string", "description": "The administrator's heading for visitors." },
         "summary": { "type": "string", "description": "The administrator's text for visitors." },
         "needs": words(&["login", "captcha", "consent"]),
         "captcha": captcha,
-        "opens": { "type": "string", "description": "What the session will open; to agree to it is `consent`." },
+        "opens": { "type": "string", "description":
+            "The URL that the session opens; it needs `consent`." },
         "resume": resume,
         "parameters": words(&["kasm_url", "docker_network"]),
         "remaining": { "type": "string", "enum": ["none", "few", "some", "many"] },
-        "ticket": { "type": "string", "description": "What the claim brings." },
+        "ticket": { "type": "string", "description": "The launch ticket for the claim." },
         "ticket_expires_in": { "type": "integer", "description": "In seconds." },
         "claim_url": uri("Where the claim goes."),
         "login_url": uri("Where to log in first."),
@@ -171,29 +192,32 @@ fn description() -> Value {
 /// What a running session did not take over of a link's parameters.
 fn not_applied() -> Value {
     json!({
-        "type": "array", "description": "What the parameters ask for in vain.",
+        "type": "array", "description": "Parameters that a running session cannot apply.",
         "items": { "type": "string", "enum": NotApplied::ALL.map(NotApplied::as_str) },
     })
 }
 
 fn claim() -> Value {
     let properties = json!({
-        "ticket": { "type": "string", "description": "As the link was described." },
-        "captcha": { "type": ["string", "null"], "description": "The proof that somebody is there." },
-        "consent": { "type": "boolean", "default": false, "description": "Whether the address that will be opened is agreed to." },
+        "ticket": { "type": "string", "description":
+            "The `ticket` from the description of the link." },
+        "captcha": { "type": ["string", "null"], "description": "The solution of the CAPTCHA." },
+        "consent": { "type": "boolean", "default": false, "description":
+            "Whether the visitor agrees to the URL that is opened." },
     });
     json!({ "type": "object", "properties": properties, "required": ["ticket"], "additionalProperties": false })
 }
 
 fn accepted() -> Value {
     let properties = json!({
-        "session_id": SessionId::SPELLING.schema(),
+        "session_id": SessionId::SYNTAX.schema(),
         "state": states(),
         "status_url": uri("Where to ask how far it is."),
-        "session_token": { "type": "string", "description": "What opens everything about the session." },
+        "session_token": { "type": "string", "description":
+            "The token for all requests about the session." },
         "resumed": {
             "type": "object", "required": ["not_applied"],
-            "description": "There when the session was running already.",
+            "description": "Present when the session was already running.",
             "properties": { "not_applied": not_applied() },
         },
     });
@@ -207,12 +231,12 @@ fn states() -> Value {
 fn status() -> Value {
     let denials: Vec<_> = DenialCode::ALL.iter().map(|code| code.as_str()).collect();
     let properties = json!({
-        "id": SessionId::SPELLING.schema(),
+        "id": SessionId::SYNTAX.schema(),
         "state": states(),
-        "step": { "type": "integer", "minimum": 0, "maximum": 5, "description": "The step that lasts." },
+        "step": { "type": "integer", "minimum": 0, "maximum": 5, "description": "The current step." },
         "task_status": { "type": "string", "enum": ["provisioning", "pending", "running", "stopping", "stopped"] },
         "reason": { "type": "string", "enum": EndReason::WORDS, "description": "Why it ended." },
-        "denial": { "type": "string", "enum": denials, "description": "Why it never got ready." },
+        "denial": { "type": "string", "enum": denials, "description": "Why it did not become ready." },
         "retry_after": { "type": "integer", "minimum": 0 },
         "ready_by": json_schema::time(),
         "ends_at": json_schema::time(),

@@ -1,17 +1,19 @@
-//! Owns how the document says the same only once: a schema that stands in several others gets a name of its own, and they refer to it. Must not know
-//! what any schema says.
+//! Owns how the document says the same only once: a schema that stands in several others gets a
+//! name of its own, and they refer to it. Must not know what any schema says.
 
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
-/// The shortest schema that is worth a name, in bytes of JSON. A smaller one is read more easily where it is used.
+/// The shortest schema that is worth a name, in bytes of JSON. A smaller one is read more easily
+/// where it is used.
 const LEAST: usize = 300;
 /// What holds schemas by name, and what holds one for every entry.
 const BY_NAME: [&str; 2] = ["properties", "patternProperties"];
 const ENTRIES: [&str; 2] = ["items", "additionalProperties"];
-/// What joins schemas. Tools that make up documents work out such a join and cannot when there is a reference in it, so it stays as it is, with
-/// the properties that it speaks of; where its parts exclude each other, with all of them.
+/// What joins schemas. Tools that make up documents work out such a join and cannot when there is a
+/// reference in it, so it stays as it is, with the properties that it speaks of; where its parts
+/// exclude each other, with all of them.
 const JOINS: [&str; 7] = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
 
 /// Gives names to what repeats within these schemas.
@@ -36,7 +38,8 @@ pub(super) fn name_what_repeats(schemas: &mut Map<String, Value>) {
     schemas.extend(shared.found);
 }
 
-/// The schemas that stand in this one, each with the property that it is of; an entry of a list or an object has none.
+/// The schemas that stand in this one, each with the property that it is of; an entry of a list or
+/// an object has none.
 fn children(schema: &mut Value) -> Vec<(Option<String>, &mut Value)> {
     let Value::Object(fields) = schema else {
         return Vec::new();
@@ -62,7 +65,8 @@ fn children(schema: &mut Value) -> Vec<(Option<String>, &mut Value)> {
     found
 }
 
-/// How often each schema stands within this one. What stands in one that repeats is counted with its first.
+/// How often each schema stands within this one. What stands in one that repeats is counted with
+/// its first.
 fn count(schema: &mut Value, counts: &mut HashMap<String, usize>) {
     for (_, child) in children(schema) {
         let seen = counts.entry(child.to_string()).or_default();
@@ -82,7 +86,8 @@ struct Shared {
 }
 
 impl Shared {
-    /// Puts references for what repeats in this schema, which stands in the schema called `owner` and near the name `near`.
+    /// Puts references for what repeats in this schema, which stands in the schema called `owner`
+    /// and near the name `near`.
     fn refer(&mut self, schema: &mut Value, owner: &str, near: &str) {
         for (property, child) in children(schema) {
             let near = property.map_or_else(|| format!("{near}Item"), |name| pascal(&name));

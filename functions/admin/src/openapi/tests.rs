@@ -6,7 +6,7 @@ use casting_core::ids::ImageId;
 use casting_core::testing::{SeededEntropy, cast, session};
 use casting_core::url_rules::OwnUrls;
 use casting_core::{api_key_form, cast_form, group_form, image_form, network_form, staging_form};
-use casting_web::{Access, PUBLIC_ROUTES, PublicRouteName, RouteError};
+use casting_web::{Access, PUBLIC_ROUTES, Problem, PublicRouteName};
 use serde_json::{Value, json};
 
 use super::document::{documented, has_body, whole};
@@ -265,7 +265,8 @@ fn session_view_matches_its_schema() {
 #[test]
 fn document_fits_into_a_lambda_response() {
     let size = super::WRITTEN.text.len();
-    assert!(size < 250_000, "{size} bytes");
+    // Lambda sends 6 MB at most; clients read it at every start.
+    assert!(size < 300_000, "{size} bytes");
 }
 
 #[test]
@@ -282,8 +283,6 @@ fn every_route_of_the_api_is_found_by_its_path() {
             .find(&http::Method::PUT, "/api/admin/casts/c1")
             .map(|_| ())
             .err(),
-        Some(RouteError::MethodNotAllowed(
-            "GET, HEAD, PATCH, DELETE".into()
-        ))
+        Some(Problem::method_not_allowed("GET, HEAD, PATCH, DELETE"))
     );
 }

@@ -99,4 +99,113 @@
     form.addEventListener("submit", () => { changed = false; });
     addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
   }
+
+  // Rows that are selected: all at once, and how many.
+  const bulk = document.getElementById("bulk");
+  const picked = () => $("input[form=bulk]");
+  const count = () => {
+    if (!bulk) return;
+    const many = picked().filter((box) => box.checked).length;
+    bulk.querySelector("[data-selected]").textContent = many ? many + " selected:" : "Select rows to act on them.";
+    for (const button of $("button", bulk)) button.disabled = !many;
+    const all = bulk.querySelector("[data-all] input");
+    all.checked = many > 0 && many === picked().length;
+  };
+  if (bulk) {
+    const all = bulk.querySelector("[data-all]");
+    all.hidden = false;
+    all.addEventListener("change", (event) => { for (const box of picked()) box.checked = event.target.checked; count(); });
+    document.addEventListener("change", (event) => { if (event.target.form === bulk) count(); });
+    count();
+  }
+
+  // A live part is read again while the page is looked at, and put in place only if it has changed.
+  for (const live of $("[data-live]")) {
+    let tag = "", failed = 0;
+    const read = async () => {
+      if (document.hidden) return;
+      try {
+        const answer = await fetch(live.dataset.live, { headers: tag ? { "if-none-match": tag } : {}, cache: "no-store" });
+        failed = answer.ok || answer.status === 304 ? 0 : failed + 1;
+        if (!answer.ok || answer.redirected) return;
+        const html = await answer.text();
+        tag = answer.headers.get("etag") || "";
+        const inside = live.contains(document.activeElement) ? document.activeElement : null;
+        const key = (one) => one.id || one.getAttribute("href") || (one.name && one.name + "=" + one.value) || one.textContent;
+        const at = inside && key(inside), checked = new Set($("input:checked", live).map((box) => box.value));
+        const opened = $("details", live).map((one) => one.open), scrolled = $("pre, .scroll", live).map((one) => [one.scrollTop, one.scrollLeft]);
+        live.innerHTML = html;
+        for (const box of $("input[type=checkbox]", live)) box.checked = checked.has(box.value);
+        $("details", live).forEach((one, number) => { if (opened[number]) one.open = true; });
+        $("pre, .scroll", live).forEach((one, number) => { if (scrolled[number]) [one.scrollTop, one.scrollLeft] = scrolled[number]; });
+        if (at) $("a, button, input, summary, [tabindex]", live).find((one) => key(one) === at)?.focus();
+        count();
+      } catch { failed += 1; }
+    };
+    // Slower while it fails, so that a deployment in trouble is not asked more.
+    const again = () => setTimeout(async () => { await read(); again(); }, 5000 * Math.min(12, 2 ** failed));
+    again();
+    document.addEventListener("visibilitychange", read);
+  }
+
+  // The command bar: what is typed is looked for; arrows choose, Enter opens.
+  const bar = document.getElementById("bar"), keys = document.getElementById("keys");
+  if (bar) {
+    const field = document.getElementById("bar-q"), list = document.getElementById("bar-list"), said = document.getElementById("bar-said");
+    let asked = 0, waiting, at = -1;
+    const choose = (next) => {
+      const all = $("[role=option]", list);
+      if (!all.length) { field.removeAttribute("aria-activedescendant"); return; }
+      at = (next + all.length) % all.length;
+      all.forEach((one, number) => one.setAttribute("aria-selected", number === at));
+      field.setAttribute("aria-activedescendant", all[at].id);
+      all[at].scrollIntoView({ block: "nearest" });
+    };
+    const look = async () => {
+      const turn = ++asked;
+      try {
+        const answer = await fetch(bar.dataset.find + "?format=json&q=" + encodeURIComponent(field.value.trim()), { headers: { accept: "application/json" } });
+        if (turn !== asked) return;
+        if (!answer.ok) { said.textContent = "The search did not work. Please sign in again, or reload the page."; return; }
+        const { items } = await answer.json();
+        list.replaceChildren(...items.map((one, number) => {
+          const item = document.createElement("li"), kind = document.createElement("span");
+          item.id = "bar-" + number; item.setAttribute("role", "option"); item.dataset.href = one.href;
+          kind.className = "soft small"; kind.textContent = one.kind;
+          item.append(one.name + " ", kind);
+          return item;
+        }));
+        said.textContent = items.length ? "" : "Nothing found.";
+        choose(0);
+      } catch { said.textContent = "The search did not work."; }
+    };
+    const open = () => { if (!bar.open) { field.value = ""; list.replaceChildren(); bar.showModal(); look(); } };
+    const go = (item) => { if (item) location.assign(item.dataset.href); };
+    field.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(look, 150); });
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowDown") choose(at + 1);
+      else if (event.key === "ArrowUp") choose(at - 1);
+      else if (event.key === "Enter") go($("[role=option]", list)[at]);
+      else return;
+      event.preventDefault();
+    });
+    list.addEventListener("click", (event) => go(event.target.closest("[role=option]")));
+    for (const dialog of [bar, keys]) dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    const single = document.getElementById("single"), kept = (value) => { try { return value === undefined ? localStorage.getItem("keys") : localStorage.setItem("keys", value); } catch { return null; } };
+    single.checked = kept() !== "off";
+    single.addEventListener("change", () => kept(single.checked ? "on" : "off"));
+    for (const button of $("[data-keys]")) { button.hidden = false; button.addEventListener("click", () => keys.showModal()); }
+    const places = { o: "/admin", c: "/admin/casts", s: "/admin/sessions", l: "/admin/claims" };
+    let lead = 0;
+    addEventListener("keydown", (event) => {
+      if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") { event.preventDefault(); open(); return; }
+      if (event.ctrlKey || event.metaKey || event.altKey || bar.open || keys.open) return;
+      if (!single.checked || event.target.closest("input, select, textarea, [contenteditable]")) return;
+      if (event.key === "/") { event.preventDefault(); open(); }
+      else if (event.key === "?") keys.showModal();
+      else if (event.key === "r") location.reload();
+      else if (event.key === "g") lead = Date.now();
+      else if (places[event.key] && Date.now() - lead < 1500) location.assign(places[event.key]);
+    });
+  }
 })();

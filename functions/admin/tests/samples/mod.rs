@@ -1,4 +1,5 @@
-//! Owns the sample rows of the gallery: a deployment in use, a new one, and every kind of mistake. Must not know how pages look.
+//! Owns the sample rows of the gallery: a deployment in use, a new one, and every kind of mistake.
+//! Must not know how pages look.
 
 mod pool;
 
@@ -11,7 +12,7 @@ use casting_core::resource::{OptionSource, Resource};
 use casting_core::testing::{self, NOON, SeededEntropy};
 use casting_core::url_rules::OwnUrls;
 use casting_core::{
-    api_key_form, cast_form, group_form, image_form, network_form, staging_form, system_form,
+    api_key_form, cast_form, group_form, image_form, network_form, settings_form, staging_form,
 };
 use casting_fn_admin::console::audit::Entry;
 use casting_fn_admin::console::cast::{CastPage, figure};
@@ -21,16 +22,18 @@ use casting_fn_admin::console::claims::{Claim, ClaimFilter, ClaimPage};
 use casting_fn_admin::console::confirm::Confirm;
 use casting_fn_admin::console::dashboard::Overview;
 use casting_fn_admin::console::edit::Edit;
+use casting_fn_admin::console::find::FoundReference;
 use casting_fn_admin::console::form::{Choices, FormMessages};
 use casting_fn_admin::console::layout::{Place, Screen};
 use casting_fn_admin::console::page_context::{CurrentUser, Flash, PageContext, Severity};
 use casting_fn_admin::console::preview::Preview;
+use casting_fn_admin::console::sessions::{SessionList, Typed};
 use casting_fn_admin::console::sign_in::SignIn;
-use casting_fn_admin::console::table::Badge;
+use casting_fn_admin::console::table::{Badge, View};
 use casting_fn_admin::console::trial::TrialPage;
 use casting_fn_admin::console::{
-    audit, cast, casts, claims, confirm, dashboard, edit, profiles, records, sessions, sign_in,
-    time_format, trial,
+    audit, cast, casts, claims, confirm, dashboard, edit, find, profiles, records, sessions,
+    sign_in, time_format, trial,
 };
 use serde_json::{Value, json};
 
@@ -109,7 +112,8 @@ fn workshop() -> Value {
     cast_of(
         1,
         &json!({
-            "name": "Kubernetes workshop", "key": "k8s-workshop-berlin", "description": "Thirty places, two days; handed out on paper.",
+            "name": "Kubernetes workshop", "key": "k8s-workshop-berlin", "description":
+                "Thirty places, two days; handed out on paper.",
             "allow_anonymous": true, "require_captcha": true, "limit_total_sessions": true, "sessions_remaining": 18,
             "limit_requests_per_ip": true, "sessions_allowed": 2, "within_seconds": 3600, "kasm_url": "https://example.com/welcome",
             "open_hours": {"time_zone": "UTC", "spans": ["mon-fri 08:00-18:00"]}, "valid_until": "2026-11-28T18:00:00Z",
@@ -237,7 +241,7 @@ fn charts() -> Vec<Chart> {
         launches(),
         line(
             "Time from click to session",
-            "Half of all sessions were ready within 12 s, nineteen of twenty within 31 s.",
+            "Half of all sessions were ready within 12 s, 95 % within 31 s.",
             "s",
             two("Half", "19 of 20"),
         ),
@@ -363,10 +367,12 @@ fn trial_outcome() -> Value {
             step(true, "Does the link exist, and is it enabled?", "The link is enabled.", None),
             step(true, "Is it still valid?", "It ends at 2026-11-28T18:00:00Z.", None),
             step(true, "Is it open at this hour?", "Open mon,tue,wed,thu,fri 08:00-18:00 (UTC).", None),
-            step(true, "May this address come?", "192.0.2.1 against 0 bans and 0 allowed blocks.", None),
-            step(false, "Does the visitor come from a listed site?", "It only works when you click it on one of the websites it was made for. Came from evil.example; accepted are acme.com.", Some("referrer-denied")),
-            step(true, "Is the visitor signed in, or need not be?", "Anonymous users are allowed.", None),
-            step(true, "Is somebody there?", "Asked for on the landing page (altcha).", None),
+            step(true, "Is this address allowed?", "192.0.2.1 against 0 bans and 0 allowed blocks.", None),
+            step(false, "Does the visitor come from a listed site?",
+                "It only works when you click it on one of the websites it was made for. Referrer: \
+                 evil.example; allowed: acme.com.", Some("referrer-denied")),
+            step(true, "Is the visitor signed in, if required?", "Anonymous users are allowed.", None),
+            step(true, "Is the CAPTCHA solved?", "Asked for on the landing page (altcha).", None),
             step(true, "Has this address had too many sessions lately?", "1 of 2 in 3600 seconds are used.", None),
             step(false, "Do sessions remain?", "0 remain.", Some("no-sessions-left")),
         ],
@@ -466,7 +472,7 @@ fn form<'a>(
         trail: vec![("Casts".into(), "/admin/casts".into())],
         action: "/admin/casts".into(),
         cancel: "/admin/casts".into(),
-        submit: if is_new { "Make it" } else { "Save" },
+        submit: if is_new { "Create" } else { "Save" },
         document,
         messages,
         choices,
@@ -512,7 +518,7 @@ fn wrong_cast() -> (Value, FormMessages) {
     .unwrap_or_default();
     let warning = FieldError::new(
         "/require_captcha",
-        "has no effect: whoever has logged in is not asked.",
+        "has no effect: logged-in users are not asked.",
     );
     (
         cast,
@@ -524,14 +530,50 @@ fn wrong_cast() -> (Value, FormMessages) {
     )
 }
 
+fn one_session() -> Value {
+    let mut session = live_sessions()[0].clone();
+    let at = |seconds: u64| NOON.minus_seconds(seconds).to_string();
+    session["timeline"] = json!([
+        { "step": "claimed", "at": at(600) },
+        { "step": "image-pulling", "at": at(596) },
+        { "step": "image-pulled", "at": at(570) },
+        { "step": "ready", "at": at(565) },
+    ]);
+    session["watchers"] = json!(["Ann", "<i>Guest</i>"]);
+    session["log_tail"] = json!("GET / 200\n<script>alert(1)</script>");
+    session["cost_so_far_cents"] = json!(0.87);
+    session["message"] = json!("Please save your work.");
+    session
+}
+
+fn found_reference() -> FoundReference {
+    FoundReference {
+        reference: "k3f7-2mqa-x5cd-7b2e".into(),
+        sessions: vec![live_sessions()[0].clone()],
+        refusals: vec![
+            (
+                NOON,
+                "Too many sessions from one network".into(),
+                Some(("Demo".into(), "cast-1".into())),
+            ),
+            (NOON, "No such link".into(), None),
+        ],
+    }
+}
+
 fn confirm_page() -> Confirm {
     Confirm {
         place: Place::Casts,
-        trail: vec![("Casts".into(), "/admin/casts".into()), ("Kubernetes workshop".into(), "/admin/casts/cast-1".into())],
+        trail: vec![
+            ("Casts".into(), "/admin/casts".into()),
+            ("Kubernetes workshop".into(), "/admin/casts/cast-1".into()),
+        ],
         title: "Delete \u{201c}Kubernetes workshop\u{201d}?".into(),
         happens: vec![
             "The link stops working now and says that it does not exist.".into(),
-            "Its claims stay in the ledger. The cast itself can be brought back from the audit log.".into(),
+            "Its claims stay in the ledger. The cast itself can be brought back from the audit \
+             log."
+                .into(),
             "7 of its sessions are alive; they go on unless you end them here.".into(),
         ],
         uses: vec![(
@@ -542,6 +584,8 @@ fn confirm_page() -> Confirm {
         submit: "Delete the cast".into(),
         cancel: "/admin/casts/cast-1".into(),
         choice: Some(("terminate", "End its 7 live sessions too".into(), false)),
+        line: None,
+        kept: Vec::new(),
         refused: String::new(),
         version: Some(3),
     }
@@ -607,7 +651,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
     let flash = Flash {
         severity: Severity::Good,
         text: "The cast has been changed.".into(),
-        undo: Some("/admin/audit/entry-1/undo".into()),
+        undo: vec!["entry-1".into()],
     };
     let told = PageContext {
         flash: Some(flash),
@@ -659,7 +703,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         ..CastList::default()
     };
     let groups = vec![group_form::view(&Group::all_users())];
-    let settings = system_form::view(&casting_core::system::System::default());
+    let settings = settings_form::view(&casting_core::deployment::Deployment::default());
     let keys = [
         json!({"id": "key-1", "name": "CI", "scopes": ["casts", "read"], "created_at": "2026-11-01T08:00:00Z", "expires_at": "2026-12-24T00:00:00Z"}),
     ];
@@ -688,8 +732,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             out.clone(),
             sign_in::page(&SignIn {
                 error: Some(
-                    "This key opens nothing; it may have been deleted, or a character is missing."
-                        .into(),
+                    "Invalid key. It may have been deleted, or a character is missing.".into(),
                 ),
                 ..SignIn::default()
             }),
@@ -708,7 +751,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             auditor.clone(),
             form_page(
                 &auditor,
-                system_form::resource(),
+                settings_form::resource(),
                 Place::Settings,
                 &settings,
                 FormMessages::default(),
@@ -798,12 +841,41 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "sessions",
             context.clone(),
-            sessions::page(&context, &live_sessions(), None),
+            sessions::page(&context, &live_sessions(), SessionList::default()),
         ),
         (
             "sessions-none",
             context.clone(),
-            sessions::page(&context, &none, None),
+            sessions::page(&context, &none, SessionList::default()),
+        ),
+        (
+            "session",
+            context.clone(),
+            sessions::one(
+                &context,
+                &one_session(),
+                vec![("The app", "no such file: /srv/index.html".into())],
+                &Typed {
+                    form: "extend",
+                    value: "2000".into(),
+                    error: "Must be a whole number from 1 to 1440.".into(),
+                },
+            ),
+        ),
+        (
+            "find",
+            context.clone(),
+            find::page(
+                &context,
+                "k3f7-2mqa-x5cd-7b2e",
+                Some(&found_reference()),
+                &[],
+            ),
+        ),
+        (
+            "find-none",
+            context.clone(),
+            find::page(&context, "<b>", None, &[]),
         ),
         (
             "trial",
@@ -821,7 +893,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "images",
             context.clone(),
-            records::images(&context, &[image_view()], None),
+            records::images(&context, &[image_view()], &View::default()),
         ),
         (
             "image-form",
@@ -838,7 +910,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "networks",
             context.clone(),
-            records::networks(&context, std::slice::from_ref(&network), None),
+            records::networks(&context, std::slice::from_ref(&network), &View::default()),
         ),
         (
             "network-form",
@@ -855,7 +927,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "groups",
             context.clone(),
-            records::groups(&context, &groups, None),
+            records::groups(&context, &groups, &View::default()),
         ),
         (
             "group-form",
@@ -872,12 +944,12 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "staging-none",
             context.clone(),
-            records::staging(&context, &[], &str::to_owned, None),
+            records::staging(&context, &[], &str::to_owned, &View::default()),
         ),
         (
             "users-none",
             context.clone(),
-            records::users(&context, &none, None),
+            records::users(&context, &none, &View::default(), false),
         ),
         (
             "user",
@@ -891,7 +963,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "api-keys",
             context.clone(),
-            records::api_keys(&context, &keys, None),
+            records::api_keys(&context, &keys, &View::default()),
         ),
         (
             "staging-form",
@@ -940,7 +1012,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
             context.clone(),
             form_page(
                 &context,
-                system_form::resource(),
+                settings_form::resource(),
                 Place::Settings,
                 &settings,
                 FormMessages::default(),

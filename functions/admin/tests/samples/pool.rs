@@ -1,5 +1,5 @@
-//! Owns the sample of a pool: two working days with a rush in the morning of each, and ECS without room for the last minutes. Must not know how pages
-//! look.
+//! Owns the sample of a pool: two working days with a rush in the morning of each, and ECS without
+//! room for the last minutes. Must not know how pages look.
 
 use casting_core::PoolView;
 use casting_core::ids::{Reference, SessionId, StagingId};
@@ -117,7 +117,7 @@ fn log(id: &StagingId) -> PoolHistory {
     log
 }
 
-/// More come than wait for them between eight and ten; at night nobody.
+/// More visitors come than sessions wait between eight and ten; none come at night.
 fn seen(at: Timestamp) -> PoolObservation {
     let hour = at.seconds().div_euclid(3600).rem_euclid(24);
     let (ready, starting, assigned, missed) = match hour {

@@ -1,5 +1,5 @@
-//! Boots the cast function with everything at its default: the SDK's own HTTPS client and credentials, a runtime with many threads, and no call before
-//! the first event.
+//! Boots the cast function with everything at its default: the SDK's own HTTPS client and
+//! credentials, a runtime with many threads, and no call before the first event.
 
 use std::sync::Arc;
 

@@ -1,8 +1,10 @@
-//! Owns how API keys are made and deleted: a key is shown wholly once, when it is made, and only the hash of its secret is kept.
-//! Must not know how a key is checked (`casting-core` does).
+//! Owns the creation and deletion of API keys: a key is shown only once, when it is created, and
+//! only the hash of its secret is stored. Must not know how a key is checked (`flow/authn.rs`
+//! does).
 //!
-//! Nobody grants what they do not have: a key is given only scopes of whoever makes or changes it, and no longer than that actor's own key lives.
-//! A key cannot delete itself. So whoever deletes a key still holds one, and nobody is locked out by their own hand.
+//! An actor grants only what it has: a key gets only scopes of the actor who creates or changes it,
+//! and no later expiry than that actor's own key. A key cannot delete itself, so the actor who
+//! deletes a key still has one.
 
 use crate::actor::{Actor, ActorKind, Scope};
 use crate::api_key::{ApiKey, ApiKeySettings, Excess};
@@ -18,7 +20,8 @@ use crate::admin::error::AdminError;
 use crate::admin::version::Precondition;
 use crate::admin::{AdminService, records};
 
-/// A new key, and its text for the `Authorization` header, which cannot be had again (but by the same request under the same idempotency key).
+/// Creates a key. Returns it with its text for the `Authorization` header, which is returned again
+/// only for the same request under the same idempotency key.
 pub async fn create(
     service: &AdminService<'_>,
     input: &Value,
@@ -40,7 +43,7 @@ pub async fn create(
             .record::<ApiKey>(key.id.as_str())
             .await?
     {
-        // Its secret is shown again: to whoever could make the key as it is now.
+        // Its secret is shown again, but only to an actor who could create the key as it is now.
         permit(None, &made.settings, &service.actor)?;
         return Ok((made, text));
     }
@@ -49,10 +52,7 @@ pub async fn create(
         RecordKind::ApiKey,
         key.id.as_str(),
         &key.settings.name,
-        Difference {
-            before: None,
-            after: Some(&view),
-        },
+        Difference::created(&view),
     );
     match control_plane
         .store
@@ -97,7 +97,7 @@ pub fn permit(
     })
 }
 
-/// The secret that follows from a request under an idempotency key, for whoever has our signing key: 120 bits.
+/// The secret of a request under an idempotency key, derived with our signing key: 120 bits.
 fn secret_of_request(service: &AdminService<'_>, id: &ApiKeyId) -> [u8; 16] {
     let text = service
         .control_plane
@@ -113,7 +113,7 @@ fn secret_of_request(service: &AdminService<'_>, id: &ApiKeyId) -> [u8; 16] {
     secret
 }
 
-/// Deletes a key; it opens nothing from now on.
+/// Deletes a key; it is invalid from now on.
 pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
@@ -121,7 +121,7 @@ pub async fn delete(
 ) -> Result<(), AdminError> {
     if service.actor.kind == ActorKind::ApiKey && service.actor.id == id {
         return Err(AdminError::conflict(
-            "A key cannot delete itself; use another one, so that nobody is locked out.",
+            "A key cannot delete itself; use another one, so that you are not locked out.",
         ));
     }
     records::delete::<ApiKey>(service, id, precondition).await

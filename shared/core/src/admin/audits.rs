@@ -1,8 +1,8 @@
-//! Owns what administrators see of changes, and how a change is taken back. Must not know how the things that changed are kept.
+//! Owns the administrators' view of the audit log, and undo. Must not know how records are stored.
 
 use crate::actor::{ActorKind, Scope};
 use crate::audit::{Action, Audit, AuditId, RecordKind};
-use crate::form::Spelled;
+use crate::form::TextType;
 use crate::group::Group;
 use crate::json_schema;
 use crate::network::Network;
@@ -14,7 +14,7 @@ use crate::admin::settings::SECRET;
 use crate::admin::version::Precondition;
 use crate::admin::{AdminService, casts, images, records, settings, staging};
 
-/// A page of changes, the newest first: of all, or of the thing with this id.
+/// A page of the audit log, the newest first: of all records, or of the one with this id.
 pub async fn list(
     service: &AdminService<'_>,
     target: Option<&str>,
@@ -28,7 +28,7 @@ pub async fn list(
         .await?)
 }
 
-/// One change.
+/// One entry.
 pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Audit, AdminError> {
     let no_such_entry = || AdminError::not_found("There is no such entry.");
     let id = AuditId::parse(id).ok_or_else(no_such_entry)?;
@@ -40,7 +40,8 @@ pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Audit, AdminEr
         .ok_or_else(no_such_entry)
 }
 
-/// Whether a change can be taken back: what was changed gets its old values again, what was deleted is made anew.
+/// Whether a change can be undone: a changed record gets its old values, a deleted one is created
+/// again.
 pub fn can_be_undone(audit: &Audit) -> bool {
     let is_kept = matches!(
         audit.noun,
@@ -56,7 +57,7 @@ pub fn can_be_undone(audit: &Audit) -> bool {
         && audit.changes.iter().any(|change| change.field != SECRET)
 }
 
-/// What somebody needs to change things of this kind.
+/// The scope that a change of this kind of record needs.
 pub const fn scope_of(noun: RecordKind) -> Option<Scope> {
     match noun {
         RecordKind::Cast | RecordKind::Staging => Some(Scope::Casts),
@@ -69,7 +70,7 @@ pub const fn scope_of(noun: RecordKind) -> Option<Scope> {
     }
 }
 
-/// Takes a change back, as a change of its own. What others have changed since in other fields stays.
+/// Undoes a change, by a change of its own. Later changes of other fields stay.
 pub async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), AdminError> {
     let audit = find(service, id).await?;
     let may = scope_of(audit.noun).is_some_and(|scope| service.actor.may(scope));
@@ -79,7 +80,7 @@ pub async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), AdminError
         ));
     }
     if !can_be_undone(&audit) {
-        return Err(AdminError::conflict("This cannot be taken back."));
+        return Err(AdminError::conflict("This cannot be undone."));
     }
     let mut document = audit.undoing();
     if let Value::Object(fields) = &mut document {
@@ -123,7 +124,8 @@ pub async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), AdminError
     }
 }
 
-/// Visitors have counted on since a change of Sessions Remaining: its difference is taken back, and not the number set.
+/// Claims have changed Sessions Remaining since: undo reverses the difference and does not restore
+/// the number.
 fn undo_counter(fields: &mut Map<String, Value>, audit: &Audit) {
     const NAME: &str = "sessions_remaining";
     fields.remove(NAME);
@@ -134,7 +136,7 @@ fn undo_counter(fields: &mut Map<String, Value>, audit: &Audit) {
     }
 }
 
-/// A change as the API shows it.
+/// An entry as the API shows it.
 pub fn view(audit: &Audit) -> Value {
     json!({
         "id": audit.id,
@@ -150,12 +152,12 @@ pub fn view(audit: &Audit) -> Value {
     })
 }
 
-/// What JSON Schema says of [`view`].
+/// The JSON Schema of [`view`].
 pub fn schema() -> Value {
     let text = || json!({ "type": "string" });
     let change = json_schema::object(json!({ "field": text(), "before": {}, "after": {} }));
     json_schema::object(json!({
-        "id": AuditId::SPELLING.schema(),
+        "id": AuditId::SYNTAX.schema(),
         "at": json_schema::time(),
         "actor": json_schema::object(json!({ "kind": { "type": "string", "enum": ActorKind::ALL }, "id": text(), "name": text() })),
         "address": { "type": ["string", "null"] },

@@ -1,37 +1,38 @@
-//! Owns what can be done with casts. Must not know which values are possible (`cast_form` does), or how a claim uses a cast.
+//! Owns the operations on casts. Must not know which values are valid (`cast_form` does), or how a
+//! claim uses a cast.
 
 use crate::audit::{Difference, RecordKind};
 use crate::cast::{Cast, CastSettings, Counter, CounterChange, PreviousKey};
 use crate::cast_form::{self, CastDraft};
-use crate::form::{FieldErrors, Form, Warning, spelled, whole};
+use crate::form::{FieldErrors, Form, Warning, parsed, whole};
 use crate::group::Group;
 use crate::ids::{CastId, CastKey, GroupId, ImageId};
 use crate::image::Image;
 use crate::json_schema::SchemaBuilder;
-use crate::listing::{self, CastOrder, CastQuery};
 use crate::ports::{Created, Page, Replaced, Saved};
+use crate::queries::{self, CastOrder, CastQuery};
 use crate::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::admin::error::{AdminError, TRIES};
 use crate::admin::version::Precondition;
-use crate::admin::{AdminService, filtered, sessions, settings};
+use crate::admin::{AdminService, filtered, session_actions, settings};
 
 /// The longest time that an old key opens a link after a rotation, in seconds (30 days).
 const LONGEST_GRACE: u64 = 2_592_000;
 
-/// What a list of casts is asked for.
+/// The filters and the order of a list of casts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CastsAsked {
-    /// Words, all of which begin a word of the cast's name or key.
+    /// Search words: each must be the beginning of a word of the cast's name or key.
     pub search: Option<String>,
-    /// In which order; a search has none.
+    /// The order; a search has none.
     pub order: CastOrder,
-    /// From the end.
+    /// Whether the order is reversed.
     pub backwards: bool,
-    /// Only those that are on, or off.
+    /// Only enabled casts, or only disabled ones.
     pub enabled: Option<bool>,
-    /// Only those of this image.
+    /// Only casts of this image.
     pub image: Option<ImageId>,
 }
 
@@ -39,7 +40,7 @@ impl CastsAsked {
     fn fits(&self, cast: &Cast, words: &[String]) -> bool {
         let settings = &cast.settings;
         let found = || {
-            let known = listing::words(settings);
+            let known = queries::words(settings);
             words
                 .iter()
                 .all(|word| known.iter().any(|known| known.starts_with(word.as_str())))
@@ -54,11 +55,11 @@ impl CastsAsked {
     }
 }
 
-/// A cast, and what is worth a second look in it.
+/// A cast with its warnings.
 pub struct Edited {
-    /// As it is now.
+    /// The cast as it is now.
     pub cast: Cast,
-    /// What was sent without having an effect; the cast's own warnings come on top.
+    /// Warnings about the request, besides those about the cast.
     pub warnings: Vec<Warning>,
 }
 
@@ -81,7 +82,7 @@ pub async fn list(
     limit: u32,
 ) -> Result<Page<Cast>, AdminError> {
     let text = asked.search.as_deref().unwrap_or_default();
-    let words: Vec<String> = listing::split(text).collect();
+    let words: Vec<String> = queries::split(text).collect();
     if words.is_empty() && !text.trim().is_empty() {
         return Ok(Page {
             items: Vec::new(),
@@ -89,7 +90,7 @@ pub async fn list(
         });
     }
     let query = CastQuery {
-        word: listing::sharpest(&words).cloned(),
+        word: queries::most_selective(&words).cloned(),
         order: asked.order,
         backwards: asked.backwards,
     };
@@ -100,7 +101,7 @@ pub async fn list(
     filtered::page(cursor, limit, read, |cast| asked.fits(cast, &words)).await
 }
 
-/// A new cast.
+/// Creates a cast.
 pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited, AdminError> {
     let control_plane = service.control_plane;
     let draft = cast_form::create(
@@ -134,10 +135,7 @@ pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited,
         RecordKind::Cast,
         cast.id.as_str(),
         &cast.settings.name,
-        Difference {
-            before: None,
-            after: Some(&view),
-        },
+        Difference::created(&view),
     );
     settings::begin(service).await?;
     match control_plane.store.create_cast(&cast, Some(&audit)).await? {
@@ -152,7 +150,7 @@ pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited,
     Ok(Edited { cast, warnings })
 }
 
-/// One cast, and what is worth a second look in it.
+/// One cast with its warnings.
 pub async fn read(service: &AdminService<'_>, id: &str) -> Result<Edited, AdminError> {
     let cast = find(service, id).await?;
     let warnings = look_around(service, &cast.settings, Some(&cast.id)).await?;
@@ -169,7 +167,7 @@ pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Cast, AdminErr
         .ok_or_else(no_such_cast)
 }
 
-/// How many wait in the cast's waiting room at this moment; `None` when it has none.
+/// The number of visitors in the cast's waiting room; `None` without one.
 pub async fn count_waiting(
     service: &AdminService<'_>,
     cast: &Cast,
@@ -184,7 +182,8 @@ pub async fn count_waiting(
     Ok(Some(room.waiting(now) as u64))
 }
 
-/// Changes what the document names. Without a precondition, a change that met another is made again on the row as it then is.
+/// Changes the fields of the document. Without a precondition, a change that met another one is
+/// repeated on the current row.
 pub async fn change(
     service: &AdminService<'_>,
     id: &str,
@@ -206,7 +205,8 @@ pub async fn change(
     Ok(edited)
 }
 
-/// Another key: the old one opens nothing from now on, or for `grace_seconds` more. The document may name the new key; else one is drawn.
+/// Replaces the key. The old one stops working at once, or after `grace_seconds`. The document may
+/// contain the new key; otherwise one is generated.
 pub async fn rotate_key(
     service: &AdminService<'_>,
     id: &str,
@@ -214,7 +214,7 @@ pub async fn rotate_key(
     precondition: &Precondition,
 ) -> Result<Edited, AdminError> {
     let (named, grace) = read_rotation(&mut Form::over(Map::new(), input, &[])?)?;
-    // Drawn once: a second try of the same call must not give out a third key.
+    // Generated once: a second try of the same call must not produce a third key.
     let key = match named {
         Some(key) => key,
         None if service.request_key.is_some() => key_of_request(service, input).await?,
@@ -240,7 +240,7 @@ pub async fn rotate_key(
 }
 
 fn read_rotation(form: &mut Form) -> Result<(Option<CastKey>, u64), FieldErrors> {
-    let named = form.nullable("key", spelled(cast_form::read_key));
+    let named = form.nullable("key", parsed(cast_form::read_key));
     let grace = form
         .nullable("grace_seconds", whole::<u64>(0..=LONGEST_GRACE))
         .unwrap_or(0);
@@ -248,7 +248,7 @@ fn read_rotation(form: &mut Form) -> Result<(Option<CastKey>, u64), FieldErrors>
     Ok((named, grace))
 }
 
-/// What JSON Schema says of a rotation.
+/// The JSON Schema of a rotation.
 pub fn rotation_schema() -> Value {
     let words = [
         ("key", "The new key; drawn when it is left out."),
@@ -264,7 +264,7 @@ pub fn rotation_schema() -> Value {
 
 async fn key_of_request(service: &AdminService<'_>, input: &Value) -> Result<CastKey, AdminError> {
     let id = service.new_id(RecordKind::Cast, input).await?;
-    // What follows from the request alone would follow for anybody who knows it, so our own key comes in.
+    // Derived with our own key: from the request alone, everyone who knows it could derive the key.
     let drawn = service
         .control_plane
         .keys
@@ -273,7 +273,7 @@ async fn key_of_request(service: &AdminService<'_>, input: &Value) -> Result<Cas
     CastKey::parse(&plain).ok_or_else(|| AdminError::contention("draw a key"))
 }
 
-/// A cast like this one, with a key of its own. What the document names is other than there.
+/// Copies a cast, with a new key. The document contains the fields that differ.
 pub async fn copy(
     service: &AdminService<'_>,
     id: &str,
@@ -321,10 +321,7 @@ async fn edit(
         let after = changed(&before, &draft, service.control_plane.clock.now());
         let view = |cast| cast_form::view(cast, &service.control_plane.urls.public_url);
         let (old, new) = (view(&before), view(&after));
-        let difference = Difference {
-            before: Some(&old),
-            after: Some(&new),
-        };
+        let difference = Difference::changed(&old, &new);
         let audit = service.audit(
             RecordKind::Cast,
             after.id.as_str(),
@@ -355,8 +352,8 @@ async fn edit(
     Err(AdminError::contention("change a cast"))
 }
 
-/// What is worth a second look in a cast because of what else there is: its group is gone, or another
-/// cast has its name. `id` is its own, if it has one yet.
+/// Warnings about a cast that depend on other records: its group has been deleted, or another cast
+/// has its name. `id` is its own, if it has one yet.
 pub async fn look_around(
     service: &AdminService<'_>,
     settings: &CastSettings,
@@ -365,6 +362,18 @@ pub async fn look_around(
     let mut warnings = Vec::new();
     if is_group_gone(service, settings.anonymous_group_id.as_ref()).await? {
         warnings.push(GROUP_IS_GONE);
+    }
+    if is_address_lost(service, settings).await? {
+        let pointer = if settings.kasm_url.is_some() {
+            "/kasm_url"
+        } else {
+            "/allow_dynamic_kasm_url"
+        };
+        warnings.push(Warning {
+            pointer,
+            detail: "has no effect in most images without a command: theirs must name a variable \
+                     that contains {kasm_url}.",
+        });
     }
     if has_namesake(service, &settings.name, id).await? {
         warnings.push(Warning {
@@ -375,12 +384,31 @@ pub async fn look_around(
     Ok(warnings)
 }
 
+/// Whether the address that this cast opens may reach no program: the gate stands beside an app
+/// that is no web app, and none of its variables is the address.
+async fn is_address_lost(
+    service: &AdminService<'_>,
+    settings: &CastSettings,
+) -> Result<bool, AdminError> {
+    if settings.kasm_url.is_none() && !settings.dynamic_kasm_url {
+        return Ok(false);
+    }
+    let store = &service.control_plane.store;
+    let image = store.record::<Image>(settings.image_id.as_str()).await?;
+    Ok(image.is_some_and(|image| {
+        let settings = &image.settings;
+        settings.has_gate_beside()
+            && settings.view_only.is_none()
+            && !settings.has_address_variable()
+    }))
+}
+
 const GROUP_IS_GONE: Warning = Warning {
     pointer: "/anonymous_user_group_id",
     detail: "names a group that is gone: anonymous visitors go on with All Users alone.",
 };
 
-/// Casts with a name in common are looked through up to so many pages.
+/// The most pages that are searched for a cast of the same name.
 const NAMESAKE_PAGES: usize = 5;
 
 async fn has_namesake(
@@ -388,8 +416,8 @@ async fn has_namesake(
     name: &str,
     id: Option<&CastId>,
 ) -> Result<bool, AdminError> {
-    let words: Vec<String> = listing::split(name).collect();
-    let Some(word) = listing::sharpest(&words) else {
+    let words: Vec<String> = queries::split(name).collect();
+    let Some(word) = queries::most_selective(&words) else {
         return Ok(false);
     };
     let query = CastQuery {
@@ -416,7 +444,7 @@ async fn has_namesake(
     Ok(false)
 }
 
-/// Casts as lists show them: one that names a group that is gone says so.
+/// Casts as lists show them, with a warning if a cast's group has been deleted.
 pub async fn views(service: &AdminService<'_>, casts: &[Cast]) -> Result<Vec<Value>, AdminError> {
     let names_one = |cast: &Cast| cast.settings.anonymous_group_id.is_some();
     let groups = if casts.iter().any(names_one) {
@@ -441,12 +469,13 @@ pub async fn views(service: &AdminService<'_>, casts: &[Cast]) -> Result<Vec<Val
 /// Counts the live sessions of a cast whose limit has just been set.
 async fn count(service: &AdminService<'_>, cast: &Cast) {
     if let Err(fault) = service.control_plane.count_of_cast(cast).await {
-        tracing::warn!(cast.id = %cast.id, %fault, "Live sessions are not counted yet; the next claim does");
+        tracing::warn!(cast.id = %cast.id, %fault,
+            "Live sessions are not counted yet; the next claim does");
     }
 }
 
-/// Deletes a cast. Its live sessions live on, unless `terminate` ends them; then it can be sent again until all are ended, also when the cast
-/// itself is gone already.
+/// Deletes a cast. Its live sessions continue, unless `terminate` ends them; then the call can be
+/// repeated until all have ended, also when the cast itself is already deleted.
 pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
@@ -460,7 +489,7 @@ pub async fn delete(
         tracing::info!(actor.id = service.actor.id, cast.id = %id, "Cast {id} was deleted");
     }
     let ended = if terminate {
-        sessions::end_all(service, &id).await?
+        session_actions::end_all(service, &id).await?
     } else {
         0
     };
@@ -486,10 +515,7 @@ async fn delete_row(
             RecordKind::Cast,
             id.as_str(),
             &cast.settings.name,
-            Difference {
-                before: Some(&view),
-                after: None,
-            },
+            Difference::deleted(&view),
         );
         match service
             .control_plane
@@ -516,7 +542,7 @@ fn changed(before: &Cast, draft: &CastDraft, now: Timestamp) -> Cast {
     }
 }
 
-/// Reads the id of a cast.
+/// Parses the id of a cast.
 pub fn parse_id(text: &str) -> Result<CastId, AdminError> {
     CastId::parse(text).ok_or_else(no_such_cast)
 }
@@ -533,7 +559,7 @@ fn key_taken(cast: &Cast) -> AdminError {
     .into()
 }
 
-/// The image must be there, and be one that can be only watched if the link shares its sessions.
+/// The image must exist, and must have a view-only mode if the link shares its sessions.
 async fn require_image(
     service: &AdminService<'_>,
     settings: &CastSettings,
@@ -545,7 +571,8 @@ async fn require_image(
         .await?
     {
         Some(image) if settings.enable_sharing && image.settings.view_only.is_none() => {
-            let detail = "needs an image whose sessions can be only watched: set its view_only to the way that fits its app.";
+            let detail = "needs an image whose sessions can be only watched: set its view_only to \
+                          the way that fits its app.";
             Err(FieldErrors::one("/enable_sharing", detail).into())
         }
         Some(_) => Ok(()),
@@ -561,7 +588,7 @@ async fn require_group(service: &AdminService<'_>, id: Option<&GroupId>) -> Resu
     Ok(())
 }
 
-/// Whether a group is named that is not there.
+/// Whether the group with this id does not exist.
 async fn is_group_gone(
     service: &AdminService<'_>,
     id: Option<&GroupId>,

@@ -1,13 +1,13 @@
-//! Owns what administrators see of claims: the accepted ones are sessions, the refused ones are counted by the hour with a few samples. Must not
-//! know why any was refused.
+//! Owns the administrators' view of claims: accepted ones are sessions, refused ones are counted by
+//! the hour with a few samples. Must not know why any was refused.
 
 use crate::FoundRefusal;
 use crate::denial::DenialCode;
-use crate::form::Spelled;
+use crate::form::TextType;
 use crate::ids::{CastId, Reference};
 use crate::json_schema;
-use crate::listing::{SessionQuery, SessionsOf};
 use crate::ports::{Page, RefusalCount, RefusalSample};
+use crate::queries::{SessionQuery, SessionsOf};
 use crate::session::Session;
 use crate::time::Timestamp;
 use futures_util::try_join;
@@ -31,16 +31,16 @@ pub enum ClaimsOf {
     Unknown,
 }
 
-/// What became of a claim.
+/// The outcome of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// It was accepted, and this became of its session.
+    /// It was accepted, with this outcome of its session.
     Accepted(Outcome),
     /// It was refused.
     Refused,
 }
 
-/// Which claims are asked for.
+/// The filters of a list of claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimsAsked {
     /// Whose.
@@ -49,9 +49,9 @@ pub struct ClaimsAsked {
     pub since: Timestamp,
     /// Before this time.
     pub until: Timestamp,
-    /// Only those of which this became.
+    /// Only those with this outcome.
     pub outcome: Option<ClaimOutcome>,
-    /// Only the one that its visitor quotes by this.
+    /// Only the one with this reference.
     pub reference: Option<Reference>,
 }
 
@@ -134,7 +134,7 @@ async fn accepted(
     }
     .between(asked.since, asked.until);
     if let Some(reference) = &asked.reference {
-        // Whoever quotes a reference need not know when it was.
+        // A reference contains its time, so a search by one needs no time range.
         let mut items = service
             .control_plane
             .store
@@ -169,10 +169,10 @@ async fn refused(
         return Ok(told_of(found, reference, &asked.of));
     }
     let store = &service.control_plane.store;
-    let hour = crate::hours::hour_of;
+    let hour = crate::hourly_stats::hour_of;
     let (since, until) = (
         hour(asked.since),
-        hour(asked.until) + crate::hours::HOUR_SECONDS,
+        hour(asked.until) + crate::hourly_stats::HOUR_SECONDS,
     );
     let mut rows = match &asked.of {
         ClaimsOf::Cast(cast) => store.refusals(Some(cast), since).await?,
@@ -194,7 +194,8 @@ async fn refused(
     };
     rows.retain(|row| row.hour < until);
     if let Some(reference) = &asked.reference {
-        // References of two groups were drawn at random until version 0.1; those that were sampled are found in the rows.
+        // References of two groups were drawn at random until version 0.1; those that were sampled
+        // are found in the rows.
         for row in &mut rows {
             row.samples.retain(|sample| sample.reference == *reference);
         }
@@ -204,7 +205,8 @@ async fn refused(
     Ok(rows)
 }
 
-/// One refusal that was found by its reference, as a row of its own: of each link that it may be of (nearly always one), as far as these are asked for.
+/// One refusal that was found by its reference, as a row of its own: of each link that it may be of
+/// (nearly always one), as far as these are asked for.
 fn told_of(found: FoundRefusal, reference: &Reference, of: &ClaimsOf) -> Vec<RefusalCount> {
     let FoundRefusal {
         facts,
@@ -228,7 +230,7 @@ fn told_of(found: FoundRefusal, reference: &Reference, of: &ClaimsOf) -> Vec<Ref
     });
     let row = |cast_id| RefusalCount {
         cast_id,
-        hour: crate::hours::hour_of(facts.at),
+        hour: crate::hourly_stats::hour_of(facts.at),
         code: facts.code.as_str().to_owned(),
         count: 1,
         samples: vec![sample.clone()],
@@ -256,20 +258,22 @@ pub fn view_refused(refused: &RefusalCount) -> Value {
     })
 }
 
-/// What JSON Schema says of [`Claims::view`]; `session` is the schema of an accepted one.
+/// The JSON Schema of [`Claims::view`]; `session` is the schema of an accepted one.
 pub fn schema(session: &Value) -> Value {
     let or_null = || json!({ "type": ["string", "null"] });
     let sample = json_schema::object(json!({
-        "at": json_schema::time(), "ref": Reference::SPELLING.schema(), "referrer": or_null(),
+        "at": json_schema::time(), "ref": Reference::SYNTAX.schema(), "referrer": or_null(),
         "address_hash": {
             "type": ["string", "null"],
-            "description": "A keyed hash of the address; null when only what the reference says is known.",
+            "description": "A keyed hash of the address; null when only what the reference says is \
+                            known.",
         },
     }));
     let refused = json_schema::object(json!({
         "cast_id": {
-            "anyOf": [CastId::SPELLING.schema(), { "type": "null" }],
-            "description": "Null for keys that no cast has, and where a reference names a cast that is gone.",
+            "anyOf": [CastId::SYNTAX.schema(), { "type": "null" }],
+            "description": "Null for keys that no cast has, and where a reference names a cast \
+                            that is gone.",
         },
         "hour": json_schema::time(),
         "code": { "type": "string", "description": "Why, as in a problem document." },

@@ -1,4 +1,4 @@
-//! Owns why an operation of the admin service was not done. Must not know which operation it was, nor HTTP.
+//! Owns the errors of the admin service. Must not know which operation failed, nor HTTP.
 
 use crate::denial::Denial;
 use crate::flow::Refusal;
@@ -6,45 +6,45 @@ use crate::form::{FieldError, FieldErrors};
 use crate::ids::Reference;
 use crate::ports::{Fault, FaultKind};
 
-/// How often a change is tried again because somebody else wrote first.
+/// How often a change is tried when other writes come first.
 pub(crate) const TRIES: u32 = 5;
 
-/// Why an operation was not done. The texts are sentences for the administrator.
+/// Why an operation failed. The texts are sentences for the administrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminError {
-    /// There is no such thing.
+    /// There is no such record.
     NotFound(String),
-    /// It does not fit what is there.
+    /// It conflicts with the current state.
     Conflict(String),
     /// The actor may not do it.
     Forbidden {
         /// Why not.
         detail: String,
-        /// Which values ask for too much.
+        /// The fields that exceed the actor's rights.
         errors: Vec<FieldError>,
     },
-    /// The version that the change was to be made over is not the current one.
+    /// The change names an older version than the current one.
     Stale,
-    /// Values that are not possible, or only not together with what is there.
+    /// Invalid fields, by themselves or with what is stored.
     Fields(FieldErrors),
-    /// A rule refuses it. With a reference when the log says more.
+    /// A policy refuses it; with a reference if the log has more.
     Denied(Denial, Option<Reference>),
     /// Not expected; not logged yet.
     Fault(Fault),
 }
 
 impl AdminError {
-    /// There is no such thing, in these words.
+    /// `NotFound` with this sentence.
     pub(crate) fn not_found(detail: &str) -> Self {
         Self::NotFound(detail.to_owned())
     }
 
-    /// It does not fit what is there, in these words.
+    /// `Conflict` with this sentence.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::Conflict(detail.into())
     }
 
-    /// The actor may not do it, in these words.
+    /// `Forbidden` with this sentence.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::Forbidden {
             detail: detail.into(),
@@ -52,7 +52,7 @@ impl AdminError {
         }
     }
 
-    /// Somebody else wrote first, again and again.
+    /// Other writes came first in every try.
     pub fn contention(what: &'static str) -> Self {
         Self::Fault(Fault {
             kind: FaultKind::Contention,

@@ -1,5 +1,5 @@
-//! Owns how a list is filtered that no index filters: page after page of what there is, up to a bound, until a page of what fits is full. Must not
-//! know what is listed.
+//! Owns the filter of lists without an index: it reads page after page, up to a bound, until a page
+//! of matching rows is full. Must not know what is listed.
 
 use std::future::Future;
 
@@ -10,7 +10,8 @@ use crate::admin::error::AdminError;
 /// How many pages of the store are looked through for one page of a filtered list.
 const PAGES: u32 = 10;
 
-/// A page of what fits. It may be shorter than asked for although more follow. `read` reads a page that begins after a cursor.
+/// A page of matching rows. It may be shorter than requested although more follow. `read` reads a
+/// page that begins after a cursor.
 pub async fn page<T, Read: Future<Output = Result<Page<T>, Fault>>>(
     cursor: Option<&str>,
     limit: u32,

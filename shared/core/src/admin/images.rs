@@ -1,4 +1,5 @@
-//! Owns what can be done with images. Must not know which values are possible, or what a task definition looks like.
+//! Owns the operations on images. Must not know which values are valid, or what a task definition
+//! contains.
 
 use crate::audit::{Action, Difference, RecordKind};
 use crate::form::FieldErrors;
@@ -14,7 +15,7 @@ use crate::admin::error::{AdminError, TRIES};
 use crate::admin::uses::{self, Named};
 use crate::admin::version::Precondition;
 
-/// A new image. For a container image, a task definition is registered first.
+/// Creates an image. For a container image, a task definition is registered first.
 pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Image, AdminError> {
     let control_plane = service.control_plane;
     let settings = image_form::create(input)?;
@@ -44,10 +45,7 @@ pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Image, 
         RecordKind::Image,
         image.id.as_str(),
         &image.settings.name,
-        Difference {
-            before: None,
-            after: Some(&view),
-        },
+        Difference::created(&view),
     );
     match control_plane
         .store
@@ -62,7 +60,7 @@ pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Image, 
     Ok(image)
 }
 
-/// Changes what the document names. Running sessions keep what they were started with.
+/// Changes the fields of the document. Running sessions keep their settings.
 pub async fn change(
     service: &AdminService<'_>,
     id: &str,
@@ -72,9 +70,9 @@ pub async fn change(
     save(service, id, Some(input), precondition).await
 }
 
-/// Registers the container image anew with nothing else changed, so that the next sessions have the deployment's gate of now. Sessions that run keep
-/// what they were started with.
-pub async fn register_anew(
+/// Registers the task definition again without other changes, so that new sessions have the current
+/// gate. Running sessions keep theirs.
+pub async fn register_again(
     service: &AdminService<'_>,
     id: &str,
     precondition: &Precondition,
@@ -89,7 +87,8 @@ async fn save(
     input: Option<&Value>,
     precondition: &Precondition,
 ) -> Result<Image, AdminError> {
-    // Registered for the settings beside it; a second try with the same settings does not register again.
+    // Registered for the settings beside it; a second try with the same settings does not register
+    // again.
     let mut registered: Option<(ImageSettings, String)> = None;
     for _ in 0..TRIES {
         let before = find(service, id).await?;
@@ -98,7 +97,8 @@ async fn save(
             Some(input) => image_form::patch(&before, input)?,
             None if is_registered_elsewhere(&before.settings) => {
                 return Err(AdminError::conflict(
-                    "This image names a task definition that is there already; nothing is registered for it.",
+                    "This image names a task definition that is there already; nothing is \
+                     registered for it.",
                 ));
             }
             None => before.settings.clone(),
@@ -122,10 +122,7 @@ async fn save(
             registered = Some((after.settings.clone(), after.task_definition.clone()));
         }
         let (old, new) = (image_form::view(&before), image_form::view(&after));
-        let difference = Difference {
-            before: Some(&old),
-            after: Some(&new),
-        };
+        let difference = Difference::changed(&old, &new);
         let mut audit = service.audit(
             RecordKind::Image,
             after.id.as_str(),
@@ -153,7 +150,7 @@ async fn save(
     Err(AdminError::contention("change an image"))
 }
 
-/// Whoever is promised their files must find a place where these are kept.
+/// An image with a persistent profile needs a deployment that has a bucket for profiles.
 fn require_files(service: &AdminService<'_>, settings: &ImageSettings) -> Result<(), AdminError> {
     if settings.profile.path.is_some() && service.control_plane.profiles.is_none() {
         return Err(AdminError::conflict(
@@ -180,24 +177,12 @@ pub async fn delete(
                 uses::sentence(&uses)
             )));
         }
-        let view = image_form::view(&image);
-        let audit = service.audit(
-            RecordKind::Image,
-            image.id.as_str(),
-            &image.settings.name,
-            Difference {
-                before: Some(&view),
-                after: None,
-            },
-        );
+        let (name, view) = (&image.settings.name, image_form::view(&image));
         match service
-            .control_plane
-            .store
-            .delete_record(&image, Some(&audit))
+            .delete_record(RecordKind::Image, &image, name, &view)
             .await?
         {
             Saved::Done => {
-                service.control_plane.forget();
                 tracing::info!(actor.id = service.actor.id, image.id = %image.id, "Image {} was deleted", image.id);
                 return Ok(());
             }
@@ -219,7 +204,7 @@ pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Image, AdminEr
         .ok_or_else(no_such_image)
 }
 
-/// Makes sure that the networks which the image names are there.
+/// The networks of the image must exist.
 async fn require_networks(
     service: &AdminService<'_>,
     settings: &ImageSettings,
@@ -247,19 +232,20 @@ async fn require_networks(
     Ok(())
 }
 
-/// Whether the change makes another task definition necessary; what a session gets with its start does not.
+/// Whether the change needs another task definition; settings that a session gets at its start do
+/// not.
 fn needs_definition(before: &ImageSettings, after: &ImageSettings) -> bool {
     let of_container =
         matches!(after.source, ImageSource::Container(_)) && before.container != after.container;
     before.source != after.source || of_container
 }
 
-/// Whether somebody else registers the image's task definition.
+/// Whether the image's task definition is registered outside this deployment.
 const fn is_registered_elsewhere(settings: &ImageSettings) -> bool {
     matches!(settings.source, ImageSource::TaskDefinition(_))
 }
 
-/// The task definition to run: the one that was named, or a new one.
+/// The task definition to run: the one in the settings, or a new one.
 async fn register(service: &AdminService<'_>, image: &Image) -> Result<String, AdminError> {
     if let ImageSource::TaskDefinition(name) = &image.settings.source {
         return Ok(name.clone());

@@ -1,21 +1,24 @@
-//! Owns the admin service: what an administrator can do, as verbs over documents, whoever asks and in whatever shape the answer is shown. Must not know
-//! HTTP, the API or the console; both call the same operations.
+//! Owns the admin service: the operations of administrators on JSON documents, for the API and the
+//! console alike. Must not know HTTP, the API or the console.
 //!
-//! # How a verb is written
-//! A function of an [`AdminService`] (the control plane, and who acts) and of what is asked for, to what there is then. Whoever calls it has checked
-//! that the actor may do it (the route tables say what that takes). A change is read by one form of `casting-core`, written over the version
-//! that was read, and told of by an audit entry in the very same write.
+//! # How an operation is written
+//! A function of an [`AdminService`] (the control plane and the actor) and its input, which returns
+//! the resulting record. The caller has checked that the actor may do it (the route tables declare
+//! the required access). A change is parsed by one form of `input`, written conditionally on the
+//! version that was read, and recorded by an audit entry in the same transaction.
 
 pub mod api_keys;
 pub mod audits;
 pub mod casts;
 pub mod claims;
+pub mod configuration;
 pub mod error;
 mod filtered;
 pub mod images;
 pub mod pools;
 pub mod profiles;
 pub mod records;
+pub mod session_actions;
 pub mod sessions;
 pub mod settings;
 pub mod staging;
@@ -29,6 +32,8 @@ use crate::actor::Actor;
 use crate::audit::{Action, Audit, Difference, RecordKind};
 use crate::denial::{Denial, DenialCode};
 use crate::ids::{Nonce, random_bytes};
+use crate::ports::Saved;
+use crate::record::Record;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
@@ -37,7 +42,7 @@ use crate::admin::error::AdminError;
 /// How long a request under an idempotency key is remembered, in seconds (a day).
 const REMEMBERED_SECONDS: u64 = 86_400;
 
-/// Where an administrator stands: the control plane, and who acts.
+/// The application service for administrators: the control plane, and who acts.
 pub struct AdminService<'a> {
     /// The control plane.
     pub control_plane: &'a ControlPlane,
@@ -56,7 +61,8 @@ pub struct NewId {
 }
 
 impl AdminService<'_> {
-    /// An id for something new of this kind. Under an idempotency key, the same request gets the same id again.
+    /// An id for something new of this kind. Under an idempotency key, the same request gets the
+    /// same id again.
     ///
     /// # Errors
     /// `Conflict` when the key was used for another request.
@@ -98,7 +104,7 @@ impl AdminService<'_> {
         })
     }
 
-    /// The entry that tells of a change of this thing.
+    /// The audit entry for a change of this record.
     pub fn audit(
         &self,
         noun: RecordKind,
@@ -117,8 +123,26 @@ impl AdminService<'_> {
         )
     }
 
-    /// Tells of something that is no change of a document.
-    pub async fn tell(
+    /// Deletes a record over the version that was read, with its audit entry in the same
+    /// transaction. `view` is the record as the API shows it.
+    pub(crate) async fn delete_record<R: Record>(
+        &self,
+        noun: RecordKind,
+        record: &R,
+        name: &str,
+        view: &Value,
+    ) -> Result<Saved, AdminError> {
+        let audit = self.audit(noun, record.id(), name, Difference::deleted(view));
+        let store = &self.control_plane.store;
+        let saved = store.delete_record(record, Some(&audit)).await?;
+        if saved == Saved::Done {
+            self.control_plane.forget();
+        }
+        Ok(saved)
+    }
+
+    /// Writes an audit entry for an action that changes no document.
+    pub async fn log_action(
         &self,
         action: Action,
         noun: RecordKind,

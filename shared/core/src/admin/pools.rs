@@ -1,7 +1,8 @@
-//! Owns what administrators see of a pool: what waits, what it is to be, and its last two days. Must not know how a pool is filled.
+//! Owns the administrators' view of a pool: its waiting sessions, its target, and its last two
+//! days. Must not know how a pool is filled.
 
 use crate::PoolView;
-use crate::form::Spelled;
+use crate::form::TextType;
 use crate::ids::StagingId;
 use crate::json_schema;
 use crate::pool_history::PoolSpan;
@@ -19,13 +20,13 @@ const DAY: i64 = 86_400;
 /// A pool's numbers at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Numbers {
-    /// Sessions that wait and can be had at once.
+    /// Waiting sessions that are ready.
     pub ready: u64,
-    /// Sessions that are on their way.
+    /// Sessions that are starting.
     pub starting: u64,
-    /// Visitors of the last day who were given one.
+    /// Visitors of the last day who were served from the pool.
     pub assigned: u64,
-    /// Visitors of the last day whom it fitted, and for whom none was ready.
+    /// Matching visitors of the last day for whom none was ready.
     pub missed: u64,
 }
 
@@ -48,7 +49,7 @@ impl Numbers {
         }
     }
 
-    /// Which part of the visitors were given a session at once; `None` when there were none.
+    /// The share of visitors who were served from the pool; `None` without visitors.
     pub fn hit_rate(self) -> Option<f64> {
         let all = self.assigned + self.missed;
         (all > 0).then(|| (self.assigned as f64 / all as f64 * 1000.0).round() / 1000.0)
@@ -107,14 +108,14 @@ fn view_span(span: &PoolSpan) -> Value {
     })
 }
 
-/// What JSON Schema says of [`view`]; `session` is the schema of a session.
+/// The JSON Schema of [`view`]; `session` is the schema of a session.
 pub fn schema(session: &Value) -> Value {
     let count = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
     let or_null = |about: &str| json!({ "type": ["string", "null"], "description": about });
     let cents = |about: &str| json!({ "type": "number", "minimum": 0, "description": about });
     let (assigned, missed) = (
         "Visitors who were given one.",
-        "Visitors whom it fitted, and for whom none was ready.",
+        "Matching visitors for whom no session was ready.",
     );
     let span = json_schema::object(json!({
         "since": json_schema::time(),
@@ -125,23 +126,29 @@ pub fn schema(session: &Value) -> Value {
     }));
     let mut hour = json_schema::nullable(cents(""));
     hour["description"] =
-        "What one of its sessions costs in an hour, in US cents; null when only its task definition says how large it is.".into();
+        "What one of its sessions costs in an hour, in US cents; null when only its task \
+         definition says how large it is."
+            .into();
     json_schema::object(json!({
-        "id": StagingId::SPELLING.schema(),
+        "id": StagingId::SYNTAX.schema(),
         "at": json_schema::time(),
         "wanted": count("How many sessions there are to be at this moment."),
         "ready": count("How many can be had at once."),
         "starting": count("How many are on their way."),
         "rests_because": or_null("Why it keeps none now."),
         "paused_until": json_schema::nullable(json_schema::time()),
-        "refusal": or_null("Why the last start was in vain, while nothing is started because of that."),
+        "refusal": or_null("Why the last start failed, while the pool pauses because of that."),
         "spent_today_cents": cents("What waiting has cost since midnight (UTC), in US cents."),
         "cost_per_hour_cents": hour,
         "assigned_24h": count(assigned),
         "missed_24h": count(missed),
-        "hit_rate_24h": { "type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Assigned of all whom it fitted; null when there were none." },
+        "hit_rate_24h": { "type": ["number", "null"], "minimum": 0, "maximum": 1, "description":
+            "The share of matching visitors who got a session from the pool; null without \
+             visitors." },
         "sessions": { "type": "array", "items": session, "description": "Those that wait, the oldest first." },
-        "spans": { "type": "array", "items": span, "description": "The last two days by quarters of an hour, the oldest first; quarters in which nothing was kept may be left out." },
+        "spans": { "type": "array", "items": span, "description":
+            "The last two days by quarters of an hour, the oldest first; quarters in which nothing \
+             was kept may be left out." },
     }))
 }
 

@@ -1,7 +1,7 @@
-//! Owns what administrators see of users' persistent profiles, and what they can do with them. Must not know where archives are kept.
+//! Owns the operations on users' persistent profiles. Must not know where archives are stored.
 
 use crate::audit::{Difference, RecordKind};
-use crate::form::Spelled;
+use crate::form::TextType;
 use crate::form::{Form, line};
 use crate::ids::{ImageId, SessionId, UserId};
 use crate::json_schema::{self, SchemaBuilder};
@@ -33,7 +33,7 @@ pub async fn find(service: &AdminService<'_>, id: &str) -> Result<PersistentProf
         .ok_or_else(no_such_profile)
 }
 
-/// Lets an earlier archive hold again: `archive` is its name.
+/// Restores an earlier archive: `archive` is its name.
 pub async fn restore(
     service: &AdminService<'_>,
     id: &str,
@@ -53,10 +53,7 @@ pub async fn restore(
                 RecordKind::Profile,
                 id,
                 &before.image_name,
-                Difference {
-                    before: Some(&old),
-                    after: Some(&new),
-                },
+                Difference::changed(&old, &new),
             )
         };
         if let Some(after) = service
@@ -91,14 +88,14 @@ fn read(form: &mut Form) -> Option<String> {
     form.required("archive", line(1..=100))
 }
 
-/// What JSON Schema says of what [`restore`] reads.
+/// The JSON Schema of the document of [`restore`].
 pub fn restore_schema() -> Value {
     SchemaBuilder::of(|form| _ = read(form))
         .described(&[("archive", "The name of an earlier archive.")])
         .whole()
 }
 
-/// Deletes a profile that no session has, with all of its archives.
+/// Deletes a profile that no session holds, with all of its archives.
 pub async fn delete(service: &AdminService<'_>, id: &str) -> Result<(), AdminError> {
     for _ in 0..TRIES {
         let profile = find(service, id).await?;
@@ -108,10 +105,7 @@ pub async fn delete(service: &AdminService<'_>, id: &str) -> Result<(), AdminErr
             RecordKind::Profile,
             id,
             &profile.image_name,
-            Difference {
-                before: Some(&view),
-                after: None,
-            },
+            Difference::deleted(&view),
         );
         match service
             .control_plane
@@ -132,7 +126,7 @@ pub async fn delete(service: &AdminService<'_>, id: &str) -> Result<(), AdminErr
     Err(AdminError::contention("delete a profile"))
 }
 
-/// Deletes everything that is kept for a user who is forgotten. Their sessions have ended by then.
+/// Deletes all profiles of a user who is anonymised. Their sessions have ended by then.
 pub async fn delete_all_of(service: &AdminService<'_>, user: &UserId) -> Result<(), AdminError> {
     for profile in service.control_plane.profiles_of(user).await? {
         delete(service, profile.id.as_str()).await?;
@@ -140,7 +134,7 @@ pub async fn delete_all_of(service: &AdminService<'_>, user: &UserId) -> Result<
     Ok(())
 }
 
-/// What a live session has would be replaced at its end, or come back.
+/// A profile that a live session holds would be replaced or created again at its end.
 async fn must_be_free(
     service: &AdminService<'_>,
     profile: &PersistentProfile,
@@ -153,21 +147,22 @@ async fn must_be_free(
     Ok(())
 }
 
-/// What JSON Schema says of a profile.
+/// The JSON Schema of a profile.
 pub fn schema() -> Value {
     let archive = json_schema::object(json!({
         "name": { "type": "string", "description": "What it is restored by." },
-        "session_id": SessionId::SPELLING.schema(),
+        "session_id": SessionId::SYNTAX.schema(),
         "bytes": { "type": "integer", "minimum": 0 },
         "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
         "saved_at": json_schema::time(),
     }));
     json_schema::object(json!({
         "id": id_schema(),
-        "user_id": UserId::SPELLING.schema(),
-        "image_id": ImageId::SPELLING.schema(),
-        "image_name": { "type": "string", "description": "What the image was called when the profile was last used." },
-        "session_id": json_schema::nullable(SessionId::SPELLING.schema()),
+        "user_id": UserId::SYNTAX.schema(),
+        "image_id": ImageId::SYNTAX.schema(),
+        "image_name": { "type": "string", "description":
+            "What the image was called when the profile was last used." },
+        "session_id": json_schema::nullable(SessionId::SYNTAX.schema()),
         "current": { "anyOf": [archive.clone(), { "type": "null" }], "description": "What the next session gets." },
         "older": { "type": "array", "items": archive, "description": "Earlier ones, the newest first." },
         "version": { "type": "integer" },
@@ -175,7 +170,7 @@ pub fn schema() -> Value {
     }))
 }
 
-/// What JSON Schema says of a profile's id.
+/// The JSON Schema of a profile's id.
 pub fn id_schema() -> Value {
     json!({ "type": "string", "pattern": "^u[a-z2-7]{26}-i[a-z2-7]{26}$" })
 }

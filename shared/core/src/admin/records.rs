@@ -1,5 +1,5 @@
-//! Owns what can be done with records that are nothing but their settings: groups, networks, staging configs, and API keys once they are made.
-//! Must not know which values are possible.
+//! Owns the operations on records without special rules: groups, networks, staging configs, and
+//! existing API keys. Must not know which values are valid.
 
 use crate::actor::Actor;
 use crate::api_key::{ApiKey, ApiKeySettings};
@@ -20,23 +20,23 @@ use crate::admin::uses::{self, Named};
 use crate::admin::version::Precondition;
 use crate::admin::{AdminService, api_keys};
 
-/// A record that can be made, shown and changed.
+/// A record that can be created, shown and changed.
 pub trait EditableRecord: Record + Clone + PartialEq {
-    /// What its document sets.
+    /// Its settings.
     type Settings: PartialEq;
-    /// What it is.
+    /// Its kind.
     const NOUN: RecordKind;
-    /// Where its kind is under `/api/admin`, and what one is called.
+    /// The path of its kind under `/api/admin`, and the name of one record.
     const WORDS: (&'static str, &'static str);
     /// Whether the text in a path can be an id.
     fn is_id(text: &str) -> bool;
-    /// Reads a new one; `id` has the bytes for its id, if it does not name itself.
+    /// Parses a new record; `id` has the bytes for its id, unless the document contains it.
     fn create(input: &Value, id: [u8; 16], now: Timestamp) -> Result<Self, FieldErrors>;
-    /// What people call it.
+    /// Its name.
     fn name(&self) -> &str;
-    /// Reads a change of its settings.
+    /// Parses a change of its settings.
     fn read_change(&self, input: &Value) -> Result<Self::Settings, FieldErrors>;
-    /// What a change changes: its settings, its version, and when it was last changed.
+    /// The parts that a change writes: its settings, its version, and the time of the last change.
     fn changeable(&mut self) -> (&mut Self::Settings, &mut u64, &mut Timestamp);
     /// The record with this change; the version goes up only if something changes.
     fn patch(&self, input: &Value, now: Timestamp) -> Result<Self, FieldErrors> {
@@ -52,14 +52,14 @@ pub trait EditableRecord: Record + Clone + PartialEq {
     }
     /// As the API shows it.
     fn view(&self) -> Value;
-    /// Whether this actor may make it what it becomes, beyond the right to change things of its kind.
+    /// Whether this actor may make this change, beyond the scope for its kind.
     ///
     /// # Errors
-    /// `Forbidden`, in words that name what is too much.
+    /// `Forbidden`, with a sentence that names the missing right.
     fn permit(_before: &Self, _after: &Self, _actor: &Actor) -> Result<(), AdminError> {
         Ok(())
     }
-    /// One that is there although nobody has stored it.
+    /// The record that exists without having been stored, if this kind has one.
     fn built_in() -> Option<Self> {
         None
     }
@@ -189,7 +189,7 @@ impl EditableRecord for ApiKey {
     }
 }
 
-/// All of a kind, a page at a time.
+/// A page of the records of a kind.
 pub async fn list<R: EditableRecord>(
     service: &AdminService<'_>,
     cursor: Option<&str>,
@@ -200,7 +200,7 @@ pub async fn list<R: EditableRecord>(
         .store
         .records::<R>(cursor, limit)
         .await?;
-    // What is there by birth comes first, as its id does; once it is stored, the store lists it.
+    // The built-in record comes first, as its id does; once it is stored, the store lists it.
     if let Some(built_in) = R::built_in().filter(|built_in| {
         cursor.is_none() && page.items.iter().all(|record| record.id() != built_in.id())
     }) {
@@ -209,14 +209,14 @@ pub async fn list<R: EditableRecord>(
     Ok(page)
 }
 
-/// A new one.
+/// Creates a record.
 pub async fn create<R: EditableRecord>(
     service: &AdminService<'_>,
     input: &Value,
 ) -> Result<R, AdminError> {
     let control_plane = service.control_plane;
     let word = R::WORDS.1;
-    // Judged before an idempotency key is used up for it.
+    // Checked before an idempotency key is used for it.
     R::create(input, [0; 16], control_plane.clock.now())?;
     let id = service.new_id(R::NOUN, input).await?;
     let record = R::create(input, id.bytes, control_plane.clock.now())?;
@@ -230,10 +230,7 @@ pub async fn create<R: EditableRecord>(
         R::NOUN,
         record.id(),
         record.name(),
-        Difference {
-            before: None,
-            after: Some(&view),
-        },
+        Difference::created(&view),
     );
     match control_plane
         .store
@@ -256,7 +253,7 @@ pub async fn create<R: EditableRecord>(
     Ok(record)
 }
 
-/// Changes what the document names.
+/// Changes the fields of the document.
 pub async fn change<R: EditableRecord>(
     service: &AdminService<'_>,
     id: &str,
@@ -276,10 +273,7 @@ pub async fn change<R: EditableRecord>(
             R::NOUN,
             after.id(),
             after.name(),
-            Difference {
-                before: Some(&old),
-                after: Some(&new),
-            },
+            Difference::changed(&old, &new),
         );
         match service
             .control_plane
@@ -304,7 +298,7 @@ pub async fn change<R: EditableRecord>(
     Err(AdminError::contention("change a record"))
 }
 
-/// Deletes a group. What still names it goes on with *All Users* alone, so that takes `force`.
+/// Deletes a group. Records that name it fall back to *All Users*, so that needs `force`.
 pub async fn delete_group(
     service: &AdminService<'_>,
     id: &str,
@@ -313,7 +307,7 @@ pub async fn delete_group(
 ) -> Result<(), AdminError> {
     if id == Group::all_users_id().as_str() {
         return Err(AdminError::conflict(
-            "Everybody is in All Users; it cannot be deleted.",
+            "Every user is in All Users; it cannot be deleted.",
         ));
     }
     if let (Some(id), false) = (GroupId::parse(id), force) {
@@ -345,7 +339,7 @@ pub async fn delete_network(
     delete::<Network>(service, id, precondition).await
 }
 
-/// Deletes one, whatever it is.
+/// Deletes a record.
 pub async fn delete<R: EditableRecord>(
     service: &AdminService<'_>,
     id: &str,
@@ -357,24 +351,11 @@ pub async fn delete<R: EditableRecord>(
         if !is_stored {
             return Err(missing::<R>());
         }
-        let view = record.view();
-        let audit = service.audit(
-            R::NOUN,
-            record.id(),
-            record.name(),
-            Difference {
-                before: Some(&view),
-                after: None,
-            },
-        );
         match service
-            .control_plane
-            .store
-            .delete_record(&record, Some(&audit))
+            .delete_record(R::NOUN, &record, record.name(), &record.view())
             .await?
         {
             Saved::Done => {
-                service.control_plane.forget();
                 tracing::info!(
                     actor.id = service.actor.id,
                     record.id = record.id(),

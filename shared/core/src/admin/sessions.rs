@@ -1,51 +1,200 @@
-//! Owns what administrators see of sessions, and what they can do with them. Must not know how a session moves.
+//! Owns the administrators' view of sessions and the operations on them. Must not know the
+//! transitions of a session.
 
 use crate::audit::{Action, RecordKind};
 use crate::excerpt::Speaker;
-use crate::form::Spelled;
+use crate::form::TextType;
 use crate::ids::{CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId};
+use crate::image::Image;
 use crate::json_schema;
-use crate::listing::SessionQuery;
 use crate::permission::Permission;
 use crate::ports::Page;
-use crate::session::{EndReason, Owner, PoolRole, Session, State};
+use crate::pricing;
+use crate::queries::SessionQuery;
+use crate::read_only::{self, ReadOnlyField};
+use crate::session::{ADDED_SECONDS, EndReason, Owner, PoolRole, Session, State};
 use crate::time::Timestamp;
-use serde_json::{Value, json};
+use futures_util::try_join;
+use serde_json::{Map, Value, json};
 
 use crate::admin::error::AdminError;
+use crate::admin::pools::cents;
 use crate::admin::{AdminService, filtered};
 
-/// No session is live for longer than this, in seconds: the longest start, the longest time limit, and a day for what may come between.
-const LONGEST_LIFE: u64 = 1800 + 604_800 + 86_400;
+/// No session is live for longer than this, in seconds: the longest start, the longest time limit,
+/// what administrators may add, and a day as a margin.
+pub(super) const LONGEST_LIFE: u64 = 1800 + 604_800 + ADDED_SECONDS as u64 + 86_400;
 
-/// Which sessions are asked for.
+/// How many rows are looked at for one page of an ordered or searched list.
+const MOST_READ: usize = 2000;
+
+/// The filters of a list of sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionsAsked {
-    /// Of whom, and when.
+    /// Whose, and when.
     pub query: SessionQuery,
     /// Only those of this cast, where the query is not the cast's already.
     pub cast: Option<CastId>,
-    /// Only those that live, or that have ended.
+    /// Only those of this image.
+    pub image: Option<ImageId>,
+    /// Only live ones, or only ended ones.
     pub is_live: Option<bool>,
-    /// Only those of which this became.
+    /// Only those in this state, in a word.
+    pub state: Option<&'static str>,
+    /// Only those with this outcome.
     pub outcome: Option<Outcome>,
+    /// Only those that have all of these words somewhere: in the reference, the id, the names of
+    /// owner, link and image, the key, the referring host or the task.
+    pub search: Option<String>,
 }
 
 impl SessionsAsked {
     fn fits(&self, session: &Session) -> bool {
-        self.cast
-            .as_ref()
-            .is_none_or(|cast| session.cast_id == *cast)
+        let (cast, image) = (self.cast.as_ref(), self.image.as_ref());
+        cast.is_none_or(|cast| session.cast_id == *cast)
+            && image.is_none_or(|image| session.launch.image_id == *image)
             && self
                 .outcome
                 .is_none_or(|outcome| outcome == Outcome::of(session))
             && self
                 .is_live
                 .is_none_or(|is_live| session.is_live() == is_live)
+            && self
+                .state
+                .is_none_or(|state| session.state.as_str() == state)
+            && self
+                .search
+                .as_ref()
+                .is_none_or(|search| has(session, search))
     }
 }
 
-/// A page of sessions. It may be shorter than asked for although more follow.
+/// Whether every word of `search` stands somewhere in what identifies the session.
+fn has(session: &Session, search: &str) -> bool {
+    let reference = Reference::of(&session.id);
+    let (owner_id, owner_name) = match &session.owner {
+        Owner::User { id, name, .. } => (Some(id.as_str()), Some(name.as_str())),
+        Owner::Anonymous { id, .. } => (Some(id.as_str()), None),
+        Owner::Unassigned | Owner::Anonymised => (None, None),
+    };
+    let known = [
+        Some(session.id.as_str()),
+        Some(reference.as_str()),
+        owner_id,
+        owner_name,
+        Some(session.cast_name.as_str()),
+        Some(session.cast_key.as_str()),
+        Some(session.launch.image_name.as_str()),
+        session.origin.referrer.as_deref(),
+        session.task.as_ref().map(|task| task.arn.as_str()),
+    ];
+    let known = known.into_iter().flatten().collect::<Vec<_>>();
+    let known = known.join("\n").to_lowercase();
+    let search = search.to_lowercase();
+    search.split_whitespace().all(|word| known.contains(word))
+}
+
+/// By what a list of sessions is ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionOrder {
+    /// By when they were claimed, the newest first.
+    #[default]
+    Claimed,
+    /// By when their time is up, the nearest first; those without a time last.
+    Ends,
+    /// By the name of the link.
+    Cast,
+    /// By the name of the image.
+    Image,
+    /// By the name of the owner; anonymous ones last.
+    Owner,
+    /// By the state, from reserved to ended.
+    State,
+}
+
+impl SessionOrder {
+    /// Every order with its name in addresses.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Claimed, "claimed"),
+        (Self::Ends, "ends"),
+        (Self::Cast, "cast"),
+        (Self::Image, "image"),
+        (Self::Owner, "user"),
+        (Self::State, "state"),
+    ];
+
+    fn sort(self, sessions: &mut [Session]) {
+        // Equal ones stand by age, so that pages do not overlap.
+        sessions.sort_by_key(|session| {
+            (
+                std::cmp::Reverse(session.created_at),
+                session.id.to_string(),
+            )
+        });
+        match self {
+            Self::Claimed => {}
+            Self::Ends => sessions.sort_by_key(|session| {
+                let ends = Times::of(&session.state).ends_at;
+                (ends.is_none(), ends)
+            }),
+            Self::Cast => sessions.sort_by_cached_key(|session| session.cast_name.to_lowercase()),
+            Self::Image => {
+                sessions.sort_by_cached_key(|session| session.launch.image_name.to_lowercase());
+            }
+            Self::Owner => sessions.sort_by_cached_key(|session| match &session.owner {
+                Owner::User { name, .. } => (false, name.to_lowercase()),
+                _ => (true, String::new()),
+            }),
+            Self::State => sessions.sort_by_key(|session| match session.state {
+                State::Reserved => 0,
+                State::Starting => 1,
+                State::Ready { .. } => 2,
+                State::Stopping { .. } => 3,
+                State::Ended { .. } => 4,
+            }),
+        }
+    }
+}
+
+/// Sessions in an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    /// All that fit, as far as they were read.
+    pub items: Vec<Session>,
+    /// Whether there are more rows than were read.
+    pub is_cut: bool,
+}
+
+/// Sessions in an order, of the first rows that an index gives: some thousands at most are read,
+/// whatever there is.
+pub async fn ordered(
+    service: &AdminService<'_>,
+    asked: &SessionsAsked,
+    order: SessionOrder,
+    backwards: bool,
+) -> Result<Ordered, AdminError> {
+    let store = &service.control_plane.store;
+    let (mut items, mut after, mut read) = (Vec::new(), None::<String>, 0);
+    loop {
+        let page = store.sessions(&asked.query, after.as_deref(), 100).await?;
+        read += page.items.len().max(1);
+        items.extend(page.items.into_iter().filter(|session| asked.fits(session)));
+        after = page.next;
+        if after.is_none() || read >= MOST_READ {
+            break;
+        }
+    }
+    order.sort(&mut items);
+    if backwards {
+        items.reverse();
+    }
+    Ok(Ordered {
+        items,
+        is_cut: after.is_some(),
+    })
+}
+
+/// A page of sessions. It may be shorter than requested although more follow.
 pub async fn list(
     service: &AdminService<'_>,
     asked: &SessionsAsked,
@@ -69,45 +218,17 @@ pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Session, Admin
         .ok_or_else(no_such_session)
 }
 
-/// Ends a session; one that has ended is left as it is.
-pub async fn stop(service: &AdminService<'_>, id: &str) -> Result<Session, AdminError> {
-    let before = find(service, id).await?;
-    let session = service
-        .control_plane
-        .end_as_administrator(&before.id)
-        .await?;
-    if before.is_live() {
-        service
-            .tell(
-                Action::Ended,
-                RecordKind::Session,
-                session.id.as_str(),
-                &session.cast_name,
-            )
-            .await?;
-    }
-    tracing::info!(actor.id = service.actor.id, session.id = %session.id, "Session {} was ended by an administrator", session.id);
-    Ok(session)
-}
-
-/// Takes a session's share link back; one that is not shared is left as it is.
+/// Ends the sharing of a session; no effect on one that is not shared.
 pub async fn unshare(service: &AdminService<'_>, id: &str) -> Result<Session, AdminError> {
     let before = find(service, id).await?;
     let session = service.control_plane.unshare(&before.id).await?;
     if before.sharing.token.is_some() {
-        service
-            .tell(
-                Action::Unshared,
-                RecordKind::Session,
-                session.id.as_str(),
-                &session.cast_name,
-            )
-            .await?;
+        log_action(service, Action::Unshared, &session).await?;
     }
     Ok(session)
 }
 
-/// Where the administrator enters a session that is shared, to watch it.
+/// The address at which the administrator enters a shared session, to watch it.
 pub async fn watch(service: &AdminService<'_>, id: &str) -> Result<String, AdminError> {
     let session = find(service, id).await?;
     if session.sharing.token.is_none() || !matches!(session.state, State::Ready { .. }) {
@@ -119,48 +240,20 @@ pub async fn watch(service: &AdminService<'_>, id: &str) -> Result<String, Admin
         .control_plane
         .watch_as_administrator(&session.id, &service.actor.name)
         .await?;
-    service
-        .tell(
-            Action::Watched,
-            RecordKind::Session,
-            session.id.as_str(),
-            &session.cast_name,
-        )
-        .await?;
+    log_action(service, Action::Watched, &session).await?;
     Ok(url)
 }
 
-/// Ends every live session of a cast and says how many there were.
-pub async fn end_all(service: &AdminService<'_>, cast: &CastId) -> Result<u32, AdminError> {
-    let control_plane = service.control_plane;
-    let oldest = control_plane.clock.now().minus_seconds(LONGEST_LIFE);
-    let query = SessionQuery {
-        since: Some(oldest),
-        ..SessionQuery::cast(cast)
-    };
-    let (mut ended, mut cursor) = (0, None);
-    loop {
-        let page = control_plane
-            .store
-            .sessions(&query, cursor.as_deref(), 100)
-            .await?;
-        for session in page.items.iter().filter(|session| session.is_live()) {
-            control_plane.end_as_administrator(&session.id).await?;
-            service
-                .tell(
-                    Action::Ended,
-                    RecordKind::Session,
-                    session.id.as_str(),
-                    &session.cast_name,
-                )
-                .await?;
-            ended += 1;
-        }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(ended),
-        }
-    }
+/// Writes the audit entry for what an administrator did to a session.
+pub(super) async fn log_action(
+    service: &AdminService<'_>,
+    action: Action,
+    session: &Session,
+) -> Result<(), AdminError> {
+    let (id, name) = (session.id.as_str(), session.cast_name.as_str());
+    service
+        .log_action(action, RecordKind::Session, id, name)
+        .await
 }
 
 fn parse_id(text: &str) -> Result<SessionId, AdminError> {
@@ -171,14 +264,14 @@ fn no_such_session() -> AdminError {
     AdminError::not_found("There is no such session.")
 }
 
-/// What became of a claim that was accepted.
+/// The outcome of an accepted claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its session lives.
     Live,
     /// The visitor had the session.
     Served,
-    /// The visitor never got it, and the charge was given back.
+    /// The visitor never got it, and the charge was refunded.
     Refunded,
 }
 
@@ -186,7 +279,7 @@ impl Outcome {
     /// Every outcome.
     pub const ALL: [Self; 3] = [Self::Live, Self::Served, Self::Refunded];
 
-    /// What became of this one.
+    /// The outcome of this session's claim.
     pub const fn of(session: &Session) -> Self {
         match session.state {
             State::Ended { refunded: true, .. } => Self::Refunded,
@@ -197,7 +290,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome as the API says it.
+    /// The outcome's name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -206,7 +299,7 @@ impl Outcome {
         }
     }
 
-    /// Reads an outcome; `None` when there is none of this name.
+    /// Parses an outcome; `None` if there is none of this name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -216,43 +309,119 @@ impl Outcome {
 
 /// A session as the API shows it, which is also a claim's entry in the ledger.
 pub fn view(session: &Session) -> Value {
-    let times = Times::of(&session.state);
-    let reason = reason_of(&session.state);
-    let of_cast = !session.is_unassigned();
-    json!({
-        "id": session.id,
-        "reference": Reference::of(&session.id),
-        "state": session.state.as_str(),
-        "outcome": Outcome::of(session).as_str(),
-        "reason": reason.map(EndReason::as_str),
-        "detail": reason.and_then(detail_of),
-        "cast_id": of_cast.then_some(&session.cast_id),
-        "cast_key": of_cast.then_some(&session.cast_key),
-        "cast_name": of_cast.then_some(&session.cast_name),
-        "image_id": session.launch.image_id,
-        "image_name": session.launch.image_name,
-        "owner": owner(&session.owner),
-        "referrer": session.origin.referrer,
-        "address_hash": session.origin.address,
-        "counted": session.charge.count.is_some(),
-        "permissions": session.grant.permissions,
-        "network": session.launch.network.as_ref().map(|network| &network.name),
-        "kasm_url": session.launch.kasm_url,
-        "go_url": session.go.as_ref().map(|go| &go.url),
-        "notes": session.notes,
-        "said": session.said.iter().map(|excerpt| json!({ "by": excerpt.by.as_str(), "text": excerpt.text })).collect::<Vec<_>>(),
-        "log_url": null,
-        "shared": session.sharing.token.is_some(),
-        "pool": session.pooled.as_ref().map(|pooled| json!({ "id": pooled.pool, "place": pooled.role.as_str(), "name": session.is_unassigned().then_some(&session.cast_name) })),
-        "task": session.task.as_ref().map(|task| json!({ "arn": task.arn, "status": task.status })),
-        "created_at": session.created_at.to_string(),
-        "ready_by": session.ready_by.to_string(),
-        "ready_at": session.ready_at.map(|time| time.to_string()),
-        "entered_at": session.entered_at.map(|time| time.to_string()),
-        "ends_at": times.ends_at.map(|time| time.to_string()),
-        "ended_at": times.ended_at.map(|time| time.to_string()),
-    })
+    read_only::view(&fields(), session, Map::new())
 }
+
+/// The same with what only one session is asked for: its log, its watchers, its cost so far.
+pub async fn details(service: &AdminService<'_>, session: &Session) -> Result<Value, AdminError> {
+    let control_plane = service.control_plane;
+    let is_known = session
+        .task
+        .as_ref()
+        .is_none_or(|task| task.times.started.is_some());
+    let told = async {
+        // While it starts, ECS knows more than the row.
+        let task = session
+            .task
+            .as_ref()
+            .filter(|_| !is_known && session.is_live());
+        let described = match task {
+            Some(task) => {
+                control_plane
+                    .launcher
+                    .describe(std::slice::from_ref(&task.arn))
+                    .await?
+            }
+            None => Vec::new(),
+        };
+        Ok::<_, AdminError>(described.first().map_or_else(
+            || session.clone(),
+            |described| session.knowing(&described.task),
+        ))
+    };
+    let image = async {
+        let id = session.launch.image_id.as_str();
+        Ok::<_, AdminError>(control_plane.store.record::<Image>(id).await?)
+    };
+    let watchers = async { Ok(control_plane.watchers(session).await) };
+    let (session, image, watchers) = try_join!(told, image, watchers)?;
+    let mut view = view_of(service, &session);
+    let logs = control_plane.logs.as_ref().zip(session.task.as_ref());
+    view["log_tail"] = json!(logs.and_then(|(logs, task)| logs.tail(&task.arn)));
+    view["watchers"] = json!(watchers);
+    let cost = image.and_then(|image| cost_so_far(&session, &image, control_plane.clock.now()));
+    view["cost_so_far_cents"] = json!(cost.map(cents));
+    Ok(view)
+}
+
+/// What a session has cost so far, in millionths of a dollar, at the list price of its image's
+/// size; `None` when that is not known.
+fn cost_so_far(session: &Session, image: &Image, now: Timestamp) -> Option<u64> {
+    let hour = pricing::session_hour(image)?;
+    let Some(task) = &session.task else {
+        return Some(0);
+    };
+    let began = task
+        .times
+        .pulling
+        .or(task.times.created)
+        .unwrap_or(session.created_at);
+    let ended = Times::of(&session.state).ended_at.unwrap_or(now);
+    // Fargate counts from the fetching of the image, and a minute at least.
+    let seconds = began.seconds_until(ended).max(60);
+    Some(hour * seconds / 3600)
+}
+
+/// What has happened to a session and when, the earliest first.
+fn timeline(session: &Session) -> Vec<(&'static str, Timestamp)> {
+    let times = session
+        .task
+        .as_ref()
+        .map(|task| task.times)
+        .unwrap_or_default();
+    let stopping = match &session.state {
+        State::Stopping { at, .. } => Some(*at),
+        _ => None,
+    };
+    let steps = [
+        ("claimed", Some(session.created_at)),
+        (
+            "started-again",
+            session.retry.as_ref().map(|retry| retry.at),
+        ),
+        ("task-created", times.created),
+        ("image-pulling", times.pulling),
+        ("image-pulled", times.pulled),
+        ("task-running", times.started),
+        ("ready", session.ready_at),
+        ("entered", session.entered_at),
+        (
+            "message",
+            session.message.as_ref().map(|message| message.at),
+        ),
+        ("stopping", stopping),
+        ("ended", Times::of(&session.state).ended_at),
+    ];
+    let known = steps.into_iter().filter_map(|(step, at)| Some((step, at?)));
+    let mut known: Vec<_> = known.collect();
+    known.sort_by_key(|(_, at)| *at);
+    known
+}
+
+/// Every step of a [`timeline`].
+const STEPS: [&str; 11] = [
+    "claimed",
+    "started-again",
+    "task-created",
+    "image-pulling",
+    "image-pulled",
+    "task-running",
+    "ready",
+    "entered",
+    "message",
+    "stopping",
+    "ended",
+];
 
 /// The same, with where its log is.
 pub fn view_of(service: &AdminService<'_>, session: &Session) -> Value {
@@ -261,63 +430,248 @@ pub fn view_of(service: &AdminService<'_>, session: &Session) -> Value {
     view
 }
 
-/// What JSON Schema says of [`view`].
+/// The JSON Schema of [`view`].
 pub fn schema() -> Value {
-    let (time, maybe) = (json_schema::time(), || {
-        json_schema::nullable(json_schema::time())
-    });
-    let text = || json!({ "type": "string" });
-    let or_null = || json!({ "type": ["string", "null"] });
+    json_schema::object(read_only::schemas(&fields()).into_iter().collect())
+}
+
+/// All fields of a session: administrators change none of them by a document.
+fn fields() -> Vec<ReadOnlyField<Session>> {
+    let mut fields = outcome_fields();
+    fields.extend(origin_fields());
+    fields.extend(running_fields());
+    fields.extend(time_fields());
+    fields
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn text_or_null() -> Value {
+    json!({ "type": ["string", "null"] })
+}
+
+fn described(mut schema: Value, description: &str) -> Value {
+    schema["description"] = json!(description);
+    schema
+}
+
+fn one_of(words: impl IntoIterator<Item = &'static str>) -> Value {
+    json!({ "type": "string", "enum": words.into_iter().collect::<Vec<_>>() })
+}
+
+/// What it is, and what became of it.
+fn outcome_fields() -> Vec<ReadOnlyField<Session>> {
     let states = ["reserved", "starting", "ready", "stopping", "ended"];
-    let task = json!({
-        "type": ["object", "null"], "description": "The ECS task.", "required": ["arn", "status"],
-        "properties": { "arn": text(), "status": { "type": "string", "enum": ["provisioning", "pending", "running", "stopping", "stopped"] } },
+    let outcome = described(
+        one_of(Outcome::ALL.map(Outcome::as_str)),
+        "What became of the claim; refunded when its visitor never got the session.",
+    );
+    let reason = described(
+        json_schema::nullable(one_of(EndReason::WORDS)),
+        "Why it ended, or is ending.",
+    );
+    type Field = ReadOnlyField<Session>;
+    vec![
+        Field::new("id", SessionId::SYNTAX.schema(), |session| {
+            json!(session.id)
+        }),
+        Field::new("reference", Reference::SYNTAX.schema(), |session| {
+            json!(Reference::of(&session.id))
+        }),
+        Field::new("state", one_of(states), |session| {
+            json!(session.state.as_str())
+        }),
+        Field::new("outcome", outcome, |session| {
+            json!(Outcome::of(session).as_str())
+        }),
+        Field::new("reason", reason, |session| {
+            json!(reason_of(&session.state).map(EndReason::as_str))
+        }),
+        Field::new("detail", text_or_null(), |session| {
+            json!(reason_of(&session.state).and_then(detail_of))
+        }),
+    ]
+}
+
+/// Of which link and image it is, whose, and where the claim came from.
+fn origin_fields() -> Vec<ReadOnlyField<Session>> {
+    let cast_name = described(
+        text_or_null(),
+        "Null, as the link's id and key are, while the session waits in a pool.",
+    );
+    let referrer = described(text_or_null(), "The referring host.");
+    let address = described(text(), "The same for every claim from one address.");
+    let counted = described(
+        json!({ "type": "boolean" }),
+        "Whether it took one of the link's sessions.",
+    );
+    type Field = ReadOnlyField<Session>;
+    vec![
+        Field::new(
+            "cast_id",
+            json_schema::nullable(CastId::SYNTAX.schema()),
+            |session| json!((!session.is_unassigned()).then_some(&session.cast_id)),
+        ),
+        Field::new(
+            "cast_key",
+            json_schema::nullable(CastKey::SYNTAX.schema()),
+            |session| json!((!session.is_unassigned()).then_some(&session.cast_key)),
+        ),
+        Field::new("cast_name", cast_name, |session| {
+            json!((!session.is_unassigned()).then_some(&session.cast_name))
+        }),
+        Field::new("image_id", ImageId::SYNTAX.schema(), |session| {
+            json!(session.launch.image_id)
+        }),
+        Field::new("image_name", text(), |session| {
+            json!(session.launch.image_name)
+        }),
+        Field::new("owner", owner_schema(), |session| owner(&session.owner)),
+        Field::new("referrer", referrer, |session| {
+            json!(session.origin.referrer)
+        }),
+        Field::new("address_hash", address, |session| {
+            json!(session.origin.address)
+        }),
+        Field::new("counted", counted, |session| {
+            json!(session.charge.count.is_some())
+        }),
+    ]
+}
+
+/// What it may do, and what happened in it.
+fn running_fields() -> Vec<ReadOnlyField<Session>> {
+    let permissions =
+        json!({ "type": "array", "items": one_of(Permission::ALL.map(Permission::as_str)) });
+    let notes = json!({
+        "type": "array", "items": text(),
+        "description": "What was asked for and not given, and what became of its profile.",
     });
-    let reasons = EndReason::WORDS
-        .map(Value::from)
-        .into_iter()
-        .chain([Value::Null])
-        .collect::<Vec<_>>();
-    json_schema::object(json!({
-        "id": SessionId::SPELLING.schema(),
-        "reference": Reference::SPELLING.schema(),
-        "state": { "type": "string", "enum": states },
-        "outcome": { "type": "string", "enum": Outcome::ALL.map(Outcome::as_str), "description": "What became of the claim; refunded when its visitor never got the session." },
-        "reason": { "type": ["string", "null"], "enum": reasons, "description": "Why it ended, or is ending." },
-        "detail": or_null(),
-        "cast_id": json_schema::nullable(CastId::SPELLING.schema()),
-        "cast_key": json_schema::nullable(CastKey::SPELLING.schema()),
-        "cast_name": { "type": ["string", "null"], "description": "Null, as the link's id and key are, while the session waits in a pool." },
-        "image_id": ImageId::SPELLING.schema(),
-        "image_name": text(),
-        "owner": owner_schema(),
-        "referrer": { "type": ["string", "null"], "description": "The host that the visitor came from." },
-        "address_hash": { "type": "string", "description": "The same for every claim from one address." },
-        "counted": { "type": "boolean", "description": "Whether it took one of the link's sessions." },
-        "permissions": { "type": "array", "items": { "type": "string", "enum": Permission::ALL.map(Permission::as_str) } },
-        "network": or_null(),
-        "kasm_url": or_null(),
-        "go_url": or_null(),
-        "notes": { "type": "array", "items": text(), "description": "What was asked for and not given, and what became of its profile." },
-        "said": said_schema(),
-        "log_url": { "type": ["string", "null"], "description": "Where CloudWatch's console shows its log." },
-        "shared": { "type": "boolean" },
-        "pool": pool_schema(),
-        "task": task,
-        "created_at": time,
-        "ready_by": json_schema::time(),
-        "ready_at": maybe(),
-        "entered_at": maybe(),
-        "ends_at": maybe(),
-        "ended_at": maybe(),
+    let extensions = described(
+        json!({ "type": "integer", "minimum": 0 }),
+        "How often its owner has extended it.",
+    );
+    let log_url = described(text_or_null(), "Where CloudWatch's console shows its log.");
+    let added = described(
+        json!({ "type": "integer", "minimum": 0, "maximum": ADDED_SECONDS }),
+        "By how many seconds administrators have extended it.",
+    );
+    let message = described(
+        text_or_null(),
+        "The last message of an administrator to its owner.",
+    );
+    let watchers = json!({
+        "type": ["array", "null"], "items": text(),
+        "description": "The names of those who watch it now; null in lists, and when its gate was \
+                        not asked.",
+    });
+    let log_tail = described(
+        text_or_null(),
+        "The last lines of its log, where it is on the machine of the control plane; null in lists.",
+    );
+    let cost = json!({
+        "type": ["number", "null"], "minimum": 0,
+        "description": "What it has cost so far at list price, in US cents; null in lists, and when \
+                        the size of its image is not known.",
+    });
+    type Field = ReadOnlyField<Session>;
+    vec![
+        Field::new("permissions", permissions, |session| {
+            json!(session.grant.permissions)
+        }),
+        Field::new("network", text_or_null(), |session| {
+            let network = session.launch.network.as_ref();
+            json!(network.map(|network| &network.name))
+        }),
+        Field::new("kasm_url", text_or_null(), |session| {
+            json!(session.launch.kasm_url)
+        }),
+        Field::new("go_url", text_or_null(), |session| {
+            json!(session.go.as_ref().map(|go| &go.url))
+        }),
+        Field::new("notes", notes, |session| json!(session.notes)),
+        Field::new("said", said_schema(), |session| {
+            let said = session.said.iter();
+            said.map(|excerpt| json!({ "by": excerpt.by.as_str(), "text": excerpt.text }))
+                .collect()
+        }),
+        // Only the launcher knows it: see `view_of`.
+        Field::new("log_url", log_url, |_| Value::Null),
+        Field::new("shared", json!({ "type": "boolean" }), |session| {
+            json!(session.sharing.token.is_some())
+        }),
+        Field::new("extensions", extensions, |session| {
+            json!(session.extensions)
+        }),
+        Field::new("added_seconds", added, |session| {
+            json!(session.added_seconds)
+        }),
+        Field::new("message", message, |session| {
+            json!(session.message.as_ref().map(|message| &message.text))
+        }),
+        // These three are known to `details` alone.
+        Field::new("watchers", watchers, |_| Value::Null),
+        Field::new("log_tail", log_tail, |_| Value::Null),
+        Field::new("cost_so_far_cents", cost, |_| Value::Null),
+        Field::new("pool", pool_schema(), pool),
+        Field::new("task", task_schema(), |session| {
+            let task = session.task.as_ref();
+            json!(task.map(|task| json!({ "arn": task.arn, "status": task.status })))
+        }),
+    ]
+}
+
+fn time_fields() -> Vec<ReadOnlyField<Session>> {
+    type Field = ReadOnlyField<Session>;
+    vec![
+        Field::new("timeline", timeline_schema(), |session| {
+            let steps = timeline(session).into_iter();
+            steps
+                .map(|(step, at)| json!({ "step": step, "at": at.to_string() }))
+                .collect()
+        }),
+        Field::time("created_at", |session| session.created_at),
+        Field::time("ready_by", |session| session.ready_by),
+        Field::time_or_null("ready_at", |session| session.ready_at),
+        Field::time_or_null("entered_at", |session| session.entered_at),
+        Field::time_or_null("ends_at", |session| Times::of(&session.state).ends_at),
+        Field::time_or_null("ended_at", |session| Times::of(&session.state).ended_at),
+    ]
+}
+
+fn pool(session: &Session) -> Value {
+    let name = session.is_unassigned().then_some(&session.cast_name);
+    json!(session.pooled.as_ref().map(|pooled| {
+        json!({ "id": pooled.pool, "place": pooled.role.as_str(), "name": name })
     }))
+}
+
+fn timeline_schema() -> Value {
+    json!({
+        "type": "array", "description": "What has happened to it, the earliest first.",
+        "items": {
+            "type": "object", "required": ["step", "at"],
+            "properties": { "step": one_of(STEPS), "at": json_schema::time() },
+        },
+    })
+}
+
+fn task_schema() -> Value {
+    let statuses = ["provisioning", "pending", "running", "stopping", "stopped"];
+    json!({
+        "type": ["object", "null"], "description": "The ECS task.", "required": ["arn", "status"],
+        "properties": { "arn": text(), "status": one_of(statuses) },
+    })
 }
 
 fn said_schema() -> Value {
     let by = Speaker::ALL.map(Speaker::as_str);
     json!({
         "type": "array",
-        "description": "The last lines of its app when that ended by itself, of commands that failed, and what ECS said of the container beside.",
+        "description": "The last lines of its app when that ended by itself, of commands that \
+                        failed, and what ECS said of the container beside.",
         "items": { "type": "object", "required": ["by", "text"], "properties": { "by": { "type": "string", "enum": by }, "text": { "type": "string" } } },
     })
 }
@@ -326,21 +680,23 @@ fn pool_schema() -> Value {
     let places = [PoolRole::Waiting, PoolRole::Assigned, PoolRole::Missed].map(PoolRole::as_str);
     json!({
         "type": ["object", "null"], "required": ["id", "place", "name"],
-        "description": "The pool that it waits in, was taken from, or would have been taken from had one been ready.",
-        "properties": { "id": StagingId::SPELLING.schema(), "place": { "type": "string", "enum": places }, "name": { "type": ["string", "null"], "description": "What it is called, while the session waits." } },
+        "description": "The pool that it waits in, was taken from, or would have been taken from \
+                        had one been ready.",
+        "properties": { "id": StagingId::SYNTAX.schema(), "place": { "type": "string", "enum": places }, "name": { "type": ["string", "null"], "description": "The name of the pool, while the session waits." } },
     })
 }
 
 fn owner_schema() -> Value {
-    let id = || UserId::SPELLING.schema();
+    let id = || UserId::SYNTAX.schema();
     let kind = |kind: &str| json!({ "const": kind });
-    let group = json_schema::nullable(GroupId::SPELLING.schema());
+    let group = json_schema::nullable(GroupId::SYNTAX.schema());
     let anonymous = json!({ "kind": kind("anonymous"), "id": id(), "group_id": group, "expires_at": json_schema::nullable(json_schema::time()) });
     let user = json!({ "kind": kind("user"), "id": id(), "name": { "type": "string" } });
     json!({ "oneOf": [json_schema::object(anonymous), json_schema::object(user), json_schema::object(json!({ "kind": kind("forgotten") })), json_schema::object(json!({ "kind": kind("nobody") }))] })
 }
 
-/// Who a session belongs to: `anonymous`, `user`, `forgotten`, or `nobody` while it waits in a pool.
+/// Who a session belongs to: `anonymous`, `user`, `forgotten`, or `nobody` while it waits in a
+/// pool.
 fn owner(owner: &Owner) -> Value {
     match owner {
         Owner::Anonymous {
@@ -397,6 +753,7 @@ fn detail_of(reason: &EndReason) -> Option<String> {
             exit_code: None,
         }
         | EndReason::StartRefused { detail } => Some(detail.clone()),
+        EndReason::Administrator { note } => note.clone(),
         _ => None,
     }
 }
@@ -414,6 +771,7 @@ mod tests {
             arn: "arn:1".into(),
             status: TaskStatus::Pending,
             version: 1,
+            times: crate::session::TaskTimes::default(),
         };
         session(&cast(1), 1).started(task).expect("was reserved")
     }
@@ -496,6 +854,96 @@ mod tests {
         for speaker in Speaker::ALL {
             assert_eq!(json!(speaker), speaker.as_str(), "as it is stored");
         }
+    }
+
+    #[test]
+    fn session_is_found_by_every_word_of_a_search() {
+        let session = starting();
+        let reference = Reference::of(&session.id).to_string();
+        let image = session.launch.image_name.clone();
+        for (search, expected) in [
+            (reference.as_str(), true),
+            (session.id.as_str(), true),
+            (
+                &format!("{} {}", session.cast_name.to_uppercase(), image),
+                true,
+            ),
+            ("arn:1", true),
+            (&format!("{reference} elsewhere"), false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(has(&session, search), expected, "{search}");
+        }
+    }
+
+    #[test]
+    fn sessions_are_ordered_and_equal_ones_by_age() {
+        let with = |n: u8, cast_name: &str, seconds: u64| Session {
+            cast_name: cast_name.to_owned(),
+            created_at: NOON.plus_seconds(seconds),
+            ..session(&cast(1), n)
+        };
+        let mut ended = with(3, "alpha", 3);
+        ended = ended.ended(EndReason::TimeLimit, NOON).expect("lives");
+        let all = [with(1, "Beta", 1), with(2, "alpha", 2), ended];
+        let names = |order: SessionOrder| {
+            let mut sessions = all.to_vec();
+            order.sort(&mut sessions);
+            let ages = sessions.iter().map(|session| {
+                let age = NOON.seconds_until(session.created_at);
+                age.to_string()
+            });
+            ages.collect::<Vec<_>>().join(" ")
+        };
+        for (order, expected) in [
+            (SessionOrder::Claimed, "3 2 1"),
+            (SessionOrder::Cast, "3 2 1"),
+            (SessionOrder::State, "2 1 3"),
+            (SessionOrder::Ends, "3 2 1"),
+        ] {
+            assert_eq!(names(order), expected, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn cost_counts_from_the_image_to_the_end() {
+        let image = crate::testing::image(1);
+        let hour = pricing::session_hour(&image).expect("a size");
+        let mut session = starting();
+        assert_eq!(
+            cost_so_far(&crate::testing::session(&cast(1), 1), &image, NOON),
+            Some(0)
+        );
+        let at = |seconds| NOON.plus_seconds(seconds);
+        assert_eq!(cost_so_far(&session, &image, at(7200)), Some(2 * hour));
+        assert_eq!(
+            cost_so_far(&session, &image, at(1)),
+            Some(hour / 60),
+            "a minute at least"
+        );
+        if let Some(task) = &mut session.task {
+            task.times.pulling = Some(at(3600));
+        }
+        assert_eq!(cost_so_far(&session, &image, at(7200)), Some(hour));
+        let ended = session
+            .ended(EndReason::TimeLimit, at(5400))
+            .expect("lives");
+        assert_eq!(cost_so_far(&ended, &image, at(90_000)), Some(hour / 2));
+    }
+
+    #[test]
+    fn timeline_has_what_is_known_in_order() {
+        let mut session = ready();
+        if let Some(task) = &mut session.task {
+            task.times.pulled = Some(NOON.plus_seconds(20));
+            task.times.created = Some(NOON.plus_seconds(1));
+        }
+        let steps: Vec<_> = timeline(&session)
+            .into_iter()
+            .map(|(step, _)| step)
+            .collect();
+        assert_eq!(steps, ["claimed", "task-created", "image-pulled", "ready"]);
+        assert!(steps.iter().all(|step| STEPS.contains(step)));
     }
 
     #[test]

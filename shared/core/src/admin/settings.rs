@@ -1,10 +1,12 @@
-//! Owns what can be done with the deployment's settings. Must not know which values are possible.
+//! Owns the operations on the deployment's settings. Must not know which values are valid.
 
 use crate::audit::{Difference, FieldChange, RecordKind};
-use crate::listing::CastQuery;
+use crate::captcha::KeysVerdict;
+use crate::deployment::{DEPLOYMENT_ID, Deployment};
+use crate::json_schema;
 use crate::ports::Saved;
-use crate::system::{SYSTEM_ID, System};
-use crate::system_form;
+use crate::queries::CastQuery;
+use crate::settings_form;
 use serde_json::{Value, json};
 
 use crate::admin::AdminService;
@@ -12,30 +14,27 @@ use crate::admin::error::{AdminError, TRIES};
 use crate::admin::version::Precondition;
 
 /// The settings as they are; of a new deployment, those that it begins with.
-pub async fn read(service: &AdminService<'_>) -> Result<System, AdminError> {
+pub async fn read(service: &AdminService<'_>) -> Result<Deployment, AdminError> {
     match find(service).await? {
-        Some(system) => Ok(system),
+        Some(deployment) => Ok(deployment),
         None => unwritten(service).await,
     }
 }
 
-/// Writes down what a new deployment begins with, before its first link is made.
+/// Stores the first limits of a new deployment, before its first link is created.
 pub async fn begin(service: &AdminService<'_>) -> Result<(), AdminError> {
     if service.control_plane.first_limits.is_empty() || find(service).await?.is_some() {
         return Ok(());
     }
-    let (usual, first) = (System::default(), unwritten(service).await?);
+    let (usual, first) = (Deployment::default(), unwritten(service).await?);
     if first == usual {
         return Ok(());
     }
-    let after = System::new(1, first.settings, service.control_plane.clock.now());
-    let (old, new) = (system_form::view(&usual), system_form::view(&after));
-    let difference = Difference {
-        before: Some(&old),
-        after: Some(&new),
-    };
-    let audit = service.audit(RecordKind::Settings, SYSTEM_ID, "Settings", difference);
-    // Whoever was faster has written settings, too.
+    let after = Deployment::new(1, first.settings, service.control_plane.clock.now());
+    let (old, new) = (settings_form::view(&usual), settings_form::view(&after));
+    let difference = Difference::changed(&old, &new);
+    let audit = service.audit(RecordKind::Settings, DEPLOYMENT_ID, "Settings", difference);
+    // A concurrent write has stored settings as well.
     service
         .control_plane
         .store
@@ -47,8 +46,8 @@ pub async fn begin(service: &AdminService<'_>) -> Result<(), AdminError> {
 
 /// What holds as long as no settings are written: for a deployment without links, the limits that
 /// it begins with.
-async fn unwritten(service: &AdminService<'_>) -> Result<System, AdminError> {
-    let usual = System::default();
+async fn unwritten(service: &AdminService<'_>) -> Result<Deployment, AdminError> {
+    let usual = Deployment::default();
     if service.control_plane.first_limits.is_empty() {
         return Ok(usual);
     }
@@ -61,39 +60,36 @@ async fn unwritten(service: &AdminService<'_>) -> Result<System, AdminError> {
         return Ok(usual);
     }
     let settings = service.control_plane.first_limits.settings();
-    Ok(System::new(0, settings, usual.updated_at))
+    Ok(Deployment::new(0, settings, usual.updated_at))
 }
 
-/// Changes what the document names.
+/// Changes the fields of the document.
 pub async fn change(
     service: &AdminService<'_>,
     input: &Value,
     precondition: &Precondition,
-) -> Result<System, AdminError> {
+) -> Result<Deployment, AdminError> {
     for _ in 0..TRIES {
         let stored = find(service).await?;
-        let expected = stored.as_ref().map(|system| system.version);
+        let expected = stored.as_ref().map(|deployment| deployment.version);
         let before = match stored {
-            Some(system) => system,
+            Some(deployment) => deployment,
             None => unwritten(service).await?,
         };
         precondition.check(before.version)?;
-        let settings = system_form::patch(&before, input)?;
+        let settings = settings_form::patch(&before, input)?;
         if settings == before.settings {
             return Ok(before);
         }
         let other_secret = settings.captcha.secret_key != before.settings.captcha.secret_key;
-        let after = System::new(
+        let after = Deployment::new(
             before.version + 1,
             settings,
             service.control_plane.clock.now(),
         );
-        let (old, new) = (system_form::view(&before), system_form::view(&after));
-        let difference = Difference {
-            before: Some(&old),
-            after: Some(&new),
-        };
-        let mut audit = service.audit(RecordKind::Settings, SYSTEM_ID, "Settings", difference);
+        let (old, new) = (settings_form::view(&before), settings_form::view(&after));
+        let difference = Difference::changed(&old, &new);
+        let mut audit = service.audit(RecordKind::Settings, DEPLOYMENT_ID, "Settings", difference);
         if other_secret {
             // That it changed, and nothing of what it was or is.
             let hidden = || json!("\u{2022}\u{2022}\u{2022}");
@@ -112,7 +108,7 @@ pub async fn change(
             Saved::Done => {
                 service.control_plane.forget();
                 if after.settings.counted_since != before.settings.counted_since
-                    && let Err(fault) = service.control_plane.count_of_system(&after).await
+                    && let Err(fault) = service.control_plane.count_of_deployment(&after).await
                 {
                     tracing::warn!(%fault, "Live sessions are not counted yet; the next claim does");
                 }
@@ -129,9 +125,106 @@ pub async fn change(
     Err(AdminError::contention("change the settings"))
 }
 
+/// What a check of the CAPTCHA's keys has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysFinding {
+    /// In one word, for programs.
+    pub result: &'static str,
+    /// Whether visitors can pass the CAPTCHA, as far as that can be known.
+    pub is_good: bool,
+    /// One or two sentences: what was found, and what to do.
+    pub detail: String,
+}
+
+impl KeysFinding {
+    /// Every result.
+    pub const RESULTS: [&'static str; 6] = [
+        "not-needed",
+        "accepted",
+        "missing",
+        "for-tests",
+        "refused",
+        "unavailable",
+    ];
+
+    fn of(verdict: KeysVerdict) -> Self {
+        let [
+            not_needed,
+            accepted,
+            missing,
+            for_tests,
+            refused,
+            unavailable,
+        ] = Self::RESULTS;
+        let finding = |result, is_good, detail: String| Self {
+            result,
+            is_good,
+            detail,
+        };
+        match verdict {
+            KeysVerdict::NotNeeded => finding(not_needed, true, "This CAPTCHA needs no keys.".into()),
+            KeysVerdict::Accepted => finding(
+                accepted,
+                true,
+                "The provider accepts the private key. Only a visitor can try the site key: open a \
+                 link that requires the CAPTCHA."
+                    .into(),
+            ),
+            KeysVerdict::Missing => finding(
+                missing,
+                false,
+                "A key is missing. Set both keys of your account at the provider.".into(),
+            ),
+            KeysVerdict::ForTests => finding(
+                for_tests,
+                false,
+                "These are the provider's keys for tests, which check nothing: every visitor is \
+                 refused. Set the keys of your own account."
+                    .into(),
+            ),
+            KeysVerdict::Refused(why) => finding(
+                refused,
+                false,
+                format!(
+                    "The provider does not know these keys ({why}): every visitor is refused. Copy \
+                     both keys again from your account."
+                ),
+            ),
+            KeysVerdict::Unavailable(why) => finding(
+                unavailable,
+                false,
+                format!(
+                    "The provider could not be asked ({why}). Visitors are refused until it answers."
+                ),
+            ),
+        }
+    }
+
+    /// As the API shows it.
+    pub fn view(&self) -> Value {
+        json!({ "result": self.result, "is_good": self.is_good, "detail": self.detail })
+    }
+}
+
+/// The JSON Schema of [`KeysFinding::view`].
+pub fn keys_schema() -> Value {
+    json_schema::object(json!({
+        "result": { "type": "string", "enum": KeysFinding::RESULTS },
+        "is_good": { "type": "boolean", "description": "Whether visitors can pass, as far as that can be known." },
+        "detail": { "type": "string", "description": "What was found, and what to do." },
+    }))
+}
+
+/// Asks the CAPTCHA's provider about the keys of the settings.
+pub async fn check_keys(service: &AdminService<'_>) -> Result<KeysFinding, AdminError> {
+    let captcha = read(service).await?.settings.captcha;
+    let verdict = service.control_plane.captcha.check_keys(&captcha).await;
+    Ok(KeysFinding::of(verdict))
+}
+
 /// The field that is written and never shown.
 pub const SECRET: &str = "captcha_secret_key";
 
-async fn find(service: &AdminService<'_>) -> Result<Option<System>, AdminError> {
-    Ok(service.control_plane.store.record(SYSTEM_ID).await?)
+async fn find(service: &AdminService<'_>) -> Result<Option<Deployment>, AdminError> {
+    Ok(service.control_plane.store.record(DEPLOYMENT_ID).await?)
 }

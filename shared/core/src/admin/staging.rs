@@ -1,4 +1,5 @@
-//! Owns what staging configs must fit to: the image, the group and the network that they name, and what goes with one. Must not know which values are possible otherwise.
+//! Owns the operations on staging configs, and the checks against the image, group and network that
+//! they name. Must not know which values are valid otherwise.
 
 use crate::form::FieldErrors;
 use crate::group::Group;
@@ -12,7 +13,7 @@ use crate::admin::error::AdminError;
 use crate::admin::version::Precondition;
 use crate::admin::{AdminService, records};
 
-/// A new staging config.
+/// Creates a staging config.
 pub async fn create(
     service: &AdminService<'_>,
     input: &Value,
@@ -21,7 +22,7 @@ pub async fn create(
     records::create::<StagingConfig>(service, input).await
 }
 
-/// Changes what the document names.
+/// Changes the fields of the document.
 pub async fn change(
     service: &AdminService<'_>,
     id: &str,
@@ -33,7 +34,8 @@ pub async fn change(
     records::change::<StagingConfig>(service, id, input, precondition).await
 }
 
-/// Deletes one, and stops what waits in its pool. What cannot be stopped now is stopped by the sweep.
+/// Deletes one, and stops the waiting sessions of its pool. The sweep stops those that cannot be
+/// stopped now.
 pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
@@ -42,7 +44,8 @@ pub async fn delete(
     let (staging, _) = records::find::<StagingConfig>(service, id).await?;
     records::delete::<StagingConfig>(service, id, precondition).await?;
     if let Err(fault) = service.control_plane.drain_pool(&staging.id).await {
-        tracing::error!(pool.id = %staging.id, %fault, "Could not stop what waits in pool {}; the sweep tries again", staging.id);
+        tracing::error!(pool.id = %staging.id, %fault,
+            "Could not stop what waits in pool {}; the sweep tries again", staging.id);
     }
     Ok(())
 }
@@ -55,7 +58,8 @@ async fn require(service: &AdminService<'_>, settings: &StagingSettings) -> Resu
     if settings.daily_budget_cents.is_some()
         && matches!(image.settings.source, ImageSource::TaskDefinition(_))
     {
-        let detail = "cannot be kept: only the image's own task definition says how large a session is, so nobody knows what it costs.";
+        let detail = "cannot be kept: only the image's own task definition says how large a \
+                      session is, so its cost is unknown.";
         return Err(FieldErrors::one("/daily_budget_cents", detail).into());
     }
     if let Some(group) = &settings.group_id

@@ -1,53 +1,57 @@
-//! Owns the trial of a link: a made-up visit in, what every rule says out. Must not know the rules.
+//! Owns the trial of a link: it evaluates every rule for a made-up visit. Must not know the rules.
 
-use crate::form::{FieldErrors, Form, line, shaped, spelled};
+use crate::form::{FieldErrors, Form, formatted, line, parsed};
 use crate::ids::UserId;
 use crate::json_schema::{self, SchemaBuilder};
-use crate::policy::{LinkParameters, Step};
-use crate::shape;
+use crate::language::Wish;
+use crate::policy::LinkParameters;
+use crate::text_format;
 use crate::time::Timestamp;
 use crate::user::User;
-use crate::{Trial, Visitor, referrer};
+use crate::{Trial, TrialOutcome, Visitor, referrer};
 use serde_json::{Map, Value, json};
 
 use crate::admin::error::AdminError;
 use crate::admin::{AdminService, casts};
 
-/// What every rule would say of this visit to the cast. Nothing is spent.
+/// Evaluates every rule for this visit to the cast. Nothing is charged.
 pub async fn run(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
-) -> Result<Vec<Step>, AdminError> {
+) -> Result<TrialOutcome, AdminError> {
     let cast = casts::find(service, id).await?;
     let trial = read(input, service.control_plane.clock.now())?;
     Ok(service.control_plane.try_link(&cast, &trial).await?)
 }
 
-/// The steps as the API shows them.
-pub fn view(steps: &[Step]) -> Value {
+/// The outcome as the API shows it.
+pub fn view(outcome: &TrialOutcome) -> Value {
+    let TrialOutcome { steps, groups } = outcome;
     let refusal = steps.iter().find(|step| !step.passes);
     json!({
         "admitted": refusal.is_none(),
         "code": refusal.and_then(|step| step.code),
         "retry_after": refusal.and_then(|step| step.retry_after),
+        "groups": groups,
         "steps": steps,
     })
 }
 
-/// Reads a made-up visit: `address`, and if wanted `referrer`, `user`, `groups`, `browser`, `kasm_url`, `docker_network`, `at`.
+/// Parses a made-up visit: `address`, and if wanted `referrer`, `user`, `groups`, `browser`,
+/// `kasm_url`, `docker_network`, `at`.
 fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
     read_form(&mut Form::over(Map::new(), input, &[])?, now)
 }
 
-/// What JSON Schema says of a made-up visit.
+/// The JSON Schema of a made-up visit.
 pub fn schema() -> Value {
     SchemaBuilder::of(|form| _ = read_form(form, Timestamp::from_millis(0)))
         .described(WORDS)
         .whole()
 }
 
-/// What JSON Schema says of [`view`].
+/// The JSON Schema of [`view`].
 pub fn answer_schema() -> Value {
     let text = |about: &str| json!({ "type": "string", "description": about });
     let seconds =
@@ -59,6 +63,7 @@ pub fn answer_schema() -> Value {
     let step = json!({ "type": "object", "properties": step, "required": ["rule", "question", "passes", "because"] });
     json_schema::object(json!({
         "admitted": { "type": "boolean" }, "code": { "type": ["string", "null"] }, "retry_after": seconds,
+        "groups": { "type": "array", "items": { "type": "string" }, "description": "The visitor's groups, the most important first." },
         "steps": { "type": "array", "items": step },
     }))
 }
@@ -67,11 +72,11 @@ pub fn answer_schema() -> Value {
 const WORDS: &[(&str, &str)] = &[
     ("address", "Where the visit comes from."),
     ("referrer", "The page that the link was on."),
-    ("user", "Who has logged in; nobody when it is left out."),
+    ("user", "The logged-in user; anonymous when it is left out."),
     ("groups", "The groups that the user is in."),
     (
         "browser",
-        "What tells the browser from others at its address.",
+        "Identifies the browser among others at its address.",
     ),
     ("kasm_url", "What the link's address asks to open."),
     ("docker_network", "The network that it asks for."),
@@ -81,7 +86,7 @@ const WORDS: &[(&str, &str)] = &[
 fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
     let address = form.required(
         "address",
-        spelled(|text| {
+        parsed(|text| {
             text.parse()
                 .map_err(|_| "must be an IP address.".to_owned())
         }),
@@ -89,7 +94,10 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
     let read_host = |text: &str| {
         referrer::host_of(text).ok_or_else(|| "must be a web address or a host.".to_owned())
     };
-    let referrer = form.nullable("referrer", shaped(|| &shape::WEB_ADDRESS, read_host));
+    let referrer = form.nullable(
+        "referrer",
+        formatted(|| &text_format::WEB_ADDRESS, read_host),
+    );
     let name = form.nullable("user", line(1..=100));
     let groups = form.list("groups", 40, |group| Ok(group.to_owned()));
     let browser = form.nullable("browser", line(1..=100));
@@ -99,7 +107,7 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
         Timestamp::parse(text)
             .ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z.".to_owned())
     };
-    let at = form.nullable("at", spelled(read_time)).unwrap_or(now);
+    let at = form.nullable("at", parsed(read_time)).unwrap_or(now);
     form.finish()?;
     // A missing one was noted by the form, which has returned by now.
     let Some(address) = address else {
@@ -117,8 +125,11 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
             referrer,
             user,
             browser,
+            own: None,
+            another: false,
+            language: Wish::default(),
         },
-        wishes: LinkParameters {
+        parameters: LinkParameters {
             kasm_url,
             docker_network,
         },

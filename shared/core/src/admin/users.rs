@@ -1,19 +1,20 @@
-//! Owns what administrators see of users, and how a user is forgotten. A user who has logged in has a profile; an anonymous one is the owner in the
-//! row of the one session that it was minted for, and has no other record. Must not know how users log in.
+//! Owns the administrators' view of users, and how a user is anonymised. A user who has logged in
+//! has a profile; an anonymous one is the owner in the row of the one session that it was minted
+//! for, and has no other record. Must not know how users log in.
 
-use crate::audit::{Action, Difference, RecordKind};
-use crate::form::Spelled;
+use crate::audit::{Action, RecordKind};
+use crate::form::TextType;
 use crate::ids::{CastId, CastKey, GroupId, SessionId, UserId};
 use crate::json_schema;
-use crate::listing::{SessionQuery, SessionsOf};
 use crate::ports::{Page, Saved};
 use crate::profile::Profile;
+use crate::queries::{SessionQuery, SessionsOf};
 use crate::session::{Owner, Session};
 use serde_json::{Value, json};
 
 use crate::admin::error::{AdminError, TRIES};
 use crate::admin::sessions::{self, SessionsAsked};
-use crate::admin::{AdminService, filtered, profiles};
+use crate::admin::{AdminService, filtered, profiles, session_actions};
 
 /// Users who have logged in at least once, by id.
 pub async fn list(
@@ -28,7 +29,8 @@ pub async fn list(
         .await?)
 }
 
-/// Anonymous users who have not been forgotten, as the sessions that they were minted for; the newest first.
+/// Anonymous users who have not been forgotten, as the sessions that they were minted for; the
+/// newest first.
 pub async fn list_anonymous(
     service: &AdminService<'_>,
     cursor: Option<&str>,
@@ -103,23 +105,23 @@ pub fn view_anonymous(session: &Session) -> Option<Value> {
     }))
 }
 
-/// What JSON Schema says of a user of either kind.
+/// The JSON Schema of a user of either kind.
 pub fn schema() -> Value {
     let text = || json!({ "type": "string" });
-    let group = json_schema::nullable(GroupId::SPELLING.schema());
+    let group = json_schema::nullable(GroupId::SYNTAX.schema());
     let anonymous = json!({
-        "id": UserId::SPELLING.schema(), "kind": { "const": "anonymous" }, "group_id": group, "session_id": SessionId::SPELLING.schema(),
-        "cast_id": CastId::SPELLING.schema(), "cast_key": CastKey::SPELLING.schema(), "cast_name": text(), "created_at": json_schema::time(), "expires_at": json_schema::nullable(json_schema::time()),
+        "id": UserId::SYNTAX.schema(), "kind": { "const": "anonymous" }, "group_id": group, "session_id": SessionId::SYNTAX.schema(),
+        "cast_id": CastId::SYNTAX.schema(), "cast_key": CastKey::SYNTAX.schema(), "cast_name": text(), "created_at": json_schema::time(), "expires_at": json_schema::nullable(json_schema::time()),
     });
     let user = json!({
-        "id": UserId::SPELLING.schema(), "kind": { "const": "user" }, "name": text(), "roles": { "type": "array", "items": text() },
+        "id": UserId::SYNTAX.schema(), "kind": { "const": "user" }, "name": text(), "roles": { "type": "array", "items": text() },
         "groups": { "type": "array", "items": text() }, "created_at": json_schema::time(), "last_login_at": json_schema::time(),
     });
     json!({ "oneOf": [json_schema::object(user), json_schema::object(anonymous)] })
 }
 
-/// Forgets a user: the profile goes, and no session that has ended says any more whose it was. Live sessions stand in the way, unless
-/// `terminate` ends them.
+/// Anonymises a user: deletes the profile, and removes the user from all ended sessions. Live
+/// sessions are a conflict, unless `terminate` ends them.
 pub async fn delete(
     service: &AdminService<'_>,
     id: &str,
@@ -129,7 +131,7 @@ pub async fn delete(
         Found::Session(session) => {
             forget(service, &session.id, terminate).await?;
             service
-                .tell(Action::Deleted, RecordKind::User, id, "an anonymous user")
+                .log_action(Action::Deleted, RecordKind::User, id, "an anonymous user")
                 .await?;
         }
         Found::Profile(profile) => {
@@ -174,20 +176,9 @@ async fn delete_profile(service: &AdminService<'_>, id: &UserId) -> Result<(), A
         else {
             return Ok(());
         };
-        // The entry says that a user was deleted and by whom, not who it was: that is what is to be forgotten.
-        let audit = service.audit(
-            RecordKind::User,
-            id.as_str(),
-            "a user",
-            Difference {
-                before: Some(&Value::Null),
-                after: None,
-            },
-        );
+        // The entry says that a user was deleted and by whom, but not which user.
         match service
-            .control_plane
-            .store
-            .delete_record(&profile, Some(&audit))
+            .delete_record(RecordKind::User, &profile, "a user", &Value::Null)
             .await?
         {
             Saved::Done => return Ok(()),
@@ -213,7 +204,7 @@ async fn forget(
                     "The user has a live session; end it first, or ask for that with terminate.",
                 ));
             }
-            let ended = sessions::stop(service, id.as_str()).await?;
+            let ended = session_actions::stop_for(service, id.as_str(), None).await?;
             if ended.is_live() {
                 return Err(AdminError::conflict(
                     "The user's session is being ended; ask again in a moment.",

@@ -1,19 +1,20 @@
-//! Owns what names a record: the casts, images and staging configs that its deletion would touch. Must not
-//! know how anything is deleted.
+//! Owns the references to a record: the casts, images and staging configs that its deletion would
+//! affect. Must not know how anything is deleted.
 
+use crate::audit::RecordKind;
 use crate::cast::Cast;
 use crate::ids::{GroupId, ImageId};
 use crate::image::Image;
-use crate::listing::CastQuery;
+use crate::queries::CastQuery;
 use crate::staging::StagingConfig;
 
 use crate::admin::AdminService;
 use crate::admin::error::AdminError;
 
-/// So many are named in one sentence.
+/// The most references that a sentence names.
 const NAMED: usize = 3;
 
-/// A record that others may name.
+/// A record that others may refer to.
 #[derive(Clone, Copy)]
 pub enum Named<'a> {
     /// An image.
@@ -24,17 +25,19 @@ pub enum Named<'a> {
     Network(&'a str),
 }
 
-/// One that names it.
+/// A reference to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
-    /// What it is, and what it is called; a cast with its key.
+    /// Its kind and name; of a cast, also its key.
     pub words: String,
-    /// Its page in the console.
-    pub page: String,
+    /// The kind of record.
+    pub kind: RecordKind,
+    /// Its id.
+    pub id: String,
 }
 
-/// All that name it. One that comes to name it at this very moment is not among them, and is judged as
-/// one that names something that is gone.
+/// All references to it. One that is created at this moment may be missing; it is then treated as a
+/// reference to a deleted record.
 pub async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>, AdminError> {
     let store = &service.control_plane.store;
     let mut uses = casts(service, named).await?;
@@ -50,7 +53,8 @@ pub async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>
                 .any(|network| network.as_str() == name)
                 .then(|| Use {
                     words: format!("the image \u{201c}{}\u{201d}", settings.name),
-                    page: format!("/admin/images/{}", image.id),
+                    kind: RecordKind::Image,
+                    id: image.id.to_string(),
                 })
         }));
     }
@@ -67,7 +71,8 @@ pub async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>
         };
         names_it.then(|| Use {
             words: format!("the staging config \u{201c}{}\u{201d}", settings.name),
-            page: format!("/admin/staging/{}", pool.id),
+            kind: RecordKind::Staging,
+            id: pool.id.to_string(),
         })
     }));
     Ok(uses)
@@ -98,7 +103,8 @@ async fn casts(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>,
                     "the cast \u{201c}{}\u{201d} ({})",
                     settings.name, settings.key
                 ),
-                page: format!("/admin/casts/{}", cast.id),
+                kind: RecordKind::Cast,
+                id: cast.id.to_string(),
             }
         }));
         match page.next {
@@ -135,7 +141,8 @@ mod tests {
         let uses: Vec<Use> = (1..=5)
             .map(|n| Use {
                 words: format!("cast {n}"),
-                page: String::new(),
+                kind: RecordKind::Cast,
+                id: n.to_string(),
             })
             .collect();
         for (count, expected) in [

@@ -1,5 +1,6 @@
-//! Owns the versions that a change is made over, and their texts: a row's version in quotes; of a cast, its version and its Sessions Remaining.
-//! Must not know what has a version, nor HTTP, whose ETags these texts are.
+//! Owns the preconditions of changes, and their texts: a row's version in quotes; of a
+//! cast, its version and its Sessions Remaining. Must not know what has a version, nor HTTP, whose
+//! ETags these texts are.
 //!
 //! `If-Match` is optional. With it a change happens only over the version that was read (412
 //! otherwise); without it the change is made on whatever is there now, field by field. Claims move

@@ -1,11 +1,12 @@
-//! Owns visitors' addresses: which of them count as one. Must not know headers, and keeps no address in the clear.
+//! Owns visitors' addresses: which of them count as one. Must not know headers, and keeps no
+//! address in the clear.
 
 use std::net::IpAddr;
 
 use crate::keys::Keyring;
 
-/// The part of an address that one visitor cannot change at will: an IPv4 address, or the /64 of an IPv6 address.
-/// An IPv4 address in IPv6 clothes is the IPv4 address.
+/// The part of an address that one visitor cannot change at will: an IPv4 address, or the /64 of an
+/// IPv6 address. An IPv4 address in IPv6 clothes is the IPv4 address.
 pub fn prefix(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

@@ -1,4 +1,5 @@
-//! Owns lists of addresses: single ones and blocks, each with a label that says whose they are. Must not know what a list is for.
+//! Owns lists of addresses: single ones and blocks, each with a label that says whose they are.
+//! Must not know what a list is for.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -34,7 +35,12 @@ impl AddressRule {
         let block = block
             .parse()
             .or_else(|_| block.parse::<IpAddr>().map(IpNet::from));
-        let block = block.map_err(|_| format!("\u{201c}{line}\u{201d} does not begin with an address or a block such as 192.0.2.0/24."))?;
+        let block = block.map_err(|_| {
+            format!(
+                "\u{201c}{line}\u{201d} does not begin with an address or a block such as \
+                     192.0.2.0/24."
+            )
+        })?;
         Ok(Self {
             block: canonical(block)?.trunc(),
             label: label.to_owned(),
@@ -46,7 +52,7 @@ impl AddressRule {
         self.block.contains(&address.to_canonical())
     }
 
-    /// Whose addresses these are; the block itself when nobody has said.
+    /// The label of these addresses; the block itself if it has none.
     pub fn label(&self) -> String {
         if self.label.is_empty() {
             self.block.to_string()

@@ -87,6 +87,16 @@ impl Default for CaptchaSettings {
     }
 }
 
+impl CaptchaSettings {
+    /// Whether a visitor can pass it, as far as the site key tells: it is there, and none of the
+    /// provider's keys for tests. The private key may be elsewhere than in the settings.
+    pub fn can_pass(&self) -> bool {
+        let provider = self.kind.provider();
+        let site_key = self.site_key.as_deref();
+        provider.verify_url.is_none() || site_key.is_some_and(|key| !provider.is_test_key(key))
+    }
+}
+
 impl fmt::Debug for CaptchaSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CaptchaSettings")
@@ -123,10 +133,29 @@ pub struct CaptchaCheck<'a> {
 pub enum CaptchaVerdict {
     /// The solution is valid.
     Passed(Proof),
-    /// The token is wrong, stale, used, for another host or action, or scores too low; with why, for the log.
+    /// The token is wrong, stale, used, for another host or action, or scores too low; with why,
+    /// for the log.
     Failed(String),
     /// The solution cannot be checked: the provider is slow, down, answers nonsense or refuses our
     /// keys; with the reason, for the log.
+    Unavailable(String),
+}
+
+/// What is known of the keys of a provider without a visitor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeysVerdict {
+    /// This kind needs no keys.
+    NotNeeded,
+    /// The provider knows the private key. It says nothing about the site key: only a visitor
+    /// tries that.
+    Accepted,
+    /// A key is missing.
+    Missing,
+    /// They are the provider's keys for tests, which check nothing.
+    ForTests,
+    /// The provider does not know them; with its words.
+    Refused(String),
+    /// The provider cannot be asked, or answers nonsense; with the reason.
     Unavailable(String),
 }
 
@@ -142,8 +171,8 @@ pub struct Proof {
 /// Makes challenges and checks proofs.
 #[async_trait]
 pub trait CaptchaVerifier: Send + Sync {
-    /// What the page must hold besides the site key, as JSON; `None` for kinds whose widget asks its provider. `bound_to` says what it is for,
-    /// and a proof of it is good for nothing else.
+    /// What the page must hold besides the site key, as JSON; `None` for kinds whose widget asks
+    /// its provider. `bound_to` says what it is for, and a proof of it is good for nothing else.
     fn challenge(
         &self,
         settings: &CaptchaSettings,
@@ -152,6 +181,8 @@ pub trait CaptchaVerifier: Send + Sync {
     ) -> Option<String>;
     /// Checks a proof. Takes three seconds at most.
     async fn verify(&self, check: CaptchaCheck<'_>) -> CaptchaVerdict;
+    /// Asks the provider whether it knows these keys. Takes three seconds at most.
+    async fn check_keys(&self, settings: &CaptchaSettings) -> KeysVerdict;
 }
 
 #[cfg(test)]

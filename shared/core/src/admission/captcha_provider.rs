@@ -1,5 +1,5 @@
 //! Owns the one table of CAPTCHA providers: what the page loads and shows, which form field brings
-//! the proof, and where and how it is verified. Whoever adds a provider adds a row here and a name
+//! the proof, and where and how it is verified. To add a provider, add a row here and a name
 //! in [`CaptchaKind`]. Must not know how providers are asked (`casting-identity` does).
 
 use crate::captcha::CaptchaKind;
@@ -30,6 +30,10 @@ pub struct CaptchaProvider {
     pub names_action: bool,
     /// Whether its answer has a score.
     pub has_score: bool,
+    /// The site keys that it publishes for tests: they check nothing.
+    pub test_keys: &'static [&'static str],
+    /// The hosts that its answers name for such a key.
+    pub test_hosts: &'static [&'static str],
 }
 
 /// A script of a provider.
@@ -51,6 +55,8 @@ const GOOGLE: ProviderScript = ProviderScript {
 };
 const GOOGLE_VERIFIES: &str = "https://www.google.com/recaptcha/api/siteverify";
 const GOOGLE_FIELD: &str = "g-recaptcha-response";
+const GOOGLE_TEST_KEYS: &[&str] = &["6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"];
+const GOOGLE_TEST_HOSTS: &[&str] = &["testkey.google.com"];
 
 /// Every provider.
 pub const PROVIDERS: [CaptchaProvider; 5] = [
@@ -65,6 +71,8 @@ pub const PROVIDERS: [CaptchaProvider; 5] = [
         may_omit_host: false,
         names_action: false,
         has_score: false,
+        test_keys: &[],
+        test_hosts: &[],
     },
     CaptchaProvider {
         kind: CaptchaKind::Turnstile,
@@ -82,6 +90,14 @@ pub const PROVIDERS: [CaptchaProvider; 5] = [
         // Where the widget names one, as ours does.
         names_action: true,
         has_score: false,
+        test_keys: &[
+            "1x00000000000000000000AA",
+            "2x00000000000000000000AB",
+            "1x00000000000000000000BB",
+            "2x00000000000000000000BB",
+            "3x00000000000000000000FF",
+        ],
+        test_hosts: &["example.com"],
     },
     CaptchaProvider {
         kind: CaptchaKind::RecaptchaV2,
@@ -94,6 +110,8 @@ pub const PROVIDERS: [CaptchaProvider; 5] = [
         may_omit_host: false,
         names_action: false,
         has_score: false,
+        test_keys: GOOGLE_TEST_KEYS,
+        test_hosts: GOOGLE_TEST_HOSTS,
     },
     CaptchaProvider {
         kind: CaptchaKind::RecaptchaV3,
@@ -109,6 +127,8 @@ pub const PROVIDERS: [CaptchaProvider; 5] = [
         may_omit_host: false,
         names_action: true,
         has_score: true,
+        test_keys: GOOGLE_TEST_KEYS,
+        test_hosts: GOOGLE_TEST_HOSTS,
     },
     CaptchaProvider {
         kind: CaptchaKind::Hcaptcha,
@@ -126,6 +146,12 @@ pub const PROVIDERS: [CaptchaProvider; 5] = [
         may_omit_host: true,
         names_action: false,
         has_score: false,
+        test_keys: &[
+            "10000000-ffff-ffff-ffff-000000000001",
+            "20000000-ffff-ffff-ffff-000000000002",
+            "30000000-ffff-ffff-ffff-000000000003",
+        ],
+        test_hosts: &["dummy-key-pass"],
     },
 ];
 
@@ -140,6 +166,19 @@ pub const CHOICES: [(&str, &str); PROVIDERS.len()] = {
     choices
 };
 
+impl CaptchaProvider {
+    /// Whether this is a site key for tests.
+    pub fn is_test_key(&self, site_key: &str) -> bool {
+        self.test_keys.contains(&site_key)
+    }
+
+    /// Whether answers with this host are those for a key for tests. A deployment may have the
+    /// host's name itself.
+    pub fn is_test_host(&self, host: &str, own: &str) -> bool {
+        host != own && self.test_hosts.contains(&host)
+    }
+}
+
 impl CaptchaKind {
     /// What the product knows of it.
     pub fn provider(self) -> &'static CaptchaProvider {
@@ -149,8 +188,7 @@ impl CaptchaKind {
             .unwrap_or(&PROVIDERS[0])
     }
 
-    /// Whether the provider gives out a site key and a secret key, without which it works for
-    /// nobody.
+    /// Whether the provider needs a site key and a secret key.
     pub fn needs_keys(self) -> bool {
         self.provider().verify_url.is_some()
     }

@@ -1,8 +1,12 @@
-//! Owns the expected refusals: a stable code and one plain sentence each. Must not know HTTP; `casting-web` gives each code its status.
+//! Owns the expected refusals: a stable code and one plain sentence each. Must not know HTTP;
+//! `casting-web` gives each code its status.
 
 use std::fmt;
 
-/// Why a visitor, or a program, is not given what it asked for. The code is part of the API: it never changes its meaning.
+use crate::rate_limit::RateLimit;
+
+/// Why a visitor, or a program, is not given what it asked for. The code is part of the API: it
+/// never changes its meaning.
 ///
 /// Its number is encoded in references: a new code takes the next free one (at most 127), and none
 /// is used twice.
@@ -244,7 +248,7 @@ impl DenialCode {
             Self::TicketForeign => "This page belongs to another link",
             Self::Busy => "Too many visitors right now",
             Self::UnknownSession => "Session not found",
-            Self::NotYourSession => "This session belongs to somebody else",
+            Self::NotYourSession => "This session belongs to another user",
             Self::SessionEnded => "This session has ended",
             Self::ShareEnded => "This session is no longer shared",
             Self::Fault => "Something went wrong on our side",
@@ -259,31 +263,37 @@ impl DenialCode {
             }
             Self::CastExpired => "Ask the person who gave you the link for a new one.",
             Self::NoSessionsLeft => {
-                "This link was made for a limited number of sessions, and the last one has been given out."
+                "This link was made for a limited number of sessions, and the last one has been \
+                 given out."
             }
             Self::ReferrerDenied => {
                 "It only works when you click it on one of the websites it was made for."
             }
             Self::IpLimit => {
-                "This link allows only a few sessions in a given time from one network; please try again a little later."
+                "This link allows only a few sessions in a given time from one \
+                              network; please try again a little later."
             }
             Self::AddressDenied => "It is only available from other networks.",
             Self::CastClosed => "It is only open at certain hours.",
             Self::LoginRequired => {
-                "This link is for people with an account; sign in and you will be brought back here."
+                "This link is for people with an account; sign in and you will be brought back \
+                 here."
             }
             Self::LoginFailed => {
-                "Please try again; if it keeps happening, tell the person who gave you the link the reference below."
+                "Please try again; if it keeps happening, tell the person who gave you the link \
+                 the reference below."
             }
             Self::LoginUnavailable => "Please try again in a minute.",
             Self::ParameterInvalid => {
-                "Please check what comes after the question mark, or ask the person who gave you the link."
+                "Please check what comes after the question mark, or ask the person who gave you \
+                 the link."
             }
             Self::NetworkDenied => {
                 "Please check the address, or ask the person who gave you the link."
             }
             Self::ConsentRequired => {
-                "This link opens an address that its sender chose; open the link again and confirm it."
+                "This link opens an address that its sender chose; open the link again and confirm \
+                 it."
             }
             Self::TooManyAttempts => {
                 "There were too many attempts from your network; please wait a little."
@@ -297,7 +307,8 @@ impl DenialCode {
                 "End that session first; once its files have been saved, open the link again."
             }
             Self::ProfileUnavailable => {
-                "The session was not started, so none of your files are lost; please open the link again."
+                "The session was not started, so none of your files are lost; please open the link \
+                 again."
             }
             Self::CastBusy => "Please try again in a minute.",
             Self::Waiting => "Please try again in a minute.",
@@ -314,7 +325,8 @@ impl DenialCode {
                 "All capacity is in use; please try again in a minute."
             }
             Self::StartRefused => {
-                "The link is set up in a way that cannot start; please tell the person who gave it to you."
+                "The link is set up in a way that cannot start; please tell the person who gave it \
+                 to you."
             }
             Self::StartFailed => "It stopped before it was ready; please open the link again.",
             Self::StartTimeout => {
@@ -326,14 +338,16 @@ impl DenialCode {
             Self::Busy => "Please try again in a few seconds.",
             Self::UnknownSession => "It may have ended a while ago; please open the link again.",
             Self::ShareEnded => {
-                "The session has ended, or whoever shared it has stopped sharing; ask them for a new link."
+                "The session has ended, or its owner has stopped sharing; ask them for a new link."
             }
             Self::NotYourSession => {
-                "Only the browser that started it can open it; open the link again to get a session of your own."
+                "Only the browser that started it can open it; open the link again to get a \
+                 session of your own."
             }
             Self::SessionEnded => "Open the link again to start a new one.",
             Self::Fault => {
-                "Please try again; if it keeps happening, tell the person who gave you the link the reference below."
+                "Please try again; if it keeps happening, tell the person who gave you \
+                            the link the reference below."
             }
         }
     }
@@ -353,8 +367,13 @@ pub struct Denial {
     pub code: DenialCode,
     /// When it makes sense to come back, in seconds from now.
     pub retry_after: Option<u64>,
-    /// One plain sentence that says it more exactly than the code's own; may hold words of an administrator or a visitor.
+    /// One plain sentence that says it more exactly than the code's own; may hold words of an
+    /// administrator or a visitor.
     pub detail: Option<String>,
+    /// The words of an administrator or of a login provider in it, for pages in other languages.
+    pub quote: Option<String>,
+    /// The rate limit that refused, for the headers of the reply.
+    pub limit: Option<Box<RateLimit>>,
 }
 
 impl Denial {
@@ -364,6 +383,8 @@ impl Denial {
             code,
             retry_after: None,
             detail: None,
+            quote: None,
+            limit: None,
         }
     }
 
@@ -373,6 +394,8 @@ impl Denial {
             code,
             retry_after: Some(seconds),
             detail: None,
+            quote: None,
+            limit: None,
         }
     }
 
@@ -382,6 +405,25 @@ impl Denial {
             code,
             retry_after: None,
             detail: Some(detail.into()),
+            quote: None,
+            limit: None,
+        }
+    }
+
+    /// A refusal with a more exact explanation, in which these words are a quotation.
+    pub fn quoting(code: DenialCode, detail: impl Into<String>, words: impl Into<String>) -> Self {
+        Self {
+            quote: Some(words.into()),
+            ..Self::because(code, detail)
+        }
+    }
+
+    /// Adds the rate limit that refused.
+    #[must_use]
+    pub fn by_limit(self, limit: RateLimit) -> Self {
+        Self {
+            limit: Some(Box::new(limit)),
+            ..self
         }
     }
 }

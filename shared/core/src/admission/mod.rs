@@ -1,4 +1,5 @@
-//! Owns what decides whether a visitor gets a session: policies, limits, and what is known of where visitors come from.
+//! Owns what decides whether a visitor gets a session: policies, limits, and what is known of where
+//! visitors come from.
 
 pub mod address;
 pub mod address_rules;

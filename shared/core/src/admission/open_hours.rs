@@ -1,4 +1,5 @@
-//! Owns open hours: when in the week a link gives sessions, in a time zone of its own. Must not know what happens outside of them.
+//! Owns open hours: when in the week a link gives sessions, in a time zone of its own. Must not
+//! know what happens outside of them.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time, Weekday};
@@ -23,8 +24,8 @@ pub struct OpenHours {
     pub spans: Vec<Span>,
 }
 
-/// One span of a weekly plan, such as `mon-fri 09:00-17:00`. A span whose end is not after its start goes on into the next day;
-/// `24:00` is the end of the day.
+/// One span of a weekly plan, such as `mon-fri 09:00-17:00`. A span whose end is not after its
+/// start goes on into the next day; `24:00` is the end of the day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span {
@@ -104,9 +105,9 @@ impl OpenHours {
 
     /// A time as visitors read it, in the link's own zone: `Thu 26 Nov, 09:00 (Europe/Berlin)`.
     pub fn spell(&self, time: Timestamp) -> String {
-        let spelled = jiff::Timestamp::from_millisecond(time.millis())
+        let parsed = jiff::Timestamp::from_millisecond(time.millis())
             .map(|time| time.to_zoned_datetime(self.zone()));
-        spelled.map_or_else(
+        parsed.map_or_else(
             |_| time.to_string(),
             |time| format!("{} ({})", time.strftime("%a %-d %b, %H:%M"), self.time_zone),
         )

@@ -1,5 +1,6 @@
-//! Owns quotas: counts of things that there may only be so many of, of which a claim takes some and gives them back. Must not know how they are
-//! stored, or which limits there are (see `policy::live_limits`).
+//! Owns quotas: counts of things that there may only be so many of, of which a claim takes some and
+//! gives them back. Must not know how they are stored, or which limits there are (see
+//! `policy::live_limits`).
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,8 @@ pub enum QuotaKind {
     /// Live sessions of one link.
     Cast,
     /// Live sessions of the deployment.
-    System,
+    #[serde(rename = "system")]
+    Deployment,
     /// Millionths of a dollar that the sessions claimed in one clock hour may cost.
     BudgetHour,
     /// The same of one day (UTC).
@@ -34,14 +36,15 @@ impl QuotaKind {
             Self::User => "user",
             Self::Minted => "minted",
             Self::Cast => "cast",
-            Self::System => "system",
+            Self::Deployment => "system",
             Self::BudgetHour => "budget-hour",
             Self::BudgetDay => "budget-day",
             Self::Pool => "pool",
         }
     }
 
-    /// Whether a session that was served gives its one back when it ends. (One that was refunded gives everything back.)
+    /// Whether a session that was served gives its one back when it ends. (One that was refunded
+    /// gives everything back.)
     pub const fn is_live(self) -> bool {
         !matches!(self, Self::Minted | Self::BudgetHour | Self::BudgetDay)
     }
@@ -169,5 +172,28 @@ impl Held {
         self.kind
             .is_money()
             .then(|| Timestamp::from_millis(ends.saturating_mul(1000)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn quota_kinds_are_stored_under_the_names_of_their_counts() {
+        for kind in [
+            QuotaKind::Profile,
+            QuotaKind::User,
+            QuotaKind::Minted,
+            QuotaKind::Cast,
+            QuotaKind::Deployment,
+            QuotaKind::BudgetHour,
+            QuotaKind::BudgetDay,
+            QuotaKind::Pool,
+        ] {
+            assert_eq!(json!(kind), kind.as_str());
+        }
     }
 }

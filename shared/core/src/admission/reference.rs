@@ -1,8 +1,9 @@
 //! Owns the references of refusals: reason, time and link, enciphered into sixteen letters, so that
 //! a refusal can be looked up without a row for it. Must not know where references are shown.
 //!
-//! 80 bits: 7 of the code, 1 whether a link is named, 30 of the second, 20 of the link's id, 12 that tell refusals of one second apart, and 10 that are
-//! zero, by which a made-up or mistyped reference is told from ours. They are enciphered as one block (a Feistel network of eight rounds over
+//! 80 bits: 7 of the code, 1 whether a link is named, 30 of the second, 20 of the link's id, 12
+//! that tell refusals of one second apart, and 10 that are zero, by which a made-up or mistyped
+//! reference is detected. They are enciphered as one block (a Feistel network of eight rounds over
 //! HMAC-SHA256), so equal refusals look different and a visitor learns nothing from them.
 
 use ring::hmac;
@@ -12,7 +13,8 @@ use crate::ids::{CastId, Reference};
 use crate::keys::Keyring;
 use crate::time::Timestamp;
 
-/// The second that times are counted from: 2026-01-01T00:00:00Z. 30 bits of seconds last until 2060.
+/// The second that times are counted from: 2026-01-01T00:00:00Z. 30 bits of seconds last until
+/// 2060.
 const EPOCH_SECONDS: i64 = 1_767_225_600;
 const TIME_BITS: u32 = 30;
 const LINK_BITS: u32 = 20;
@@ -38,7 +40,8 @@ pub struct RefusalFacts {
     pub link: Option<String>,
 }
 
-/// The reference of a refusal. `number` tells refusals apart that are alike otherwise; its lowest twelve bits are used.
+/// The reference of a refusal. `number` distinguishes refusals that are otherwise equal; its lowest
+/// twelve bits are used.
 pub fn seal(
     code: DenialCode,
     cast: Option<&CastId>,

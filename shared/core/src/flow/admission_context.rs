@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{ControlPlane, Visitor};
 use crate::address;
-use crate::cast::{Cast, CountBy};
+use crate::cast::{AnonymousResume, Cast, CountBy};
+use crate::deployment::Deployment;
 use crate::group;
 use crate::ids::{CastId, CastKey, SessionId};
 use crate::image::Image;
@@ -17,9 +18,8 @@ use crate::ports::Fault;
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
 use crate::rate_window::RateWindow;
-use crate::session::Session;
+use crate::session::{Owner, Session};
 use crate::session_options::SessionOptions;
-use crate::system::System;
 use crate::time::Timestamp;
 use crate::waiting_queue::{QueuePosition, WaitingQueue};
 
@@ -31,7 +31,7 @@ pub(super) struct VisitDetails<'a> {
     /// The referrer.
     pub(super) referrer: Option<&'a str>,
     /// The parameters of the link.
-    pub(super) wishes: &'a LinkParameters,
+    pub(super) parameters: &'a LinkParameters,
 }
 
 /// Everything that was loaded for the policies.
@@ -41,7 +41,7 @@ pub(super) struct AdmissionContext<'a> {
     pub(super) cast: Option<Arc<Cast>>,
     pub(super) image: Option<Arc<Image>>,
     pub(super) network: Option<Arc<Network>>,
-    pub(super) system: Arc<System>,
+    pub(super) deployment: Arc<Deployment>,
     pub(super) grant: Grant,
     pub(super) own_session: Option<Session>,
     /// The link's parameters that a resumed session did not apply; `None` until one is resumed.
@@ -53,7 +53,7 @@ pub(super) struct AdmissionContext<'a> {
     pub(super) entry: Option<(SessionId, bool)>,
     pub(super) visitor: &'a Visitor,
     pub(super) referrer: Option<&'a str>,
-    pub(super) wishes: &'a LinkParameters,
+    pub(super) parameters: &'a LinkParameters,
     pub(super) consent: Option<bool>,
     pub(super) wait: Option<u64>,
     pub(super) proof: ProofFact,
@@ -68,13 +68,13 @@ impl AdmissionContext<'_> {
             cast: self.cast.as_deref(),
             image: self.image.as_deref(),
             network: self.network.as_deref(),
-            system: &self.system.settings,
+            deployment: &self.deployment.settings,
             grant: &self.grant,
             address: self.visitor.address,
             referrer: self.referrer,
             user: self.visitor.user.as_ref(),
             own_session: self.own_session.as_ref(),
-            wishes: self.wishes,
+            parameters: self.parameters,
             consent: self.consent,
             wait: self.wait,
             proof: self.proof,
@@ -98,7 +98,7 @@ impl AdmissionContext<'_> {
     /// Ignores the limit of live sessions, which does not refuse visitors who can wait.
     pub(super) fn forget_crowd(&mut self) {
         self.full
-            .retain(|kind| !matches!(kind, QuotaKind::Cast | QuotaKind::System));
+            .retain(|kind| !matches!(kind, QuotaKind::Cast | QuotaKind::Deployment));
     }
 
     /// Whether visitors can wait for a session of this link.
@@ -133,6 +133,8 @@ impl AdmissionContext<'_> {
                 .then(|| cast.dynamic_kasm_url_hosts.clone()),
             audio_on: cast.audio_default_on,
             ime_on: cast.ime_mode_default_on,
+            extension: cast.allowed_extension(),
+            language: cast.language.0,
             exec: image.exec.clone(),
         }
     }
@@ -140,7 +142,7 @@ impl AdmissionContext<'_> {
 
 impl ControlPlane {
     /// Loads what the policies need for this visit. `own_session` is the visitor's session. To
-    /// everybody else a disabled cast does not exist.
+    /// all other visitors a disabled cast does not exist.
     pub(super) async fn gather<'a>(
         &self,
         cast: Option<Arc<Cast>>,
@@ -151,15 +153,15 @@ impl ControlPlane {
         let VisitDetails {
             visitor,
             referrer,
-            wishes,
+            parameters,
         } = details;
-        let system = self.cache.system(&*self.store, now).await?;
+        let deployment = self.cache.deployment(&*self.store, now).await?;
         let mut context = AdmissionContext {
             key: None,
             cast: cast.filter(|cast| cast.settings.enabled || own_session.is_some()),
             image: None,
             network: None,
-            system,
+            deployment,
             grant: Grant::default(),
             own_session,
             not_applied: None,
@@ -168,7 +170,7 @@ impl ControlPlane {
             entry: None,
             visitor,
             referrer,
-            wishes,
+            parameters,
             consent: None,
             wait: None,
             proof: ProofFact::NotAsked,
@@ -194,7 +196,7 @@ impl ControlPlane {
         let wanted = context
             .image
             .as_deref()
-            .and_then(|image| policy::wanted_network(cast, image, context.wishes));
+            .and_then(|image| policy::wanted_network(cast, image, context.parameters));
         context.network = match wanted {
             Some(name) => self.cache.network(&*self.store, &name, now).await?,
             None => None,
@@ -206,7 +208,7 @@ impl ControlPlane {
             context.image.as_deref(),
             user,
             &context.grant,
-            &context.system.settings,
+            &context.deployment.settings,
             now,
         );
         context.full = quotas
@@ -233,17 +235,20 @@ impl ControlPlane {
     }
 
     /// The visitor's own live session of this cast, if the link allows resuming. An enabled link
-    /// that does not, and an anonymous visitor, cost no read. For a user, an unknown link costs the
-    /// same read as a disabled one, so that the response time does not tell them apart. `wait` is
-    /// that of the attempt limiter: after too many attempts nothing is read.
+    /// that does not, and an anonymous visitor without a session, cost no read. For a user, an
+    /// unknown link costs the same read as a disabled one, so that the response time does not tell
+    /// them apart. `wait` is that of the attempt limiter: after too many attempts nothing is read.
     pub(super) async fn find_own(
         &self,
         cast: Option<&Cast>,
         visitor: &Visitor,
         wait: Option<u64>,
     ) -> Result<Option<Session>, Fault> {
-        let Some(user) = visitor.user.as_ref().filter(|_| wait.is_none()) else {
+        if wait.is_some() {
             return Ok(None);
+        }
+        let Some(user) = visitor.user.as_ref() else {
+            return self.find_own_of_browser(cast, visitor).await;
         };
         let allowed = cast.is_some_and(|cast| cast.settings.allow_resume);
         if !allowed && cast.is_some_and(|cast| cast.settings.enabled) {
@@ -261,6 +266,28 @@ impl ControlPlane {
             .session(&found.id)
             .await?
             .filter(Session::can_be_entered))
+    }
+
+    /// The live session of this cast that the browser of an anonymous visitor has shown to be its
+    /// own. Costs a read only for a browser that shows one, and nothing where the link is disabled.
+    async fn find_own_of_browser(
+        &self,
+        cast: Option<&Cast>,
+        visitor: &Visitor,
+    ) -> Result<Option<Session>, Fault> {
+        let own = visitor.own.as_ref().filter(|_| !visitor.another);
+        let cast = cast.filter(|cast| {
+            cast.settings.enabled && cast.settings.anonymous_resume != AnonymousResume::Off
+        });
+        let Some((cast, own)) = cast.zip(own) else {
+            return Ok(None);
+        };
+        let found = self.store.session(own).await?;
+        Ok(found.filter(|session| {
+            session.cast_id == cast.id
+                && matches!(session.owner, Owner::Anonymous { .. })
+                && session.can_be_entered()
+        }))
     }
 
     /// The cast with this key. After too many attempts it is taken from the cache only.

@@ -129,7 +129,8 @@ impl ControlPlane {
                 Ok(()) => self.mark_notified(session, &endpoint).await?,
                 Err(why) => {
                     let id = &session.id;
-                    tracing::warn!(session.id = %id, why, "The gate of session {id} was not reached; its visitor gets another one");
+                    tracing::warn!(session.id = %id, why,
+                        "The gate of session {id} was not reached; its visitor gets another one");
                     self.exchange(session, &mut lost, now).await?
                 }
             };
@@ -195,8 +196,8 @@ impl ControlPlane {
     }
 
     /// Moves a session that may have ended by itself. If it ended before its gate was notified, its
-    /// visitor gets a new one, from whoever notifies the gate or repeats the claim; if nobody does,
-    /// the sweep refunds the claim.
+    /// visitor gets a new one, from the call that notifies the gate or repeats the claim; if none
+    /// does, the sweep refunds the claim.
     pub(super) async fn move_or_exchange(
         &self,
         id: &SessionId,
@@ -218,7 +219,7 @@ impl ControlPlane {
             return Ok(row);
         };
         if let Ok(given_up) = untold.given_up(now) {
-            // Whoever moved it meanwhile has notified the gate, or given it up.
+            // The concurrent write has notified the gate, or given the session up.
             self.store
                 .exchange(untold, &given_up, &untold.claim_alone(now), None)
                 .await?;
@@ -248,7 +249,8 @@ impl ControlPlane {
                 tracing::info!(session.id = %after.id, lost = %session.id, "Session {} takes the place of {}", after.id, session.id);
                 // The sweep would stop it too; the visitor does not wait for that.
                 if let Err(fault) = self.complete_stop(given_up).await {
-                    tracing::warn!(session.id = %session.id, %fault, "Could not stop session {}; the sweep tries again", session.id);
+                    tracing::warn!(session.id = %session.id, %fault,
+                        "Could not stop session {}; the sweep tries again", session.id);
                 }
                 Ok(after)
             }

@@ -1,9 +1,10 @@
-//! Owns authentication of administrators: by an API key, the deployment's own key, a console ticket, or a login with a role. Must not know which
-//! header or cookie held them, or what is requested.
+//! Owns authentication of administrators: by an API key, the deployment's own key, a console
+//! ticket, or a login with a role. Must not know which header or cookie held them, or what is
+//! requested.
 
 use std::net::IpAddr;
 
-use super::ControlPlane;
+use super::{ControlPlane, FlowError};
 use crate::actor::{Actor, ActorKind, Scope};
 use crate::address;
 use crate::api_key::ApiKey;
@@ -35,41 +36,25 @@ pub enum Credential<'a> {
     Login(&'a User),
 }
 
-/// Why authentication failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthError {
-    /// The credential is not valid (any more).
-    Invalid,
-    /// Too many attempts or too many requests, by this limit.
-    RateLimited(Denial, RateLimit),
-    /// It could not be checked.
-    Fault(Fault),
-}
-
-impl From<Fault> for AuthError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
 impl ControlPlane {
-    /// Authenticates the holder of this credential at this address.
+    /// Authenticates the holder of this credential at this address. `None` for every credential
+    /// that is not valid (any more); each wrong key counts as an attempt of its address.
     ///
     /// # Errors
-    /// `Invalid` for every credential that is not valid; each wrong key counts as an attempt of its address.
+    /// `TooManyAttempts`, with the rate limit that refused, or a fault of the store.
     pub async fn authenticate(
         &self,
         credential: Credential<'_>,
         address: Option<IpAddr>,
-    ) -> Result<Actor, AuthError> {
+    ) -> Result<Option<Actor>, FlowError> {
         let now = self.clock.now();
         let place = address.map(|address| address::hash(address, &self.keys));
-        let system = self.cache.system(&*self.store, now).await?;
+        let deployment = self.cache.deployment(&*self.store, now).await?;
         if let (Some(place), Credential::Key(_)) = (&place, credential) {
-            let most = system.settings.attempts_per_minute;
+            let most = deployment.settings.attempts_per_minute;
             let rate = self.attempts.rate(RateLimit::ATTEMPTS, place, most, now);
             policy::attempts::check(self.attempts.wait(place, most, now))
-                .map_err(|denial| AuthError::RateLimited(denial, rate))?;
+                .map_err(|denial| denial.by_limit(rate))?;
         }
         let actor = match credential {
             Credential::Key(text) => self.actor_of_key(text, now).await?,
@@ -80,19 +65,19 @@ impl ControlPlane {
             if let (Some(place), Credential::Key(_)) = (&place, credential) {
                 self.attempts.note(place, now);
             }
-            return Err(AuthError::Invalid);
+            return Ok(None);
         };
-        let (caller, most) = (actor.caller(), system.settings.calls_per_minute);
+        let (caller, most) = (actor.caller(), deployment.settings.calls_per_minute);
         if let Some(wait) = self.calls.wait(&caller, most, now) {
             let denial = Denial::retry(DenialCode::TooManyAttempts, wait);
             let rate = self.calls.rate(RateLimit::CALLS, &caller, most, now);
-            return Err(AuthError::RateLimited(denial, rate));
+            return Err(denial.by_limit(rate).into());
         }
         self.calls.note(&caller, now);
-        Ok(Actor { address, ..actor })
+        Ok(Some(Actor { address, ..actor }))
     }
 
-    /// A console ticket for the holder of this key.
+    /// A console ticket for the holder of this key; `None` if the key is not valid.
     ///
     /// # Errors
     /// As [`ControlPlane::authenticate`].
@@ -100,8 +85,10 @@ impl ControlPlane {
         &self,
         key: &str,
         address: Option<IpAddr>,
-    ) -> Result<(Actor, String), AuthError> {
-        let actor = self.authenticate(Credential::Key(key), address).await?;
+    ) -> Result<Option<(Actor, String)>, FlowError> {
+        let Some(actor) = self.authenticate(Credential::Key(key), address).await? else {
+            return Ok(None);
+        };
         let (key, hash) = match ApiKey::parse(key) {
             Some((id, secret)) => (id.to_string(), hash_secret(secret)),
             None => (String::new(), hash_secret(key)),
@@ -112,7 +99,7 @@ impl ControlPlane {
             nonce: Nonce::from_bytes(random_bytes(&*self.entropy)),
             expires: self.clock.now().plus_seconds(SIGNED_IN_SECONDS),
         };
-        Ok((actor, ticket.sign(&self.keys)))
+        Ok(Some((actor, ticket.sign(&self.keys))))
     }
 
     async fn actor_of_key(&self, text: &str, now: Timestamp) -> Result<Option<Actor>, Fault> {

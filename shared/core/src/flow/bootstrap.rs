@@ -12,7 +12,8 @@ impl ControlPlane {
     /// Exchanges the bootstrap token of a session's task for the secret of its gate.
     ///
     /// # Errors
-    /// `NotYourSession` for a token that is wrong or used up, `SessionEnded` when the session is over.
+    /// `NotYourSession` for a token that is wrong or used up, `SessionEnded` when the session is
+    /// over.
     pub async fn bootstrap(&self, id: &SessionId, token: &str) -> Result<SessionSecret, Refusal> {
         self.exchange_token(id, token)
             .await
@@ -45,7 +46,8 @@ impl ControlPlane {
         if matches!(row.state, State::Stopping { .. } | State::Ended { .. }) {
             return Err(DenialCode::SessionEnded.into());
         }
-        tracing::warn!(session.id = %id, "The bootstrap token of session {id} was brought again, or too late");
+        tracing::warn!(session.id = %id, "The bootstrap token of session {id} was brought again, \
+                                          or too late");
         Err(DenialCode::NotYourSession.into())
     }
 }

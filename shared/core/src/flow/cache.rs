@@ -1,6 +1,6 @@
 //! Owns the caches of casts, records and pools between requests: enough to answer a flood without
-//! reads, and short-lived. No claim is decided on cached data alone: a reservation is conditional
-//! on the version that was evaluated, or follows a fresh read.
+//! reads, and short-lived. A reservation that takes of a limit is conditional on the version of the
+//! link that was evaluated; one that takes nothing but its session is decided on what is cached.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::cast::Cast;
+use crate::deployment::{DEPLOYMENT_ID, Deployment};
 use crate::group::Group;
 use crate::ids::{CastId, CastKey, ImageId, SessionId, StagingId};
 use crate::image::Image;
@@ -17,7 +18,7 @@ use crate::ports::{Fault, Store};
 use crate::record::Record;
 use crate::session::Session;
 use crate::staging::StagingConfig;
-use crate::system::{SYSTEM_ID, System};
+use crate::start_times::StartTimes;
 use crate::time::Timestamp;
 
 /// For how many seconds other function instances may still act on data from before a change: each
@@ -31,6 +32,8 @@ const FULL_MILLIS: i64 = 500;
 /// How long the waiting sessions of a pool are cached, in seconds: an outdated row is refused at
 /// the assignment anyway.
 const STAGED_SECONDS: u64 = 2;
+/// How long the usual start time of an image is cached, in seconds: it is written by the hour.
+const USUAL_SECONDS: u64 = 600;
 /// Entries of each kind; beyond that, the cache is emptied.
 const ENTRIES: usize = 2000;
 
@@ -39,9 +42,10 @@ const ENTRIES: usize = 2000;
 pub(super) struct SettingsCache {
     casts: TtlCache<CastKey, Cast>,
     images: TtlCache<String, Image>,
+    usual_starts: TtlCache<String, StartTimes>,
     networks: TtlCache<String, Network>,
     groups: TtlCache<(), Vec<Group>>,
-    system: TtlCache<(), System>,
+    deployment: TtlCache<(), Deployment>,
     full: TtlCache<String, ()>,
     pools: TtlCache<(), Vec<StagingConfig>>,
     staged: TtlCache<String, Vec<Session>>,
@@ -106,9 +110,10 @@ impl SettingsCache {
         self.age.fetch_add(1, Ordering::SeqCst);
         self.casts.clear();
         self.images.clear();
+        self.usual_starts.clear();
         self.networks.clear();
         self.groups.clear();
-        self.system.clear();
+        self.deployment.clear();
         self.full.clear();
         self.pools.clear();
         self.staged.clear();
@@ -124,6 +129,27 @@ impl SettingsCache {
         self.record(&self.images, store, id.as_str(), now).await
     }
 
+    /// How long a start of this image usually takes, in milliseconds, at most [`USUAL_SECONDS`]
+    /// old; `None` when that is not known, also because it could not be read.
+    pub(super) async fn usual_start(
+        &self,
+        store: &dyn Store,
+        id: &ImageId,
+        now: Timestamp,
+    ) -> Option<u32> {
+        let usual = |known: Option<Arc<StartTimes>>| known?.usual();
+        if let Some(known) = self.usual_starts.find(id.as_str(), now) {
+            return usual(known);
+        }
+        let mark = self.mark();
+        // It is not worth a failed claim.
+        let read = store.record::<StartTimes>(id.as_str()).await.ok()?;
+        let (read, until) = (read.map(Arc::new), (USUAL_SECONDS, now));
+        let id = id.as_str().to_owned();
+        self.keep(&self.usual_starts, id, read.clone(), until, mark);
+        usual(read)
+    }
+
     /// The network of this name, at most [`CHANGE_SECONDS`] old.
     pub(super) async fn network(
         &self,
@@ -135,15 +161,20 @@ impl SettingsCache {
     }
 
     /// The deployment's settings, at most [`CHANGE_SECONDS`] old.
-    pub(super) async fn system(
+    pub(super) async fn deployment(
         &self,
         store: &dyn Store,
         now: Timestamp,
-    ) -> Result<Arc<System>, Fault> {
-        if let Some(Some(known)) = self.system.find(&(), now) {
+    ) -> Result<Arc<Deployment>, Fault> {
+        if let Some(Some(known)) = self.deployment.find(&(), now) {
             return Ok(known);
         }
         self.read_system(store, now).await
+    }
+
+    /// The deployment's settings, if they are cached.
+    pub(super) fn remembered_deployment(&self, now: Timestamp) -> Option<Arc<Deployment>> {
+        self.deployment.find(&(), now).flatten()
     }
 
     /// The current deployment settings, read afresh.
@@ -151,11 +182,16 @@ impl SettingsCache {
         &self,
         store: &dyn Store,
         now: Timestamp,
-    ) -> Result<Arc<System>, Fault> {
+    ) -> Result<Arc<Deployment>, Fault> {
         let mark = self.mark();
-        let read = Arc::new(store.record::<System>(SYSTEM_ID).await?.unwrap_or_default());
+        let read = Arc::new(
+            store
+                .record::<Deployment>(DEPLOYMENT_ID)
+                .await?
+                .unwrap_or_default(),
+        );
         let until = (CHANGE_SECONDS, now);
-        self.keep(&self.system, (), Some(read.clone()), until, mark);
+        self.keep(&self.deployment, (), Some(read.clone()), until, mark);
         Ok(read)
     }
 

@@ -10,11 +10,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use futures_util::try_join;
 
 use super::ControlPlane;
-use crate::hours::{HOUR_SECONDS, Hour, HourOf, SETTLED_AFTER_SECONDS, hour_of, sum};
-use crate::ids::CastId;
-use crate::listing::{SessionQuery, SessionsOf};
+use crate::hourly_stats::{
+    HOUR_SECONDS, HourKey, HourlyStats, SETTLED_AFTER_SECONDS, hour_of, sum,
+};
+use crate::ids::{CastId, ImageId};
 use crate::ports::{Fault, RefusalCount};
+use crate::queries::{SessionQuery, SessionsOf};
 use crate::session::Session;
+use crate::start_times::{self, StartTimes};
 use crate::time::Timestamp;
 
 /// Rows of one page.
@@ -31,15 +34,15 @@ const HOURS_AT_ONCE: u32 = 24;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// Every hour, the oldest first; also those without claims.
-    pub hours: Vec<(i64, Hour)>,
+    pub hours: Vec<(i64, HourlyStats)>,
     /// There were more claims in the last hours than were read: their numbers are too low.
     pub is_partial: bool,
 }
 
 impl History {
     /// The sum over all hours.
-    pub fn total(&self) -> Hour {
-        let mut total = Hour::default();
+    pub fn total(&self) -> HourlyStats {
+        let mut total = HourlyStats::default();
         for (_, hour) in &self.hours {
             total.add(hour);
         }
@@ -97,7 +100,7 @@ impl ControlPlane {
         let ledger = self
             .read_ledger(None, hour, hour + HOUR_SECONDS, PAGES_OF_AN_HOUR)
             .await?;
-        let mut hours: Vec<(HourOf, Hour)> = sum(&ledger.sessions, &ledger.refusals)
+        let mut hours: Vec<(HourKey, HourlyStats)> = sum(&ledger.sessions, &ledger.refusals)
             .into_iter()
             .collect();
         let all = hours
@@ -106,6 +109,7 @@ impl ControlPlane {
             .map(|index| hours.remove(index).1)
             .unwrap_or_default();
         self.store.put_hours(&hours).await?;
+        self.learn_starts(&ledger.sessions).await?;
         // The row that marks the hour as built is written last.
         self.store.put_hours(&[((None, hour), all)]).await?;
         tracing::info!(
@@ -115,6 +119,27 @@ impl ControlPlane {
             "Made the hour of {}",
             Timestamp::from_millis(hour * 1000)
         );
+        Ok(())
+    }
+
+    /// Adds how long these sessions took to start to what is known of their images. An hour that
+    /// is built a second time counts twice, which does not matter to a median.
+    async fn learn_starts(&self, sessions: &[Session]) -> Result<(), Fault> {
+        let mut starts: BTreeMap<&ImageId, Vec<u32>> = BTreeMap::new();
+        for session in sessions {
+            if let Some(start) = start_times::start_of(session) {
+                let image = &session.launch.image_id;
+                starts.entry(image).or_default().push(start);
+            }
+        }
+        for (image, starts) in starts {
+            let stored = self.store.record::<StartTimes>(image.as_str()).await?;
+            let expected = stored.as_ref().map(|stored| stored.version);
+            let known = stored.unwrap_or_else(|| StartTimes::none(image.clone()));
+            // A concurrent sweep writes the same.
+            let after = known.with(starts);
+            _ = self.store.put_record(&after, expected, None).await?;
+        }
         Ok(())
     }
 
@@ -142,7 +167,7 @@ impl ControlPlane {
             }
         };
         let (made, ledger) = try_join!(made, live)?;
-        let mut told: BTreeMap<i64, Hour> = made.into_iter().collect();
+        let mut told: BTreeMap<i64, HourlyStats> = made.into_iter().collect();
         let is_partial = ledger.is_partial;
         let wanted = sum(&ledger.sessions, &ledger.refusals)
             .into_iter()

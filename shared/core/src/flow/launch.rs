@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{ControlPlane, FlowError, outcome};
 use crate::denial::DenialCode;
 use crate::ids::UserId;
+use crate::image::KASM_URL_PLACEHOLDER;
 use crate::keys::SessionKey;
 use crate::network::DEFAULT_NETWORK;
 use crate::permission::PERMISSIONS_VARIABLE;
@@ -15,14 +16,23 @@ use crate::session_environment as variables;
 use crate::session_options::ViewOnly;
 
 impl ControlPlane {
-    /// Starts the session's task, unless that was done; ends the session when ECS refuses. Without
-    /// an answer the session stays reserved: the visitor waits, and the sweep asks ECS later.
+    /// Starts the task of a session that was just reserved by this very call; ends the session when
+    /// ECS refuses. Without an answer the session stays reserved: the visitor waits, and the sweep
+    /// asks ECS later.
+    ///
+    /// The row is not written again: ECS's first event brings the task, or the sweep finds it by
+    /// `startedBy`. The session that is returned knows it already.
     pub(super) async fn launch(&self, session: Session) -> Result<Session, FlowError> {
         if !session.may_launch(self.clock.now()) {
             return Ok(session);
         }
         let session = match self.launcher.run(&self.spec(&session)).await {
-            Run::Started(task) => return Ok(self.attach(session, &task).await?),
+            Run::Started(task) => return Ok(expecting(session, &task)),
+            Run::NoCapacity(detail) if session.launch.attempt < self.launcher.capacities() => {
+                tracing::warn!(session.id = %session.id, detail,
+                    "ECS has no room for session {}; trying the next capacity", session.id);
+                return self.launch_elsewhere(session).await;
+            }
             Run::NoCapacity(detail) => {
                 tracing::warn!(session.id = %session.id, detail, "ECS has no room for session {}", session.id);
                 self.settle_refused(session, EndReason::NoCapacity).await?
@@ -40,6 +50,38 @@ impl ControlPlane {
         match outcome(&session) {
             Some(denial) => Err(denial.into()),
             None => Ok(session),
+        }
+    }
+
+    /// Starts the session on the next capacity, as its next attempt: written first, because a call
+    /// that comes again must not find a client token that two kinds of capacity share.
+    async fn launch_elsewhere(&self, session: Session) -> Result<Session, FlowError> {
+        let (id, refused) = (session.id.clone(), session.launch.attempt);
+        let row = self
+            .move_session(&id, Some(session), |row| {
+                if row.launch.attempt != refused {
+                    return None;
+                }
+                row.with_next_capacity().ok()
+            })
+            .await?
+            .ok_or(DenialCode::UnknownSession)?;
+        Box::pin(self.launch(row)).await
+    }
+
+    /// Starts the task of a session that an earlier call reserved, unless its row says that it has
+    /// one. The earlier call may have started it, or be about to: so a refusal proves nothing, and
+    /// the session stays reserved. If there is no task, the sweep refunds the claim.
+    pub(super) async fn launch_again(&self, session: Session) -> Session {
+        if !session.may_launch(self.clock.now()) {
+            return session;
+        }
+        match self.launcher.run(&self.spec(&session)).await {
+            Run::Started(task) => expecting(session, &task),
+            Run::NoCapacity(detail) | Run::Refused(detail) | Run::Unknown(detail) => {
+                tracing::warn!(session.id = %session.id, detail, "Could not repeat the start of session {}", session.id);
+                session
+            }
         }
     }
 
@@ -74,7 +116,8 @@ impl ControlPlane {
                 Ok(row)
             }
             row => {
-                tracing::warn!(session.id = %id, task.arn = task.task.arn, "Stopping a task that session {id} has no use for");
+                tracing::warn!(session.id = %id, task.arn = task.task.arn,
+                    "Stopping a task that session {id} has no use for");
                 self.launcher
                     .stop(&task.task.arn, "its session has ended")
                     .await?;
@@ -126,6 +169,7 @@ impl ControlPlane {
         TaskSpec {
             session: session.id.clone(),
             client_token: session.client_token(),
+            attempt: launch.attempt,
             task_definition: launch.task_definition.clone(),
             container: launch.container.clone(),
             environment: app.into_iter().collect(),
@@ -142,11 +186,15 @@ impl ControlPlane {
         let launch = &session.launch;
         let mut environment = launch.environment.clone();
         // The image's own values of these are for sessions without permissions of their own.
+        let beside = launch
+            .gate_beside
+            .then(|| session.grant.selkies_environment());
         environment.extend(
             session
                 .grant
                 .environment()
                 .into_iter()
+                .chain(beside.into_iter().flatten())
                 .map(|(name, value)| (name.to_owned(), value)),
         );
         let mut set =
@@ -160,6 +208,7 @@ impl ControlPlane {
                 .map_or(DEFAULT_NETWORK, |network| network.name.as_str()),
         );
         environment.extend(visitor_environment(session));
+        place_address(&mut environment, launch.kasm_url.as_deref());
         environment
     }
 
@@ -196,6 +245,12 @@ impl ControlPlane {
         if app.https {
             set("CAST_APP_HTTPS", "1");
         }
+        if let Some(path) = &app.files_path {
+            set(variables::APP_FILES, path);
+        }
+        if let Some(port) = app.sound_port {
+            set(variables::APP_SOUND_PORT, &port.to_string());
+        }
         if session.options.view_only == Some(ViewOnly::Selkies) {
             set(variables::APP_STREAM, ViewOnly::Selkies.as_str());
         }
@@ -204,6 +259,33 @@ impl ControlPlane {
             set("CAST_APP_PASSWORD_VARIABLE", variable);
         }
         environment
+    }
+}
+
+/// Puts the address where the image has a place for it, which is then the only one: a task has no
+/// room for it twice.
+fn place_address(environment: &mut BTreeMap<String, String>, address: Option<&str>) {
+    let mut is_placed = false;
+    for (name, value) in environment.iter_mut() {
+        if name != variables::KASM_URL && value.contains(KASM_URL_PLACEHOLDER) {
+            *value = value.replace(KASM_URL_PLACEHOLDER, address.unwrap_or_default());
+            is_placed = true;
+        }
+    }
+    if is_placed {
+        environment.remove(variables::KASM_URL);
+    }
+}
+
+/// The session as its row will be once ECS's first event has brought its task. Its revision stays
+/// that of the row, so that nothing is written over another move.
+fn expecting(session: Session, task: &Task) -> Session {
+    match session.started(task.task.clone()) {
+        Ok(started) => Session {
+            rev: session.rev,
+            ..started
+        },
+        Err(_) => session,
     }
 }
 
@@ -246,6 +328,44 @@ pub(super) fn assigned_environment(session: &Session) -> BTreeMap<String, String
 mod tests {
     use super::*;
     use crate::testing::{cast, session};
+
+    #[test]
+    fn address_goes_where_the_image_has_a_place_for_it() {
+        let url = "https://a.example/";
+        for (name, own, address, expected) in [
+            (
+                "a place",
+                ("CHROME_CLI", "--flag {kasm_url}"),
+                Some(url),
+                vec![("CHROME_CLI", "--flag https://a.example/")],
+            ),
+            (
+                "a place and no address",
+                ("CHROME_CLI", "--flag {kasm_url}"),
+                None,
+                vec![("CHROME_CLI", "--flag ")],
+            ),
+            (
+                "no place",
+                ("MOOD", "good"),
+                Some(url),
+                vec![("KASM_URL", url), ("MOOD", "good")],
+            ),
+        ] {
+            let of_visitor = address.map(|url| (variables::KASM_URL, url));
+            let mut environment = BTreeMap::from_iter(
+                [own]
+                    .into_iter()
+                    .chain(of_visitor)
+                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
+            );
+            place_address(&mut environment, address);
+            let expected = expected
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(environment, expected.collect(), "{name}");
+        }
+    }
 
     #[test]
     fn container_gets_sound_and_input_method() {

@@ -1,5 +1,6 @@
-//! Owns the public status of a link, as its badge shows it. Evaluates the policies as opening the link does, for an anonymous visitor without an
-//! address. It writes nothing and reveals no more than the link's own page.
+//! Owns the public status of a link, as its badge shows it. Evaluates the policies as opening the
+//! link does, for an anonymous visitor without an address. It writes nothing and reveals no more
+//! than the link's own page.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,6 +9,7 @@ use super::link_visit::Counts;
 use super::{ControlPlane, FlowError, Visitor};
 use crate::cast::Amount;
 use crate::denial::{Denial, DenialCode};
+use crate::language::Language;
 use crate::policy::{self, LinkParameters, Verdict};
 
 /// The public status of a link.
@@ -19,10 +21,12 @@ pub struct LinkStatus {
     pub amount: Option<Amount>,
     /// Whether it depends on the referrer.
     pub by_referrer: bool,
+    /// The language of the link.
+    pub language: Option<Language>,
 }
 
-/// An address that nobody has: the status is the same for everyone, so a link for certain addresses
-/// shows as closed.
+/// An address that no visitor has: the status is the same for everyone, so a link for certain
+/// addresses shows as closed.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 impl ControlPlane {
@@ -40,11 +44,11 @@ impl ControlPlane {
         let visit = self.look_up(key, asker, Counts::Later).await?;
         policy::attempts::check(visit.wait)?;
         let now = visit.now;
-        let (nobody, wishes) = (Visitor::from(NOWHERE), LinkParameters::default());
+        let (nobody, parameters) = (Visitor::from(NOWHERE), LinkParameters::default());
         let details = VisitDetails {
             visitor: &nobody,
             referrer,
-            wishes: &wishes,
+            parameters: &parameters,
         };
         let context = self.gather(visit.cast, None, details, now).await?;
         let Some(cast) = context.cast.clone() else {
@@ -53,6 +57,7 @@ impl ControlPlane {
                 refused: Some(DenialCode::UnknownCast),
                 amount: None,
                 by_referrer: false,
+                language: None,
             });
         };
         let refused = match policy::admit(&context.facts(None, now)) {
@@ -65,6 +70,7 @@ impl ControlPlane {
             refused,
             amount,
             by_referrer: !cast.settings.referrers.is_empty(),
+            language: cast.settings.language.0,
         })
     }
 

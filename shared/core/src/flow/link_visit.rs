@@ -4,10 +4,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::refusal::RefusedVisit;
 use super::{ControlPlane, FlowError, Refusal, Visitor};
 use crate::address;
 use crate::cast::Cast;
 use crate::denial::DenialCode;
+use crate::policy::LinkParameters;
 use crate::ports::Fault;
 use crate::ticket::{LaunchTicket, TicketError};
 use crate::time::Timestamp;
@@ -47,8 +49,14 @@ impl ControlPlane {
         match self.look_up(key, visitor.address, counts).await {
             Ok(visit) => Ok(visit),
             Err(fault) => {
-                let referrer = visitor.referrer.clone();
-                Err(self.refuse(fault.into(), None, referrer, visitor).await)
+                let refused = RefusedVisit {
+                    key,
+                    cast: None,
+                    parameters: LinkParameters::default(),
+                    referrer: visitor.referrer.clone(),
+                    visitor,
+                };
+                Err(self.refuse(fault.into(), refused).await)
             }
         }
     }
@@ -62,10 +70,10 @@ impl ControlPlane {
     ) -> Result<LinkVisit, Fault> {
         let now = self.clock.now();
         let address = address::hash(address, &self.keys);
-        let system = self.cache.system(&*self.store, now).await?;
+        let deployment = self.cache.deployment(&*self.store, now).await?;
         let wait = self
             .attempts
-            .wait(&address, system.settings.attempts_per_minute, now);
+            .wait(&address, deployment.settings.attempts_per_minute, now);
         if counts == Counts::Always {
             self.attempts.note(&address, now);
         }

@@ -27,6 +27,7 @@ mod refusal;
 mod refusals;
 mod report;
 mod share;
+mod steer;
 mod stop;
 mod sweep;
 mod task_change;
@@ -36,28 +37,29 @@ mod waiting_room;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use authn::{AuthError, Credential, SIGNED_IN_SECONDS};
+pub use authn::{Credential, SIGNED_IN_SECONDS};
 pub use cache::CHANGE_SECONDS;
 pub use claim::{ClaimOutcome, ClaimRequest, Claimed};
 pub use history::History;
 pub use link_status::LinkStatus;
 pub use open::{CaptchaNeed, ClaimOffer, LandingInfo, NextStep, Resumable};
-pub use owner::outcome;
+pub use owner::{MOST_SESSIONS, OwnerProof, outcome};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
-pub use refusal::{FlowError, Refusal};
+pub use refusal::{FlowError, Help, OwnSession, Refusal};
 pub use refusals::FoundRefusal;
 pub use sweep::Swept;
-pub use trial::Trial;
+pub use trial::{Trial, TrialOutcome};
 pub use waiting_room::Waiting;
 
 use crate::METRICS;
 use crate::captcha::CaptchaVerifier;
+use crate::deployment::FirstLimits;
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
-use crate::ports::{Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, Store};
-use crate::session::{Session, State};
+use crate::language::Wish;
+use crate::ports::{Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, SessionLogs, Store};
+use crate::session::{EndReason, Session, State};
 use crate::session_origin::SessionOrigin;
-use crate::system::FirstLimits;
 use crate::time::Clock;
 use crate::url_rules::{self, OwnUrls};
 use crate::user::User;
@@ -88,6 +90,13 @@ fn count_move(before: &Session, session: &Session) {
             tracing::info!(target: METRICS, sessions = 1_u64, start_ms, state = session.state.as_str());
         }
         state => tracing::info!(target: METRICS, sessions = 1_u64, state = state.as_str()),
+    }
+    if let State::Ended {
+        reason: EndReason::NotEntered,
+        ..
+    } = &session.state
+    {
+        tracing::info!(target: METRICS, not_entered = 1_u64);
     }
 }
 
@@ -156,6 +165,12 @@ pub struct Visitor {
     pub user: Option<User>,
     /// The value of the cookie that distinguishes browsers at one address.
     pub browser: Option<String>,
+    /// The last session of the link that this browser has shown to be its own.
+    pub own: Option<SessionId>,
+    /// Whether the visitor wants another session beside their own.
+    pub another: bool,
+    /// The language that the visitor wants.
+    pub language: Wish,
 }
 
 impl Visitor {
@@ -166,6 +181,12 @@ impl Visitor {
             referrer: None,
             user: None,
             browser: None,
+            own: None,
+            another: false,
+            language: Wish {
+                asked: None,
+                accepted: None,
+            },
         }
     }
 }
@@ -205,6 +226,8 @@ pub struct ControlPlane {
     pub deployment_key: Option<String>,
     /// Calls gates; without it, no session that was started in advance is assigned.
     pub gates: Option<Arc<dyn Gates>>,
+    /// The logs of tasks, where they are on this machine.
+    pub logs: Option<Arc<dyn SessionLogs>>,
     /// Whether there is a login provider.
     pub has_logins: bool,
     /// The storage of persistent profiles; `None` if there is none.
@@ -233,6 +256,7 @@ impl ControlPlane {
             captcha: ports.captcha,
             deployment_key: None,
             gates: None,
+            logs: None,
             has_logins: false,
             profiles: None,
             first_limits: FirstLimits::default(),

@@ -5,18 +5,17 @@ use std::sync::Arc;
 
 use super::admission_context::{AdmissionContext, VisitDetails};
 use super::link_visit::{Counts, LinkVisit};
+use super::refusal::RefusedVisit;
 use super::{ControlPlane, FlowError, Refusal, Visitor};
 use crate::address;
 use crate::captcha::CaptchaKind;
-use crate::cast::Cast;
+use crate::cast::{AnonymousResume, Cast};
 use crate::denial::DenialCode;
 use crate::ids::{self, Nonce};
 use crate::persistent_profile;
 use crate::policy::{self, LinkParameters, NotApplied, Resumption, Verdict};
 use crate::session::Session;
-use crate::ticket::{
-    LAUNCH_TICKET_SECONDS, LaunchTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket,
-};
+use crate::ticket::{LAUNCH_TICKET_SECONDS, LaunchTicket, VIA_TICKET_SECONDS, ViaTicket};
 
 /// The content of a landing page.
 #[derive(Clone, Debug)]
@@ -56,7 +55,8 @@ pub struct ClaimOffer {
     /// The running session that the claim would resume.
     pub resumes: Option<Resumable>,
     /// For links that check the referrer: the parameter `via` for reloading the page, because
-    /// browsers then no longer send where it was opened from. Good for [`RETURN_TICKET_SECONDS`].
+    /// browsers then no longer send where it was opened from. Good for
+    /// [`crate::ticket::RETURN_TICKET_SECONDS`].
     pub via: Option<String>,
 }
 
@@ -67,6 +67,8 @@ pub struct Resumable {
     pub session: Session,
     /// The link's parameters that will not be applied, by reason.
     pub not_applied: Vec<NotApplied>,
+    /// Whether the visitor chooses between it and another one.
+    pub asks: bool,
 }
 
 /// What a page or a program needs to solve the CAPTCHA.
@@ -90,46 +92,64 @@ impl ControlPlane {
         &self,
         key: &str,
         visitor: &Visitor,
-        wishes: &LinkParameters,
+        parameters: &LinkParameters,
         via: Option<&str>,
     ) -> Result<LandingInfo, Refusal> {
         self.settle_refusals().await;
         let visit = self.begin(key, visitor, Counts::Later).await?;
-        match self.judge_visit(&visit, visitor, wishes, via).await {
+        let referrer = self.page_referrer(&visit, visitor, via);
+        match self
+            .judge_visit(&visit, visitor, parameters, referrer.as_deref())
+            .await
+        {
             Ok(opened) => Ok(opened),
             Err(error) => {
-                let referrer = visitor.referrer.clone();
-                Err(self
-                    .refuse(error, visit.cast.as_deref(), referrer, visitor)
-                    .await)
+                let refused = RefusedVisit {
+                    key,
+                    cast: visit.cast.as_deref(),
+                    parameters: parameters.clone(),
+                    referrer,
+                    visitor,
+                };
+                Err(self.refuse(error, refused).await)
             }
         }
+    }
+
+    /// The referrer of the first click: of this request, or of the one that `via` is the ticket of.
+    fn page_referrer(
+        &self,
+        visit: &LinkVisit,
+        visitor: &Visitor,
+        via: Option<&str>,
+    ) -> Option<String> {
+        let now = visit.now;
+        let via = via.and_then(|text| ViaTicket::open(text, &self.keys, now).ok());
+        let via = via.filter(|via| {
+            let may_roam = via.roams_until.is_some_and(|until| now < until);
+            visit.cast.as_ref().is_some_and(|cast| cast.id == via.cast)
+                && (may_roam || address::is_of(&via.address, visitor.address, &self.keys))
+        });
+        via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer)
     }
 
     async fn judge_visit(
         &self,
         visit: &LinkVisit,
         visitor: &Visitor,
-        wishes: &LinkParameters,
-        via: Option<&str>,
+        parameters: &LinkParameters,
+        referrer: Option<&str>,
     ) -> Result<LandingInfo, FlowError> {
         let (now, found) = (visit.now, &visit.cast);
         let own = self.find_own(found.as_deref(), visitor, visit.wait).await?;
-        let via = via.and_then(|text| ViaTicket::open(text, &self.keys, now).ok());
-        let via = via.filter(|via| {
-            let may_roam = via.roams_until.is_some_and(|until| now < until);
-            found.as_ref().is_some_and(|cast| cast.id == via.cast)
-                && (may_roam || address::is_of(&via.address, visitor.address, &self.keys))
-        });
-        let referrer = via.map_or_else(|| visitor.referrer.clone(), |via| via.referrer);
         let mut context = self
             .gather(
                 found.clone(),
                 own,
                 VisitDetails {
                     visitor,
-                    referrer: referrer.as_deref(),
-                    wishes,
+                    referrer,
+                    parameters,
                 },
                 now,
             )
@@ -156,7 +176,7 @@ impl ControlPlane {
                 NextStep::LogIn {
                     via: ViaTicket {
                         cast: cast.id.clone(),
-                        referrer: referrer.clone(),
+                        referrer: referrer.map(str::to_owned),
                         address: visit.address.clone(),
                         roams_until: Some(expires),
                         expires,
@@ -176,6 +196,8 @@ impl ControlPlane {
                 NextStep::Claim(Box::new(ClaimOffer {
                     captcha: None,
                     resumes: context.own_session.clone().map(|session| Resumable {
+                        asks: visitor.user.is_none()
+                            && cast.settings.anonymous_resume == AnonymousResume::Ask,
                         session,
                         not_applied,
                     }),
@@ -214,33 +236,24 @@ impl ControlPlane {
         let nonce = Nonce::from_bytes(ids::random_bytes(&*self.entropy));
         let bound_to = captcha_bond(cast, nonce.as_str());
         let via = (!cast.settings.referrers.is_empty()).then(|| {
-            let (referrer, expires) = (
-                context.referrer.map(str::to_owned),
-                now.plus_seconds(RETURN_TICKET_SECONDS),
-            );
-            ViaTicket {
-                cast: cast.id.clone(),
-                referrer,
-                address: address.clone(),
-                roams_until: Some(now.plus_seconds(VIA_TICKET_SECONDS)),
-                expires,
-            }
-            .sign(&self.keys)
+            let referrer = context.referrer.map(str::to_owned);
+            self.return_ticket(cast, referrer, address.clone(), now)
         });
         let ticket = LaunchTicket {
             cast: cast.id.clone(),
             version: cast.version,
             referrer: context.referrer.map(str::to_owned),
-            kasm_url: context.wishes.kasm_url.clone(),
-            docker_network: context.wishes.docker_network.clone(),
+            kasm_url: context.parameters.kasm_url.clone(),
+            docker_network: context.parameters.docker_network.clone(),
             address,
             nonce,
             place: None,
+            another: context.visitor.another,
             expires: now.plus_seconds(LAUNCH_TICKET_SECONDS),
         };
         let captcha =
             policy::captcha::applies(&cast.settings, context.visitor.user.as_ref()).then(|| {
-                let settings = &context.system.settings.captcha;
+                let settings = &context.deployment.settings.captcha;
                 CaptchaNeed {
                     kind: settings.kind,
                     site_key: settings.site_key.clone(),

@@ -1,11 +1,13 @@
 //! Owns what the owner of a session can ask: how it stands, the way in, and its end.
 
-use super::{ControlPlane, FlowError, Refusal};
+use super::{ControlPlane, FlowError, Help, Refusal};
 use crate::denial::{Denial, DenialCode};
-use crate::ids::{Nonce, SessionId, random_bytes};
+use crate::ids::{Nonce, SessionId, UserId, random_bytes};
 use crate::ports::Fault;
+use crate::queries::{SessionQuery, SessionsOf};
 use crate::session::{EndReason, Session, State};
 use crate::ticket::{ENTRY_SECONDS, EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket};
+use crate::urls;
 
 /// Why a session could not be given to its visitor; `None` when it was served, or may still be.
 pub fn outcome(session: &Session) -> Option<Denial> {
@@ -29,7 +31,7 @@ pub fn outcome(session: &Session) -> Option<Denial> {
         EndReason::StartTimeout => Denial::new(DenialCode::StartTimeout),
         EndReason::TaskStopped { .. } | EndReason::TaskLost => Denial::new(DenialCode::StartFailed),
         EndReason::Owner
-        | EndReason::Administrator
+        | EndReason::Administrator { .. }
         | EndReason::TimeLimit
         | EndReason::Abandoned
         | EndReason::NotEntered
@@ -41,38 +43,67 @@ pub fn outcome(session: &Session) -> Option<Denial> {
     })
 }
 
+/// How many of a user's sessions are looked at: the newest.
+pub const MOST_SESSIONS: u32 = 50;
+
+/// What shows that a request is made by the owner of a session: the ticket that the claim gave, or
+/// the login of the user who made it, from whatever browser.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnerProof<'a> {
+    /// The owner ticket.
+    pub ticket: Option<&'a str>,
+    /// The user who has logged in.
+    pub user: Option<&'a UserId>,
+}
+
+impl<'a> From<Option<&'a str>> for OwnerProof<'a> {
+    fn from(ticket: Option<&'a str>) -> Self {
+        Self { ticket, user: None }
+    }
+}
+
+impl<'a> From<Option<&'a String>> for OwnerProof<'a> {
+    fn from(ticket: Option<&'a String>) -> Self {
+        Self::from(ticket.map(String::as_str))
+    }
+}
+
 impl ControlPlane {
     /// The owner's session as it stands.
     ///
     /// # Errors
-    /// `NotYourSession` without the owner's ticket, `UnknownSession` when there is none.
+    /// `NotYourSession` without the owner's ticket or login, `UnknownSession` when there is none.
     pub async fn status(
         &self,
         id: &SessionId,
-        owner_ticket: Option<&str>,
+        proof: impl Into<OwnerProof<'_>>,
     ) -> Result<Session, Refusal> {
-        self.find_owned(id, owner_ticket)
+        self.find_owned(id, proof.into())
             .await
             .map_err(|error| self.refuse_quietly(error))
     }
 
-    /// Where the owner enters the session: a URL on the session's own origin that is good once, for half a minute.
+    /// Where the owner enters the session: a URL on the session's own origin that is good once, for
+    /// half a minute.
     ///
     /// # Errors
     /// `Busy` while it is not ready, `SessionEnded` (or why it could not start) when it is over.
     pub async fn enter(
         &self,
         id: &SessionId,
-        owner_ticket: Option<&str>,
+        proof: impl Into<OwnerProof<'_>>,
     ) -> Result<String, Refusal> {
-        let session = self.status(id, owner_ticket).await?;
+        let session = self.status(id, proof).await?;
         let session = Box::pin(self.let_in(session))
             .await
             .map_err(|fault| self.refuse_quietly(fault.into()))?;
+        // A ticket lasts as long as extensions may make the session last; the gate knows its end.
+        let expires = session.latest_end();
         let error: FlowError = match session.state {
             State::Ready {
                 endpoint, ends_at, ..
             } if self.clock.now() < ends_at => {
+                let expires = expires.unwrap_or(ends_at);
                 let secret = self
                     .keys
                     .sessions()
@@ -83,7 +114,7 @@ impl ControlPlane {
                         session: id.clone(),
                         url: go.url,
                         at: go.at,
-                        expires: ends_at,
+                        expires,
                     }
                     .sign(&secret)
                 });
@@ -94,7 +125,7 @@ impl ControlPlane {
                     origin: Some(self.urls.entry_origin()),
                     host: endpoint.host,
                     port: endpoint.port,
-                    expires: ends_at,
+                    expires,
                 };
                 return Ok(self.entrance(ticket, &session.secret_key, go.as_deref()));
             }
@@ -104,12 +135,17 @@ impl ControlPlane {
                 .into(),
         };
         Err(Refusal {
-            error_url: session.error_url,
+            error_url: session.error_url.clone().map(Into::into),
+            help: Box::new(Help {
+                link: Some(urls::cast(&session.cast_key)),
+                language: session.origin.language,
+                ..Help::default()
+            }),
             ..self.refuse_quietly(error)
         })
     }
 
-    /// Writes down that somebody is let in, once: the sweep ends a session that nobody has entered.
+    /// Records the first entry, once: the sweep ends a session that no visitor has entered.
     pub(super) async fn let_in(&self, session: Session) -> Result<Session, Fault> {
         let now = self.clock.now();
         if session.entered(now).is_none() {
@@ -122,7 +158,8 @@ impl ControlPlane {
         Ok(row.unwrap_or(known))
     }
 
-    /// The URL on a session's own origin that is exchanged once for this ticket, and takes an address to be opened.
+    /// The URL on a session's own origin that is exchanged once for this ticket, and takes an
+    /// address to be opened.
     pub(super) fn entrance(
         &self,
         ticket: SessionTicket,
@@ -150,30 +187,12 @@ impl ControlPlane {
     pub async fn end(
         &self,
         id: &SessionId,
-        owner_ticket: Option<&str>,
+        proof: impl Into<OwnerProof<'_>>,
     ) -> Result<Session, Refusal> {
         let ended = async {
-            let session = self.find_owned(id, owner_ticket).await?;
+            let session = self.find_owned(id, proof.into()).await?;
             // On the heap: unoptimised, it asks for more of the stack than a test's thread has.
             Box::pin(self.stop_session(session, EndReason::Owner))
-                .await
-                .map_err(FlowError::from)
-        };
-        ended.await.map_err(|error| self.refuse_quietly(error))
-    }
-
-    /// An administrator ends the session.
-    ///
-    /// # Errors
-    /// `UnknownSession` when there is none.
-    pub async fn end_as_administrator(&self, id: &SessionId) -> Result<Session, Refusal> {
-        let ended = async {
-            let session = self
-                .store
-                .session(id)
-                .await?
-                .ok_or(DenialCode::UnknownSession)?;
-            Box::pin(self.stop_session(session, EndReason::Administrator))
                 .await
                 .map_err(FlowError::from)
         };
@@ -183,16 +202,42 @@ impl ControlPlane {
     async fn find_owned(
         &self,
         id: &SessionId,
-        owner_ticket: Option<&str>,
+        proof: OwnerProof<'_>,
     ) -> Result<Session, FlowError> {
-        let ticket = owner_ticket
+        let ticket = proof
+            .ticket
             .and_then(|text| OwnerTicket::open(text, &self.keys, self.clock.now()).ok());
-        if ticket.is_none_or(|ticket| ticket.session != *id) {
+        let has_ticket = ticket.is_some_and(|ticket| ticket.session == *id);
+        if !has_ticket && proof.user.is_none() {
             return Err(DenialCode::NotYourSession.into());
         }
-        self.store
-            .session(id)
-            .await?
-            .ok_or_else(|| DenialCode::UnknownSession.into())
+        let session = self.store.session(id).await?;
+        if has_ticket {
+            return session.ok_or_else(|| DenialCode::UnknownSession.into());
+        }
+        // To others, a session that is not theirs looks like one that does not exist.
+        session
+            .filter(|session| session.owner.is_user(proof.user))
+            .ok_or_else(|| DenialCode::NotYourSession.into())
+    }
+
+    /// The live sessions of a user who has logged in, the newest first; [`MOST_SESSIONS`] at most.
+    /// May be a moment old.
+    ///
+    /// # Errors
+    /// Faults, as a refusal.
+    pub async fn sessions_of(&self, user: &UserId) -> Result<Vec<Session>, Refusal> {
+        self.live_sessions_of(user)
+            .await
+            .map_err(|fault| self.refuse_quietly(fault.into()))
+    }
+
+    pub(super) async fn live_sessions_of(&self, user: &UserId) -> Result<Vec<Session>, Fault> {
+        let query = SessionQuery {
+            of: SessionsOf::User(user.clone()),
+            ..SessionQuery::default()
+        };
+        let found = self.store.sessions(&query, None, MOST_SESSIONS).await?;
+        Ok(found.items.into_iter().filter(Session::is_live).collect())
     }
 }

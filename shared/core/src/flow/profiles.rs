@@ -1,5 +1,7 @@
-//! Owns how persistent profiles travel: what a session's gate asks and reports of the profile that it carries, and what administrators do with one.
-//! An archive takes the place of another only after it was seen to be whole, in one conditional write. Must not know S3 (see [`ProfileFiles`]).
+//! Owns how persistent profiles travel: what a session's gate asks and reports of the profile that
+//! it carries, and what administrators do with one. An archive takes the place of another only
+//! after it was seen to be whole, in one conditional write. Must not know S3 (see
+//! [`ProfileFiles`]).
 
 use casting_protocol::report::{Download, ProfileDirectives, ProfileReport};
 
@@ -9,16 +11,18 @@ use crate::denial::DenialCode;
 use crate::ids::{SessionId, UserId};
 use crate::persistent_profile::{
     Archive, CarriedProfile, PROFILE_SAVED, PersistentProfile, ProfileId, USUAL_EXCLUDE,
+    incomplete_note,
 };
 use crate::ports::{Fault, FaultKind, ProfileFiles, Saved, Stored};
 use crate::quota::{Quota, QuotaKind};
 use crate::session::Session;
 
 impl ControlPlane {
-    /// Answers a gate about the profile of its session. Everything may be asked and told again.
+    /// Answers a gate about the profile of its session. Every request is idempotent.
     ///
     /// # Errors
-    /// `NotYourSession` for a wrong secret, `UnknownSession` when it has no profile, `SessionEnded` when the profile is no longer this session's.
+    /// `NotYourSession` for a wrong secret, `UnknownSession` when it has no profile, `SessionEnded`
+    /// when the profile is no longer this session's.
     pub async fn report_profile(
         &self,
         id: &SessionId,
@@ -64,13 +68,22 @@ impl ControlPlane {
                 .expect_archive(&session, &carried, bytes, sha256)
                 .await
                 .map(Some),
-            ProfileReport::Saved { bytes, sha256 } => {
+            ProfileReport::Saved {
+                bytes,
+                sha256,
+                left_out,
+            } => {
                 self.take_archive(&session, &carried, bytes, sha256).await?;
-                self.note(session, PROFILE_SAVED).await?;
+                let note = match left_out.as_slice() {
+                    [] => PROFILE_SAVED.to_owned(),
+                    names => incomplete_note(names),
+                };
+                self.note(session, &note).await?;
                 Ok(None)
             }
             ProfileReport::NotSaved { why } => {
-                tracing::warn!(session.id = %id, profile = %carried.id, ?why, "The profile of session {id} was not saved");
+                tracing::warn!(session.id = %id, profile = %carried.id, ?why,
+                    "The profile of session {id} was not saved");
                 self.note(session, why.note()).await?;
                 Ok(None)
             }
@@ -121,7 +134,8 @@ impl ControlPlane {
         Err(contention("give a profile to a session", &carried.id).into())
     }
 
-    /// Writes down which archive will come, so that it is found wherever its gate is cut off, and says where it is sent.
+    /// Writes down which archive will come, so that it is found wherever its gate is cut off, and
+    /// says where it is sent.
     async fn expect_archive(
         &self,
         session: &Session,
@@ -261,7 +275,8 @@ impl ControlPlane {
             > 0)
     }
 
-    /// Lets an earlier archive hold again; `None` when there is none of this name, or somebody else was faster. `audit` tells of it.
+    /// Restores an earlier archive; `None` when there is none of this name, or another write came
+    /// first. `audit` records it.
     ///
     /// # Errors
     /// When the store or the archives' place does not answer.
@@ -289,7 +304,8 @@ impl ControlPlane {
         Ok(Some(after))
     }
 
-    /// Deletes a profile and all of its archives: these first, so that none is left behind that nothing names.
+    /// Deletes a profile and all of its archives: these first, so that none is left behind that
+    /// nothing names.
     ///
     /// # Errors
     /// When the store or the archives' place does not answer; the same again then goes on.
@@ -315,11 +331,13 @@ impl ControlPlane {
             return Ok((profile, Vec::new()));
         };
         let whole = is_whole(files, &profile, &coming).await?;
-        tracing::info!(profile = %profile.id, whole, "An archive of profile {} was on its way when its session ended", profile.id);
+        tracing::info!(profile = %profile.id, whole,
+            "An archive of profile {} was on its way when its session ended", profile.id);
         Ok(profile.settled(whole, self.clock.now()))
     }
 
-    /// Deletes what nothing names any more. What cannot be deleted now costs its storage and does no harm.
+    /// Deletes what nothing names any more. What cannot be deleted now costs its storage and does
+    /// no harm.
     async fn clear(&self, files: &dyn ProfileFiles, profile: &PersistentProfile, gone: &[Archive]) {
         for archive in gone {
             if let Err(fault) = files.delete(&profile.key(archive)).await {

@@ -19,11 +19,11 @@ impl ControlPlane {
         taken: Option<RateLimit>,
     ) -> Vec<RateLimit> {
         let now = self.clock.now();
-        let Ok(system) = self.cache.system(&*self.store, now).await else {
+        let Ok(deployment) = self.cache.deployment(&*self.store, now).await else {
             return Vec::new();
         };
         let place = address::hash(visitor.address, &self.keys);
-        let most = system.settings.attempts_per_minute;
+        let most = deployment.settings.attempts_per_minute;
         let mut limits = vec![self.attempts.rate(RateLimit::ATTEMPTS, &place, most, now)];
         // After too many attempts nothing is revealed of the link either.
         let cast = self.find_cast(key, Some(0), now).await.ok().flatten();
@@ -50,8 +50,8 @@ impl ControlPlane {
     /// settings cannot be read.
     pub async fn calls_left(&self, actor: &Actor) -> Option<RateLimit> {
         let now = self.clock.now();
-        let system = self.cache.system(&*self.store, now).await.ok()?;
-        let (caller, most) = (actor.caller(), system.settings.calls_per_minute);
+        let deployment = self.cache.deployment(&*self.store, now).await.ok()?;
+        let (caller, most) = (actor.caller(), deployment.settings.calls_per_minute);
         Some(self.calls.rate(RateLimit::CALLS, &caller, most, now))
     }
 }

@@ -9,12 +9,12 @@ use crate::METRICS;
 use crate::group::{self, Group};
 use crate::ids::{SessionId, StagingId, random_bytes};
 use crate::image::Image;
-use crate::listing::SessionQuery;
 use crate::permission::Grant;
 use crate::pool_history::{PoolHistory, PoolObservation};
 use crate::pool_plan::{IdleReason, Member, PoolFacts, PoolPlan, plan};
 use crate::ports::{Fault, FaultKind, Saved, Staged};
 use crate::pricing;
+use crate::queries::SessionQuery;
 use crate::session::{EndReason, LaunchSpec, PoolRole, Session, State};
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
@@ -45,7 +45,7 @@ pub struct PoolView {
     pub plan: PoolPlan,
     /// Its history.
     pub log: PoolHistory,
-    /// What one of its sessions costs in an hour, in millionths of a dollar; `None` when nobody knows.
+    /// The cost of one of its sessions per hour, in millionths of a dollar; `None` if unknown.
     pub hour_micros: Option<u64>,
     /// The time of this state.
     pub at: Timestamp,
@@ -75,7 +75,8 @@ impl ControlPlane {
         let groups = self.store.all_records::<Group>().await?;
         for pool in pools {
             if let Err(fault) = self.refill_pool(&pool, &groups, &mut refilled).await {
-                tracing::error!(pool.id = %pool.id, %fault, "Could not look after pool {}; the next round tries again", pool.id);
+                tracing::error!(pool.id = %pool.id, %fault,
+                    "Could not look after pool {}; the next round tries again", pool.id);
             }
         }
         Ok(refilled)
@@ -279,13 +280,14 @@ impl ControlPlane {
             }
             after.version += 1;
             if self.store.put_record(&after, expected, None).await? == Saved::Done {
-                tracing::warn!(pool.id = %pool, session.id = %session.id, why, "A start for pool {pool} was in vain; it pauses");
+                tracing::warn!(pool.id = %pool, session.id = %session.id, why,
+                    "A start for pool {pool} failed; the pool pauses");
                 return Ok(());
             }
         }
         Err(Fault {
             kind: FaultKind::Contention,
-            what: "note a start in vain",
+            what: "note a failed start",
             detail: format!("{TRIES} tries on {pool}"),
         })
     }

@@ -5,9 +5,21 @@ use crate::METRICS;
 use crate::address;
 use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};
-use crate::ids::{CastId, Reference};
+use crate::ids::{CastId, CastKey, Reference, SessionId};
+use crate::language::Language;
+use crate::persistent_profile::ProfileId;
+use crate::policy::LinkParameters;
 use crate::ports::{Fault, FaultKind, RefusalSample};
 use crate::referrer::ReferrerRule;
+use crate::session::Session;
+use crate::ticket::{
+    NOTICE_SECONDS, NoticeTicket, RETURN_TICKET_SECONDS, VIA_TICKET_SECONDS, ViaTicket,
+};
+use crate::time::Timestamp;
+use crate::urls;
+
+/// When a visitor comes back whose own session is still ending, in seconds.
+const ENDING_SECONDS: u64 = 5;
 
 /// Why a flow failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +61,48 @@ pub struct Refusal {
     /// The reference that the visitor can quote and the log contains.
     pub reference: Reference,
     /// The link's own error page (seed: Error URL).
-    pub error_url: Option<String>,
+    pub error_url: Option<Box<str>>,
     /// The sites that may frame the link, and so its refusals.
     pub framed_by: Box<[ReferrerRule]>,
+    /// What helps the visitor to go on.
+    pub help: Box<Help>,
+}
+
+/// What helps a refused visitor to go on, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Help {
+    /// The link, with its parameters and, where referrers matter, the ticket that keeps the
+    /// referrer: a path of this deployment.
+    pub link: Option<String>,
+    /// Whom the visitor can ask: an e-mail address, an https address or a few words.
+    pub contact: Option<String>,
+    /// The visitor's own session that is in the way.
+    pub own: Option<OwnSession>,
+    /// The language of the link or of the session.
+    pub language: Option<Language>,
+}
+
+/// A visitor's own session that is in the way of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSession {
+    /// The session.
+    pub id: SessionId,
+    /// Whether it is ending already.
+    pub is_ending: bool,
+}
+
+/// A request to a link that is refused.
+pub(super) struct RefusedVisit<'a> {
+    /// The key in the request.
+    pub(super) key: &'a str,
+    /// The cast with this key.
+    pub(super) cast: Option<&'a Cast>,
+    /// The parameters of the link.
+    pub(super) parameters: LinkParameters,
+    /// The referrer of the link's page.
+    pub(super) referrer: Option<String>,
+    /// The visitor.
+    pub(super) visitor: &'a Visitor,
 }
 
 impl Refusal {
@@ -66,18 +117,25 @@ impl Refusal {
 
 impl ControlPlane {
     /// Counts a refusal, logs a fault, and determines the error page.
-    pub(super) async fn refuse(
-        &self,
-        error: FlowError,
-        cast: Option<&Cast>,
-        referrer: Option<String>,
-        visitor: &Visitor,
-    ) -> Refusal {
+    pub(super) async fn refuse(&self, error: FlowError, visit: RefusedVisit<'_>) -> Refusal {
         let now = self.clock.now();
-        let cast = cast.filter(|cast| cast.settings.enabled);
+        let cast = visit.cast.filter(|cast| cast.settings.enabled);
         let mut refusal = self.refuse_of(error, cast.map(|cast| &cast.id));
+        *refusal.help = self.help(&visit, cast, refusal.denial().code, now);
+        if let (FlowError::Denied(denial), Some(cast)) = (&mut refusal.error, cast)
+            && denial.code == DenialCode::ProfileBusy
+        {
+            refusal.help.own = self.holder_of_profile(cast, visit.visitor).await;
+            if refusal.help.own.as_ref().is_some_and(|own| own.is_ending) {
+                denial.retry_after = Some(ENDING_SECONDS);
+            }
+        }
+        let RefusedVisit {
+            referrer, visitor, ..
+        } = visit;
         if let Some(cast) = cast {
-            refusal.error_url = self.urls.error_page(cast.settings.error_url.as_deref());
+            let error_url = self.urls.error_page(cast.settings.error_url.as_deref());
+            refusal.error_url = error_url.map(Into::into);
             refusal.framed_by = cast.settings.referrers.as_slice().into();
         }
         let outcome = if matches!(refusal.error, FlowError::Fault(_)) {
@@ -88,6 +146,9 @@ impl ControlPlane {
         let code = refusal.denial().code;
         if code == DenialCode::BudgetReached {
             tracing::info!(target: METRICS, budget_reached = 1_u64);
+        }
+        if code == DenialCode::CaptchaUnavailable {
+            tracing::info!(target: METRICS, captcha_unavailable = 1_u64);
         }
         // Fields with `%` are no metric dimensions; they make the log line searchable by reference.
         tracing::info!(
@@ -128,6 +189,177 @@ impl ControlPlane {
             reference,
             error_url: None,
             framed_by: Box::default(),
+            help: Box::default(),
         }
+    }
+
+    /// What helps this visitor to go on. Reads nothing: the deployment's settings were read at the
+    /// beginning of the visit. `cast` is the link unless it is disabled, when it looks like none.
+    fn help(
+        &self,
+        visit: &RefusedVisit<'_>,
+        cast: Option<&Cast>,
+        code: DenialCode,
+        now: Timestamp,
+    ) -> Help {
+        let own = cast.and_then(|cast| cast.settings.contact.clone());
+        let contact = own.or_else(|| {
+            let deployment = self.cache.remembered_deployment(now)?;
+            deployment.settings.contact.clone()
+        });
+        let listed = cast.filter(|cast| {
+            !cast.settings.referrers.is_empty() && code != DenialCode::ReferrerDenied
+        });
+        let via = listed.map(|cast| {
+            let address = address::hash(visit.visitor.address, &self.keys);
+            self.return_ticket(cast, visit.referrer.clone(), address, now)
+        });
+        // A link that is disabled gets the same address as one that does not exist.
+        let parameters = cast.map(|_| &visit.parameters);
+        let link = CastKey::parse(visit.key).map(|key| {
+            urls::cast_with(
+                &key,
+                &[
+                    (
+                        "kasm_url",
+                        parameters.and_then(|parameters| parameters.kasm_url.as_deref()),
+                    ),
+                    (
+                        "docker_network",
+                        parameters.and_then(|parameters| parameters.docker_network.as_deref()),
+                    ),
+                    ("via", via.as_deref()),
+                ],
+            )
+        });
+        Help {
+            link,
+            contact,
+            own: None,
+            language: cast.and_then(|cast| cast.settings.language.0),
+        }
+    }
+
+    /// The visitor's live session that has the profile which a session of this cast needs. A fault
+    /// costs only the way there.
+    async fn holder_of_profile(&self, cast: &Cast, visitor: &Visitor) -> Option<OwnSession> {
+        let user = &visitor.user.as_ref()?.id;
+        let profile = ProfileId::of(user, &cast.settings.image_id);
+        let live = self.live_sessions_of(user).await.ok()?;
+        let holder = live.into_iter().find(|session| {
+            let carried = session.profile.as_ref();
+            carried.is_some_and(|carried| carried.id == profile)
+        })?;
+        Some(OwnSession {
+            is_ending: !holder.can_be_entered(),
+            id: holder.id,
+        })
+    }
+
+    /// The ticket with which a link's page is loaded again: browsers then no longer send where it
+    /// was opened from.
+    pub(super) fn return_ticket(
+        &self,
+        cast: &Cast,
+        referrer: Option<String>,
+        address: String,
+        now: Timestamp,
+    ) -> String {
+        ViaTicket {
+            cast: cast.id.clone(),
+            referrer,
+            address,
+            roams_until: Some(now.plus_seconds(VIA_TICKET_SECONDS)),
+            expires: now.plus_seconds(RETURN_TICKET_SECONDS),
+        }
+        .sign(&self.keys)
+    }
+
+    /// The refusal of a session that could not be given to its visitor. Its reference is the
+    /// session's, and does not change.
+    pub async fn refuse_start(&self, session: &Session, denial: Denial) -> Refusal {
+        let now = self.clock.now();
+        // The refusal is shown in any case.
+        let cast = self.store.cast_in_force(&session.cast_id).await;
+        let cast = cast.ok().flatten();
+        let own = cast.as_ref().and_then(|cast| cast.settings.contact.clone());
+        let contact = match own {
+            Some(own) => Some(own),
+            None => {
+                let deployment = self.cache.deployment(&*self.store, now).await.ok();
+                deployment.and_then(|deployment| deployment.settings.contact.clone())
+            }
+        };
+        Refusal {
+            error: FlowError::Denied(denial),
+            reference: Reference::of(&session.id),
+            error_url: self
+                .urls
+                .error_page(session.error_url.as_deref())
+                .map(Into::into),
+            framed_by: Box::default(),
+            help: Box::new(Help {
+                link: Some(urls::cast(&session.cast_key)),
+                contact,
+                own: None,
+                language: session.origin.language,
+            }),
+        }
+    }
+
+    /// The address of the link's page that shows the refusal of a claim once, and is the link after
+    /// that; `None` without a link.
+    pub fn notice(&self, key: &str, refusal: &Refusal) -> Option<String> {
+        let now = self.clock.now();
+        let denial = refusal.denial();
+        let notice = NoticeTicket {
+            key: CastKey::parse(key)?,
+            code: denial.code.as_str().to_owned(),
+            reference: refusal.reference.clone(),
+            retry_at: denial.retry_after.map(|wait| now.plus_seconds(wait)),
+            detail: denial.detail,
+            quote: denial.quote,
+            contact: refusal.help.contact.clone(),
+            own: refusal.help.own.as_ref().map(|own| own.id.clone()),
+            is_ending: refusal.help.own.as_ref().is_some_and(|own| own.is_ending),
+            language: refusal.help.language,
+            expires: now.plus_seconds(NOTICE_SECONDS),
+        }
+        .sign(&self.keys);
+        let link = refusal.help.link.as_deref()?;
+        let mark = if link.contains('?') { '&' } else { '?' };
+        Some(format!("{link}{mark}notice={notice}"))
+    }
+
+    /// Reads a notice of this link. Costs no read of the store. `link` is the link without the
+    /// notice.
+    pub fn read_notice(&self, key: &str, text: &str, link: String) -> Option<Refusal> {
+        let now = self.clock.now();
+        let notice = NoticeTicket::open(text, &self.keys, now).ok()?;
+        let code = DenialCode::parse(&notice.code)?;
+        if notice.key.as_str() != key {
+            return None;
+        }
+        let wait = |at: Timestamp| now.seconds_until(at).max(1);
+        Some(Refusal {
+            error: FlowError::Denied(Denial {
+                retry_after: notice.retry_at.map(wait),
+                detail: notice.detail,
+                quote: notice.quote,
+                ..Denial::new(code)
+            }),
+            reference: notice.reference,
+            error_url: None,
+            framed_by: Box::default(),
+            help: Box::new(Help {
+                link: Some(link),
+                contact: notice.contact,
+                own: notice.own.map(|id| OwnSession {
+                    id,
+                    is_ending: notice.is_ending,
+                }),
+                language: notice.language,
+            }),
+        })
     }
 }

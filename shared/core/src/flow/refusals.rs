@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::ControlPlane;
 use crate::denial::DenialCode;
-use crate::hours::{HOUR_SECONDS, hour_of};
+use crate::hourly_stats::{HOUR_SECONDS, hour_of};
 use crate::ids::{CastId, Reference};
 use crate::ports::{Fault, FaultKind, RefusalCount, RefusalSample};
 use crate::reference::{self, RefusalFacts};

@@ -34,7 +34,8 @@ impl ControlPlane {
     /// changes nothing.
     ///
     /// # Errors
-    /// `NotYourSession` for a wrong secret; `SessionEnded` when the session is over and the gate must end too.
+    /// `NotYourSession` for a wrong secret; `SessionEnded` when the session is over and the gate
+    /// must end too.
     pub async fn report(
         &self,
         id: &SessionId,
@@ -100,6 +101,10 @@ impl ControlPlane {
                 })
                 .await?
             }
+            Report::Extend { used } => {
+                self.move_session(id, None, |row| row.extended(used, now))
+                    .await?
+            }
             Report::Failed { command, said } => {
                 self.move_session(id, None, |row| row.heard(Excerpt::of(command, &said)?))
                     .await?
@@ -158,6 +163,10 @@ impl ControlPlane {
                 .idle_minutes
                 .map(|minutes| minutes.saturating_mul(60)),
             entry_timeout_seconds: session.grant.entry_timeout_seconds,
+            extensions: session.extensions,
+            language: session.origin.language,
+            added_seconds: session.added_seconds,
+            message: session.message,
             waits,
             assignment,
             options: session.options,

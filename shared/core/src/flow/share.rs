@@ -108,10 +108,8 @@ impl ControlPlane {
 
     /// The URL at which a viewer of this name enters, valid for the current round of sharing.
     fn viewer_entrance(&self, session: Session, name: &str) -> Result<String, FlowError> {
-        let State::Ready {
-            endpoint, ends_at, ..
-        } = session.state
-        else {
+        let latest_end = session.latest_end();
+        let (State::Ready { endpoint, .. }, Some(expires)) = (session.state, latest_end) else {
             return Err(DenialCode::ShareEnded.into());
         };
         let watcher = Watcher {
@@ -129,7 +127,7 @@ impl ControlPlane {
             origin: Some(self.urls.entry_origin()),
             host: endpoint.host,
             port: endpoint.port,
-            expires: ends_at,
+            expires,
         };
         Ok(self.entrance(ticket, &session.secret_key, None))
     }

@@ -42,7 +42,8 @@ impl ControlPlane {
             Some(row) if matches!(row.state, State::Stopping { .. }) => {
                 // Viewers are disconnected at once, however long the task takes to stop. A sweep
                 // waits for no gate.
-                let asked_for = matches!(reason, EndReason::Owner | EndReason::Administrator);
+                let asked_for =
+                    matches!(reason, EndReason::Owner | EndReason::Administrator { .. });
                 let tell = async {
                     if asked_for {
                         self.refresh_gate(&known).await;
@@ -67,7 +68,8 @@ impl ControlPlane {
             None => self.stop_all(&session).await?,
         };
         if is_gone(&session, &tasks, now) {
-            self.close(session, EndReason::TaskLost, now).await
+            self.close(session, EndReason::TaskLost, tasks.first(), now)
+                .await
         } else {
             Ok(session)
         }
@@ -88,16 +90,19 @@ impl ControlPlane {
         Ok(tasks)
     }
 
-    /// Ends the row; refunds the claim in the same write when the session was never ready.
+    /// Ends the row; refunds the claim in the same write when the session was never ready. `last`
+    /// is its task, if ECS knows one.
     pub(super) async fn close(
         &self,
         session: Session,
         reason: EndReason,
+        last: Option<&Task>,
         now: Timestamp,
     ) -> Result<Session, Fault> {
         let (id, known) = (session.id.clone(), session.clone());
         let row = self
             .move_session(&id, Some(session), |row| {
+                let row = last.map_or_else(|| row.clone(), |last| row.knowing(&last.task));
                 row.ended(reason.clone(), now).ok()
             })
             .await?;
@@ -133,6 +138,7 @@ mod tests {
                 arn: "a".into(),
                 status: TaskStatus::Stopped,
                 version: 1,
+                times: crate::session::TaskTimes::default(),
             },
             session: None,
             stop_detail: String::new(),
@@ -161,6 +167,7 @@ mod tests {
                 arn: "a".into(),
                 status,
                 version: 1,
+                times: crate::session::TaskTimes::default(),
             },
             session: None,
             stop_detail: String::new(),

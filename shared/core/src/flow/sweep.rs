@@ -1,16 +1,34 @@
 //! Owns the sweep: the one place that repairs what a crash, a lost answer or a lost event left
 //! behind. Sweeps may run concurrently.
 
+use std::collections::HashMap;
+
+use futures_util::future;
+
 use super::ControlPlane;
 use super::stop::is_gone;
-use crate::ids::SessionId;
-use crate::ports::{Fault, Task};
-use crate::session::{CHECK_SECONDS, EndReason, STOPPING_SECONDS, Session, State, TaskStatus};
+use crate::METRICS;
+use crate::ports::{DueKind, Fault, Task};
+use crate::session::{
+    CHECK_SECONDS, EndReason, RESERVED_SECONDS, STOPPING_SECONDS, Session, State, TaskStatus,
+};
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 
-/// Sessions handled in one sweep.
-const BATCH: u32 = 100;
+/// Sessions that are read, described and then handled concurrently: as many as ECS describes in one
+/// call.
+const PAGE: u32 = 100;
+/// For how long a sweep begins pages of living sessions, in seconds; the next one goes on. The
+/// function has twice that, and pools are filled before.
+const SWEEP_SECONDS: u64 = 60;
+/// Anonymous users who are removed before any living session is looked at: their share, should there
+/// be more sessions than one sweep can handle.
+const FORGOTTEN_FIRST: u32 = 200;
+/// So long after a claim was looked at first it is looked at once more, in seconds: much longer than an
+/// index may be behind its table.
+const LATE_SECONDS: u64 = 900;
+/// How far the first sweep looks back for claims that no schedule knows, in seconds (a day).
+const UNSCHEDULED_SECONDS: u64 = 86_400;
 
 /// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +43,16 @@ pub struct Swept {
     pub stopped: u32,
     /// Ended sessions whose anonymous user was removed.
     pub forgotten: u32,
+}
+
+impl Swept {
+    fn add(&mut self, other: Self) {
+        self.looked_at += other.looked_at;
+        self.started += other.started;
+        self.released += other.released;
+        self.stopped += other.stopped;
+        self.forgotten += other.forgotten;
+    }
 }
 
 /// The next action for a due session.
@@ -48,31 +76,167 @@ impl ControlPlane {
     /// # Errors
     /// When the due sessions cannot be listed.
     pub async fn sweep(&self) -> Result<Swept, Fault> {
-        let due = self.store.due_sessions(self.clock.now(), BATCH).await?;
+        let began = self.clock.now();
         let mut swept = Swept::default();
-        for id in due {
-            swept.looked_at += 1;
-            if let Err(fault) = self.reconcile(&id, &mut swept).await {
-                tracing::error!(session.id = %id, %fault, "Could not settle session {id}; the next sweep tries again");
+        swept.add(
+            self.sweep_kind(DueKind::Forget, FORGOTTEN_FIRST, began)
+                .await?,
+        );
+        // What fails there must not keep the rest waiting.
+        let unscheduled = self.sweep_unscheduled(began).await;
+        for kind in [DueKind::Live, DueKind::Forget] {
+            swept.add(self.sweep_kind(kind, u32::MAX, began).await?);
+        }
+        swept.add(unscheduled?);
+        Ok(swept)
+    }
+
+    /// Handles the claims that no schedule knows although their task should have reported by now: a
+    /// claim does not pay for the schedule, so it enters it with the first news of its task. All claims
+    /// are looked at once, and once more later, because the index of claims may be behind. How far
+    /// this came is written only once each of them is in the schedule, or has ended.
+    async fn sweep_unscheduled(&self, began: Timestamp) -> Result<Swept, Fault> {
+        let mut swept = Swept::default();
+        let mark = self.store.scheduled_until().await?;
+        let mark = mark.unwrap_or_else(|| began.minus_seconds(UNSCHEDULED_SECONDS));
+        let due = began.minus_seconds(RESERVED_SECONDS);
+        let (reached, is_any) = self.schedule_claims((mark, due), began, &mut swept).await?;
+        let late = |time: Timestamp| time.minus_seconds(LATE_SECONDS);
+        let span = (late(mark), late(reached));
+        let (second, is_late) = self.schedule_claims(span, began, &mut swept).await?;
+        if is_any || is_late {
+            let reached = reached.min(second.plus_seconds(LATE_SECONDS));
+            self.store.set_scheduled_until(reached).await?;
+        }
+        Ok(swept)
+    }
+
+    /// Handles the claims of this span that no schedule knows. Returns the time until which all are
+    /// handled, and whether there were claims at all.
+    async fn schedule_claims(
+        &self,
+        (since, until): (Timestamp, Timestamp),
+        began: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<(Timestamp, bool), Fault> {
+        let (mut after, mut is_any) = (None, false);
+        loop {
+            let page = self
+                .store
+                .claimed_between(since, until, after.as_deref(), PAGE)
+                .await?;
+            let last = page.items.last().map(|session| session.created_at);
+            is_any |= last.is_some();
+            let mut lost = page.items;
+            lost.retain(Session::is_unscheduled);
+            if !lost.is_empty() {
+                let ids: Vec<_> = lost.iter().map(|session| session.id.clone()).collect();
+                swept.add(self.sweep_page(lost).await);
+                // Also one that could not be settled is to be found again.
+                let now = self.clock.now();
+                let scheduled = ids.iter().map(|id| {
+                    self.move_session(id, None, |row| {
+                        row.is_unscheduled().then(|| row.checked(now))
+                    })
+                });
+                future::try_join_all(scheduled).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok((until.max(since), is_any));
+            }
+            if began.seconds_until(self.clock.now()) >= SWEEP_SECONDS {
+                // Others may have been claimed in the last one's millisecond.
+                let before = last.map(|last| Timestamp::from_millis(last.millis() - 1));
+                return Ok((before.unwrap_or(since).max(since), is_any));
+            }
+        }
+    }
+
+    /// Handles the sessions of one kind that were due when the sweep began, page by page.
+    async fn sweep_kind(&self, kind: DueKind, most: u32, began: Timestamp) -> Result<Swept, Fault> {
+        let (mut swept, mut after) = (Swept::default(), None);
+        while swept.looked_at < most && began.seconds_until(self.clock.now()) < SWEEP_SECONDS {
+            let page = self
+                .store
+                .due_sessions(kind, began, after.as_deref(), PAGE)
+                .await?;
+            if after.is_none() && most == u32::MAX {
+                let longest = page.items.iter().filter_map(|session| session.due_at).min();
+                let lag = longest.map_or(0, |due| began.millis().saturating_sub(due.millis()));
+                let lag = u64::try_from(lag).unwrap_or(0);
+                tracing::info!(target: METRICS, sweep_lag_ms = lag, due = kind.as_str());
+            }
+            swept.add(self.sweep_page(page.items).await);
+            after = page.next;
+            if after.is_none() {
+                break;
             }
         }
         Ok(swept)
     }
 
-    async fn reconcile(&self, id: &SessionId, swept: &mut Swept) -> Result<(), Fault> {
-        let Some(session) = self.store.session(id).await? else {
-            return Ok(());
+    async fn sweep_page(&self, mut sessions: Vec<Session>) -> Swept {
+        let mut swept = Swept {
+            looked_at: u32::try_from(sessions.len()).unwrap_or(u32::MAX),
+            ..Swept::default()
         };
         let now = self.clock.now();
+        let asks = |session: &Session| {
+            let task = session.task.as_ref();
+            task.filter(|_| next_action(session, now) == NextAction::Ask)
+                .map(|task| task.arn.clone())
+        };
+        let arns: Vec<String> = sessions.iter().filter_map(asks).collect();
+        let tasks = if arns.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.launcher.describe(&arns).await
+        };
+        let tasks: HashMap<String, Task> = match tasks {
+            Ok(tasks) => tasks
+                .into_iter()
+                .map(|task| (task.task.arn.clone(), task))
+                .collect(),
+            Err(fault) => {
+                tracing::error!(%fault, sessions = arns.len(), "Could not describe tasks; the next sweep tries again");
+                sessions.retain(|session| asks(session).is_none());
+                HashMap::new()
+            }
+        };
+        let settled = sessions.into_iter().map(|session| {
+            let id = session.id.clone();
+            // On the heap: many of them run at once.
+            let settled = Box::pin(self.reconcile(session, &tasks));
+            async move { (id, settled.await) }
+        });
+        for (id, settled) in future::join_all(settled).await {
+            match settled {
+                Ok(one) => swept.add(one),
+                Err(fault) => {
+                    tracing::error!(session.id = %id, %fault, "Could not settle session {id}; the next sweep tries again");
+                }
+            }
+        }
+        swept
+    }
+
+    /// Handles one session. `tasks` are those of its page, by ARN.
+    async fn reconcile(
+        &self,
+        session: Session,
+        tasks: &HashMap<String, Task>,
+    ) -> Result<Swept, Fault> {
+        let (id, now, mut swept) = (session.id.clone(), self.clock.now(), Swept::default());
         let settled = match next_action(&session, now) {
-            NextAction::Nothing => return Ok(()),
+            NextAction::Nothing => return Ok(swept),
             NextAction::Forget => {
                 swept.forgotten += 1;
-                self.move_session(id, Some(session), |row| row.forgotten().ok())
+                self.move_session(&id, Some(session), |row| row.forgotten().ok())
                     .await?;
-                return Ok(());
+                return Ok(swept);
             }
-            NextAction::Ask => self.check_task(session, now, swept).await?,
+            NextAction::Ask => self.check_task(session, tasks, now, &mut swept).await?,
             NextAction::Stop(reason) => {
                 swept.stopped += 1;
                 let wanted = NextAction::Stop(reason.clone());
@@ -92,14 +256,17 @@ impl ControlPlane {
         };
         let settled = self.catch_up(settled).await?;
         swept.released += u32::from(!settled.is_live());
-        self.record_failed_start(&settled).await
+        self.record_failed_start(&settled).await?;
+        Ok(swept)
     }
 
-    /// Asks ECS by `startedBy`, and records the task or closes the row. Waiting sessions of a
-    /// deleted pool are stopped.
+    /// Looks at the task, which ECS described by its ARN; finds it by `startedBy` where the row does
+    /// not name it yet. Records it, or closes the row. Waiting sessions of a deleted pool are
+    /// stopped.
     async fn check_task(
         &self,
         session: Session,
+        tasks: &HashMap<String, Task>,
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<Session, Fault> {
@@ -113,12 +280,16 @@ impl ControlPlane {
             swept.stopped += 1;
             return self.stop_session(session, EndReason::NotNeeded).await;
         }
-        let tasks = self.launcher.find(&session.id).await?;
+        let tasks = match &session.task {
+            Some(task) => tasks.get(&task.arn).cloned().into_iter().collect(),
+            None => self.launcher.find(&session.id).await?,
+        };
         if is_gone(&session, &tasks, now) {
             let own = tasks.iter().find(|task| session.may_own(&task.task.arn));
             let last = own.or(tasks.first());
             let reason = last.map_or(EndReason::TaskLost, Task::reason);
-            return self.close(session, reason, now).await;
+            let last = last.cloned();
+            return self.close(session, reason, last.as_ref(), now).await;
         }
         let Some(task) = tasks
             .iter()
@@ -152,7 +323,7 @@ impl ControlPlane {
 }
 
 fn next_action(session: &Session, now: Timestamp) -> NextAction {
-    if session.due_at.is_none_or(|due| now < due) {
+    if session.sweep_at().is_none_or(|due| now < due) {
         return NextAction::Nothing;
     }
     match &session.state {
@@ -188,6 +359,7 @@ mod tests {
             arn: "a".into(),
             status: TaskStatus::Pending,
             version: 1,
+            times: crate::session::TaskTimes::default(),
         };
         let starting = reserved.started(task).expect("starts");
         let ready = starting

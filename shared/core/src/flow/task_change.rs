@@ -19,10 +19,19 @@ impl ControlPlane {
         let row = Box::pin(self.move_or_exchange(&id, now, |row| advance(row, &task, now))).await?;
         if let Some(row) = &row {
             self.record_failed_start(row).await?;
-            self.start_again(row, &task).await?;
+            self.start_again(row, &task, now).await?;
         }
-        let wanted = row.is_some_and(|row| row.is_live() && row.may_own(&task.task.arn));
-        if !wanted && task.task.status < TaskStatus::Stopping {
+        let wanted = row
+            .as_ref()
+            .is_some_and(|row| row.is_live() && row.may_own(&task.task.arn));
+        if let Some(row) = row
+            && wanted
+            && matches!(row.state, State::Stopping { .. })
+            && task.task.status < TaskStatus::Stopping
+        {
+            // It was to stop before its task was known.
+            self.complete_stop(row).await?;
+        } else if !wanted && task.task.status < TaskStatus::Stopping {
             tracing::warn!(session.id = %id, task.arn = task.task.arn, "Stopping a task without a session");
             self.launcher
                 .stop(&task.task.arn, "it has no session")
@@ -31,15 +40,23 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Starts the session again whose first task this was and could not be started. Repeated news repeats the call, under the same client token.
-    async fn start_again(&self, row: &Session, failed: &Task) -> Result<(), Fault> {
+    /// Starts the session again whose first task this was and could not be started. Repeated news
+    /// repeats the call, under the same client token.
+    async fn start_again(&self, row: &Session, failed: &Task, now: Timestamp) -> Result<(), Fault> {
         let is_first_task = |retry: &Retry| {
             retry.failed_task == failed.task.arn && row.may_launch(self.clock.now())
         };
         if !row.retry.as_ref().is_some_and(is_first_task) {
             return Ok(());
         }
-        tracing::warn!(session.id = %row.id, detail = failed.stop_detail, "ECS could not start session {}; trying once more", row.id);
+        tracing::warn!(session.id = %row.id, detail = failed.stop_detail,
+            "ECS could not start session {}; trying once more", row.id);
+        // An event that comes again finds the session restarted, and maybe started.
+        let is_repeated = row.retry.as_ref().is_none_or(|retry| retry.at != now);
+        if is_repeated {
+            self.launch_again(row.clone()).await;
+            return Ok(());
+        }
         match Box::pin(self.launch(row.clone())).await {
             // A refusal is written into the row, where the visitor reads it.
             Ok(_) | Err(FlowError::Denied(_)) => Ok(()),
@@ -59,16 +76,21 @@ fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
         {
             return Some(restarted);
         }
-        let ended = session.ended(task.reason(), now).ok()?;
+        // It has had this task, which is paid for.
+        let ended = session.knowing(&task.task).ended(task.reason(), now).ok()?;
         return Some(with_word_of_ecs(session, ended, task));
     }
     let newer = session
         .task
         .as_ref()
         .is_none_or(|known| task.task.version > known.version && task.task.status != known.status);
-    // The task's status is not shown once the session is ready, so it is not worth a write.
-    let worth_it =
-        matches!(session.state, State::Reserved | State::Starting) || session.task.is_none();
+    // A task's first status says nothing that visitors are shown, and its status is not shown once
+    // the session is ready: neither is worth a write.
+    let worth_it = match session.state {
+        State::Reserved => task.task.status > TaskStatus::Provisioning,
+        State::Starting => true,
+        _ => session.task.is_none(),
+    };
     if newer && worth_it {
         session.started(task.task.clone()).ok()
     } else {
@@ -106,6 +128,7 @@ mod tests {
                 arn: arn.into(),
                 status,
                 version,
+                times: crate::session::TaskTimes::default(),
             },
             session: None,
             stop_detail: "it fell".into(),
@@ -236,6 +259,7 @@ mod tests {
             )
             .expect("gets ready");
         let stopping = ready.stopping(EndReason::Owner, NOON).expect("stops");
+        let to_stop = reserved.stopping(EndReason::Owner, NOON).expect("stops");
         let ended = starting.ended(EndReason::TaskLost, NOON).expect("ends");
         for (name, row, news, becomes) in [
             (
@@ -243,6 +267,18 @@ mod tests {
                 &reserved,
                 task("a", Pending, 1),
                 Some("starting"),
+            ),
+            (
+                "its first status",
+                &reserved,
+                task("a", TaskStatus::Provisioning, 1),
+                None,
+            ),
+            (
+                "its first status, and it is to stop",
+                &to_stop,
+                task("a", TaskStatus::Provisioning, 1),
+                Some("stopping"),
             ),
             (
                 "stopped before we knew it started",
@@ -295,6 +331,9 @@ mod tests {
                 becomes,
                 "{name}"
             );
+            // Whatever was started is paid for, so the row names it.
+            let knows = after.is_none_or(|after| after.task.is_some());
+            assert!(knows, "{name}");
         }
     }
 

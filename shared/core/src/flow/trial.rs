@@ -4,6 +4,7 @@
 use super::admission_context::VisitDetails;
 use super::{ControlPlane, Visitor};
 use crate::cast::Cast;
+use crate::group;
 use crate::ids::SessionId;
 use crate::policy::{self, LinkParameters, ProofFact, Step};
 use crate::ports::Fault;
@@ -15,9 +16,18 @@ pub struct Trial {
     /// The visitor and where they come from.
     pub visitor: Visitor,
     /// The parameters of the link.
-    pub wishes: LinkParameters,
+    pub parameters: LinkParameters,
     /// The time.
     pub at: Timestamp,
+}
+
+/// What would become of a made-up visit.
+#[derive(Clone, Debug)]
+pub struct TrialOutcome {
+    /// The verdict of every policy.
+    pub steps: Vec<Step>,
+    /// The names of the visitor's groups, the most important first.
+    pub groups: Vec<String>,
 }
 
 impl ControlPlane {
@@ -25,7 +35,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn try_link(&self, cast: &Cast, trial: &Trial) -> Result<Vec<Step>, Fault> {
+    pub async fn try_link(&self, cast: &Cast, trial: &Trial) -> Result<TrialOutcome, Fault> {
         let (visitor, now) = (&trial.visitor, trial.at);
         let mut context = self
             .gather(
@@ -34,7 +44,7 @@ impl ControlPlane {
                 VisitDetails {
                     visitor,
                     referrer: visitor.referrer.as_deref(),
-                    wishes: &trial.wishes,
+                    parameters: &trial.parameters,
                 },
                 now,
             )
@@ -44,13 +54,19 @@ impl ControlPlane {
         context.entry = Some((SessionId::from_bytes([0; 16]), false));
         self.load_queue(&cast, &mut context).await?;
         context.own_session = self.find_own(Some(&cast), visitor, None).await?;
-        context.proof = ProofFact::NotAsked;
+        // Without a solution to check: whether one could be checked at all.
+        let captcha = &context.deployment.settings.captcha;
+        context.proof = if captcha.can_pass() {
+            ProofFact::NotAsked
+        } else {
+            ProofFact::Unchecked
+        };
         for quota in policy::live_limits::quotas(
             &cast,
             context.image.as_deref(),
             visitor.user.as_ref(),
             &context.grant,
-            &context.system.settings,
+            &context.deployment.settings,
             now,
         ) {
             if quota.is_full(self.store.quota(&quota.key).await?) {
@@ -66,6 +82,14 @@ impl ControlPlane {
                 ),
                 None => None,
             };
-        Ok(policy::trace(&context.facts(window.as_ref(), now)))
+        let groups = self.cache.groups(&*self.store, now).await?;
+        let groups = group::groups_of(&cast, visitor.user.as_ref(), &groups);
+        Ok(TrialOutcome {
+            steps: policy::trace(&context.facts(window.as_ref(), now)),
+            groups: groups
+                .into_iter()
+                .map(|group| group.settings.name.clone())
+                .collect(),
+        })
     }
 }

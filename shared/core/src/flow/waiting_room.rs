@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use super::link_visit::{Counts, LinkVisit};
+use super::refusal::RefusedVisit;
 use super::{ControlPlane, FlowError, Refusal, Visitor, outcome};
 use crate::cast::Cast;
 use crate::denial::DenialCode;
 use crate::ids::{self, SessionId};
-use crate::policy;
+use crate::policy::{self, LinkParameters};
 use crate::ports::{Fault, FaultKind, QueueSaved};
 use crate::quota::QuotaKind;
 use crate::ticket::LaunchTicket;
@@ -80,14 +81,10 @@ impl ControlPlane {
         };
         match waiting.await {
             Ok(waiting) => Ok(waiting),
-            Err(error) => Err(self
-                .refuse(
-                    error,
-                    visit.cast.as_deref(),
-                    visitor.referrer.clone(),
-                    visitor,
-                )
-                .await),
+            Err(error) => {
+                let refused = self.refused_entry(key, &visit, ticket, visitor);
+                Err(self.refuse(error, refused).await)
+            }
         }
     }
 
@@ -119,14 +116,35 @@ impl ControlPlane {
         };
         match left.await {
             Ok(cast) => Ok(cast),
-            Err(error) => Err(self
-                .refuse(
-                    error,
-                    visit.cast.as_deref(),
-                    visitor.referrer.clone(),
-                    visitor,
-                )
-                .await),
+            Err(error) => {
+                let refused = self.refused_entry(key, &visit, ticket, visitor);
+                Err(self.refuse(error, refused).await)
+            }
+        }
+    }
+
+    /// The refused request, with the parameters and the referrer that its ticket keeps.
+    fn refused_entry<'a>(
+        &self,
+        key: &'a str,
+        visit: &'a LinkVisit,
+        ticket: &str,
+        visitor: &'a Visitor,
+    ) -> RefusedVisit<'a> {
+        let ticket = LaunchTicket::open(ticket, &self.keys, visit.now).ok();
+        let (parameters, referrer) = ticket.map_or_else(Default::default, |ticket| {
+            let parameters = LinkParameters {
+                kasm_url: ticket.kasm_url,
+                docker_network: ticket.docker_network,
+            };
+            (parameters, ticket.referrer)
+        });
+        RefusedVisit {
+            key,
+            cast: visit.cast.as_deref(),
+            parameters,
+            referrer,
+            visitor,
         }
     }
 
@@ -189,16 +207,16 @@ impl ControlPlane {
 
     /// Whether all sessions are taken, as far as was read.
     async fn is_crowded(&self, cast: &Cast, now: Timestamp) -> Result<bool, Fault> {
-        let system = self.cache.system(&*self.store, now).await?;
+        let deployment = self.cache.deployment(&*self.store, now).await?;
         for quota in policy::live_limits::quotas(
             cast,
             None,
             None,
             &Default::default(),
-            &system.settings,
+            &deployment.settings,
             now,
         ) {
-            if matches!(quota.kind, QuotaKind::Cast | QuotaKind::System)
+            if matches!(quota.kind, QuotaKind::Cast | QuotaKind::Deployment)
                 && quota.is_full(self.store.quota(&quota.key).await?)
             {
                 return Ok(true);

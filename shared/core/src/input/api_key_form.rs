@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::actor::Scope;
 use crate::api_key::{ApiKey, ApiKeySettings};
 use crate::field::{self, FieldTable};
-use crate::form::{FieldErrors, Form, Spelled, line};
+use crate::form::{FieldErrors, Form, TextType, line};
 use crate::ids::ApiKeyId;
-use crate::json_schema::{self, SchemaBuilder, Schemas};
+use crate::json_schema::{SchemaBuilder, Schemas};
+use crate::read_only::{self, ReadOnlyField};
 use crate::resource::{Resource, Widget};
 
 type Field = field::Field<ApiKeySettings>;
@@ -44,17 +45,21 @@ static FIELDS: LazyLock<FieldTable<ApiKeySettings>> = LazyLock::new(|| {
             Field::time("expires_at", |key| &mut key.expires_at)
                 .label("Expires")
                 .help("The key stops working at this time (UTC). Empty: never.")
-                .doc("From this time on it opens nothing; null is never."),
+                .doc("When the key expires; null is never."),
         ],
     };
     FieldTable::new("API key", vec![key])
 });
 
-/// What a read shows besides the settings. It may be sent back, and is left out then.
-fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = json_schema::read_only(ApiKeyId::SPELLING.schema());
-    fields.push(("last_used_at", json_schema::nullable(json_schema::time())));
-    fields
+/// What a response has besides the settings.
+fn read_only() -> Vec<ReadOnlyField<ApiKey>> {
+    vec![
+        ReadOnlyField::id(ApiKeyId::SYNTAX.schema(), |key: &ApiKey| json!(key.id)),
+        ReadOnlyField::version(|key: &ApiKey| key.version),
+        ReadOnlyField::time("created_at", |key: &ApiKey| key.created_at),
+        ReadOnlyField::time("updated_at", |key: &ApiKey| key.updated_at),
+        ReadOnlyField::time_or_null("last_used_at", |key: &ApiKey| key.last_used_at),
+    ]
 }
 
 /// Reads a new key. One that names no scopes reads, and nothing else.
@@ -70,14 +75,18 @@ pub fn create(input: &Value) -> Result<ApiKeySettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(key: &ApiKey, input: &Value) -> Result<ApiKeySettings, FieldErrors> {
-    read(&mut Form::change(fields(key), input, &read_only())?)
+    read(&mut Form::change(
+        fields(key),
+        input,
+        &read_only::schemas(&read_only()),
+    )?)
 }
 
-/// What JSON Schema says of a new key, of a change and of what is shown.
+/// The JSON Schema of a new key, of a change and of what is shown.
 pub fn schemas() -> Schemas {
     SchemaBuilder::of(|form| _ = read(form))
         .described(&FIELDS.docs())
-        .schemas(&read_only())
+        .schemas(&read_only::schemas(&read_only()))
 }
 
 /// The console's form of a key.
@@ -109,13 +118,7 @@ fn fields(key: &ApiKey) -> Map<String, Value> {
 
 /// The key as the API shows it, without its secret.
 pub fn view(key: &ApiKey) -> Value {
-    let mut view = field::identified(&key.id, fields(key));
-    view.extend(field::stamps(key.version, key.created_at, key.updated_at));
-    view.insert(
-        "last_used_at".into(),
-        json!(key.last_used_at.map(|time| time.to_string())),
-    );
-    Value::Object(view)
+    read_only::view(&read_only(), key, fields(key))
 }
 
 #[cfg(test)]

@@ -55,9 +55,7 @@ pub(crate) fn fields() -> Vec<Field> {
             |client| &mut client.entry_timeout_seconds,
         )
         .label("Entry timeout")
-        .help(
-            "A session ends when nobody enters it within this time after it is ready. Empty: 300.",
-        )
+        .help("A session ends if it is not entered within this time after it is ready. Empty: 300.")
         .unit("seconds"),
         Field::nullable("sessions_per_user", whole(1..=1000), |client| {
             &mut client.sessions_per_user

@@ -1,19 +1,19 @@
-//! Owns how the commands of an image are written and read over the API (seed: exec config). A change replaces the whole object. Must not know who
-//! runs them.
+//! Owns how the commands of an image are written and read over the API (seed: exec config). A
+//! change replaces the whole object. Must not know who runs them.
 
 use serde_json::{Value, json};
 
 use crate::field::Field;
-use crate::form::{Form, Reader, plain};
+use crate::form::{FieldParser, Form, plain};
 use crate::resource::Widget;
 use crate::session_options::{Exec, ExecConfig};
-use crate::shape;
+use crate::text_format;
 
 /// How long the commands may be together, as JSON, in bytes.
 const MAX_BYTES: usize = 4096;
 
-/// A field with the commands: `{"go": {"cmd": "open \"$KASM_URL\"", "user": …, "workdir": …, "environment": {…}}}`. A command in one text is
-/// for `sh`; a list is a program and its arguments.
+/// A field with the commands: `{"go": {"cmd": "open \"$KASM_URL\"", "user": …, "workdir": …,
+/// "environment": {…}}}`. A command in one text is for `sh`; a list is a program and its arguments.
 pub(crate) fn field<D>(name: &'static str, at: fn(&mut D) -> &mut ExecConfig) -> Field<D> {
     let read = move |form: &mut Form, record: &mut D| *at(record) = read(form, name);
     let show = move |record: &mut D| view(at(record));
@@ -35,16 +35,20 @@ fn read(form: &mut Form, name: &'static str) -> ExecConfig {
 }
 
 fn read_one(part: &mut Form) -> Exec {
-    let command = part.required("cmd", Reader::new(read_command, command_schema));
+    let command = part.required("cmd", FieldParser::new(read_command, command_schema));
     if command.is_none() && part.names("cmd") {
         part.refuse("cmd", "is required.");
     }
     Exec {
         command: command.unwrap_or_default(),
         // What is run in a session is never more than its visitor.
-        user: part.nullable("user", plain(|| &shape::USER)),
-        working_directory: part.nullable("workdir", plain(|| &shape::FOLDER)),
-        environment: part.map("environment", || &shape::VARIABLE, &plain(|| &shape::WORD)),
+        user: part.nullable("user", plain(|| &text_format::USER)),
+        working_directory: part.nullable("workdir", plain(|| &text_format::FOLDER)),
+        environment: part.map(
+            "environment",
+            || &text_format::VARIABLE,
+            &plain(|| &text_format::WORD),
+        ),
     }
 }
 
@@ -52,7 +56,7 @@ fn read_command(value: &Value) -> Result<Vec<String>, String> {
     let otherwise =
         || "must be a command for sh, or a list of a program and its arguments.".to_owned();
     match value {
-        Value::String(line) if shape::COMMAND_LINE.check(line).is_ok() => {
+        Value::String(line) if text_format::COMMAND_LINE.check(line).is_ok() => {
             Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()])
         }
         Value::Array(words) => {
@@ -63,20 +67,24 @@ fn read_command(value: &Value) -> Result<Vec<String>, String> {
                 .ok_or_else(otherwise)?;
             let runs = words
                 .first()
-                .is_some_and(|program| shape::PROGRAM.check(program).is_ok())
-                && words.iter().all(|word| shape::WORD.check(word).is_ok());
+                .is_some_and(|program| text_format::PROGRAM.check(program).is_ok())
+                && words
+                    .iter()
+                    .all(|word| text_format::WORD.check(word).is_ok());
             if runs { Ok(words) } else { Err(otherwise()) }
         }
         _ => Err(otherwise()),
     }
 }
 
-/// That the program is not an empty text can only be said in words: not everybody who reads schemas tells a list's first item from the others.
+/// That the program is not empty stands only in the description: some schema libraries do not
+/// support a rule for the first item of a list.
 fn command_schema() -> Value {
     let words = json!({
-        "type": "array", "minItems": 1, "items": shape::WORD.schema(), "description": "A program, which is not empty, and its arguments.",
+        "type": "array", "minItems": 1, "items": text_format::WORD.schema(), "description":
+            "A program, which is not empty, and its arguments.",
     });
-    json!({ "anyOf": [shape::COMMAND_LINE.schema(), words] })
+    json!({ "anyOf": [text_format::COMMAND_LINE.schema(), words] })
 }
 
 /// The commands as the API shows them; what is read can be sent back.

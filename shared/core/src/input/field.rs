@@ -12,9 +12,9 @@
 //! ```
 //!
 //! The name is the API's. The closure says where the value stands in the record: it is read from
-//! there and written to there. What has a range or a shape takes a [`Reader`], which knows both the
-//! check and the schema, and the widget follows from that unless another one is named. What holds
-//! between fields is a plain function beside the table.
+//! there and written to there. What has a range or a format takes a [`FieldParser`], which knows
+//! both the check and the schema, and the widget follows from that unless another one is named.
+//! What holds between fields is a plain function beside the table.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -23,9 +23,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::form::{Form, Reader, Spelled, flag, spelled, text};
+use crate::form::{FieldParser, Form, TextType, flag, parsed, text};
 use crate::resource::{Empty, FormField, Resource, ResourceSection, Widget};
-use crate::shape::Shape;
+use crate::text_format::TextFormat;
 use crate::time::Timestamp;
 
 /// One field of a record, whose settable values are a `D`.
@@ -51,12 +51,12 @@ impl<D> Field<D> {
     /// A field that must be there. In the record it may be an `Option`, `None` until it is read.
     pub(crate) fn required<T: 'static, S: From<T> + Serialize + 'static>(
         name: &'static str,
-        reader: Reader<T>,
+        parser: FieldParser<T>,
         at: At<D, S>,
     ) -> Self {
-        let widget = widget_for(&reader.schema_of(), Empty::Text);
+        let widget = widget_for(&parser.schema_of(), Empty::Text);
         let read = move |form: &mut Form, record: &mut D| {
-            if let Some(value) = form.required(name, &reader) {
+            if let Some(value) = form.required(name, &parser) {
                 *at(record) = value.into();
             }
         };
@@ -69,15 +69,15 @@ impl<D> Field<D> {
     pub(crate) fn defaulted<T>(
         name: &'static str,
         default: T,
-        reader: Reader<T>,
+        parser: FieldParser<T>,
         at: At<D, T>,
     ) -> Self
     where
         T: Clone + Serialize + Send + Sync + 'static,
     {
-        let widget = widget_for(&reader.schema_of(), Empty::Text);
+        let widget = widget_for(&parser.schema_of(), Empty::Text);
         let read = move |form: &mut Form, record: &mut D| {
-            *at(record) = form.defaulted(name, default.clone(), &reader);
+            *at(record) = form.defaulted(name, default.clone(), &parser);
         };
         let mut field = Self::custom(name, widget, read, move |record| json!(at(record)));
         // An empty number is null, which it must not be.
@@ -88,32 +88,32 @@ impl<D> Field<D> {
     /// A field that may be left out or null.
     pub(crate) fn nullable<T: Serialize + 'static>(
         name: &'static str,
-        reader: Reader<T>,
+        parser: FieldParser<T>,
         at: At<D, Option<T>>,
     ) -> Self {
-        let widget = widget_for(&reader.schema_of(), Empty::Null);
+        let widget = widget_for(&parser.schema_of(), Empty::Null);
         let read = move |form: &mut Form, record: &mut D| {
-            *at(record) = form.nullable(name, &reader);
+            *at(record) = form.nullable(name, &parser);
         };
         Self::custom(name, widget, read, move |record| json!(at(record)))
     }
 
     /// Yes or no.
     pub(crate) fn flag(name: &'static str, default: bool, at: At<D, bool>) -> Self {
-        let reader = Reader::new(flag, || json!({ "type": "boolean" }));
-        Self::defaulted(name, default, reader, at)
+        let parser = FieldParser::new(flag, || json!({ "type": "boolean" }));
+        Self::defaulted(name, default, parser, at)
     }
 
     /// A point in time, or null.
     pub(crate) fn time(name: &'static str, at: At<D, Option<Timestamp>>) -> Self {
-        let reader = spelled(|text| {
+        let parser = parsed(|text| {
             Timestamp::parse(text).ok_or_else(|| {
                 "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC)."
                     .to_owned()
             })
         });
         let read = move |form: &mut Form, record: &mut D| {
-            *at(record) = form.nullable(name, &reader);
+            *at(record) = form.nullable(name, &parser);
         };
         let show = move |record: &mut D| json!(at(record).map(|time| time.to_string()));
         Self::custom(name, Widget::Time, read, show)
@@ -129,7 +129,7 @@ impl<D> Field<D> {
     }
 
     /// A list of at most so many texts; it may be left out.
-    pub(crate) fn list<T: Spelled + 'static, C: FromIterator<T> + Serialize + 'static>(
+    pub(crate) fn list<T: TextType + 'static, C: FromIterator<T> + Serialize + 'static>(
         name: &'static str,
         most: usize,
         read: fn(&str) -> Result<T, String>,
@@ -145,27 +145,27 @@ impl<D> Field<D> {
     pub(crate) fn list_of<T: Serialize + 'static>(
         name: &'static str,
         count: RangeInclusive<usize>,
-        reader: Reader<T>,
+        parser: FieldParser<T>,
         at: At<D, Vec<T>>,
     ) -> Self {
         let required = *count.start() > 0;
         let read = move |form: &mut Form, record: &mut D| {
-            *at(record) = form.list_of(name, count.clone(), &reader);
+            *at(record) = form.list_of(name, count.clone(), &parser);
         };
         let mut field = Self::custom(name, Widget::Lines, read, move |record| json!(at(record)));
         field.controls[0].required = required;
         field
     }
 
-    /// An object whose fields have names of this shape; it may be left out.
+    /// An object whose fields have names of this format; it may be left out.
     pub(crate) fn map<T: Serialize + 'static>(
         name: &'static str,
-        names: fn() -> &'static Shape,
-        reader: Reader<T>,
+        names: fn() -> &'static TextFormat,
+        parser: FieldParser<T>,
         at: At<D, BTreeMap<String, T>>,
     ) -> Self {
         let read = move |form: &mut Form, record: &mut D| {
-            *at(record) = form.map(name, names, &reader);
+            *at(record) = form.map(name, names, &parser);
         };
         Self::custom(name, Widget::Pairs, read, move |record| json!(at(record)))
     }
@@ -429,23 +429,4 @@ impl<D> FieldTable<D> {
     pub(crate) fn fixed(&self) -> Vec<&'static str> {
         self.names(Field::is_fixed)
     }
-}
-
-/// A record's fields, after its id.
-pub(crate) fn identified(id: &impl Serialize, fields: Map<String, Value>) -> Map<String, Value> {
-    let id = ("id".to_owned(), json!(id));
-    std::iter::once(id).chain(fields).collect()
-}
-
-/// What every record has beside its fields: its version, and when it was made and last changed.
-pub(crate) fn stamps(
-    version: u64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-) -> [(String, Value); 3] {
-    [
-        ("version".to_owned(), json!(version)),
-        ("created_at".to_owned(), json!(created_at.to_string())),
-        ("updated_at".to_owned(), json!(updated_at.to_string())),
-    ]
 }

@@ -1,7 +1,9 @@
-//! Owns how a document from an administrator is read: field by field, with every mistake collected and none silently dropped.
-//! Must not know casts, images or HTTP; `cast_form` and `image_form` say which fields there are.
+//! Owns how a document from an administrator is read: field by field, with every mistake collected
+//! and none silently dropped. Must not know casts, images or HTTP; `cast_form` and `image_form` say
+//! which fields there are.
 //!
-//! The same reading function also runs over a form that only [builds a schema](crate::json_schema): it collects what would be asked for, as JSON Schema.
+//! The same reading function also runs over a form that only [builds a schema](crate::json_schema):
+//! it collects what would be asked for, as JSON Schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -9,11 +11,11 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::json_schema::{Need, SchemaBuilder};
-pub use crate::reader::{
-    Read, Reader, Spelled, Spelling, flag, line, plain, shaped, spelled, text, whole,
+pub use crate::field_parser::{
+    FieldParser, Parser, TextSyntax, TextType, flag, formatted, line, parsed, plain, text, whole,
 };
-use crate::shape::Shape;
+use crate::json_schema::{Need, SchemaBuilder};
+use crate::text_format::TextFormat;
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,7 +24,8 @@ pub struct FieldError {
     pub pointer: String,
     /// One plain sentence that follows on the field's name.
     pub detail: String,
-    /// Whether the document could be right elsewhere, and only does not go with what is there already.
+    /// Whether the document could be right elsewhere, and only does not go with what is there
+    /// already.
     #[serde(skip)]
     pub clashes: bool,
 }
@@ -88,7 +91,8 @@ pub struct Form {
 }
 
 impl Form {
-    /// Lays the fields that `input` names over the `current` ones. Fields in `read_only` may be sent back and are left out.
+    /// Lays the fields that `input` names over the `current` ones. Fields in `read_only` may be
+    /// sent back and are left out.
     ///
     /// # Errors
     /// When `input` is not an object.
@@ -114,8 +118,8 @@ impl Form {
         Ok(form)
     }
 
-    /// As [`Form::over`], for a change of what is there: where two fields do not go together, the other one may be the stored one, so that is
-    /// noted as a clash.
+    /// As [`Form::over`], for a change of what is there: where two fields do not go together, the
+    /// other one may be the stored one, so that is noted as a clash.
     ///
     /// # Errors
     /// When `input` is not an object.
@@ -172,7 +176,7 @@ impl Form {
     }
 
     /// A field that must be there. `None` only after a mistake was noted.
-    pub fn required<T>(&mut self, name: &'static str, read: impl Read<T>) -> Option<T> {
+    pub fn required<T>(&mut self, name: &'static str, read: impl Parser<T>) -> Option<T> {
         self.ask(name, &read, || Need::Required);
         if !self.fields.contains_key(name) {
             self.mistake(name, "is required.");
@@ -186,19 +190,19 @@ impl Form {
         &mut self,
         name: &'static str,
         default: T,
-        read: impl Read<T>,
+        read: impl Parser<T>,
     ) -> T {
         self.ask(name, &read, || Need::Defaulted(json!(default)));
         if !self.fields.contains_key(name) {
             return default;
         }
-        // After a mistake the default stands in; nobody sees it, because the form is refused.
+        // After an error the default is used; it has no effect, because the form is refused.
         self.present(name, move |value| read.read(value))
             .unwrap_or(default)
     }
 
     /// A field that may be left out or null.
-    pub fn nullable<T>(&mut self, name: &'static str, read: impl Read<T>) -> Option<T> {
+    pub fn nullable<T>(&mut self, name: &'static str, read: impl Parser<T>) -> Option<T> {
         self.ask(name, &read, || Need::Nullable);
         if self.fields.get(name).is_none_or(Value::is_null) {
             return None;
@@ -206,18 +210,19 @@ impl Form {
         self.present(name, move |value| read.read(value))
     }
 
-    /// A list of texts; may be left out, but not be null. Each item's mistakes are noted at the item.
-    pub fn list<T: Spelled>(
+    /// A list of texts; may be left out, but not be null. Each item's mistakes are noted at the
+    /// item.
+    pub fn list<T: TextType>(
         &mut self,
         name: &'static str,
         most: usize,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<T> {
-        let schema = || json!({ "type": "array", "items": T::SPELLING.schema(), "maxItems": most });
+        let schema = || json!({ "type": "array", "items": T::SYNTAX.schema(), "maxItems": most });
         self.note(name, schema, || Need::Defaulted(json!([])));
         self.items(name, most, |item| {
             let text = item.as_str().ok_or("must be a text.")?;
-            read(text).and_then(|value| T::SPELLING.check(text).map(|()| value))
+            read(text).and_then(|value| T::SYNTAX.check(text).map(|()| value))
         })
     }
 
@@ -226,7 +231,7 @@ impl Form {
         &mut self,
         name: &'static str,
         count: RangeInclusive<usize>,
-        read: &Reader<T>,
+        read: &FieldParser<T>,
     ) -> Vec<T> {
         let (least, most) = count.into_inner();
         let schema = || {
@@ -290,12 +295,12 @@ impl Form {
         read_items
     }
 
-    /// An object whose fields have names of this shape; may be left out, but not be null.
+    /// An object whose fields have names of this format; may be left out, but not be null.
     pub fn map<T>(
         &mut self,
         name: &'static str,
-        names: fn() -> &'static Shape,
-        read: &Reader<T>,
+        names: fn() -> &'static TextFormat,
+        read: &FieldParser<T>,
     ) -> BTreeMap<String, T> {
         let schema = || json!({ "type": "object", "propertyNames": names().schema(), "additionalProperties": read.schema() });
         self.note(name, schema, || Need::Defaulted(json!({})));
@@ -386,7 +391,7 @@ impl Form {
         outcome.map_err(|detail| self.mistake(name, detail)).ok()
     }
 
-    fn ask<T>(&mut self, name: &'static str, read: &impl Read<T>, need: impl FnOnce() -> Need) {
+    fn ask<T>(&mut self, name: &'static str, read: &impl Parser<T>, need: impl FnOnce() -> Need) {
         self.note(name, || read.schema(), need);
     }
 
@@ -402,7 +407,8 @@ impl Form {
         }
     }
 
-    /// Says as JSON Schema what [`Form::refuse`] and [`Form::require`] say of fields that must go together.
+    /// Says as JSON Schema what [`Form::refuse`] and [`Form::require`] say of fields that must go
+    /// together.
     pub fn rule(&mut self, rule: impl FnOnce() -> Value) {
         if let Some(schema_builder) = &mut self.schema_builder {
             schema_builder.rule(rule());
@@ -427,7 +433,8 @@ impl Form {
         });
     }
 
-    /// Notes that the field at `path`, which is written without the leading slash, does not go with others.
+    /// Notes that the field at `path`, which is written without the leading slash, does not go with
+    /// others.
     pub fn refuse(&mut self, path: &str, detail: impl Into<String>) {
         self.errors.push(FieldError {
             pointer: format!("/{path}"),
@@ -436,7 +443,8 @@ impl Form {
         });
     }
 
-    /// Notes that `name` is missing for the reason in `detail`, unless something is wrong with it already.
+    /// Notes that `name` is missing for the reason in `detail`, unless something is wrong with it
+    /// already.
     pub fn require(&mut self, name: &'static str, detail: impl Into<String>) {
         if !self.is_wrong(name) {
             self.refuse(name, detail);
@@ -459,7 +467,8 @@ impl Form {
     /// To be called when every field has been read.
     ///
     /// # Errors
-    /// All mistakes that were noted, and every field that was named but never asked for. A schema has nothing that could be returned.
+    /// All mistakes that were noted, and every field that was named but never asked for. A schema
+    /// has nothing that could be returned.
     pub fn finish(&mut self) -> Result<(), FieldErrors> {
         if self.schema_builder.is_some() {
             return Err(FieldErrors(Vec::new()));

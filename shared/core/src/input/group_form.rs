@@ -7,12 +7,16 @@ use serde_json::{Map, Value, json};
 
 use crate::client_form;
 use crate::field::{self, FieldTable};
-use crate::form::{FieldErrors, Form, Spelled, line, whole};
+use crate::form::{FieldErrors, Form, TextType, line, whole};
 use crate::group::{ALL_USERS, Group, GroupSettings};
 use crate::ids::GroupId;
-use crate::json_schema::{self, SchemaBuilder, Schemas};
+use crate::json_schema::{SchemaBuilder, Schemas};
+use crate::read_only::{self, ReadOnlyField};
 use crate::resource::Resource;
-use crate::shape;
+use crate::text_format;
+
+/// The most names at the login provider that a group may have besides its own.
+const MAX_LOGIN_NAMES: usize = 20;
 
 type Field = field::Field<GroupSettings>;
 type Section = field::Section<GroupSettings>;
@@ -28,6 +32,19 @@ static FIELDS: LazyLock<FieldTable<GroupSettings>> = LazyLock::new(|| {
                 .help("The name used by the login provider, which decides the members.")
                 .example("Staff")
                 .doc("Users whose login names a group of this name are in it."),
+            Field::list_of("login_names", 0..=MAX_LOGIN_NAMES, line(1..=80), |group| {
+                &mut group.login_names
+            })
+            .label("Other names at the login provider")
+            .help(
+                "One per line, where the provider sends ids, paths or another spelling. The test of \
+                 a link shows which groups a login is in.",
+            )
+            .example("9f3c1a52-7d0e-4a51-9a0b-1f2e3d4c5b6a")
+            .doc(
+                "What logins may call this group besides its name, such as the ids of Entra ID; \
+                 compared as they are.",
+            ),
             Field::defaulted("priority", 100, whole(1..=100_000), |group| {
                 &mut group.priority
             })
@@ -51,9 +68,14 @@ static FIELDS: LazyLock<FieldTable<GroupSettings>> = LazyLock::new(|| {
     FieldTable::new("group", vec![group, client])
 });
 
-/// What a read shows besides the settings. It may be sent back, and is left out then.
-fn read_only() -> Vec<(&'static str, Value)> {
-    json_schema::read_only(GroupId::SPELLING.schema())
+/// What a response has besides the settings.
+fn read_only() -> Vec<ReadOnlyField<Group>> {
+    vec![
+        ReadOnlyField::id(GroupId::SYNTAX.schema(), |group: &Group| json!(group.id)),
+        ReadOnlyField::version(|group: &Group| group.version),
+        ReadOnlyField::time("created_at", |group: &Group| group.created_at),
+        ReadOnlyField::time("updated_at", |group: &Group| group.updated_at),
+    ]
 }
 
 /// Reads a new group.
@@ -69,7 +91,7 @@ pub fn create(input: &Value) -> Result<GroupSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(group: &Group, input: &Value) -> Result<GroupSettings, FieldErrors> {
-    let mut form = Form::change(fields(group), input, &read_only())?;
+    let mut form = Form::change(fields(group), input, &read_only::schemas(&read_only()))?;
     read(&mut form, Some(group))
 }
 
@@ -77,9 +99,9 @@ fn schema_builder() -> SchemaBuilder {
     SchemaBuilder::of(|form| _ = read(form, None)).described(&FIELDS.docs())
 }
 
-/// What JSON Schema says of a new group, of a change and of what is shown.
+/// The JSON Schema of a new group, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    schema_builder().schemas(&read_only())
+    schema_builder().schemas(&read_only::schemas(&read_only()))
 }
 
 /// The console's form of a group.
@@ -95,9 +117,14 @@ pub fn defaults() -> Value {
 fn read(form: &mut Form, current: Option<&Group>) -> Result<GroupSettings, FieldErrors> {
     let settings = FIELDS.read(form);
     let is_all_users = current.is_some_and(|group| group.id == Group::all_users_id());
-    form.rule(|| json!({ "properties": { "name": { "not": shape::ALL_USERS.schema() } } }));
+    form.rule(|| json!({ "properties": { "name": { "not": text_format::ALL_USERS.schema() } } }));
     if !form.is_wrong("name") && (settings.name == ALL_USERS) != is_all_users {
-        form.refuse("name", format!("must not change from or to {ALL_USERS}: everybody is in that group, and in no other by birth."));
+        form.refuse(
+            "name",
+            format!(
+                "must not change from or to {ALL_USERS}: that is the built-in group of every user."
+            ),
+        );
     }
     form.finish()?;
     Ok(settings)
@@ -111,19 +138,14 @@ pub(crate) fn read_id(text: &str) -> Result<GroupId, String> {
     GroupId::parse(text).ok_or_else(|| "is not the id of a group.".to_owned())
 }
 
-fn fields(group: &Group) -> Map<String, Value> {
+/// The settable fields of the group, as an administrator would write them.
+pub(crate) fn fields(group: &Group) -> Map<String, Value> {
     FIELDS.view(&mut group.settings.clone())
 }
 
 /// The group as the API shows it; what is read can be sent back as a change.
 pub fn view(group: &Group) -> Value {
-    let mut view = field::identified(&group.id, fields(group));
-    view.extend(field::stamps(
-        group.version,
-        group.created_at,
-        group.updated_at,
-    ));
-    Value::Object(view)
+    read_only::view(&read_only(), group, fields(group))
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
-//! Owns which fields of an image go together, as JSON Schema says it for each preset. Must not know how a single field looks.
+//! Owns which fields of an image go together, as JSON Schema says it for each preset. Must not know
+//! how a single field looks.
 //!
-//! `image_form` judges the same; its tests hold the two to each other.
+//! `image_form` judges the same; its tests hold the two to each other. One rule is its alone, that
+//! `app_user` and `app_password_variable` go together: it would double the cases, and generators of
+//! documents cannot combine so many.
 
 use serde_json::{Map, Value, json};
 
 use crate::preset;
 
-/// The memory sizes, in MiB, that Fargate offers with so many CPU units; `None` when it offers no such CPU.
+/// The memory sizes, in MiB, that Fargate offers with so many CPU units; `None` when it offers no
+/// such CPU.
 pub(crate) fn memory_for(cpu: u32) -> Option<Vec<u32>> {
     let steps = |least: u32, most: u32, step: usize| (least..=most).step_by(step).collect();
     match cpu {
@@ -21,19 +25,48 @@ pub(crate) fn memory_for(cpu: u32) -> Option<Vec<u32>> {
     }
 }
 
+/// The smallest size that Fargate offers with at least so many CPU units and so much memory, in
+/// MiB; `None` when it offers none.
+pub fn next_size(units: u32, mib: u32) -> Option<(u32, u32)> {
+    CPUS.into_iter()
+        .filter(|cpu| *cpu >= units)
+        .find_map(|cpu| {
+            let memory = memory_for(cpu)?.into_iter().find(|memory| *memory >= mib)?;
+            Some((cpu, memory))
+        })
+}
+
 /// The CPU units that Fargate offers.
 pub(crate) const CPUS: [u32; 7] = [256, 512, 1024, 2048, 4096, 8192, 16_384];
-/// What a task gets when nobody says what.
+/// The size of a task without settings.
 pub(crate) const USUAL: (u32, u32) = (1024, 2048);
 
-/// The rules for a whole document, preset by preset.
+/// The fields that go with `container_image` only.
+pub(crate) const OF_CONTAINERS: [&str; 6] = [
+    "command",
+    "cpu",
+    "memory",
+    "ephemeral_storage",
+    "architecture",
+    "registry_secret",
+];
+
+/// The rules for a whole document: without a preset, and for each group of presets with the same
+/// rules. One case for each preset would be more than generators of documents can combine.
 pub(crate) fn whole() -> Value {
     let mut cases = vec![
         json!({ "properties": { "preset": { "type": "null" } }, "allOf": [rules(&Map::new())] }),
     ];
-    cases.extend(preset::ALL.into_iter().map(|name| {
-        let fields = preset::fields(name).unwrap_or_default();
-        json!({ "required": ["preset"], "properties": { "preset": { "const": name } }, "allOf": [rules(&fields)] })
+    let mut groups: Vec<(Value, Vec<&str>)> = Vec::new();
+    for name in preset::ALL {
+        let rules = rules(&preset::fields(name).unwrap_or_default());
+        match groups.iter_mut().find(|(of_group, _)| *of_group == rules) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((rules, vec![name])),
+        }
+    }
+    cases.extend(groups.into_iter().map(|(rules, names)| {
+        json!({ "required": ["preset"], "properties": { "preset": { "enum": names } }, "allOf": [rules] })
     }));
     json!({ "oneOf": cases })
 }
@@ -41,9 +74,21 @@ pub(crate) fn whole() -> Value {
 /// The rules over the fields that a preset has filled in.
 fn rules(filled: &Map<String, Value>) -> Value {
     let laid = Laid(filled);
+    let of_containers: Map<String, Value> = OF_CONTAINERS
+        .into_iter()
+        .map(|name| {
+            let is_list = name == "command";
+            let unset = if is_list {
+                json!({ "maxItems": 0 })
+            } else {
+                json!({ "type": "null" })
+            };
+            (name.to_owned(), unset)
+        })
+        .collect();
     let exists = json!({ "allOf": [
         laid.is_set("task_definition"), laid.is_not_set("container_image"),
-        { "properties": { "command": { "maxItems": 0 }, "cpu": { "type": "null" }, "memory": { "type": "null" }, "ephemeral_storage": { "type": "null" } } },
+        { "properties": of_containers },
     ] });
     // Without a command the image starts its app itself, and the gate stands beside it.
     let no_exec = json!({ "properties": {
@@ -68,10 +113,7 @@ fn rules(filled: &Map<String, Value>) -> Value {
     let registered = json!({ "allOf": [
         laid.is_set("container_image"), laid.is_not_set("task_definition"), { "anyOf": [beside, inside] }, sizes(filled),
     ] });
-    let both = json!({ "allOf": [laid.is_set("app_user"), laid.is_set("app_password_variable")] });
-    let neither =
-        json!({ "allOf": [laid.is_not_set("app_user"), laid.is_not_set("app_password_variable")] });
-    json!({ "allOf": [{ "anyOf": [exists, registered] }, { "anyOf": [both, neither] }] })
+    json!({ "anyOf": [exists, registered] })
 }
 
 /// The memory that goes with each number of CPU units.
@@ -102,11 +144,11 @@ struct Laid<'a>(&'a Map<String, Value>);
 
 impl Laid<'_> {
     /// The field looks like this if it is named, and must be named if `must`.
-    fn with(&self, name: &str, must: bool, looks: &Value) -> Value {
+    fn with(&self, name: &str, must: bool, rule: &Value) -> Value {
         if must {
-            json!({ "properties": { name: looks }, "required": [name] })
+            json!({ "properties": { name: rule }, "required": [name] })
         } else {
-            json!({ "properties": { name: looks } })
+            json!({ "properties": { name: rule } })
         }
     }
 

@@ -1,9 +1,13 @@
-//! Owns the schema of a form: what it asks for, collected by running the form's own reading function over no document at all, and written down as JSON
-//! Schema. Must not know which fields there are; the forms say so, and so document and validator cannot differ.
+//! Owns the schema of a form: what it asks for, collected by running the form's own reading
+//! function over no document at all, and written down as JSON Schema. Must not know which fields
+//! there are; the forms say so, and so document and validator cannot differ.
 
 use serde_json::{Map, Value, json};
 
 use crate::form::Form;
+
+/// The description of a read-only field in the schema of a change.
+pub(crate) const READ_ONLY_IN_A_CHANGE: &str = "Read-only; it is ignored.";
 
 /// All fields of a form, and the rules between them.
 #[derive(Clone, Debug, Default)]
@@ -143,14 +147,15 @@ impl SchemaBuilder {
         schema
     }
 
-    /// A change: nothing is required, and what a read shows besides may be sent back. Which rules hold between fields depends on what is there
-    /// already, so a change that breaks one is no mistake of the document.
+    /// A change: nothing is required, and what a read shows besides may be sent back. Which rules
+    /// hold between fields depends on what is there already, so a change that breaks one is no
+    /// mistake of the document.
     pub fn change(&self, read_only: &[(&str, Value)]) -> Value {
         let mut properties = Map::new();
         for (name, _) in read_only {
             properties.insert(
                 (*name).to_owned(),
-                json!({ "description": "What a read shows; it is left out." }),
+                json!({ "description": READ_ONLY_IN_A_CHANGE }),
             );
         }
         properties.extend(
@@ -227,19 +232,6 @@ pub struct Schemas {
     pub shown: Value,
 }
 
-/// What a read shows of every record besides its settings. It may be sent back, and is left out then.
-pub(crate) fn read_only(id: Value) -> Vec<(&'static str, Value)> {
-    vec![
-        ("id", id),
-        (
-            "version",
-            json!({ "type": "integer", "minimum": 0, "description": "Grows with every change; it is the ETag too." }),
-        ),
-        ("created_at", time()),
-        ("updated_at", time()),
-    ]
-}
-
 /// A point in time as it is shown.
 pub fn time() -> Value {
     json!({ "type": "string", "format": "date-time" })
@@ -264,7 +256,7 @@ pub(crate) fn warnings() -> Value {
         json!({ "type": "string", "format": "json-pointer", "description": "The field." });
     let properties = json!({ "pointer": pointer, "detail": { "type": "string", "description": "One plain sentence." } });
     json!({
-        "type": "array", "description": "What is worth a second look; it blocks nothing.",
+        "type": "array", "description": "Warnings; they block nothing.",
         "items": { "type": "object", "properties": properties, "required": ["pointer", "detail"] },
     })
 }

@@ -2,13 +2,12 @@
 //! each record. A field is declared once, in the table of its record; `field` says what a
 //! declaration is.
 
-#[cfg(test)]
-mod agreement;
 pub mod api_key_form;
 pub mod cast_form;
 pub(crate) mod client_form;
 pub(crate) mod exec_form;
 pub(crate) mod field;
+pub(crate) mod field_parser;
 pub mod form;
 pub mod group_form;
 pub mod image_form;
@@ -16,8 +15,10 @@ pub(crate) mod image_rules;
 pub mod json_schema;
 pub mod network_form;
 pub(crate) mod open_hours_form;
-pub(crate) mod reader;
+pub(crate) mod read_only;
 pub mod resource;
-pub mod shape;
+#[cfg(test)]
+mod schema_conformance;
+pub mod settings_form;
 pub mod staging_form;
-pub mod system_form;
+pub mod text_format;

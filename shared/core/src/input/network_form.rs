@@ -3,14 +3,15 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::field::{self, FieldTable};
-use crate::form::{FieldErrors, Form, Spelled, plain, spelled};
-use crate::json_schema::{self, SchemaBuilder, Schemas};
+use crate::form::{FieldErrors, Form, TextType, parsed, plain};
+use crate::json_schema::{SchemaBuilder, Schemas};
 use crate::network::{DEFAULT_NETWORK, Network, NetworkName, NetworkSettings};
+use crate::read_only::{self, ReadOnlyField};
 use crate::resource::Resource;
-use crate::shape;
+use crate::text_format;
 
 /// A network as its document has it.
 #[derive(Default)]
@@ -23,12 +24,13 @@ struct NetworkFields {
 type Field = field::Field<NetworkFields>;
 
 static FIELDS: LazyLock<FieldTable<NetworkFields>> = LazyLock::new(|| {
-    let network = field::Section {
-        id: "network",
-        title: "The network",
-        intro: "Subnets and security groups that sessions can start in.",
-        fields: vec![
-            Field::required("name", spelled(read_name), |network| &mut network.name)
+    let network =
+        field::Section {
+            id: "network",
+            title: "The network",
+            intro: "Subnets and security groups that sessions can start in.",
+            fields: vec![
+            Field::required("name", parsed(read_name), |network| &mut network.name)
                 .label("Name")
                 .help(
                     "Links and images use this name, so it cannot be changed. 1 to 63 lower-case \
@@ -38,7 +40,7 @@ static FIELDS: LazyLock<FieldTable<NetworkFields>> = LazyLock::new(|| {
                 .fixed()
                 .doc("What links and images call it. It never changes."),
             Field::description(|network| &mut network.settings.description),
-            Field::list_of("subnets", 1..=16, plain(|| &shape::SUBNET), |network| {
+            Field::list_of("subnets", 1..=16, plain(|| &text_format::SUBNET), |network| {
                 &mut network.settings.placement.subnets
             })
             .label("Subnets")
@@ -48,7 +50,7 @@ static FIELDS: LazyLock<FieldTable<NetworkFields>> = LazyLock::new(|| {
             Field::list_of(
                 "security_groups",
                 1..=5,
-                plain(|| &shape::SECURITY_GROUP),
+                plain(|| &text_format::SECURITY_GROUP),
                 |network| &mut network.settings.placement.security_groups,
             )
             .label("Security groups")
@@ -65,15 +67,21 @@ static FIELDS: LazyLock<FieldTable<NetworkFields>> = LazyLock::new(|| {
             .help("Gives sessions a public address. Needed in subnets without a NAT gateway.")
             .doc("Whether its tasks get a public address."),
         ],
-    };
+        };
     FieldTable::new("network", vec![network])
 });
 
-/// What a read shows besides the settings. It may be sent back, and is left out then.
-fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = json_schema::read_only(NetworkName::SPELLING.schema());
-    fields[0].0 = "name";
-    fields
+/// What a response has besides the settings.
+fn read_only() -> Vec<ReadOnlyField<Network>> {
+    vec![
+        ReadOnlyField::new("name", NetworkName::SYNTAX.schema(), |network: &Network| {
+            json!(network.id)
+        })
+        .leading(),
+        ReadOnlyField::version(|network: &Network| network.version),
+        ReadOnlyField::time("created_at", |network: &Network| network.created_at),
+        ReadOnlyField::time("updated_at", |network: &Network| network.updated_at),
+    ]
 }
 
 /// Reads a new network.
@@ -93,7 +101,7 @@ pub fn create(input: &Value) -> Result<(NetworkName, NetworkSettings), FieldErro
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(network: &Network, input: &Value) -> Result<NetworkSettings, FieldErrors> {
-    let mut form = Form::change(fields(network), input, &read_only())?;
+    let mut form = Form::change(fields(network), input, &read_only::schemas(&read_only()))?;
     Ok(read(&mut form)?.settings)
 }
 
@@ -101,13 +109,13 @@ fn schema_builder() -> SchemaBuilder {
     SchemaBuilder::of(|form| _ = read(form)).described(&FIELDS.docs())
 }
 
-/// What JSON Schema says of a new network, of a change and of what is shown.
+/// The JSON Schema of a new network, of a change and of what is shown.
 pub fn schemas() -> Schemas {
     let all = schema_builder();
     let changeable = all.clone().without(&FIELDS.fixed());
     Schemas {
         create: all.whole(),
-        ..changeable.schemas(&read_only())
+        ..changeable.schemas(&read_only::schemas(&read_only()))
     }
 }
 
@@ -127,7 +135,12 @@ pub fn defaults() -> Value {
 /// One plain sentence.
 pub fn read_name(text: &str) -> Result<NetworkName, String> {
     let name = NetworkName::parse(text).filter(|name| name.as_str() != DEFAULT_NETWORK);
-    name.ok_or_else(|| format!("must be 1 to 63 lower-case letters, digits, hyphens and underscores, and not {DEFAULT_NETWORK}."))
+    name.ok_or_else(|| {
+        format!(
+            "must be 1 to 63 lower-case letters, digits, hyphens and underscores, and not \
+                 {DEFAULT_NETWORK}."
+        )
+    })
 }
 
 fn read(form: &mut Form) -> Result<NetworkFields, FieldErrors> {
@@ -136,7 +149,8 @@ fn read(form: &mut Form) -> Result<NetworkFields, FieldErrors> {
     Ok(fields)
 }
 
-fn fields(network: &Network) -> Map<String, Value> {
+/// The settable fields of the network, as an administrator would write them.
+pub(crate) fn fields(network: &Network) -> Map<String, Value> {
     FIELDS.view(&mut NetworkFields {
         name: Some(network.id.clone()),
         settings: network.settings.clone(),
@@ -145,13 +159,7 @@ fn fields(network: &Network) -> Map<String, Value> {
 
 /// The network as the API shows it; what is read can be sent back as a change.
 pub fn view(network: &Network) -> Value {
-    let mut view = fields(network);
-    view.extend(field::stamps(
-        network.version,
-        network.created_at,
-        network.updated_at,
-    ));
-    Value::Object(view)
+    read_only::view(&read_only(), network, fields(network))
 }
 
 #[cfg(test)]

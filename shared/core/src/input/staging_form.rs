@@ -3,13 +3,14 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::field::{self, FieldTable};
-use crate::form::{FieldErrors, Form, Spelled, line, spelled, whole};
+use crate::form::{FieldErrors, Form, TextType, line, parsed, whole};
 use crate::ids::StagingId;
-use crate::json_schema::{self, SchemaBuilder, Schemas};
+use crate::json_schema::{SchemaBuilder, Schemas};
 use crate::open_hours_form;
+use crate::read_only::{self, ReadOnlyField};
 use crate::resource::{OptionSource, Resource, Widget};
 use crate::staging::{StagingConfig, StagingSettings};
 use crate::{group_form, image_form, network_form};
@@ -36,7 +37,7 @@ fn pool() -> Section {
                 .label("Enabled")
                 .help("When disabled, no sessions are kept ready and waiting ones are stopped.")
                 .doc("A pool that is off keeps nothing ready."),
-            Field::required("image_id", spelled(image_form::read_id), |staging| {
+            Field::required("image_id", parsed(image_form::read_id), |staging| {
                 &mut staging.image_id
             })
             .label("Image")
@@ -49,7 +50,7 @@ fn pool() -> Section {
             .label("Desired Sessions")
             .help("How many are kept ready. Each one that a visitor takes is replaced.")
             .unit("sessions")
-            .doc("How many sessions shall be ready."),
+            .doc("How many sessions are kept ready."),
             Field::description(|staging| &mut staging.description),
         ],
     }
@@ -62,14 +63,14 @@ fn visitors() -> Section {
         intro: "A session's permissions are fixed when it starts, so it only fits visitors with \
                 the same permissions and network.",
         fields: vec![
-            Field::nullable("group_id", spelled(group_form::read_id), |staging| {
+            Field::nullable("group_id", parsed(group_form::read_id), |staging| {
                 &mut staging.group_id
             })
             .label("Group")
             .help("The sessions start with this group\u{2019}s permissions. None: All Users only.")
             .widget(Widget::Select(OptionSource::Group))
             .doc("Beside All Users, the group whose permissions its sessions are started with."),
-            Field::nullable("network", spelled(network_form::read_name), |staging| {
+            Field::nullable("network", parsed(network_form::read_name), |staging| {
                 &mut staging.network
             })
             .label("Network")
@@ -116,9 +117,16 @@ fn cost() -> Section {
     }
 }
 
-/// What a read shows besides the settings. It may be sent back, and is left out then.
-fn read_only() -> Vec<(&'static str, Value)> {
-    json_schema::read_only(StagingId::SPELLING.schema())
+/// What a response has besides the settings.
+fn read_only() -> Vec<ReadOnlyField<StagingConfig>> {
+    vec![
+        ReadOnlyField::id(StagingId::SYNTAX.schema(), |staging: &StagingConfig| {
+            json!(staging.id)
+        }),
+        ReadOnlyField::version(|staging: &StagingConfig| staging.version),
+        ReadOnlyField::time("created_at", |staging: &StagingConfig| staging.created_at),
+        ReadOnlyField::time("updated_at", |staging: &StagingConfig| staging.updated_at),
+    ]
 }
 
 /// Reads a new staging config.
@@ -134,16 +142,20 @@ pub fn create(input: &Value) -> Result<StagingSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(staging: &StagingConfig, input: &Value) -> Result<StagingSettings, FieldErrors> {
-    read(&mut Form::change(fields(staging), input, &read_only())?)
+    read(&mut Form::change(
+        fields(staging),
+        input,
+        &read_only::schemas(&read_only()),
+    )?)
 }
 
 fn schema_builder() -> SchemaBuilder {
     SchemaBuilder::of(|form| _ = read(form)).described(&FIELDS.docs())
 }
 
-/// What JSON Schema says of a new staging config, of a change and of what is shown.
+/// The JSON Schema of a new staging config, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    schema_builder().schemas(&read_only())
+    schema_builder().schemas(&read_only::schemas(&read_only()))
 }
 
 /// The console's form of a staging config.
@@ -162,19 +174,14 @@ fn read(form: &mut Form) -> Result<StagingSettings, FieldErrors> {
     Ok(settings)
 }
 
-fn fields(staging: &StagingConfig) -> Map<String, Value> {
+/// The settable fields of the staging config, as an administrator would write them.
+pub(crate) fn fields(staging: &StagingConfig) -> Map<String, Value> {
     FIELDS.view(&mut staging.settings.clone())
 }
 
 /// The staging config as the API shows it; what is read can be sent back as a change.
 pub fn view(staging: &StagingConfig) -> Value {
-    let mut view = field::identified(&staging.id, fields(staging));
-    view.extend(field::stamps(
-        staging.version,
-        staging.created_at,
-        staging.updated_at,
-    ));
-    Value::Object(view)
+    read_only::view(&read_only(), staging, fields(staging))
 }
 
 #[cfg(test)]

@@ -58,7 +58,8 @@ pub struct PoolSpan {
     pub starting: u32,
     /// Visitors who were given one.
     pub assigned: u32,
-    /// Visitors whom it fitted, and who had to wait for a session of their own because none was ready.
+    /// Visitors whom it fitted, and who had to wait for a session of their own because none was
+    /// ready.
     pub missed: u32,
 }
 
@@ -73,7 +74,7 @@ pub struct PoolObservation {
     pub assigned: u32,
     /// Visitors whom it missed since then.
     pub missed: u32,
-    /// What one session costs in an hour, in millionths of a dollar; 0 when nobody knows.
+    /// The cost of one session per hour, in millionths of a dollar; 0 if unknown.
     pub hour_micros: u64,
 }
 
@@ -113,14 +114,16 @@ impl PoolHistory {
         }
     }
 
-    /// Until when nothing is to be started, because starts have been in vain since everything was last changed that they depend on (`changed_at`).
+    /// Until when the pool pauses, because starts have failed since the last change of anything
+    /// that they depend on (`changed_at`).
     pub fn paused_until(&self, changed_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
         self.paused_until.filter(|until| {
             now < *until && self.failed_at.is_none_or(|failed| changed_at <= failed)
         })
     }
 
-    /// The log with what is seen at `now`. What the sessions cost since it was written last is added to the day.
+    /// The log with what is seen at `now`. What the sessions cost since it was written last is
+    /// added to the day.
     #[must_use]
     pub fn noted(&self, seen: PoolObservation, now: Timestamp) -> Self {
         let (count, elapsed) = (
@@ -175,8 +178,8 @@ impl PoolHistory {
         }
     }
 
-    /// A start at `started_at` was in vain: nothing is started for a while, the longer the more often that has happened. Whatever had been started by
-    /// the time that this was first found out says nothing new; gives whether it did.
+    /// A start at `started_at` failed: the pool pauses, with exponential backoff. Whatever had been
+    /// started by the time that this was first found out says nothing new; gives whether it did.
     pub fn note_failure(&mut self, started_at: Timestamp, why: String, now: Timestamp) -> bool {
         if self.failed_at.is_some_and(|failed| started_at <= failed) {
             return false;

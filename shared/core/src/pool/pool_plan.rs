@@ -1,5 +1,6 @@
-//! Owns the plan of a pool: how many of its sessions there should be, which of them must go, and how many are to be started. Pure: what is known goes
-//! in, what is to be done comes out. Must not know how any of it is done.
+//! Owns the plan of a pool: how many of its sessions there should be, which of them must go, and
+//! how many are to be started. Pure: what is known goes in, what is to be done comes out. Must not
+//! know how any of it is done.
 
 use crate::ids::SessionId;
 use crate::pool_history::PoolHistory;
@@ -9,8 +10,8 @@ use crate::time::Timestamp;
 
 /// Sessions are replaced one after the other in this last part of their time: the last quarter.
 const RENEWAL_PART: u64 = 4;
-/// At most one in so many, rounded up, is absent while others are replaced before their time. So a pool takes five rounds of starts for it, which the
-/// shortest quarter of an hour is enough for.
+/// At most one in so many, rounded up, is absent while others are replaced before their time. So a
+/// pool takes five rounds of starts for it, which the shortest quarter of an hour is enough for.
 const RENEWED_AT_ONCE: u32 = 5;
 
 /// The input of a plan.
@@ -20,13 +21,14 @@ pub struct PoolFacts<'a> {
     pub settings: &'a StagingSettings,
     /// Why its sessions cannot be started at all, if they cannot.
     pub blocked_by: Option<IdleReason>,
-    /// What one of its sessions costs in an hour, in millionths of a dollar; `None` when nobody knows.
+    /// The cost of one of its sessions per hour, in millionths of a dollar; `None` if unknown.
     pub hour_micros: Option<u64>,
     /// Its sessions that wait for visitors, the oldest first.
     pub members: &'a [Member],
     /// Its log.
     pub log: &'a PoolHistory,
-    /// When the pool, its image or its network was changed last: what was in the way of starts before need not be so any more.
+    /// When the pool, its image or its network was changed last: what was in the way of starts
+    /// before need not be so any more.
     pub changed_at: Timestamp,
     /// How many may be started now, because ECS takes only so many a second.
     pub room: u32,
@@ -76,7 +78,8 @@ impl IdleReason {
                 "It has cost as much today as it may; it goes on at midnight (UTC)."
             }
             Self::NoPrice => {
-                "It has a daily budget, but only its task definition says how large its sessions are."
+                "It has a daily budget, but only its task definition says how large \
+                              its sessions are."
             }
         }
     }
@@ -149,9 +152,10 @@ pub fn plan(facts: &PoolFacts<'_>) -> PoolPlan {
     }
 }
 
-/// Those that are replaced before their time is over, because all that were started together would go together: the oldest that are ready and were
-/// started by then. So few at once that the pool goes on serving, and only while there is room for the ones in their place. A pool of one is spared: it
-/// would be empty either way.
+/// Those that are replaced before their time is over, because all that were started together would
+/// go together: the oldest that are ready and were started by then. So few at once that the pool
+/// goes on serving, and only while there is room for the ones in their place. A pool of one is
+/// spared: it would be empty either way.
 fn renewed(kept: &[&Member], wanted: u32, room: u32, started_by: Timestamp) -> Vec<SessionId> {
     if wanted < 2 {
         return Vec::new();

@@ -1,5 +1,6 @@
-//! Owns what a pool has to do with a session: one that was started ahead and waits, is given to a visitor, and is taken back when its gate is not
-//! reached. Must not know how a pool is planned (see [`crate::pool_plan`]) or which visitor it fits.
+//! Owns what a pool has to do with a session: one that was started ahead and waits, is given to a
+//! visitor, and is taken back when its gate is not reached. Must not know how a pool is planned
+//! (see [`crate::pool_plan`]) or which visitor it fits.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,13 +27,14 @@ pub struct PoolMembership {
     /// The session's role in it.
     #[serde(rename = "place")]
     pub role: PoolRole,
-    /// Where its gate listens, which has yet to hear whose it is; `None` once that is known to be done, and where there is nothing to hear.
+    /// Where its gate listens, which has yet to hear whose it is; `None` once that is known to be
+    /// done, and where there is nothing to hear.
     #[serde(default)]
     pub tell: Option<Endpoint>,
 }
 
 impl PoolMembership {
-    /// Of this pool, with no gate to be told.
+    /// Of this pool, with no gate to notify.
     pub const fn new(pool: StagingId, role: PoolRole) -> Self {
         Self {
             pool,
@@ -71,7 +73,8 @@ pub fn waiting(pool: &StagingId, most: u32) -> Quota {
 }
 
 impl Session {
-    /// A session of a pool, to be started at `now` for nobody yet. Unless somebody is given it, it lives for as long as the pool keeps one.
+    /// An unassigned session of a pool, to be started at `now`. Unless it is assigned, it lives for
+    /// as long as the pool keeps one.
     pub fn staged(
         id: SessionId,
         pool: &StagingConfig,
@@ -96,8 +99,12 @@ impl Session {
             created_at: now,
             ready_by: now.plus_seconds(image.settings.start_timeout_seconds.into()),
             ready_at: None,
+            usual_start: None,
             entered_at: None,
             time_limit_seconds: pool.settings.expiration_hours.saturating_mul(3600),
+            extensions: 0,
+            added_seconds: 0,
+            message: None,
             secret_key: secret_key.to_owned(),
             bootstrapped: None,
             grant,
@@ -119,7 +126,8 @@ impl Session {
         }
     }
 
-    /// The id that its claim's nonce or idempotency key leads to: another than its own when it was started ahead.
+    /// The id that its claim's nonce or idempotency key leads to: another than its own when it was
+    /// started ahead.
     pub fn claim_id(&self) -> &SessionId {
         self.claim.as_ref().unwrap_or(&self.id)
     }
@@ -145,7 +153,8 @@ impl Session {
         Some(waiting(self.idle_pool()?, 0).held())
     }
 
-    /// The pool that it was started for in vain, and why: it ended before it was ever ready, and neither pool nor administrator wanted it to.
+    /// The pool for which its start failed, and why: it ended before it was ever ready, and neither
+    /// pool nor administrator ended it.
     pub fn failed_start(&self) -> Option<(&StagingId, String)> {
         let pooled = self.pooled.as_ref().filter(|_| self.is_unassigned())?;
         let State::Ended {
@@ -171,7 +180,7 @@ impl Session {
                 exit_code: Some(code),
             } => format!("{detail} (exit code {code})"),
             EndReason::Owner
-            | EndReason::Administrator
+            | EndReason::Administrator { .. }
             | EndReason::TimeLimit
             | EndReason::Abandoned
             | EndReason::NotEntered
@@ -184,7 +193,8 @@ impl Session {
         Some((&pooled.pool, why))
     }
 
-    /// Whether it can be given to the visitor of this claim: it is ready and stays for a moment, runs the very same, and allows the very same.
+    /// Whether it can be given to the visitor of this claim: it is ready and stays for a moment,
+    /// runs the very same, and allows the very same.
     pub fn fits(&self, claim: &Self, now: Timestamp) -> bool {
         let State::Ready { ends_at, .. } = &self.state else {
             return false;
@@ -196,7 +206,8 @@ impl Session {
             && self.runs_as(&claim.launch, &claim.grant)
     }
 
-    /// Whether it runs what is asked for, with the same permissions. The address to be opened is told when it is given away, and limits too.
+    /// Whether it runs the requested image with the same permissions. The address to open, and the
+    /// limits, are sent with its assignment.
     pub fn runs_as(&self, launch: &LaunchSpec, grant: &Grant) -> bool {
         let wanted = LaunchSpec {
             kasm_url: self.launch.kasm_url.clone(),
@@ -206,8 +217,9 @@ impl Session {
         self.launch == wanted && self.grant.permissions == grant.permissions
     }
 
-    /// This session as the one of `claim`, which was drawn up as a session of its own. It starts once more: it is ready when its gate has heard whose
-    /// it is, and if it ends before that, its visitor was never in it.
+    /// This session as the one of `claim`, which was drawn up as a session of its own. It starts
+    /// once more: it is ready when its gate has heard whose it is, and if it ends before that, its
+    /// visitor was never in it.
     ///
     /// # Errors
     /// When it is not ready, or not to be given away (any more).
@@ -238,7 +250,8 @@ impl Session {
         })
     }
 
-    /// Where its gate listens, while that has yet to hear whose it is: it was given away a moment ago.
+    /// Where its gate listens, while that has yet to hear whose it is: it was given away a moment
+    /// ago.
     pub fn pending_notification(&self) -> Option<&Endpoint> {
         let tell = self.pooled.as_ref()?.tell.as_ref()?;
         matches!(self.state, State::Starting).then_some(tell)
@@ -273,7 +286,8 @@ impl Session {
         }
     }
 
-    /// Its gate was not reached when it was given away: it is its pool's again, without anything of its visitor, and to be stopped.
+    /// Its gate was not reached when it was given away: it is its pool's again, without anything of
+    /// its visitor, and to be stopped.
     ///
     /// # Errors
     /// When it was not given away, or its gate has heard of it, or it is being stopped.
@@ -396,7 +410,7 @@ mod tests {
             .ready(endpoint(), NOON.plus_seconds(1))
             .expect("it is ready");
         let stopping = |row: &Session| {
-            row.stopping(EndReason::Administrator, NOON)
+            row.stopping(EndReason::Administrator { note: None }, NOON)
                 .expect("it stops")
         };
         let lost = |row: &Session| row.ended(EndReason::TaskLost, NOON).expect("it ends");
@@ -486,7 +500,7 @@ mod tests {
             ("not needed", ended(&starting, EndReason::NotNeeded), None),
             (
                 "stopped by hand",
-                ended(&starting, EndReason::Administrator),
+                ended(&starting, EndReason::Administrator { note: None }),
                 None,
             ),
             ("was ready", ended(&ready, stopped(Some(1))), None),

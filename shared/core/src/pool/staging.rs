@@ -1,5 +1,6 @@
-//! Owns the staging config: the plan of a pool of sessions of one image that are started ahead of the clicks (filled by `flow/refill`,
-//! given away by `flow/assign`). Must not know how a pool is filled.
+//! Owns the staging config: the plan of a pool of sessions of one image that are started ahead of
+//! the clicks (filled by `flow/refill`, given away by `flow/assign`). Must not know how a pool is
+//! filled.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,8 @@ pub struct StagingSettings {
     /// Where they run; `None` is the image's own network.
     #[serde(default)]
     pub network: Option<NetworkName>,
-    /// Beside *All Users*, the group whose permissions its sessions are started with; a visitor with others gets a session of their own.
+    /// Beside *All Users*, the group whose permissions its sessions are started with; a visitor
+    /// with others gets a session of their own.
     #[serde(default)]
     pub group_id: Option<GroupId>,
     /// How many sessions shall be ready (field: Desired Sessions).

@@ -1,4 +1,5 @@
-//! Owns who acts on the deployment: an API key, or somebody who has logged in with a role, and what they may do. Must not know how they proved it.
+//! Owns actors (an API key, or a user who logged in with a role) and their scopes. Must not know
+//! how they were authenticated.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 use crate::user::ConsoleRole;
 
-/// One part of the deployment that somebody may be let into. Writing somewhere includes reading what was written.
+/// A scope: one part of the deployment that an actor may change. Write access includes read access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
@@ -24,7 +25,8 @@ pub enum Scope {
     Sessions,
     /// Changes the deployment's settings.
     Settings,
-    /// Makes, changes and deletes API keys, with no scope and no longer than the actor's own ([`ApiKeySettings::excess`](crate::api_key::ApiKeySettings::excess)).
+    /// Makes, changes and deletes API keys, with no scope and no longer than the actor's own
+    /// ([`ApiKeySettings::excess`](crate::api_key::ApiKeySettings::excess)).
     Keys,
 }
 
@@ -53,7 +55,7 @@ impl Scope {
         }
     }
 
-    /// What it lets somebody do, in a few words.
+    /// What it allows, in a few words.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Read => "Read everything",
@@ -80,7 +82,7 @@ pub enum ActorKind {
     ApiKey,
     /// A person who has logged in.
     User,
-    /// Whoever holds the key that the deployment itself was given; there is no other way to make the first API key.
+    /// The holder of the deployment's own key, which is needed to create the first API key.
     Deployment,
 }
 
@@ -117,7 +119,7 @@ impl Actor {
         self.scopes.contains(&scope)
     }
 
-    /// Whether it may read: whoever may do anything may see it.
+    /// Whether it may read: every scope includes read access.
     pub fn may_read(&self) -> bool {
         !self.scopes.is_empty()
     }
@@ -129,7 +131,8 @@ impl Actor {
 }
 
 impl ConsoleRole {
-    /// What the role lets its users do (an administrator everything, an auditor nothing but reading).
+    /// What the role lets its users do (an administrator everything, an auditor nothing but
+    /// reading).
     pub fn scopes(self) -> BTreeSet<Scope> {
         match self {
             Self::Admin => Scope::ALL.into(),

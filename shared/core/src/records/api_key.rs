@@ -1,4 +1,5 @@
-//! Owns the API key: what it may do, how long, and the hash of its secret. Must not know how it is shown or sent.
+//! Owns the API key: what it may do, how long, and the hash of its secret. Must not know how it is
+//! shown or sent.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,8 @@ use crate::keys::{hash_secret, same_secret};
 use crate::record::Record;
 use crate::time::Timestamp;
 
-/// A use of a key is written down when the last one that was is older than so many seconds: a key in constant use costs a write an hour.
+/// A use of a key is written down when the last one that was is older than so many seconds: a key
+/// in constant use costs a write an hour.
 const NOTED_EVERY_SECONDS: u64 = 3600;
 
 /// A key for the admin API.
@@ -29,7 +31,7 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// When an administrator last changed it.
     pub updated_at: Timestamp,
-    /// When it was last used, to the hour; `None` as long as nobody has.
+    /// When it was last used, to the hour; `None` if never.
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
 }
@@ -46,7 +48,7 @@ pub struct ApiKeySettings {
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a key would be given that whoever gives it does not have.
+/// What a change would grant beyond the rights of the actor who makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Excess {
     /// These scopes.
@@ -56,8 +58,9 @@ pub enum Excess {
 }
 
 impl ApiKeySettings {
-    /// What these settings grant beyond what `actor` has. `before` is what the key was granted already: a change that grants nothing new is nobody's
-    /// grant, and one that lets a key live longer grants all of its scopes for that time.
+    /// What these settings grant beyond what `actor` has. `before` is what the key was granted
+    /// already: a change that grants nothing new is allowed, and one that lets a key live longer
+    /// grants all of its scopes for that time.
     pub fn excess(&self, before: Option<&Self>, actor: &Actor) -> Option<Excess> {
         let later = |before: &Self| match (before.expires_at, self.expires_at) {
             (None, _) => false,
@@ -99,7 +102,8 @@ impl Record for ApiKey {
 }
 
 impl ApiKey {
-    /// A new key, and its text: `{id}.{secret}`, with 128 random bits in the secret. The text cannot be had again.
+    /// A new key, and its text: `{id}.{secret}`, with 128 random bits in the secret. The text
+    /// cannot be had again.
     pub fn issue(
         entropy: &dyn Entropy,
         now: Timestamp,
@@ -144,8 +148,8 @@ impl ApiKey {
         self.settings.expires_at.is_none_or(|expires| now < expires)
     }
 
-    /// The key, if `secret` is its secret and its time is not over. One that does not exist costs the same comparison, with a hash that
-    /// nothing has.
+    /// The key, if `secret` is its secret and its time is not over. One that does not exist costs
+    /// the same comparison, with a hash that nothing has.
     pub fn matching(key: Option<Self>, secret: &str, now: Timestamp) -> Option<Self> {
         let expected = key.as_ref().map_or("", |key| key.secret_hash.as_str());
         let same = same_secret(expected, &hash_secret(secret));

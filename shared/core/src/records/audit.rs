@@ -1,4 +1,5 @@
-//! Owns the audit entry: who changed what, when, from where, and what it was before. Must not know how entries are stored or undone.
+//! Owns the audit entry: who changed what, when, from where, and what it was before. Must not know
+//! how entries are stored or undone.
 
 use std::fmt;
 
@@ -13,7 +14,8 @@ use crate::time::Timestamp;
 /// How long entries are kept, in seconds (400 days: a year, and the time to look back at it).
 pub const AUDIT_SECONDS: u64 = 400 * 86_400;
 
-/// What changes by itself with every write, or only says again what other fields say; no entry names it.
+/// What changes by itself with every write, or only says again what other fields say; no entry
+/// names it.
 const NOT_A_CHANGE: [&str; 7] = [
     "version",
     "created_at",
@@ -79,15 +81,19 @@ pub enum Action {
     Ended,
     /// A session's sharing was taken back.
     Unshared,
-    /// Somebody went into a session to watch it.
+    /// An administrator entered a session to watch it.
     Watched,
-    /// Somebody signed in to the console.
+    /// An administrator extended a session.
+    Extended,
+    /// An administrator told the owner of a session something.
+    Messaged,
+    /// An administrator signed in to the console.
     SignedIn,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Created,
         Self::Changed,
         Self::Deleted,
@@ -95,6 +101,8 @@ impl Action {
         Self::Ended,
         Self::Unshared,
         Self::Watched,
+        Self::Extended,
+        Self::Messaged,
         Self::SignedIn,
     ];
 
@@ -108,6 +116,8 @@ impl Action {
             Self::Ended => "ended",
             Self::Unshared => "unshared",
             Self::Watched => "watched",
+            Self::Extended => "extended",
+            Self::Messaged => "messaged",
             Self::SignedIn => "signed-in",
         }
     }
@@ -125,9 +135,9 @@ pub enum RecordKind {
     Network,
     /// What is allowed in them, for whom.
     Group,
-    /// Somebody who has been here.
+    /// A user.
     User,
-    /// The files that are kept for somebody.
+    /// A user's persistent profile.
     Profile,
     /// A pool of sessions that are started ahead.
     Staging,
@@ -189,7 +199,7 @@ pub struct FieldChange {
 /// One change, by one actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// Tells it from every other, and sorts by time.
+    /// Unique, and sorts by time.
     pub id: AuditId,
     /// When.
     pub at: Timestamp,
@@ -224,8 +234,35 @@ pub struct Difference<'a> {
     pub after: Option<&'a Value>,
 }
 
+impl<'a> Difference<'a> {
+    /// Of a record that is created.
+    pub const fn created(after: &'a Value) -> Self {
+        Self {
+            before: None,
+            after: Some(after),
+        }
+    }
+
+    /// Of a record that is changed.
+    pub const fn changed(before: &'a Value, after: &'a Value) -> Self {
+        Self {
+            before: Some(before),
+            after: Some(after),
+        }
+    }
+
+    /// Of a record that is deleted.
+    pub const fn deleted(before: &'a Value) -> Self {
+        Self {
+            before: Some(before),
+            after: None,
+        }
+    }
+}
+
 impl Audit {
-    /// What `actor` did to the thing of this id and name. What was done follows from the difference, unless it is none.
+    /// What `actor` did to the thing of this id and name. What was done follows from the
+    /// difference, unless it is none.
     pub fn of(
         actor: &Actor,
         noun: RecordKind,
@@ -276,7 +313,8 @@ impl Audit {
         self.at.plus_seconds(AUDIT_SECONDS)
     }
 
-    /// The document that brings back what this change took away, sent as a change or, for something that was deleted, as something new.
+    /// The document that brings back what this change took away, sent as a change or, for something
+    /// that was deleted, as something new.
     pub fn undoing(&self) -> Value {
         let fields = self
             .changes

@@ -1,12 +1,15 @@
-//! Owns the cast config: the settings of one link, and its counter. Must not know how they are stored or edited (see `cast_form`).
+//! Owns the cast config: the settings of one link, and its counter. Must not know how they are
+//! stored or edited (see `cast_form`).
 
 use serde::{Deserialize, Serialize};
 
 use crate::address_rules::AddressRule;
 use crate::ids::{CastId, CastKey, GroupId, ImageId};
+use crate::language::Language;
 use crate::open_hours::OpenHours;
 use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
+use crate::session_options::Extension;
 use crate::time::Timestamp;
 
 /// One link: its settings, and how many sessions it still has.
@@ -14,7 +17,8 @@ use crate::time::Timestamp;
 pub struct Cast {
     /// Never changes.
     pub id: CastId,
-    /// Grows with every change of the settings or of the counter by an administrator; claims do not touch it.
+    /// Grows with every change of the settings or of the counter by an administrator; claims do not
+    /// touch it.
     pub version: u64,
     /// What the administrator set.
     pub settings: CastSettings,
@@ -29,9 +33,11 @@ pub struct Cast {
 /// Sessions Remaining. Only *reserve* and *release* move it, and an administrator who names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Counter {
-    /// Sessions that can still be given out (seed: Sessions Remaining). Means nothing while the limit is off.
+    /// Sessions that can still be given out (seed: Sessions Remaining). Means nothing while the
+    /// limit is off.
     pub remaining: u64,
-    /// Grows whenever an administrator sets `remaining`: a place taken before that is not given back into the new number.
+    /// Grows whenever an administrator sets `remaining`: a place taken before that is not given
+    /// back into the new number.
     pub epoch: u64,
 }
 
@@ -60,7 +66,7 @@ impl Counter {
         }
     }
 
-    /// Roughly how many sessions can still be given out: what strangers are told.
+    /// Roughly how many sessions remain, as shown to visitors.
     pub const fn amount(self) -> Amount {
         match self.remaining {
             0 => Amount::None,
@@ -84,7 +90,7 @@ pub enum CounterChange {
     Add(i64),
 }
 
-/// Sessions Remaining as strangers are told it: exact numbers are the administrator's.
+/// Sessions Remaining as shown to visitors, in rough steps: exact numbers are for administrators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
     /// Sold out.
@@ -110,6 +116,15 @@ impl Amount {
 }
 
 impl Cast {
+    /// Whether a session starts only when the visitor has pressed the button.
+    pub const fn starts_on_click(&self) -> bool {
+        match self.settings.start_on_click {
+            StartOnClick::Auto => self.settings.limit_total_sessions && self.counter.remaining == 1,
+            StartOnClick::Always => true,
+            StartOnClick::Never => false,
+        }
+    }
+
     /// Sessions Remaining, also while the limit is off; `None` when it was never set.
     pub fn sessions_remaining(&self) -> Option<u64> {
         let is_set = self.settings.limit_total_sessions || self.counter != Counter::default();
@@ -131,6 +146,9 @@ pub struct CastSettings {
     /// What visitors read below it; `None` is what is said of all links.
     #[serde(default)]
     pub summary: Option<String>,
+    /// Whom refused visitors can ask; `None` is the deployment's contact.
+    #[serde(default)]
+    pub contact: Option<String>,
     /// seed: URL Key.
     pub key: CastKey,
     /// The key before, while it still opens the link; only a rotation of keys sets it.
@@ -152,7 +170,7 @@ pub struct CastSettings {
     /// What was set of it, while it is off.
     #[serde(default)]
     pub kept_ip_limit: KeptIpLimit,
-    /// seed: Restrict to Referrers; empty accepts everybody.
+    /// seed: Restrict to Referrers; empty accepts every referrer.
     #[serde(default)]
     pub referrers: Vec<ReferrerRule>,
     /// seed: Error URL.
@@ -182,6 +200,9 @@ pub struct CastSettings {
     /// seed: Allow Resume.
     #[serde(default)]
     pub allow_resume: bool,
+    /// Whether an anonymous visitor's browser finds its own running session of this link.
+    #[serde(default)]
+    pub anonymous_resume: AnonymousResume,
     /// How many sessions of this link may live at once; `None` is no limit.
     #[serde(default)]
     pub max_live_sessions: Option<u32>,
@@ -192,6 +213,9 @@ pub struct CastSettings {
     /// Whether visitors who find every place taken wait in line instead of being refused.
     #[serde(default)]
     pub waiting_room: bool,
+    /// Whether a session starts only when the visitor has pressed the button.
+    #[serde(default)]
+    pub start_on_click: StartOnClick,
     /// When in the week the link is open; `None` is always.
     #[serde(default)]
     pub open_hours: Option<OpenHours>,
@@ -201,12 +225,16 @@ pub struct CastSettings {
     /// Addresses that may not come.
     #[serde(default)]
     pub banned_addresses: Vec<AddressRule>,
-    /// The cast's own permissions and limits, which win over those of groups; `None` leaves all to the groups.
+    /// The cast's own permissions and limits, which win over those of groups; `None` leaves all to
+    /// the groups.
     #[serde(default)]
     pub enforced_client_settings: Option<ClientSettings>,
     /// What was set of them, while they are not enforced.
     #[serde(default)]
     pub kept_client_settings: Option<ClientSettings>,
+    /// The language of the visitors' pages.
+    #[serde(default)]
+    pub language: LinkLanguage,
     /// The picture behind the landing page, on https.
     #[serde(default)]
     pub background_url: Option<String>,
@@ -233,6 +261,132 @@ pub struct CastSettings {
     /// kasm_ime_mode_default_on).
     #[serde(default)]
     pub ime_mode_default_on: bool,
+    /// How often the owner of a session may extend it, 0 for not at all, and by how much.
+    #[serde(default)]
+    pub extension: Extension,
+}
+
+/// Whether the page of a link waits for a click before it starts a session. Programs that look at
+/// links in mails run scripts, and would take the place of the person they look for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartOnClick {
+    /// Where one session remains.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never: the page starts it by itself.
+    Never,
+}
+
+impl StartOnClick {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// The value as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+
+    /// Reads a word.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
+        found.ok_or_else(|| "must be auto, always or never.".to_owned())
+    }
+}
+
+/// What an anonymous visitor finds whose browser has a running session of the link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnonymousResume {
+    /// A new session. Also what links from before this setting do.
+    #[default]
+    Off,
+    /// A page that asks: go back, or start another.
+    Ask,
+    /// That session.
+    Always,
+}
+
+impl AnonymousResume {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Ask, Self::Always];
+
+    /// The value as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Ask => "ask",
+            Self::Always => "always",
+        }
+    }
+
+    /// Reads a word.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
+        found.ok_or_else(|| "must be off, ask or always.".to_owned())
+    }
+}
+
+/// The language in which visitors of a link are spoken to, unless they ask for another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LinkLanguage(
+    /// `None`: the one that the visitor's browser asks for.
+    pub Option<Language>,
+);
+
+impl LinkLanguage {
+    /// What the setting says for the browser's choice.
+    pub const AUTO: &'static str = "auto";
+
+    /// Every word of the setting.
+    pub fn words() -> Vec<&'static str> {
+        let languages = Language::ALL.map(Language::as_str);
+        std::iter::once(Self::AUTO).chain(languages).collect()
+    }
+
+    /// The value as a word.
+    pub fn as_str(self) -> &'static str {
+        self.0.map_or(Self::AUTO, Language::as_str)
+    }
+
+    /// Reads a word.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == Self::AUTO {
+            return Ok(Self(None));
+        }
+        let language = Language::parse(text).map(|language| Self(Some(language)));
+        language.ok_or_else(|| format!("must be one of {}.", Self::words().join(", ")))
+    }
+}
+
+impl TryFrom<String> for LinkLanguage {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<LinkLanguage> for String {
+    fn from(language: LinkLanguage) -> Self {
+        language.as_str().to_owned()
+    }
 }
 
 const fn on() -> bool {
@@ -249,6 +403,11 @@ pub struct PreviousKey {
 }
 
 impl CastSettings {
+    /// By how much owners may extend their sessions; `None`: not at all.
+    pub fn allowed_extension(&self) -> Option<Extension> {
+        (self.extension.times > 0).then_some(self.extension)
+    }
+
     /// Whether this key opens the link at `now`.
     pub fn answers_to(&self, key: &CastKey, now: Timestamp) -> bool {
         self.key == *key
@@ -258,7 +417,7 @@ impl CastSettings {
                 .is_some_and(|previous| previous.key == *key && now < previous.until)
     }
 
-    /// The least that a link is made of: enabled, open to anybody, without limits.
+    /// The simplest link: enabled, open to all visitors, without limits.
     pub fn open(name: String, key: CastKey, image_id: ImageId) -> Self {
         Self {
             name,
@@ -340,8 +499,8 @@ pub enum CountBy {
     /// The address (IPv4) or its /64 (IPv6).
     #[default]
     Address,
-    /// The browser, by a cookie, for places where many share one address. Whoever deletes the cookie counts as somebody new, and a visitor
-    /// without one counts by address.
+    /// The browser, by a cookie, for places where many share one address. A visitor who deletes the
+    /// cookie counts as a new one, and a visitor without one counts by address.
     Browser,
 }
 

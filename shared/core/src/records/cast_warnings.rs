@@ -1,10 +1,11 @@
-//! Owns what is worth a second look in a cast: settings that have no effect, or more than was meant. Nothing here stands in anybody's way.
+//! Owns the warnings about a cast: settings that have no effect, or an unexpected one. Warnings
+//! never block a change.
 //! Must not know how a cast is read.
 
-use crate::cast::CastSettings;
+use crate::cast::{AnonymousResume, CastSettings};
 use crate::form::Warning;
 
-/// Keys shorter than this can be guessed by somebody with patience, in characters.
+/// Shorter keys can be guessed by trying, in characters.
 const SHORT_KEY: usize = 16;
 
 /// What is worth a second look in these settings.
@@ -14,7 +15,7 @@ pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
         && settings.max_live_sessions.is_none();
     let mut warnings = Vec::new();
     if settings.require_captcha && !settings.allow_anonymous {
-        let detail = "has no effect: whoever has logged in is not asked.";
+        let detail = "has no effect: logged-in users are not asked.";
         warnings.push(Warning {
             pointer: "/require_captcha",
             detail,
@@ -26,9 +27,9 @@ pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
             detail: "has no effect while allow_anonymous is off.",
         });
     }
-    if settings.allow_resume && settings.allow_anonymous {
-        let detail =
-            "works for those who log in only: an anonymous visitor is somebody new each time.";
+    let forgets = settings.anonymous_resume == AnonymousResume::Off;
+    if settings.allow_resume && settings.allow_anonymous && forgets {
+        let detail = "works for logged-in users only; anonymous_resume is for all others.";
         warnings.push(Warning {
             pointer: "/allow_resume",
             detail,
@@ -42,14 +43,15 @@ pub fn warnings(settings: &CastSettings) -> Vec<Warning> {
         });
     }
     if settings.enable_sharing && settings.disable_control_panel {
-        let detail = "hides the share link too: nobody can see or copy it.";
+        let detail = "hides the share link too, so it cannot be seen or copied.";
         warnings.push(Warning {
             pointer: "/disable_control_panel",
             detail,
         });
     }
     if unlimited && settings.allow_anonymous {
-        let detail = "nothing limits how many sessions this link starts; consider this limit or limit_requests_per_ip.";
+        let detail = "nothing limits how many sessions this link starts; consider this limit or \
+                      limit_requests_per_ip.";
         warnings.push(Warning {
             pointer: "/limit_total_sessions",
             detail,

@@ -1,4 +1,5 @@
-//! Owns the group: a name, a priority and what it says of sessions. Must not know how it is stored or edited (see `group_form`).
+//! Owns the group: a name, a priority and what it says of sessions. Must not know how it is stored
+//! or edited (see `group_form`).
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use crate::user::User;
 pub struct Group {
     /// Never changes.
     pub id: GroupId,
-    /// Grows with every change; 0 as long as nobody has changed *All Users*.
+    /// Grows with every change; 0 while *All Users* has never been changed.
     pub version: u64,
     /// What the administrator set.
     pub settings: GroupSettings,
@@ -30,6 +31,9 @@ pub struct Group {
 pub struct GroupSettings {
     /// Users whose login names a group of this name are in it.
     pub name: String,
+    /// What the login provider calls it, besides `name`: an id, a path, another spelling.
+    #[serde(default)]
+    pub login_names: Vec<String>,
     /// For administrators only.
     #[serde(default)]
     pub description: String,
@@ -50,25 +54,26 @@ impl Record for Group {
     }
 }
 
-/// The name of the group that everybody is in.
+/// The name of the group that contains every user.
 pub const ALL_USERS: &str = "All Users";
-/// Its priority while nobody has changed it.
+/// Its priority until it is changed.
 const ALL_USERS_PRIORITY: u32 = 1000;
 
 impl Group {
-    /// The id of *All Users*; nobody draws it.
+    /// The id of *All Users*, which is never generated for another group.
     pub fn all_users_id() -> GroupId {
         GroupId::from_bytes([0; 16])
     }
 
-    /// *All Users* as it is as long as nobody has changed it.
+    /// *All Users* before it is first changed.
     pub fn all_users() -> Self {
         Self {
             id: Self::all_users_id(),
             version: 0,
             settings: GroupSettings {
                 name: ALL_USERS.into(),
-                description: "Everybody, also anonymous users.".into(),
+                login_names: Vec::new(),
+                description: "All users, including anonymous ones.".into(),
                 priority: ALL_USERS_PRIORITY,
                 client: ClientSettings::default(),
             },
@@ -78,23 +83,35 @@ impl Group {
     }
 }
 
-/// What holds for a session of this cast: for a user by the groups of the login, for an anonymous one by the cast's Anonymous User Group, and
-/// by *All Users* in any case. A group that is gone says nothing.
+impl GroupSettings {
+    /// Whether a login with these groups is in this one.
+    fn is_named_in(&self, groups: &[String]) -> bool {
+        let mut names = self.login_names.iter().chain([&self.name]);
+        names.any(|name| groups.contains(name))
+    }
+}
+
+/// The groups of a visitor to this cast, the most important first: for a user those of the login,
+/// for an anonymous visitor the cast's Anonymous User Group, and *All Users* in any case.
+pub fn groups_of<'a>(cast: &Cast, user: Option<&User>, groups: &'a [Group]) -> Vec<&'a Group> {
+    let anonymous = cast.settings.anonymous_group_id.as_ref();
+    members(groups, |group| match user {
+        Some(user) => group.settings.is_named_in(&user.groups),
+        None => anonymous == Some(&group.id),
+    })
+}
+
+/// What holds for a session of this cast, by the visitor's groups. A group that is gone says
+/// nothing.
 pub fn grant(cast: &Cast, user: Option<&User>, groups: &[Group]) -> Grant {
-    let settings = &cast.settings;
-    let is_in = |group: &&Group| {
-        group.id == Group::all_users_id()
-            || match user {
-                Some(user) => user.groups.contains(&group.settings.name),
-                None => settings.anonymous_group_id.as_ref() == Some(&group.id),
-            }
-    };
-    let mut grant = resolve(groups, is_in, settings.enforced_client_settings.as_ref());
+    let enforced = cast.settings.enforced_client_settings.as_ref();
+    let mut grant = resolve(&groups_of(cast, user, groups), enforced);
     grant
         .entry_timeout_seconds
         .get_or_insert(ENTRY_TIMEOUT_SECONDS);
     if user.is_none() {
-        // Whoever comes back later is not known, so there is nobody to keep it for.
+        // A returning anonymous visitor is not recognised, so the session could not be kept for
+        // them.
         grant
             .keepalive_seconds
             .get_or_insert(ANONYMOUS_KEEPALIVE_SECONDS);
@@ -102,26 +119,23 @@ pub fn grant(cast: &Cast, user: Option<&User>, groups: &[Group]) -> Grant {
     grant
 }
 
-/// What holds for a session that is started ahead, for members of this group: by it and by *All Users*.
+/// What holds for a session that is started ahead, for members of this group: by it and by *All
+/// Users*.
 pub fn grant_of(group: Option<&GroupId>, groups: &[Group]) -> Grant {
-    resolve(
-        groups,
-        |one| one.id == Group::all_users_id() || group == Some(&one.id),
-        None,
-    )
+    resolve(&members(groups, |one| group == Some(&one.id)), None)
 }
 
-fn resolve(
-    groups: &[Group],
-    is_in: impl Fn(&&Group) -> bool,
-    enforced: Option<&ClientSettings>,
-) -> Grant {
-    let mut member_of: Vec<&Group> = groups.iter().filter(is_in).collect();
-    member_of.sort_by(|left, right| {
-        (left.settings.priority, &left.id).cmp(&(right.settings.priority, &right.id))
-    });
+/// *All Users* and the groups that `is_in` picks, the most important first.
+fn members(groups: &[Group], is_in: impl Fn(&Group) -> bool) -> Vec<&Group> {
+    let is_in = |group: &&Group| group.id == Group::all_users_id() || is_in(group);
+    let mut members: Vec<&Group> = groups.iter().filter(is_in).collect();
+    members.sort_by_key(|group| (group.settings.priority, &group.id));
+    members
+}
+
+fn resolve(member_of: &[&Group], enforced: Option<&ClientSettings>) -> Grant {
     let voices: Vec<&ClientSettings> = member_of
-        .into_iter()
+        .iter()
         .map(|group| &group.settings.client)
         .collect();
     Grant::resolve(enforced, &voices)
@@ -214,6 +228,37 @@ mod tests {
                 anonymous_group.map(|n| GroupId::from_bytes([n; 16]));
             let grant = grant(&cast, user.as_ref(), &groups);
             assert_eq!(grant.permissions.contains(&Webcam), webcam, "{name}");
+        }
+    }
+
+    #[test]
+    fn login_is_in_groups_by_any_of_their_names() {
+        let mut staff = group(1, "Staff", 10, true);
+        staff.settings.login_names = vec!["9f3c-22".into(), "lab/staff".into()];
+        let groups = [Group::all_users(), staff, group(2, "Guests", 5, false)];
+        for (name, login, expected) in [
+            ("its name", vec!["Staff"], vec!["Staff", ALL_USERS]),
+            ("an id", vec!["9f3c-22"], vec!["Staff", ALL_USERS]),
+            ("a path", vec!["lab/staff"], vec!["Staff", ALL_USERS]),
+            ("another spelling", vec!["staff"], vec![ALL_USERS]),
+            (
+                "both, the most important first",
+                vec!["lab/staff", "Guests"],
+                vec!["Guests", "Staff", ALL_USERS],
+            ),
+            ("none", vec![], vec![ALL_USERS]),
+        ] {
+            let user = User {
+                id: UserId::from_bytes([1; 16]),
+                name: "Ann".into(),
+                roles: Vec::new(),
+                groups: login.into_iter().map(str::to_owned).collect(),
+            };
+            let found: Vec<&str> = groups_of(&cast(1), Some(&user), &groups)
+                .into_iter()
+                .map(|group| group.settings.name.as_str())
+                .collect();
+            assert_eq!(found, expected, "{name}");
         }
     }
 }

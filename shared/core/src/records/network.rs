@@ -1,5 +1,5 @@
-//! Owns the network: a name for the subnets and security groups that a session's task is placed in (seed: docker network).
-//! Must not know how it is stored or edited (see `network_form`).
+//! Owns the network: a name for the subnets and security groups that a session's task is placed in
+//! (seed: docker network). Must not know how it is stored or edited (see `network_form`).
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl fmt::Display for NetworkName {
     }
 }
 
-/// What the deployment's own subnets are called where a session is told its network.
+/// The name of the deployment's own subnets in a session's environment.
 pub const DEFAULT_NETWORK: &str = "default";
 
 /// A network.

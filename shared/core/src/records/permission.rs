@@ -1,5 +1,5 @@
-//! Owns what a visitor may do inside a session, and the limits that come with it: single settings, and how those of several groups and of the
-//! cast become one. Must not know who is in which group.
+//! Owns what a visitor may do inside a session, and the limits that come with it: single settings,
+//! and how those of several groups and of the cast become one. Must not know who is in which group.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,22 +10,23 @@ pub const PERMISSIONS_VARIABLE: &str = crate::session_environment::PERMISSIONS;
 
 pub use casting_protocol::permission::Permission;
 
-/// What one group, or a cast, says of permissions and limits. What it leaves out is left to the next.
+/// What one group, or a cast, says of permissions and limits. What it leaves out is left to the
+/// next.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ClientSettings {
     /// Allowed or forbidden.
     #[serde(default)]
     pub permissions: BTreeMap<Permission, bool>,
-    /// How long a session may live, in seconds. The smallest that anybody sets holds.
+    /// How long a session may live, in seconds. The smallest value that is set applies.
     #[serde(default)]
     pub session_time_limit_seconds: Option<u32>,
-    /// A session ends when nobody has touched it for so long, in minutes.
+    /// The idle timeout of a session, in minutes.
     #[serde(default)]
     pub idle_minutes: Option<u32>,
     /// A session ends when no browser has been connected for so long, in seconds.
     #[serde(default)]
     pub keepalive_seconds: Option<u32>,
-    /// A session that nobody has entered yet ends so long after it was ready, in seconds.
+    /// The entry timeout: how long after it was ready a session without a visitor ends, in seconds.
     #[serde(default)]
     pub entry_timeout_seconds: Option<u32>,
     /// How many live sessions one user may have.
@@ -39,7 +40,7 @@ pub struct Grant {
     /// Everything that is allowed.
     #[serde(default)]
     pub permissions: BTreeSet<Permission>,
-    /// The smallest time limit that anybody set, in seconds; the image's own comes on top.
+    /// The smallest time limit that is set, in seconds; the image's own applies as well.
     #[serde(default)]
     pub session_time_limit_seconds: Option<u32>,
     /// See [`ClientSettings::idle_minutes`].
@@ -48,8 +49,8 @@ pub struct Grant {
     /// See [`ClientSettings::keepalive_seconds`].
     #[serde(default)]
     pub keepalive_seconds: Option<u32>,
-    /// See [`ClientSettings::entry_timeout_seconds`]; `None` only in rows from before there was such
-    /// a limit, which have none.
+    /// See [`ClientSettings::entry_timeout_seconds`]; `None` only in rows from before there was
+    /// such a limit, which have none.
     #[serde(default)]
     pub entry_timeout_seconds: Option<u32>,
     /// See [`ClientSettings::sessions_per_user`].
@@ -58,15 +59,15 @@ pub struct Grant {
 }
 
 impl Default for Grant {
-    /// What nobody has changed.
+    /// The defaults.
     fn default() -> Self {
         Self::resolve(None, &[])
     }
 }
 
 impl Grant {
-    /// One session's settings: for each, the first that says something counts. `enforced` is the cast's own, which wins over every group;
-    /// `groups` come with the most important first.
+    /// One session's settings: for each, the first that says something counts. `enforced` is the
+    /// cast's own, which wins over every group; `groups` come with the most important first.
     pub fn resolve(enforced: Option<&ClientSettings>, groups: &[&ClientSettings]) -> Self {
         let voices = || enforced.into_iter().chain(groups.iter().copied());
         let allowed = |permission: &Permission| {
@@ -92,7 +93,8 @@ impl Grant {
             .map_or(of_image, |limit| limit.min(of_image))
     }
 
-    /// What the container is told, in the variables that session images of the kasmweb family read, and in one of ours for the gate.
+    /// The environment of the container: the variables that images of the kasmweb family read, and
+    /// one of ours for the gate.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let has = |permission| self.permissions.contains(&permission);
         let switch = |permission| u8::from(has(permission)).to_string();
@@ -119,6 +121,32 @@ impl Grant {
         if !has(Permission::ClipboardUp) {
             environment.push(("KASM_SVC_ACCEPT_CUT_TEXT", "-AcceptCutText 0".to_owned()));
         }
+        environment
+    }
+
+    /// The variables that switch off what is not permitted in Selkies, for images of the
+    /// linuxserver family: their gate runs beside them and has no other way.
+    pub fn selkies_environment(&self) -> Vec<(&'static str, String)> {
+        let has = |permission| self.permissions.contains(&permission);
+        let off = "false|locked".to_owned();
+        let mut environment: Vec<(&'static str, String)> = [
+            ("SELKIES_AUDIO_ENABLED", Permission::Audio),
+            ("SELKIES_MICROPHONE_ENABLED", Permission::Microphone),
+            ("SELKIES_GAMEPAD_ENABLED", Permission::Gamepad),
+            ("SELKIES_CLIPBOARD_IN_ENABLED", Permission::ClipboardUp),
+            ("SELKIES_CLIPBOARD_OUT_ENABLED", Permission::ClipboardDown),
+        ]
+        .into_iter()
+        .filter(|(_, permission)| !has(*permission))
+        .map(|(name, _)| (name, off.clone()))
+        .collect();
+        let transfers = match (has(Permission::Uploads), has(Permission::Downloads)) {
+            (true, true) => return environment,
+            (true, false) => "upload",
+            (false, true) => "download",
+            (false, false) => "none",
+        };
+        environment.push(("SELKIES_FILE_TRANSFERS", transfers.to_owned()));
         environment
     }
 }
@@ -234,6 +262,46 @@ mod tests {
         ] {
             assert_eq!(told(&Grant::default(), name).as_deref(), allowed, "{name}");
             assert_eq!(told(&none, name).as_deref(), forbidden, "{name}");
+        }
+    }
+
+    #[test]
+    fn selkies_environment_lists_what_is_forbidden() {
+        let without = |left_out: &[Permission]| Grant {
+            permissions: Permission::ALL
+                .into_iter()
+                .filter(|permission| !left_out.contains(permission))
+                .collect(),
+            ..Grant::default()
+        };
+        for (left_out, expected) in [
+            (vec![], vec![]),
+            (
+                vec![Permission::Downloads],
+                vec![("SELKIES_FILE_TRANSFERS", "upload")],
+            ),
+            (
+                vec![Permission::Uploads],
+                vec![("SELKIES_FILE_TRANSFERS", "download")],
+            ),
+            (
+                vec![Permission::Uploads, Permission::Downloads, Audio],
+                vec![
+                    ("SELKIES_AUDIO_ENABLED", "false|locked"),
+                    ("SELKIES_FILE_TRANSFERS", "none"),
+                ],
+            ),
+            (
+                vec![Permission::ClipboardUp],
+                vec![("SELKIES_CLIPBOARD_IN_ENABLED", "false|locked")],
+            ),
+        ] {
+            let told = without(&left_out).selkies_environment();
+            let told: Vec<_> = told
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            assert_eq!(told, expected, "{left_out:?}");
         }
     }
 

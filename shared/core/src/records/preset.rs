@@ -1,20 +1,24 @@
-//! Owns what is known of families of session images, so that an administrator need not find it out: how they are started, where they listen, and how
-//! they are only watched. Must not know how images are stored.
+//! Owns what is known of families of session images, so that an administrator need not find it out:
+//! how they are started, where they listen, and how they are only watched. Must not know how images
+//! are stored.
 
 use serde_json::{Map, Value, json};
 
 use crate::form::FieldErrors;
 
 /// Every preset.
-pub const ALL: [&str; 5] = [
+pub const ALL: [&str; 7] = [
     "kasmweb",
     "kasmweb_chromium",
     "linuxserver",
+    "linuxserver_chromium",
+    "linuxserver_firefox",
     "selkies",
     "web_app",
 ];
 
-/// Takes the field `preset` off a new image: the fields that it stands for, and the document without it. What the document names itself wins.
+/// Takes the field `preset` off a new image: the fields that it stands for, and the document
+/// without it. What the document names itself wins.
 ///
 /// # Errors
 /// When there is no such preset.
@@ -39,18 +43,20 @@ pub fn fields(name: &str) -> Option<Map<String, Value>> {
         "kasmweb" => kasmweb(),
         "kasmweb_chromium" => {
             let mut fields = kasmweb();
-            // A task's shared memory is too small for it; this option makes it use the disk.
+            // A task's shared memory is too small for it; this option makes it use the disk, also
+            // where there is no volume for it.
             fields["environment"] =
                 json!({"APP_ARGS": "--start-maximized --disable-dev-shm-usage"});
             fields
         }
-        // Their init must be the first process of its container, so the gate stands beside it.
-        "linuxserver" => {
-            json!({"port": 3000, "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300})
+        "linuxserver" => linuxserver(&json!({})),
+        "linuxserver_chromium" => {
+            linuxserver(&json!({"CHROME_CLI": "--disable-dev-shm-usage {kasm_url}"}))
         }
-        // A command that starts Selkies on `$PORT`: the gate starts it, and tells it who may do what.
+        "linuxserver_firefox" => linuxserver(&json!({"FIREFOX_CLI": "{kasm_url}"})),
+        // A command that starts Selkies on `$PORT`: the gate starts it and sends it the roles.
         "selkies" => {
-            json!({"cpu": 1024, "memory": 2048, "start_timeout_seconds": 300, "view_only": "selkies"})
+            json!({"cpu": 1024, "memory": 2048, "start_timeout_seconds": 300, "view_only": "selkies", "shared_memory": true})
         }
         "web_app" => json!({"cpu": 256, "memory": 512, "view_only": "requests"}),
         _ => return None,
@@ -58,13 +64,28 @@ pub fn fields(name: &str) -> Option<Map<String, Value>> {
     fields.as_object().cloned()
 }
 
-/// Desktops and apps on KasmVNC: https with a certificate made up at each start, and a user that only the gate ever needs.
+/// Desktops and apps on KasmVNC: https with a certificate made up at each start, and a user that
+/// only the gate ever needs.
 fn kasmweb() -> Value {
-    let go = |verb: &str| json!({"cmd": format!("/dockerstartup/custom_startup.sh {verb} --url \"$KASM_URL\"")});
+    let go = |verb: &str| {
+        json!({"cmd": format!("/dockerstartup/custom_startup.sh {verb} --url \
+                                                 \"$KASM_URL\"")})
+    };
     json!({
         "command": ["/dockerstartup/kasm_default_profile.sh", "/dockerstartup/vnc_startup.sh", "/dockerstartup/kasm_startup.sh", "--wait"],
         "port": 6901, "app_https": true, "app_user": "kasm_user", "app_password_variable": "VNC_PW", "view_only": "kasmvnc",
+        "app_sound_port": 4901,
         "exec_config": {"go": go("--go"), "assign": go("--assign")},
+        "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300, "shared_memory": true,
+    })
+}
+
+/// Desktops and apps of the linuxserver family. Their init must be the first process of its
+/// container, so the gate stands beside it. Their browsers take the address in a variable. Their
+/// web server gives files out wherever a path begins with `/files`.
+fn linuxserver(environment: &Value) -> Value {
+    json!({
+        "port": 3000, "app_files_path": "/files", "environment": environment,
         "cpu": 2048, "memory": 4096, "start_timeout_seconds": 300,
     })
 }
@@ -81,6 +102,8 @@ mod tests {
             ("kasmweb", Some(6901), false, true, true),
             ("kasmweb_chromium", Some(6901), false, true, true),
             ("linuxserver", Some(3000), true, false, false),
+            ("linuxserver_chromium", Some(3000), true, false, false),
+            ("linuxserver_firefox", Some(3000), true, false, false),
             ("selkies", None, false, true, false),
             ("web_app", Some(8080), true, true, false),
         ] {

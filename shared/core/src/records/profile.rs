@@ -1,5 +1,6 @@
-//! Owns the profile: what is kept of a user who has logged in, so that administrators can see who there is. Nothing is judged by it: what a user
-//! may do stands in the login's own ticket. Must not know how users log in.
+//! Owns the profile: what is kept of a user who has logged in, so that administrators can see who
+//! there is. Nothing is judged by it: what a user may do stands in the login's own ticket. Must not
+//! know how users log in.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! Owns what the records of the catalog have in common, and the typed way to them over the store's documents. Must not know any of them.
+//! Owns what the records of the catalog have in common, and the typed way to them over the store's
+//! documents. Must not know any of them.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,13 +15,14 @@ const AT_A_TIME: u32 = 100;
 pub trait Record: Clone + Serialize + DeserializeOwned + Send + Sync {
     /// What this kind is called in the store.
     const KIND: &'static str;
-    /// Tells it from the others of its kind.
+    /// Its id, unique among records of its kind.
     fn id(&self) -> &str;
     /// Grows with every change.
     fn version(&self) -> u64;
 }
 
-/// Records by their types. Generic methods cannot be called on a `dyn` port, so these stand beside it.
+/// Records by their types. Generic methods cannot be called on a `dyn` port, so these stand beside
+/// it.
 impl dyn Store + '_ {
     /// The record as it is now.
     ///

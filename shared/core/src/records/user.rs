@@ -1,4 +1,5 @@
-//! Owns users who have logged in: who they are and what they may do in the console. Must not know how they logged in (`casting-identity` does).
+//! Owns users who have logged in: who they are and what they may do in the console. Must not know
+//! how they logged in (`casting-identity` does).
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,7 @@ use crate::ids::UserId;
 /// The most groups that are kept of a login; the ticket must fit into a cookie.
 pub const MAX_GROUPS: usize = 40;
 
-/// Somebody who has logged in.
+/// A user who has logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Follows from the provider and its name for the user: see [`UserId::of`].

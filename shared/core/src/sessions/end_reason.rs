@@ -1,4 +1,5 @@
-//! Owns why a session ended, as the ledger, the API and the visitor's page tell it apart. Must not know how it ends.
+//! Owns why a session ended, as the ledger, the API and the visitor's page tell it apart. Must not
+//! know how it ends.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +10,16 @@ pub enum EndReason {
     /// Its owner ended it.
     Owner,
     /// An administrator ended it.
-    Administrator,
+    Administrator {
+        /// What the administrator tells its visitor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
     /// Its time was up.
     TimeLimit,
     /// No browser had been connected to it for long.
     Abandoned,
-    /// Nobody entered it after it was ready.
+    /// No visitor entered it after it was ready.
     NotEntered,
     /// It was idle for too long.
     Idle,
@@ -73,7 +78,7 @@ impl EndReason {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Owner => "ended-by-owner",
-            Self::Administrator => "ended-by-administrator",
+            Self::Administrator { .. } => "ended-by-administrator",
             Self::TimeLimit => "time-limit",
             Self::Abandoned => "abandoned",
             Self::NotEntered => "not-entered",

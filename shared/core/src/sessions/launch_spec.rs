@@ -1,4 +1,5 @@
-//! Owns what a session's task is started with, as it is frozen into the session's row. Must not know how a task is run.
+//! Owns what a session's task is started with, as it is frozen into the session's row. Must not
+//! know how a task is run.
 
 use std::collections::BTreeMap;
 

@@ -7,3 +7,5 @@ pub(crate) mod owner;
 pub mod persistent_profile;
 pub mod pricing;
 pub mod session;
+pub mod start_times;
+pub(crate) mod task_times;

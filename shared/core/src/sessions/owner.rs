@@ -9,14 +9,16 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Owner {
-    /// Minted for the request (seed: Allow Anonymous). This is the whole record of an anonymous user, in *All Users* and in this group.
+    /// Minted for the request (seed: Allow Anonymous). This is the whole record of an anonymous
+    /// user, in *All Users* and in this group.
     Anonymous {
         /// The minted user.
         id: UserId,
         /// seed: Anonymous User Group.
         #[serde(default)]
         group: Option<GroupId>,
-        /// When the user is forgotten, but never while the session lives; `None` is when the ledger forgets the session.
+        /// When the user is forgotten, but never while the session lives; `None` is when the ledger
+        /// forgets the session.
         #[serde(default)]
         expires_at: Option<Timestamp>,
     },
@@ -36,6 +38,11 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// Whether this is a user who has logged in, and this one.
+    pub fn is_user(&self, user: Option<&UserId>) -> bool {
+        matches!(self, Self::User { id, .. } if user == Some(id))
+    }
+
     /// The user's id; `None` when there is no user, or none any more.
     pub const fn id(&self) -> Option<&UserId> {
         match self {

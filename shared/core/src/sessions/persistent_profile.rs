@@ -1,5 +1,6 @@
-//! Owns persistent profiles: the files of one user with one image, which are there again in the next session. Which sessions have one, which archive
-//! of it holds, and which may take its place. Must not know where archives are kept or how they are packed.
+//! Owns persistent profiles: the files of one user with one image, which are there again in the
+//! next session. Which sessions have one, which archive of it holds, and which may take its place.
+//! Must not know where archives are kept or how they are packed.
 //!
 //! (What is known of a user who has logged in is another thing: see `profile`.)
 
@@ -98,6 +99,23 @@ impl CarriedProfile {
 /// The note of a session whose profile was saved; every other note of its profile begins with
 /// `profile-` too.
 pub const PROFILE_SAVED: &str = "profile-saved";
+/// How the note of a session begins whose profile was saved without what its gate could not read;
+/// the names follow.
+pub const PROFILE_INCOMPLETE: &str = "profile-incomplete";
+/// So many names are in that note.
+const NAMES_LEFT_OUT: usize = 5;
+/// And so much of each, in characters.
+const LONGEST_NAME: usize = 80;
+
+/// The note of a session whose profile was saved without these.
+pub fn incomplete_note(left_out: &[String]) -> String {
+    let name = |name: &String| -> String {
+        let plain = |letter: char| if letter.is_control() { '?' } else { letter };
+        name.chars().take(LONGEST_NAME).map(plain).collect()
+    };
+    let names: Vec<String> = left_out.iter().take(NAMES_LEFT_OUT).map(name).collect();
+    format!("{PROFILE_INCOMPLETE}: {}", names.join(", "))
+}
 
 /// Whether sessions of this link keep files: those of users who have logged in, where the link is
 /// for such users only and the image has a profile path.
@@ -105,8 +123,8 @@ pub const fn is_kept(cast: &Cast, image: &Image) -> bool {
     !cast.settings.allow_anonymous && image.settings.profile.path.is_some()
 }
 
-/// The profile that a session of this link has: one of a user who has logged in, where the link is for such users only and the image keeps files.
-/// Anonymous users never have one.
+/// The profile that a session of this link has: one of a user who has logged in, where the link is
+/// for such users only and the image keeps files. Anonymous users never have one.
 pub fn carried(cast: &Cast, image: &Image, user: Option<&User>) -> Option<CarriedProfile> {
     let user = user.filter(|_| is_kept(cast, image))?;
     let ProfileSettings {
@@ -223,7 +241,8 @@ impl PersistentProfile {
         after
     }
 
-    /// What was on its way is known to be whole, or else is given up; and what need not be kept any more.
+    /// What was on its way is known to be whole, or else is given up; and what need not be kept any
+    /// more.
     #[must_use]
     pub fn settled(&self, is_whole: bool, now: Timestamp) -> (Self, Vec<Archive>) {
         let mut after = self.changed(now);
@@ -268,7 +287,8 @@ impl PersistentProfile {
         Ok((after, gone))
     }
 
-    /// The earlier archive of this name holds again, and the one that did becomes an earlier one; `None` when there is none of this name.
+    /// The earlier archive of this name holds again, and the one that did becomes an earlier one;
+    /// `None` when there is none of this name.
     pub fn restored(&self, name: &str, now: Timestamp) -> Option<Self> {
         let mut after = self.changed(now);
         let at = after
@@ -356,6 +376,17 @@ mod tests {
 
     fn empty() -> PersistentProfile {
         PersistentProfile::new(&user(1).id, &image(1).id, "Image", NOON)
+    }
+
+    #[test]
+    fn note_of_incomplete_profile_is_short_and_plain() {
+        let names: Vec<String> = (0..9).map(|n| format!("{n}\u{1b}")).collect();
+        assert_eq!(
+            incomplete_note(&names),
+            "profile-incomplete: 0?, 1?, 2?, 3?, 4?"
+        );
+        let long = incomplete_note(&["x".repeat(4096)]);
+        assert_eq!(long.len(), "profile-incomplete: ".len() + 80);
     }
 
     #[test]

@@ -1,20 +1,26 @@
-//! Owns what a running session costs by the hour, at AWS's list prices in us-east-1 (Fargate on Linux and x86-64). Must not know who pays, or for how long.
+//! Owns what a running session costs by the hour, at AWS's list prices in us-east-1 (Fargate on
+//! Linux). Must not know who pays, or for how long.
 
-use crate::image::{Image, ImageSource};
+use crate::image::{Architecture, Image, ImageSource};
 
-/// A vCPU for an hour, in millionths of a dollar.
-const VCPU_HOUR: u64 = 40_480;
-/// A GB of memory for an hour, in millionths of a dollar.
-const GB_HOUR: u64 = 4_445;
+/// A vCPU and a GB of memory for an hour, each in millionths of a dollar.
+const fn prices(architecture: Architecture) -> (u64, u64) {
+    match architecture {
+        Architecture::X86_64 => (40_480, 4_445),
+        Architecture::Arm64 => (32_380, 3_560),
+    }
+}
 /// A public address for an hour, in millionths of a dollar.
 const ADDRESS_HOUR: u64 = 5_000;
 
-/// What one session of an image costs in an hour, in millionths of a dollar; `None` when only its own task definition says how large it is.
+/// What one session of an image costs in an hour, in millionths of a dollar; `None` when only its
+/// own task definition says how large it is.
 pub fn session_hour(image: &Image) -> Option<u64> {
     match &image.settings.source {
         ImageSource::Container(source) => {
             let (cpu, memory) = (u64::from(source.cpu), u64::from(source.memory));
-            Some(cpu * VCPU_HOUR / 1024 + memory * GB_HOUR / 1024 + ADDRESS_HOUR)
+            let (vcpu_hour, gb_hour) = prices(source.architecture);
+            Some(cpu * vcpu_hour / 1024 + memory * gb_hour / 1024 + ADDRESS_HOUR)
         }
         ImageSource::TaskDefinition(_) => None,
     }
@@ -28,14 +34,16 @@ const STORAGE_HOUR: u64 = 111;
 const FREE_STORAGE: u64 = 20;
 const MOST_STORAGE: u64 = 200;
 
-/// What one session of an image costs in an hour at most, in millionths of a dollar: where nobody knows its size, as much as the largest.
+/// The maximum cost of one session of an image per hour, in millionths of a dollar; that of the
+/// largest size if the image's is unknown.
 pub fn session_hour_at_most(image: &Image) -> u64 {
     let (cpu, memory) = LARGEST;
+    let (vcpu_hour, gb_hour) = prices(Architecture::X86_64);
     let storage = match &image.settings.source {
         ImageSource::Container(source) => source.ephemeral_storage.map_or(0, u64::from),
         ImageSource::TaskDefinition(_) => MOST_STORAGE,
     };
-    session_hour(image).unwrap_or(cpu * VCPU_HOUR + memory * GB_HOUR + ADDRESS_HOUR)
+    session_hour(image).unwrap_or(cpu * vcpu_hour + memory * gb_hour + ADDRESS_HOUR)
         + storage.saturating_sub(FREE_STORAGE) * STORAGE_HOUR
 }
 
@@ -46,14 +54,16 @@ mod tests {
 
     #[test]
     fn hourly_price_follows_the_task_size() {
-        for (cpu, memory, micros) in [
-            (256, 512, 17_342),
-            (1024, 2048, 54_370),
-            (2048, 4096, 103_740),
+        for (architecture, cpu, memory, micros) in [
+            (Architecture::X86_64, 256, 512, 17_342),
+            (Architecture::X86_64, 1024, 2048, 54_370),
+            (Architecture::X86_64, 2048, 4096, 103_740),
+            (Architecture::Arm64, 1024, 2048, 44_500),
         ] {
             let mut image = image(1);
             if let ImageSource::Container(source) = &mut image.settings.source {
                 (source.cpu, source.memory) = (cpu, memory);
+                source.architecture = architecture;
             }
             assert_eq!(session_hour(&image), Some(micros), "{cpu}/{memory}");
         }

@@ -1,11 +1,13 @@
-//! Owns the session: its row, its states and the moves between them. The row of a session is also the ledger entry of the claim that asked for it.
-//! Must not know how rows are stored or tasks are run.
+//! Owns the session: its row, its states and the moves between them. The row of a session is also
+//! the ledger entry of the claim that asked for it. Must not know how rows are stored or tasks are
+//! run.
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::end_reason::EndReason;
 use crate::excerpt::Excerpt;
 use crate::ids::{CastId, CastKey, Nonce, SessionId};
+use crate::language::Language;
 pub use crate::launch_spec::{LaunchNetwork, LaunchSpec};
 pub use crate::owner::Owner;
 use crate::permission::Grant;
@@ -13,13 +15,15 @@ use crate::persistent_profile::CarriedProfile;
 use crate::policy::budget;
 pub use crate::pooled::{PoolMembership, PoolRole};
 use crate::quota::Held;
-use crate::session_options::{SessionOptions, Sharing};
+use crate::session_options::{Message, SessionOptions, Sharing};
+pub use crate::task_times::TaskTimes;
 use crate::time::Timestamp;
 
 /// After this many seconds without an answer from ECS, RunTask is not called any more for a
 /// reserved session.
 pub const LAUNCH_WINDOW_SECONDS: u64 = 30;
-/// After this many seconds the sweep settles a session that is still reserved. Well after the launch window, so that the two never meet.
+/// After this many seconds the sweep settles a session that is still reserved. Well after the
+/// launch window, so that the two never meet.
 pub const RESERVED_SECONDS: u64 = 90;
 /// How often the schedule starts a sweep, in seconds; `infra/template.yaml` is held to it. A whole
 /// number of minutes.
@@ -28,15 +32,19 @@ pub const SWEEP_INTERVAL_SECONDS: u64 = 60;
 pub const CHECK_SECONDS: u64 = 300;
 /// How long a stopping task may take before the sweep asks again, in seconds.
 pub const STOPPING_SECONDS: u64 = 60;
-/// How long a session lives without a browser that is connected to it, unless something else is set, in seconds.
+/// How long a session lives without a browser that is connected to it, unless something else is
+/// set, in seconds.
 pub const KEEPALIVE_SECONDS: u32 = 3600;
 /// The same for a session of an anonymous user, in seconds.
 pub const ANONYMOUS_KEEPALIVE_SECONDS: u32 = 300;
-/// How long after it was ready a session ends that nobody has entered, unless something else is
+/// How long after it was ready a session ends that no visitor has entered, unless something else is
 /// set, in seconds.
 pub const ENTRY_TIMEOUT_SECONDS: u32 = 300;
 /// For how much longer the sweep leaves that to the session's gate, in seconds.
 pub const ENTRY_GRACE_SECONDS: u64 = 2 * SWEEP_INTERVAL_SECONDS;
+/// By how much administrators extend one session at most, in seconds (a day). Tickets are good for
+/// so much longer, because the edge reads their end from themselves.
+pub const ADDED_SECONDS: u32 = 86_400;
 /// How long the row of an ended session is kept, in seconds (90 days).
 pub const LEDGER_SECONDS: u64 = 90 * 86_400;
 
@@ -77,10 +85,22 @@ pub struct Session {
     /// When it was first entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entered_at: Option<Timestamp>,
-    /// How long it may live once ready, in seconds.
+    /// How long a start of its image usually takes, in milliseconds, as was known at the claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_start: Option<u32>,
+    /// How long it may live once ready, in seconds, without extensions.
     pub time_limit_seconds: u32,
+    /// How often its owner has extended it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extensions: u32,
+    /// By how many seconds administrators have extended it; [`ADDED_SECONDS`] at most.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub added_seconds: u32,
+    /// The last message of an administrator to its owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
     /// The name of the key that makes its secret; empty for the current one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub secret_key: String,
     /// Which request of its gate was given the secret, once one was; there is no second.
     #[serde(default)]
@@ -89,11 +109,11 @@ pub struct Session {
     #[serde(default)]
     pub grant: Grant,
     /// Remarks about it, as words such as `kasm-url-ignored` or `profile-saved`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// The last output of its app when it ended by itself, and of failed commands: for
     /// administrators, one of each source.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<Excerpt>,
     /// A fingerprint of what an idempotency key was used for.
     #[serde(default)]
@@ -122,9 +142,14 @@ pub struct Session {
     /// Set once ECS could not start its first task and it was given another start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// When the sweep must look at it next; `None` once it has ended.
+    /// When the sweep must look at it next, as the schedule's index knows it; `None` once it has
+    /// ended, and from its claim until its first move: see [`Session::sweep_at`].
     #[serde(default)]
     pub due_at: Option<Timestamp>,
+}
+
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a claim took: exactly this is given back when the session is refunded.
@@ -136,8 +161,11 @@ pub struct Charge {
     /// A slot in this IP window.
     #[serde(default)]
     pub window: Option<String>,
+    /// The bucket of that window in which the claim is counted, where it has no slot of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<Timestamp>,
     /// Its places in these quotas.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
 }
 
@@ -148,7 +176,8 @@ impl Charge {
     }
 }
 
-/// An address to be opened in a running session (seed: Allow Dynamic Kasm URL Parameter with Allow Resume).
+/// An address to be opened in a running session (seed: Allow Dynamic Kasm URL Parameter with Allow
+/// Resume).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Go {
     /// The address to open.
@@ -165,6 +194,9 @@ pub struct Origin {
     /// The referring host.
     #[serde(default)]
     pub referrer: Option<String>,
+    /// The language of the visitor's pages; `None` when none was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
 }
 
 /// The ECS task of a session.
@@ -177,6 +209,9 @@ pub struct TaskRef {
     /// The version of that status; ECS counts it up, and older news is dropped.
     #[serde(default)]
     pub version: i64,
+    /// What ECS has said of its start.
+    #[serde(default, skip_serializing_if = "TaskTimes::is_empty")]
+    pub times: TaskTimes,
 }
 
 /// The second start of a session, after ECS failed to start its first task.
@@ -210,7 +245,8 @@ pub enum TaskStatus {
 pub enum State {
     /// Count and IP slot are taken; whether ECS has the task is not known yet.
     Reserved,
-    /// ECS has the task. Of a session that was started ahead and has been given away: its gate has yet to hear whose it is.
+    /// ECS has the task. Of a session that was started ahead and has been given away: its gate has
+    /// yet to hear whose it is.
     Starting,
     /// The gate said that the app answers. From here on nothing is given back.
     Ready {
@@ -218,7 +254,7 @@ pub enum State {
         at: Timestamp,
         /// Where the gate listens.
         endpoint: Endpoint,
-        /// When the time limit ends it.
+        /// When the time limit ends it, with the extensions so far.
         ends_at: Timestamp,
     },
     /// To be stopped; ECS may not have done so yet.
@@ -308,6 +344,19 @@ impl Session {
         self.attempt_began().seconds_until(self.ready_by)
     }
 
+    /// When the sweep must look at it next. A session that has not moved since its claim is in no
+    /// schedule yet: the sweep finds it by when it was claimed.
+    pub fn sweep_at(&self) -> Option<Timestamp> {
+        let unscheduled = matches!(self.state, State::Reserved).then_some(self.created_at);
+        self.due_at
+            .or_else(|| Some(unscheduled?.plus_seconds(RESERVED_SECONDS)))
+    }
+
+    /// Whether it lives, and only when it was claimed tells the sweep so.
+    pub fn is_unscheduled(&self) -> bool {
+        self.is_live() && self.due_at.is_none()
+    }
+
     /// Whether this task is, or may be, the session's own.
     pub fn may_own(&self, arn: &str) -> bool {
         self.retry
@@ -326,8 +375,9 @@ impl Session {
         format!("{}-{}", self.id, self.launch.attempt)
     }
 
-    /// What the move from `before` to this row gives back: everything when it is refunded now, its share of the counts of live sessions when
-    /// it has ended just now, in either case the money that it has not cost, and its place in a pool when it waits there no more.
+    /// What the move from `before` to this row gives back: everything when it is refunded now, its
+    /// share of the counts of live sessions when it has ended just now, in either case the money
+    /// that it has not cost, and its place in a pool when it waits there no more.
     pub fn gives_back(&self, before: &Self) -> Charge {
         let charge = &self.charge;
         let is_refund = self.is_refunded() && !before.is_refunded();
@@ -343,7 +393,8 @@ impl Session {
             gift.held = charge.held.iter().filter_map(back).collect();
         }
         if is_refund {
-            (gift.count, gift.window) = (charge.count, charge.window.clone());
+            (gift.count, gift.bucket) = (charge.count, charge.bucket);
+            gift.window.clone_from(&charge.window);
         }
         gift.held
             .extend(before.held_in_pool().filter(|_| self.idle_pool().is_none()));
@@ -383,7 +434,8 @@ impl Session {
     /// ECS has the task.
     ///
     /// # Errors
-    /// When it has ended or already has another task. A session that is ready, or stopping, keeps its state and learns its task.
+    /// When it has ended or already has another task. A session that is ready, or stopping, keeps
+    /// its state and learns its task.
     pub fn started(&self, task: TaskRef) -> Result<Self, InvalidTransition> {
         let same = self.may_own(&task.arn);
         let mut after = self.clone();
@@ -400,7 +452,22 @@ impl Session {
         Ok(after)
     }
 
-    /// ECS could not start the task `failed`: the session is started once more, with all the time of a first start.
+    /// The same with this task, if it may be its own and none is known yet, and with what ECS has
+    /// said of its start since. It is no move of its own.
+    pub fn knowing(&self, task: &TaskRef) -> Self {
+        let mut after = self.clone();
+        if !after.may_own(&task.arn) {
+            return after;
+        }
+        match &mut after.task {
+            Some(known) => known.times.learn(&task.times),
+            None => after.task = Some(task.clone()),
+        }
+        after
+    }
+
+    /// ECS could not start the task `failed`: the session is started once more, with all the time
+    /// of a first start.
     ///
     /// # Errors
     /// When it was started again before, its gate has spoken, it was started ahead of its visitor,
@@ -421,6 +488,21 @@ impl Session {
         after.state = State::Reserved;
         after.task = None;
         after.due_at = Some(now.plus_seconds(RESERVED_SECONDS));
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// ECS had no room for this attempt: the next one asks for other capacity, within the time of
+    /// this start.
+    ///
+    /// # Errors
+    /// When a task of it may exist.
+    pub fn with_next_capacity(&self) -> Result<Self, InvalidTransition> {
+        if !matches!(self.state, State::Reserved) || self.task.is_some() {
+            return Err(self.invalid("started on other capacity"));
+        }
+        let mut after = self.clone();
+        after.launch.attempt += 1;
         after.rev += 1;
         Ok(after)
     }
@@ -475,7 +557,8 @@ impl Session {
         Ok(after)
     }
 
-    /// No task of it runs (any more). Whoever was never served gets the charge back; a reason given before wins over this one.
+    /// No task of it runs (any more). A visitor who was never served is refunded; a reason given
+    /// before takes precedence over this one.
     ///
     /// # Errors
     /// When it has ended: a charge is given back at most once.
@@ -517,6 +600,83 @@ impl Session {
         Ok(after)
     }
 
+    /// Its owner extends it, who has seen `used` extensions; `None` when it has had others, no more
+    /// are allowed, or its time is up.
+    pub fn extended(&self, used: u32, now: Timestamp) -> Option<Self> {
+        let allowed = self.options.extension?;
+        let State::Ready { ends_at, .. } = &self.state else {
+            return None;
+        };
+        if used != self.extensions || used >= allowed.times || now >= *ends_at {
+            return None;
+        }
+        let more = ends_at.plus_seconds(allowed.seconds(1));
+        let mut after = self.clone();
+        if let State::Ready { ends_at, .. } = &mut after.state {
+            *ends_at = more;
+        }
+        after.extensions += 1;
+        after.rev += 1;
+        Some(after)
+    }
+
+    /// An administrator extends it by so many seconds; `None` when that is more than it may have, or
+    /// its time is up.
+    pub fn extended_by_administrator(&self, seconds: u32, now: Timestamp) -> Option<Self> {
+        let added = self.added_seconds.checked_add(seconds)?;
+        let mut after = self.clone();
+        let State::Ready { ends_at, .. } = &mut after.state else {
+            return None;
+        };
+        if added > ADDED_SECONDS || now >= *ends_at {
+            return None;
+        }
+        *ends_at = ends_at.plus_seconds(seconds.into());
+        after.added_seconds = added;
+        after.rev += 1;
+        Some(after)
+    }
+
+    /// An administrator tells its owner something.
+    ///
+    /// # Errors
+    /// When it is being stopped or has ended.
+    pub fn told(&self, message: Message) -> Result<Self, InvalidTransition> {
+        if matches!(self.state, State::Stopping { .. } | State::Ended { .. }) {
+            return Err(self.invalid("told"));
+        }
+        let mut after = self.clone();
+        after.message = Some(message);
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// How long it may live once ready, in seconds, with every extension that it may have of its
+    /// own.
+    pub fn longest_seconds(&self) -> u64 {
+        let extension = self.options.extension;
+        let more = extension.map_or(0, |extension| extension.seconds(extension.times));
+        u64::from(self.time_limit_seconds) + more
+    }
+
+    /// The same, with all that administrators may add.
+    pub fn most_seconds(&self) -> u64 {
+        self.longest_seconds() + u64::from(ADDED_SECONDS)
+    }
+
+    /// When it ends at the latest, with every extension that it may still have, also of
+    /// administrators; `None` unless it is ready.
+    pub fn latest_end(&self) -> Option<Timestamp> {
+        let State::Ready { ends_at, .. } = &self.state else {
+            return None;
+        };
+        let left = self.options.extension.map_or(0, |extension| {
+            extension.seconds(extension.times.saturating_sub(self.extensions))
+        });
+        let added = ADDED_SECONDS.saturating_sub(self.added_seconds);
+        Some(ends_at.plus_seconds(left + u64::from(added)))
+    }
+
     /// It is shared from now on, or no more.
     ///
     /// # Errors
@@ -545,6 +705,7 @@ impl Session {
         after.origin = Origin::default();
         after.launch.kasm_url = None;
         after.said = Vec::new();
+        after.message = None;
         after.profile = None;
         after.go = None;
         after.due_at = None;
@@ -563,7 +724,8 @@ impl Session {
         Some(after)
     }
 
-    /// Somebody in it has said this last; `None` when that is known. It may be over: what was said last may be heard later.
+    /// Adds the last output of one of its programs; `None` when it is recorded already. The session
+    /// may have ended: output can arrive later.
     pub fn heard(&self, excerpt: Excerpt) -> Option<Self> {
         if self.said.contains(&excerpt) {
             return None;
@@ -598,8 +760,8 @@ impl Session {
         Some(after)
     }
 
-    /// When the sweep ends it because nobody has entered it, should its gate not have done so;
-    /// `None` when somebody has, or nobody could yet.
+    /// When the sweep ends it because no visitor has entered it, should its gate not have done so;
+    /// `None` when one has entered, or it has never been ready.
     pub fn entered_late_at(&self) -> Option<Timestamp> {
         let State::Ready { at, .. } = &self.state else {
             return None;

@@ -1,4 +1,5 @@
-//! Owns the console ticket: what a browser keeps of a sign-in with a key. Must not know how a key is checked.
+//! Owns the console ticket: what a browser keeps of a sign-in with a key. Must not know how a key
+//! is checked.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,13 +1,16 @@
-//! Owns the tickets: short signed values that carry a decision from one request to the next; their format, and those that sessions' gates read, are in `casting_protocol::ticket`. Must
-//! not know how they travel.
+//! Owns the tickets: short signed values that carry a decision from one request to the next; their
+//! format, and those that sessions' gates read, are in `casting_protocol::ticket`. Must not know
+//! how they travel.
 //!
-//! A ticket is `v1.{payload}.{signature}`, both base64url; the payload is JSON, the signature HMAC-SHA-256 over `v1.{payload}`.
-//! Each kind has a key of its own, so that one kind can never be passed for another.
+//! A ticket is `v1.{payload}.{signature}`, both base64url; the payload is JSON, the signature
+//! HMAC-SHA-256 over `v1.{payload}`. Each kind has a key of its own, so that one kind can never be
+//! passed for another.
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CastId, Nonce, SessionId};
+use crate::ids::{CastId, CastKey, Nonce, Reference, SessionId};
 use crate::keys::Keyring;
+use crate::language::Language;
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -19,14 +22,15 @@ use casting_protocol::ticket::{Ticket, open, sign};
 
 /// How long a launch ticket is good for, in seconds.
 pub const LAUNCH_TICKET_SECONDS: u64 = 300;
-/// How long the ticket of somebody who waits is good for, in seconds.
+/// How long the ticket of a waiting visitor is valid, in seconds.
 pub const ROOM_TICKET_SECONDS: u64 = 21_600;
 /// How long a visitor may take to log in, in seconds. For so long the way back is good from any
 /// address, because people change networks meanwhile.
 pub const VIA_TICKET_SECONDS: u64 = 900;
-/// How long a link's page may stand open, or in another page's frame, and still be loaded afresh without another click on a listed site, in
-/// seconds. It is good for this link only and, after [`VIA_TICKET_SECONDS`], for this address only, where the click itself could be repeated
-/// as well: the page's address would otherwise let everybody in who gets it from a visitor.
+/// How long a link's page may stand open, or in another page's frame, and still be loaded afresh
+/// without another click on a listed site, in seconds. It is good for this link only and, after
+/// [`VIA_TICKET_SECONDS`], for this address only, where the click itself could be repeated as well:
+/// otherwise everyone who gets the page's address from a visitor would be admitted.
 pub const RETURN_TICKET_SECONDS: u64 = 43_200;
 
 /// From the landing page to the claim: who saw which link from where, and that they saw it.
@@ -47,8 +51,8 @@ pub struct LaunchTicket {
     /// What the link's `docker_network` parameter asked for.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub docker_network: Option<String>,
-    /// Keyed hash of the prefix of the address that the page was opened from. The claim may come from another one; this one names the
-    /// caller of an idempotency key.
+    /// Keyed hash of the prefix of the address that the page was opened from. The claim may come
+    /// from another one; this one names the caller of an idempotency key.
     #[serde(rename = "a")]
     pub address: String,
     /// Makes the ticket unique; the session id follows from it.
@@ -57,12 +61,16 @@ pub struct LaunchTicket {
     /// The place in the link's waiting room that its bearer has.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub place: Option<SessionId>,
+    /// Whether the visitor chose to start another session beside their own.
+    #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
+    pub another: bool,
     /// Not accepted from this time on.
     #[serde(rename = "e")]
     pub expires: Timestamp,
 }
 
-/// Keeps what a link's first request said of where the visitor came from, while the visitor is away to log in or the page stands open.
+/// Keeps what a link's first request said of where the visitor came from, while the visitor is away
+/// to log in or the page stands open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViaTicket {
     /// The cast that was opened.
@@ -78,6 +86,49 @@ pub struct ViaTicket {
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub roams_until: Option<Timestamp>,
     /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
+/// How long a link's page shows the refusal of a claim, in seconds. After that the address is the
+/// link again, also for browsers without scripting.
+pub const NOTICE_SECONDS: u64 = 30;
+
+/// The refusal of a claim, for the page of the link to which the browser is sent: an address that
+/// anyone could write must not contain its texts unsigned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeTicket {
+    /// The key of the link in the request.
+    #[serde(rename = "k")]
+    pub key: CastKey,
+    /// The code of the refusal.
+    #[serde(rename = "c")]
+    pub code: String,
+    /// The reference in the log.
+    #[serde(rename = "r")]
+    pub reference: Reference,
+    /// When it makes sense to come back.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// A more exact explanation.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// A quotation in it (an administrator's or a provider's text).
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
+    /// Who can help.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// The visitor's own session that is in the way.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<SessionId>,
+    /// Whether that session is ending already.
+    #[serde(rename = "g", default)]
+    pub is_ending: bool,
+    /// The language of the link.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Not shown from this time on.
     #[serde(rename = "e")]
     pub expires: Timestamp,
 }
@@ -113,7 +164,8 @@ pub struct LoginState {
     /// Ties the ID token to this login (OpenID Connect: nonce).
     #[serde(rename = "n")]
     pub nonce: String,
-    /// Shows the provider that whoever brings the code is who asked for it (PKCE: code verifier).
+    /// The code verifier (PKCE): proves to the provider that the code is redeemed by the client
+    /// that requested it.
     #[serde(rename = "v")]
     pub verifier: String,
     /// Where the user goes afterwards: a path of ours with its query.
@@ -139,6 +191,27 @@ impl Ticket for OwnerTicket {
 impl Ticket for ViaTicket {
     fn expires(&self) -> Timestamp {
         self.expires
+    }
+}
+
+impl Ticket for NoticeTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl NoticeTicket {
+    /// The signed text in the address of the link's page.
+    pub fn sign(&self, keys: &Keyring) -> String {
+        sign(self, keys.notice())
+    }
+
+    /// Reads a signed text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
+        open(text, keys.notice(), now)
     }
 }
 
@@ -250,6 +323,7 @@ mod tests {
             address: "hash".into(),
             nonce: Nonce::from_bytes([2; 16]),
             place: None,
+            another: false,
             expires: NOW.plus_seconds(LAUNCH_TICKET_SECONDS),
         }
     }

@@ -1,14 +1,17 @@
-//! Owns what tests of every crate share: a clock that is set, ids that repeat, rows to start from, and the contract suites of the ports.
+//! Owns what tests of every crate share: a clock that is set, ids that repeat, rows to start from,
+//! and the contract suites of the ports.
 
 use async_trait::async_trait;
 
-use crate::captcha::{CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, Proof};
+use crate::captcha::{
+    CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, KeysVerdict, Proof,
+};
 use crate::cast::{Cast, CastSettings, Counter};
 use crate::ids::{CastId, CastKey, ImageId, Nonce, SessionId, UserId};
-use crate::image::{AppAccess, ContainerSource, Image, ImageSettings, ImageSource};
+use crate::image::{AppAccess, Architecture, ContainerSource, Image, ImageSettings, ImageSource};
 use crate::permission::Grant;
 use crate::persistent_profile::ProfileSettings;
-use crate::session::{Charge, LaunchSpec, Origin, Owner, RESERVED_SECONDS, Session, State};
+use crate::session::{Charge, LaunchSpec, Origin, Owner, Session, State};
 use crate::session_options::{ExecConfig, SessionOptions, Sharing};
 use crate::time::Timestamp;
 use crate::user::User;
@@ -17,7 +20,8 @@ pub mod store_contract;
 
 pub use casting_protocol::testing::{NOON, SeededEntropy, SetClock};
 
-/// A verifier that asks nobody: the token `good-N` is a good proof (each N once), `down` finds nobody who can check, and all others are wrong.
+/// A stub verifier: the token `good-N` is a valid proof (each N once), `down` means that the
+/// provider is unavailable, all others are invalid.
 #[derive(Debug, Default)]
 pub struct TokenVerifier;
 
@@ -36,6 +40,10 @@ impl CaptchaVerifier for TokenVerifier {
             }),
             _ => CaptchaVerdict::Failed("not a good token".into()),
         }
+    }
+
+    async fn check_keys(&self, _: &CaptchaSettings) -> KeysVerdict {
+        KeysVerdict::Accepted
     }
 }
 
@@ -70,6 +78,8 @@ pub fn image(n: u8) -> Image {
                 cpu: 256,
                 memory: 512,
                 ephemeral_storage: None,
+                architecture: Architecture::X86_64,
+                registry_secret: None,
             }),
             container: "session".into(),
             port: None,
@@ -83,6 +93,7 @@ pub fn image(n: u8) -> Image {
             exec: ExecConfig::default(),
             app: AppAccess::default(),
             profile: ProfileSettings::default(),
+            shared_memory: false,
         },
         task_definition: format!("casting-image-{n}:1"),
         created_at: NOON,
@@ -133,12 +144,17 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         origin: Origin {
             address: format!("address-{n}"),
             referrer: None,
+            language: None,
         },
         created_at: NOON,
         ready_by: NOON.plus_seconds(180),
         ready_at: None,
+        usual_start: None,
         entered_at: None,
         time_limit_seconds: 3600,
+        extensions: 0,
+        added_seconds: 0,
+        message: None,
         secret_key: String::new(),
         bootstrapped: None,
         grant: Grant::default(),
@@ -153,6 +169,6 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         state: State::Reserved,
         task: None,
         retry: None,
-        due_at: Some(NOON.plus_seconds(RESERVED_SECONDS)),
+        due_at: None,
     }
 }

@@ -1,8 +1,11 @@
-//! Owns the contract of the store port: what every adapter must do, as cases that run on any of them. Must not know how any of them works.
+//! Owns the contract of the store port: what every adapter must do, as cases that run on any of
+//! them. Must not know how any of them works.
 //!
-//! Every case draws its own ids, so all of them can run on one database, also on one that has been used before.
-//! Listings that may be a moment old are asked again for a while before a case gives up on them.
+//! Every case draws its own ids, so all of them can run on one database, also on one that has been
+//! used before. Listings that may be a moment old are asked again for a while before a case gives
+//! up on them.
 
+mod audits_and_stats;
 mod casts;
 mod catalog;
 mod lists;
@@ -11,7 +14,6 @@ mod quotas;
 mod release;
 mod reserve;
 mod rooms;
-mod told;
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -31,7 +33,8 @@ macro_rules! cases {
         /// Runs every case, one after the other. Another seed makes other ids.
         ///
         /// # Errors
-        /// The first fault of the store. What it does wrong is a failed assertion that begins with the case's name.
+        /// The first fault of the store. What it does wrong is a failed assertion that begins with
+        /// the case's name.
         pub async fn run_all(store: &dyn Store, seed: u64) -> Result<(), Fault> {
             $($(
                 let fixture = Fixture::new(store, seed, stringify!($case));
@@ -47,6 +50,7 @@ macro_rules! cases {
 cases! {
     casts:
         a_cast_reads_back_by_id_and_by_key
+        counter_is_read_for_visits_only_where_it_limits
         a_key_belongs_to_one_cast_however_many_are_created_at_once
         creating_the_same_cast_again_changes_nothing
         a_config_is_written_over_its_version_only
@@ -73,6 +77,7 @@ cases! {
         a_session_that_was_served_gives_nothing_back
         a_refund_is_given_at_most_once
         a_place_is_not_given_back_into_another_epoch
+        claims_counted_together_are_given_back_to_their_bucket
         refund_is_written_when_its_cast_and_window_are_gone
         a_move_is_written_over_its_revision_only
         of_two_moves_at_once_one_is_written;
@@ -99,6 +104,8 @@ cases! {
         sessions_that_are_nobodys_are_no_claims;
     lists:
         a_users_live_session_of_a_cast_is_found
+        claims_of_a_span_are_listed_oldest_first
+        schedule_only_moves_forward
         sessions_are_due_longest_first_and_only_while_they_live
         sessions_are_listed_newest_first_of_a_cast_and_of_all
         casts_are_listed_in_the_order_that_is_asked_for
@@ -112,7 +119,7 @@ cases! {
         refusals_add_up_by_hour_and_reason_with_a_few_samples
         refusals_counted_at_once_all_count
         refusals_of_all_are_listed_by_hour;
-    told:
+    audits_and_stats:
         a_change_and_its_entry_are_written_together_or_not_at_all
         entries_are_listed_newest_first_of_one_thing_and_of_all
         hours_are_read_back_in_order_and_written_over
@@ -165,9 +172,10 @@ impl<'a> Fixture<'a> {
         }
     }
 
-    /// A cast that is not stored yet, with `remaining` places.
+    /// A cast that is not stored yet, limited to `remaining` places.
     fn draft(&self, remaining: u64) -> Cast {
         let mut cast = super::cast(0);
+        cast.settings.limit_total_sessions = true;
         cast.id = CastId::from_bytes(random_bytes(&self.entropy));
         cast.settings.key = CastKey::random(&self.entropy);
         cast.counter.remaining = remaining;
@@ -193,7 +201,7 @@ impl<'a> Fixture<'a> {
         session
     }
 
-    /// A key of a window that nobody has used.
+    /// A key of a window that no other test uses.
     fn window_key(&self, cast: &Cast) -> String {
         RateWindow::key(
             &cast.id,
@@ -201,23 +209,20 @@ impl<'a> Fixture<'a> {
         )
     }
 
-    /// A claim that charges a place, if asked to, and a slot in the window `key`, if given, as a visitor at noon who has not looked.
+    /// A claim that charges a place, if asked to, and a slot in the window `key`, if given, as a
+    /// visitor at noon who has not looked.
     fn claim(&self, cast: &Cast, count: bool, key: Option<&str>) -> Reservation {
         let mut session = self.session(cast);
         session.charge = Charge {
             count: count.then_some(cast.counter.epoch),
             window: key.map(str::to_owned),
-            held: Vec::new(),
+            ..Charge::default()
         };
         let window = key.map(|key| {
             window_claim(
                 &session,
                 None,
-                &RateWindow {
-                    key: key.to_owned(),
-                    stamp: String::new(),
-                    slots: [].into(),
-                },
+                &RateWindow::empty(key.to_owned(), String::new()),
             )
         });
         Reservation {
@@ -267,7 +272,8 @@ impl<'a> Fixture<'a> {
             .ok_or_else(|| gone("the session"))
     }
 
-    /// The window as it is now: shown to a claim that saw something else. The claim belongs to a cast of its own.
+    /// The window as it is now: shown to a claim that saw something else. The claim belongs to a
+    /// cast of its own.
     async fn window(&self, key: &str) -> Result<RateWindow, Fault> {
         let cast = self.cast(0).await?;
         let mut probe = self.claim(&cast, false, Some(key));
@@ -299,7 +305,8 @@ impl<'a> Fixture<'a> {
     }
 }
 
-/// A claim of `session` at its time on `window`, as one who saw the stamp `seen`. The window's slots are taken over.
+/// A claim of `session` at its time on `window`, as one who saw the stamp `seen`. The window's
+/// slots are taken over.
 fn window_claim(session: &Session, seen: Option<&str>, window: &RateWindow) -> WindowClaim {
     let mut after = window.clone();
     after.stamp = session.id.to_string();

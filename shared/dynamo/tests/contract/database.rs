@@ -16,7 +16,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// New tables in an embedded DynamoDB; at the endpoint that the environment names, new tables beside the others.
+    /// New tables in an embedded DynamoDB; at the endpoint that the environment names, new tables
+    /// beside the others.
     pub async fn open() -> Self {
         #[expect(
             clippy::disallowed_methods,

@@ -1,4 +1,5 @@
-//! Owns what the store says when the wire fails it: every write that is sent twice is written once, and what is given up says what is known.
+//! Owns what the store says when the wire fails it: every write that is sent twice is written once,
+//! and what is given up says what is known.
 
 use std::sync::atomic::Ordering;
 
@@ -200,6 +201,13 @@ async fn claim_and_link_cost_one_call_each() {
             .is_some()
     );
     assert_eq!(calls(), 1, "a link");
+    let mut limited = casting_core::testing::cast(2);
+    limited.settings.limit_total_sessions = true;
+    store.create_cast(&limited, None).await.expect("created");
+    calls();
+    let read = store.cast_by_key(&limited.settings.key).await;
+    assert_eq!(read, Ok(Some(limited)));
+    assert_eq!(calls(), 2, "a link with a counter");
     for count in [None, Some(0)] {
         let mut session = session(&cast, 1);
         session.charge.count = count;

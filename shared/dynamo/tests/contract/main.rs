@@ -1,10 +1,15 @@
-//! Owns the proof that `DynamoStore` keeps the store's contract: on an embedded DynamoDB, or on the endpoint that
-//! `CASTING_TEST_DYNAMODB_ENDPOINT` names; with every answer arriving, and with many of them lost. Must not know the contract.
+//! Owns the proof that `DynamoStore` keeps the store's contract: on an embedded DynamoDB, or on the
+//! endpoint that `CASTING_TEST_DYNAMODB_ENDPOINT` names; with every answer arriving, and with many
+//! of them lost. Must not know the contract.
 
 #[cfg(test)]
 mod database;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod shards;
+#[cfg(test)]
+mod upgrade;
 #[cfg(test)]
 mod wire;
 

@@ -1,4 +1,5 @@
-//! Owns the wire between the SDK and a DynamoDB on plain HTTP, and what goes wrong on it. Must not know the store.
+//! Owns the wire between the SDK and a DynamoDB on plain HTTP, and what goes wrong on it. Must not
+//! know the store.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +16,8 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::{Client, connect::HttpConnector as Tcp};
 use hyper_util::rt::TokioExecutor;
 
-/// What goes wrong: a share of calls (0 to 1) for each kind of trouble, and the very next calls in a given way.
+/// What goes wrong: a share of calls (0 to 1) for each kind of trouble, and the very next calls in
+/// a given way.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Done, but the answer never arrives.
@@ -173,7 +175,8 @@ fn lost() -> ConnectorError {
     ConnectorError::timeout("the answer was lost".into())
 }
 
-/// What DynamoDB answers when another transaction is at one of the rows: here always at the last of them.
+/// What DynamoDB answers when another transaction is at one of the rows: here always at the last of
+/// them.
 fn conflict(operation: &str, body: &SdkBody) -> HttpResponse {
     if operation != "TransactWriteItems" {
         return error(400, "TransactionConflictException", "");

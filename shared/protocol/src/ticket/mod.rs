@@ -43,7 +43,8 @@ pub trait Ticket: Serialize + DeserializeOwned {
 
 /// The signed text of a ticket.
 pub fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
-    // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload would open nowhere.
+    // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload
+    // would open nowhere.
     let payload = serde_json::to_vec(ticket).unwrap_or_default();
     let signed = format!("v1.{}", BASE64URL_NOPAD.encode(&payload));
     let signature = signer.sign(&signed);

@@ -1,5 +1,6 @@
-//! Owns the tickets of a session: where it is, who may enter and until when, signed by keys that only control plane and edge have; and what its
-//! gate is ordered, signed with the gate's own secret. Must not know how a ticket is signed (see [`super`]).
+//! Owns the tickets of a session: where it is, who may enter and until when, signed by keys that
+//! only control plane and edge have; and what its gate is ordered, signed with the gate's own
+//! secret. Must not know how a ticket is signed (see [`super`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub enum Role {
 /// A viewer, as the owner and the gate see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watcher {
-    /// Tells them apart.
+    /// The id of the viewer.
     #[serde(rename = "i")]
     pub id: String,
     /// Their name.
@@ -165,12 +166,14 @@ impl Ticket for SessionTicket {
 }
 
 impl SessionTicket {
-    /// The signed text that the session's own origin keeps in a cookie; `key`: the one that the session was started with.
+    /// The signed text that the session's own origin keeps in a cookie; `key`: the one that the
+    /// session was started with.
     pub fn sign(&self, key: &SessionKey) -> String {
         sign(self, &key.tickets())
     }
 
-    /// Reads a signed text at the edge; gives the key that signed it, from which the gate's secret follows.
+    /// Reads a signed text at the edge; gives the key that signed it, from which the gate's secret
+    /// follows.
     ///
     /// # Errors
     /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
@@ -210,13 +213,14 @@ impl SessionTicket {
 /// How long an address by which a session is entered is good, in seconds.
 pub const ENTRY_SECONDS: u64 = 30;
 
-/// Stands in an address by which a session is entered: the edge exchanges it for the session ticket, once.
+/// Stands in an address by which a session is entered: the edge exchanges it for the session
+/// ticket, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryTicket {
     /// The ticket that it is exchanged for.
     #[serde(rename = "t")]
     pub ticket: SessionTicket,
-    /// Tells it from others: the gate takes each once.
+    /// Makes it unique: the gate accepts each once.
     #[serde(rename = "n")]
     pub nonce: Nonce,
     /// Not accepted from this time on.
@@ -231,7 +235,8 @@ impl Ticket for EntryTicket {
 }
 
 impl EntryTicket {
-    /// The signed text that stands in the address; `key`: the one that the session was started with.
+    /// The signed text that stands in the address; `key`: the one that the session was started
+    /// with.
     pub fn sign(&self, key: &SessionKey) -> String {
         sign(self, &key.entries())
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use casting_core::cast_form;
 use casting_core::form::{FieldError, Warning};
+use casting_core::ids::ImageId;
 use casting_core::image::Image;
-use casting_core::listing::{Counted, SessionQuery, SessionsOf};
+use casting_core::queries::{CastOrder, Counted, SessionQuery, SessionsOf};
 use casting_core::time::Timestamp;
 use casting_web::{Problem, Reply, RequestError, reply};
 use futures_util::TryFutureExt;
@@ -14,6 +15,7 @@ use futures_util::try_join;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::sessions::back;
 use super::{ConsoleRequest, FlashMessage, ROWS, claims, messages, stale, trail, typed_over};
 use crate::console::cast::{self, CastPage, figure};
 use crate::console::cast_labels::{called, on, plural, text};
@@ -22,38 +24,52 @@ use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
 use crate::console::form::{self, Choices, FormMessages};
 use crate::console::layout::{Place, Screen};
+use crate::console::paths;
 use crate::console::preview::Preview;
 use crate::console::time_format::{grouped, length, wait};
 use crate::console::trial::{self, TrialPage};
 use crate::console::{form_parser, history, qr};
-use crate::failure::Failure;
 use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
 use casting_core::admin::sessions::{self, SessionsAsked};
 use casting_core::admin::trials;
 use casting_core::admin::version::Precondition;
+use casting_web::HandlerError;
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
 
-pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let (service, now) = (&request.service, request.context.now);
-    let search = request.visit.query("search").unwrap_or_default();
-    let state = request
-        .visit
-        .query("state")
-        .filter(|state| ["on", "off"].contains(state))
-        .unwrap_or_default();
-    let enabled = match state {
+/// How many casts a file has at most.
+const MOST_SAVED: usize = 1000;
+
+pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let (service, now, view) = (&request.service, request.context.now, request.view());
+    let enabled = match view.get("state") {
         "on" => Some(true),
         "off" => Some(false),
         _ => None,
     };
+    let (sort, backwards) = view.sort();
     let asked = CastsAsked {
-        search: Some(search.to_owned()).filter(|search| !search.trim().is_empty()),
+        search: Some(view.get("search").to_owned()).filter(|search| !search.is_empty()),
         enabled,
-        ..CastsAsked::default()
+        image: ImageId::parse(view.get("image")),
+        order: if sort == "created" {
+            CastOrder::Made
+        } else {
+            CastOrder::Name
+        },
+        backwards,
     };
-    let page = verbs::list(service, &asked, request.cursor().as_deref(), ROWS / 2).await?;
+    let mut page = verbs::list(service, &asked, request.cursor().as_deref(), ROWS / 2).await?;
+    if !view.get("format").is_empty() {
+        while page.items.len() < MOST_SAVED
+            && let Some(next) = page.next.take()
+        {
+            let more = verbs::list(service, &asked, Some(&next), 100).await?;
+            page.items.extend(more.items);
+            page.next = more.next;
+        }
+    }
     let counts = page.items.iter().map(|cast| async {
         Ok(service
             .control_plane
@@ -75,13 +91,12 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
     let has_images = !choices
         .get(&casting_core::resource::OptionSource::Image)
         .is_none_or(Vec::is_empty);
-    let next = request.next(page.next.as_ref(), &[("search", search), ("state", state)]);
+    let next = page.next.map(|cursor| view.with(&[("cursor", &cursor)]));
     Ok(request.show(&casts::list(
         &request.context,
         &CastList {
             rows,
-            search: search.to_owned(),
-            state: state.to_owned(),
+            view,
             next,
             choices,
             has_images,
@@ -89,12 +104,97 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
     )))
 }
 
-async fn find(request: &ConsoleRequest<'_>) -> Result<Value, Failure> {
+/// How many casts are acted on at once at most; as many as a page of the list has.
+const MOST_AT_ONCE: usize = 50;
+
+/// Enables, disables or deletes the selected casts.
+pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let form = &request.form_data;
+    let ids: Vec<&str> = form.all("id").take(MOST_AT_ONCE).collect();
+    let back = back(form.first("back"), paths::CASTS);
+    if ids.is_empty() {
+        let detail = "Select the casts first.";
+        return Err(HandlerError::request(RequestError::BadRequest, detail));
+    }
+    let act = form.first("act").unwrap_or_default();
+    let (done, enabled) = match act {
+        "enable" => (FlashMessage::OnAll, Some(true)),
+        "disable" => (FlashMessage::OffAll, Some(false)),
+        "delete" => (FlashMessage::Deleted, None),
+        _ => {
+            let detail = "There is no such action.";
+            return Err(HandlerError::request(RequestError::BadRequest, detail));
+        }
+    };
+    if enabled.is_none() && form.first("confirmed").is_none() {
+        return ask_to_delete_many(request, &ids, back).await;
+    }
+    let mut changed = Vec::new();
+    for id in &ids {
+        let Some(enabled) = enabled else {
+            verbs::delete(&request.service, id, &Precondition::None, false).await?;
+            changed.push(*id);
+            continue;
+        };
+        let before = verbs::find(&request.service, id).await?;
+        // What is so already is not undone.
+        if before.settings.enabled != enabled {
+            let change = json!({ "enabled": enabled });
+            verbs::change(&request.service, id, &change, &Precondition::None).await?;
+            changed.push(*id);
+        }
+    }
+    request.redirect_with_undo(back, done, &changed).await
+}
+
+async fn ask_to_delete_many(
+    request: &ConsoleRequest<'_>,
+    ids: &[&str],
+    back: &str,
+) -> Result<Reply, HandlerError> {
+    let found = ids.iter().map(|id| verbs::find(&request.service, id));
+    let found = try_join_all(found).await?;
+    let mut kept: Vec<(&str, String)> = ids.iter().map(|id| ("id", (*id).to_owned())).collect();
+    kept.push(("act", "delete".to_owned()));
+    kept.push(("confirmed", "true".to_owned()));
+    kept.push(("back", back.to_owned()));
+    let names = found.iter().map(|cast| {
+        let settings = &cast.settings;
+        (
+            called(&settings.name, settings.key.as_str()),
+            paths::cast(cast.id.as_str()),
+        )
+    });
+    let mut uses: Vec<(String, String)> = names.collect();
+    uses.sort();
+    let count = plural(ids.len() as u64, "cast", "casts");
+    let page = Confirm {
+        place: Place::Casts,
+        trail: trail(Place::Casts),
+        title: format!("Delete {count}?"),
+        happens: vec![
+            "Their links stop working immediately. Running sessions continue.".to_owned(),
+            "You can restore them with the same keys: by Undo, or from the audit log.".to_owned(),
+        ],
+        uses,
+        action: paths::BULK_CASTS.to_owned(),
+        submit: format!("Delete {count}"),
+        cancel: back.to_owned(),
+        choice: None,
+        line: None,
+        kept,
+        refused: String::new(),
+        version: None,
+    };
+    Ok(request.show(&confirm::page(&request.context, &page)))
+}
+
+async fn find(request: &ConsoleRequest<'_>) -> Result<Value, HandlerError> {
     let read = verbs::read(&request.service, request.id).await?;
     Ok(read.view(&request.context.public_url))
 }
 
-pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let (control_plane, now) = (request.service.control_plane, request.context.now);
     let found = verbs::read(&request.service, request.id).await?;
     let cast = found.view(&request.context.public_url);
@@ -147,8 +247,8 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
     )))
 }
 
-/// How many sessions of the cast live, as far as a page of them tells.
-async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, Failure> {
+/// The number of live sessions of the cast, from one page of them.
+async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, HandlerError> {
     let query = SessionQuery {
         of: SessionsOf::Living,
         ..SessionQuery::default()
@@ -160,7 +260,7 @@ async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, Failure> {
             query,
             cast,
             is_live: Some(true),
-            outcome: None,
+            ..SessionsAsked::default()
         },
         None,
         100,
@@ -173,10 +273,10 @@ async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, Failure> {
     ))
 }
 
-pub(super) async fn qr_code(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn qr_code(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let cast = find(request).await?;
     let file = qr::file(text(&cast, "url")).ok_or_else(|| {
-        Failure::request(
+        HandlerError::request(
             RequestError::Conflict,
             "This link is too long for a QR code.",
         )
@@ -185,7 +285,7 @@ pub(super) async fn qr_code(request: &ConsoleRequest<'_>) -> Result<Reply, Failu
 }
 
 /// What a new cast is before anything is typed.
-pub(super) async fn ask(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn ask(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let choices = request.choices().await?;
     Ok(request.show(&page(
         request,
@@ -196,7 +296,7 @@ pub(super) async fn ask(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> 
     )))
 }
 
-pub(super) async fn edit(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn edit(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let cast = find(request).await?;
     let warnings = cast["warnings"]
         .as_array()
@@ -222,11 +322,11 @@ fn page(
 ) -> Screen {
     let aside = Preview::of(document, &request.context.public_url, choices).to_string();
     let mut trail = trail(Place::Casts);
-    let home = stored.map(|cast| format!("/admin/casts/{}", text(cast, "id")));
+    let home = stored.map(|cast| paths::cast(text(cast, "id")));
     if let (Some(cast), Some(home)) = (stored, &home) {
         trail.push((text(cast, "name").to_owned(), home.clone()));
     }
-    let back = home.unwrap_or_else(|| "/admin/casts".to_owned());
+    let back = home.unwrap_or_else(|| paths::CASTS.to_owned());
     let edit = Edit {
         resource: cast_form::resource(),
         place: Place::Casts,
@@ -252,36 +352,36 @@ fn page(
         choices,
         is_new: stored.is_none(),
         id: stored.map(|cast| text(cast, "id").to_owned()),
-        check: Some("/admin/check-cast"),
+        check: Some(paths::CHECK_CAST),
         aside,
         above: String::new(),
     };
     edit::page(&request.context, &edit)
 }
 
-pub(super) async fn make(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn make(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let typed = form_parser::document(cast_form::resource(), &request.form_data);
     match verbs::create(&request.service, &typed).await {
         Ok(Edited { cast, .. }) => {
             request
                 .redirect_with_flash(
-                    &format!("/admin/casts/{}", cast.id),
+                    &paths::cast(cast.id.as_str()),
                     FlashMessage::CastCreated,
                     None,
                 )
                 .await
         }
-        Err(failure) => {
-            let (messages, choices) = (messages(failure)?, request.choices().await?);
+        Err(error) => {
+            let (messages, choices) = (messages(error)?, request.choices().await?);
             Ok(request.show(&page(request, None, &typed, messages, &choices)))
         }
     }
 }
 
-pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let mut typed = form_parser::document(cast_form::resource(), &request.form_data);
     let number = |name: &str| -> Option<u64> { request.form_data.first(name)?.parse().ok() };
-    // Visitors count on while the form is open: the number that it was made with is no wish.
+    // Claims change the counter while the form is open: an unchanged number is not a change.
     let counted = number("counted");
     if let (Some(counted), Value::Object(fields)) = (counted, &mut typed)
         && fields.get("sessions_remaining") == Some(&json!(counted))
@@ -296,14 +396,14 @@ pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
         Ok(Edited { cast, .. }) => {
             request
                 .redirect_with_flash(
-                    &format!("/admin/casts/{}", cast.id),
+                    &paths::cast(cast.id.as_str()),
                     FlashMessage::Saved,
                     Some(request.id),
                 )
                 .await
         }
-        Err(failure) => {
-            let mut messages = messages(failure)?;
+        Err(error) => {
+            let mut messages = messages(error)?;
             let (stored, choices) = (find(request).await?, request.choices().await?);
             let typed = stale::merge_stale_form(
                 request,
@@ -326,7 +426,7 @@ pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
 }
 
 /// What is typed so far: what is wrong with it, what is worth a look, and how it would look.
-pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let typed = form_parser::document(cast_form::resource(), &request.form_data);
     let stored = match request.form_data.first("id") {
         Some(id) => Some(verbs::find(&request.service, id).await?),
@@ -367,7 +467,7 @@ pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, Failure
     Ok(reply::json(StatusCode::OK, &document))
 }
 
-pub(super) async fn switch(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn switch(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let enabled = match request.form_data.first("enabled") {
         Some("true") => true,
         Some("false") => false,
@@ -384,8 +484,9 @@ pub(super) async fn switch(request: &ConsoleRequest<'_>) -> Result<Reply, Failur
         &request.precondition(),
     )
     .await?;
-    // Back to where the button was: this cast's page or the list; the browser says which, and nothing else is believed.
-    let home = format!("/admin/casts/{}", request.id);
+    // Back to where the button was: this cast's page or the list; the browser says which, and
+    // nothing else is believed.
+    let home = paths::cast(request.id);
     let from_page = request
         .visit
         .header(&http::header::REFERER)
@@ -393,7 +494,7 @@ pub(super) async fn switch(request: &ConsoleRequest<'_>) -> Result<Reply, Failur
     let to = if from_page {
         home.as_str()
     } else {
-        "/admin/casts"
+        paths::CASTS
     };
     request
         .redirect_with_flash(
@@ -408,7 +509,7 @@ pub(super) async fn switch(request: &ConsoleRequest<'_>) -> Result<Reply, Failur
         .await
 }
 
-pub(super) async fn rotate(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn rotate(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let grace: u64 = request
         .form_data
         .first("grace_seconds")
@@ -427,15 +528,15 @@ pub(super) async fn rotate(request: &ConsoleRequest<'_>) -> Result<Reply, Failur
         FlashMessage::OtherKey
     };
     request
-        .redirect_with_flash(&format!("/admin/casts/{}", request.id), done, None)
+        .redirect_with_flash(&paths::cast(request.id), done, None)
         .await
 }
 
-pub(super) async fn copy(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn copy(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let made = verbs::copy(&request.service, request.id, &json!({})).await?;
     request
         .redirect_with_flash(
-            &format!("/admin/casts/{}/edit", made.cast.id),
+            &paths::cast_edit(made.cast.id.as_str()),
             FlashMessage::Copied,
             None,
         )
@@ -445,9 +546,9 @@ pub(super) async fn copy(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
 pub(super) async fn ask_to_delete(
     request: &ConsoleRequest<'_>,
     refused: &str,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let cast = find(request).await?;
-    let (name, home) = (text(&cast, "name"), format!("/admin/casts/{}", request.id));
+    let (name, home) = (text(&cast, "name"), paths::cast(request.id));
     let live = count_live(request).await?;
     let mut happens = vec![
         "The link stops working immediately.".to_owned(),
@@ -480,13 +581,15 @@ pub(super) async fn ask_to_delete(
                 request.form_data.first("terminate").is_some(),
             )
         }),
+        line: None,
+        kept: Vec::new(),
         refused: refused.to_owned(),
         version: cast["version"].as_u64(),
     };
     Ok(request.show(&confirm::page(&request.context, &page)))
 }
 
-pub(super) async fn delete(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn delete(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let terminate = request.form_data.first("terminate").is_some();
     match verbs::delete(
         &request.service,
@@ -498,11 +601,11 @@ pub(super) async fn delete(request: &ConsoleRequest<'_>) -> Result<Reply, Failur
     {
         Ok(()) => {
             request
-                .redirect_with_flash("/admin/casts", FlashMessage::Deleted, Some(request.id))
+                .redirect_with_flash(paths::CASTS, FlashMessage::Deleted, Some(request.id))
                 .await
         }
-        Err(failure) => {
-            let messages = messages(failure)?;
+        Err(error) => {
+            let messages = messages(error)?;
             ask_to_delete(
                 request,
                 messages
@@ -515,7 +618,7 @@ pub(super) async fn delete(request: &ConsoleRequest<'_>) -> Result<Reply, Failur
     }
 }
 
-pub(super) async fn show_trial(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn show_trial(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let cast = find(request).await?;
     let address = request
         .visit
@@ -534,14 +637,14 @@ pub(super) async fn show_trial(request: &ConsoleRequest<'_>) -> Result<Reply, Fa
     )))
 }
 
-pub(super) async fn run_trial(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn run_trial(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let cast = find(request).await?;
     let typed = trial::typed(&request.form_data);
     let mut errors = BTreeMap::new();
     let outcome = match trials::run(&request.service, request.id, &trial::document(&typed)).await {
-        Ok(steps) => Some(trials::view(&steps)),
-        Err(failure) => {
-            for error in messages(failure)?.errors {
+        Ok(outcome) => Some(trials::view(&outcome)),
+        Err(error) => {
+            for error in messages(error)?.errors {
                 let field = error
                     .pointer
                     .trim_start_matches('/')
@@ -582,7 +685,7 @@ pub(super) fn attention_items(
     for cast in casts.iter().filter(|cast| on(cast, "enabled")) {
         let (name, home) = (
             called(text(cast, "name"), text(cast, "key")),
-            format!("/admin/casts/{}", text(cast, "id")),
+            paths::cast(text(cast, "id")),
         );
         let image = images
             .iter()

@@ -1,13 +1,15 @@
-//! Owns the pages of claims, and the first page, which begins with them. Must not know what the verbs do.
+//! Owns the pages of claims, and the first page, which begins with them. Must not know what the
+//! verbs do.
 
 use casting_core::cast_form;
 use casting_core::excerpt::Excerpt;
 use casting_core::ids::{CastId, Reference};
 use casting_core::image::Image;
-use casting_core::listing::{SessionQuery, SessionsOf};
 use casting_core::ports::RefusalCount;
+use casting_core::queries::{SessionQuery, SessionsOf};
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
+use casting_core::urls;
 use casting_web::Reply;
 use futures_util::{TryFutureExt, try_join};
 use serde_json::Value;
@@ -20,23 +22,23 @@ use crate::console::dashboard::{self, Overview};
 use crate::console::history;
 use crate::console::sessions::owner;
 use crate::console::time_format::{grouped, wait};
-use crate::failure::Failure;
 use casting_core::admin::AdminService;
 use casting_core::admin::casts::{self as cast_verbs, CastsAsked};
 use casting_core::admin::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
 use casting_core::admin::sessions::{self, Outcome, SessionsAsked};
 use casting_core::admin::settings;
+use casting_web::HandlerError;
 
 /// An hour, in seconds.
 const HOUR: u64 = 3600;
 /// How many casts the first page looks at.
 const CASTS: u32 = 100;
 
-pub(super) async fn of_all(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn of_all(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     page(request, ClaimsOf::All, None).await
 }
 
-pub(super) async fn of_cast(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn of_cast(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let cast = cast_verbs::find(&request.service, request.id).await?;
     page(
         request,
@@ -50,7 +52,7 @@ async fn page(
     request: &ConsoleRequest<'_>,
     of: ClaimsOf,
     cast: Option<(String, String)>,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let (query, now) = (
         |name: &str| {
             request
@@ -165,14 +167,14 @@ fn export(cast: Option<&CastId>, since: Timestamp, asked: &ClaimsAsked, format: 
     if let Some(reference) = &asked.reference {
         query.append_pair("ref", reference.as_str());
     }
-    format!("/api/admin/claims/export?{}", query.finish())
+    format!("{}/claims/export?{}", urls::ADMIN_API, query.finish())
 }
 
 /// The last claims of a cast or of all: of a week at most.
 pub(super) async fn last(
     request: &ConsoleRequest<'_>,
     cast: Option<&CastId>,
-) -> Result<Vec<Claim>, Failure> {
+) -> Result<Vec<Claim>, HandlerError> {
     let now = request.context.now;
     let of = cast.map_or(ClaimsOf::All, |cast| ClaimsOf::Cast(cast.clone()));
     let asked = ClaimsAsked {
@@ -199,7 +201,7 @@ pub(super) async fn last(
 async fn names_unless(
     request: &ConsoleRequest<'_>,
     is_known: bool,
-) -> Result<Vec<(String, String)>, Failure> {
+) -> Result<Vec<(String, String)>, HandlerError> {
     if is_known {
         return Ok(Vec::new());
     }
@@ -278,7 +280,7 @@ fn of_session(session: &Value) -> Claim {
 }
 
 /// What was said last in a session, with who said it in words.
-fn said(session: &Value) -> Vec<(&'static str, String)> {
+pub(super) fn said(session: &Value) -> Vec<(&'static str, String)> {
     let excerpts = session["said"].as_array().into_iter().flatten();
     let read = |excerpt: &Value| serde_json::from_value::<Excerpt>(excerpt.clone()).ok();
     excerpts
@@ -287,7 +289,7 @@ fn said(session: &Value) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let (service, now) = (&request.service, request.context.now);
     let query = SessionQuery {
         of: SessionsOf::Living,
@@ -299,7 +301,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Fail
         ..SessionsAsked::default()
     };
     let of_casts = CastsAsked::default();
-    let (page, images, told, living, system, claims) = try_join!(
+    let (page, images, told, living, deployment, claims) = try_join!(
         cast_verbs::list(service, &of_casts, None, CASTS).err_into(),
         async { Ok(service.control_plane.store.all_records::<Image>().await?) },
         async {
@@ -324,7 +326,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Fail
         grouped(living.items.len() as u64),
         if living.next.is_some() { "+" } else { "" }
     );
-    let most = system.settings.max_sessions;
+    let most = deployment.settings.max_sessions;
     let enabled = all.iter().filter(|cast| on(cast, "enabled")).count();
     let mean = total
         .mean_start_millis()
@@ -350,7 +352,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Fail
         attention_items: casts::attention_items(&all, &images, now),
         charts: vec![history::launches(&told)],
         claims,
-        // Whoever may not take them is not told to.
+        // Steps that the user may not take are not offered.
         first_steps: (steps.contains(&false)
             && request.context.may("casts")
             && request.context.may("images"))

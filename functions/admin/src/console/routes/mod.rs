@@ -1,10 +1,12 @@
-//! Owns which page answers which route of the console, and what all of them share: who looks, what was sent, what has just been done. Must not know
-//! what the verbs do.
+//! Owns what all routes of the console share: the user, the form data, the flash message. Must not
+//! know what the operations do.
 //!
-//! A form that is sent changes something and leads on (303); if it is not right, the page comes back with all that was typed (422).
+//! A valid form changes something and redirects (303); an invalid one is shown again with all input
+//! (422).
 
 mod casts;
 mod claims;
+mod find;
 mod people;
 mod profiles;
 mod records;
@@ -16,13 +18,16 @@ use casting_core::ControlPlane;
 use casting_core::actor::Scope;
 use casting_core::group::Group;
 use casting_core::image::Image;
+use casting_core::keys::hash_secret;
 use casting_core::network::Network;
 use casting_core::resource::OptionSource;
 use casting_core::urls;
 use casting_web::credentials::SetCookie;
 use casting_web::{Code, Problem, Reply, Request, RequestContext, RequestError, reply};
+use futures_util::future::try_join_all;
 use futures_util::try_join;
-use http::StatusCode;
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
 use self::table::Handler;
@@ -33,10 +38,12 @@ use super::form_parser::FormData;
 use super::layout::{self, Place, Screen};
 use super::page_context::{CurrentUser, Flash, PageContext, Severity};
 use super::sign_in::{self as sign_in_form, SignIn};
+use super::table::View;
 use crate::console_auth::{self, ConsoleSession};
-use crate::failure::Failure;
+use crate::file;
 use casting_core::admin::version::Precondition;
 use casting_core::admin::{AdminService, audits};
+use casting_web::HandlerError;
 
 /// The cookie that carries the flash message to the next page.
 const FLASH_COOKIE: &str = "cast-told";
@@ -65,7 +72,7 @@ pub(crate) async fn answer(
 ) -> Reply {
     let matched = match CONSOLE_ROUTER.find(&visit.method, &visit.path) {
         Ok(matched) => matched,
-        Err(miss) => return visit.explain(&miss.into()),
+        Err(problem) => return visit.explain(&problem),
     };
     let handler = match matched.line.handler {
         Handler::Open(handler) => return handler(control_plane, visit, request).await,
@@ -73,7 +80,7 @@ pub(crate) async fn answer(
     };
     let console_session = match console_auth::admit(control_plane, visit).await {
         Ok(console_session) => console_session,
-        Err(failure) => return turned_away(control_plane, visit, failure),
+        Err(error) => return turned_away(control_plane, visit, error),
     };
     let fields = console_auth::read(&console_session, visit, request, matched.line.route.access);
     let mut console_request = ConsoleRequest::of(console_session, visit, matched.segment);
@@ -82,16 +89,13 @@ pub(crate) async fn answer(
             console_request.form_data = FormData::new(fields);
             handler(&console_request).await
         }
-        Err(failure) => Err(failure),
+        Err(error) => Err(error),
     };
-    answered.unwrap_or_else(|failure| {
-        console_request
-            .explain(&failure.into_problem(|code| control_plane.draw_reference(code, None)))
-    })
+    answered.unwrap_or_else(|error| console_request.explain(&error.into_problem(control_plane)))
 }
 
-fn turned_away(control_plane: &ControlPlane, visit: &RequestContext, failure: Failure) -> Reply {
-    let problem = failure.into_problem(|code| control_plane.draw_reference(code, None));
+fn turned_away(control_plane: &ControlPlane, visit: &RequestContext, error: HandlerError) -> Reply {
+    let problem = error.into_problem(control_plane);
     if problem.code.status() == StatusCode::UNAUTHORIZED {
         console_auth::sign_in_first(visit)
     } else {
@@ -108,11 +112,11 @@ async fn show_sign_in(
 }
 
 async fn sign_in(control_plane: &ControlPlane, visit: &RequestContext, request: &Request) -> Reply {
-    let failure = match console_auth::sign_in(control_plane, visit, request).await {
+    let error = match console_auth::sign_in(control_plane, visit, request).await {
         Ok(reply) => return reply,
-        Err(failure) => failure,
+        Err(error) => error,
     };
-    let problem = failure.into_problem(|code| control_plane.draw_reference(code, None));
+    let problem = error.into_problem(control_plane);
     let is_unknown = problem.code == Code::from(RequestError::Unauthorized);
     let words = if is_unknown {
         "Invalid key. It may have been deleted, or a character is missing."
@@ -129,7 +133,7 @@ async fn sign_in(control_plane: &ControlPlane, visit: &RequestContext, request: 
     )
 }
 
-async fn sign_out(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+async fn sign_out(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     Ok(console_auth::sign_out(request.service.control_plane))
 }
 
@@ -148,7 +152,7 @@ fn sign_in_page(
         flash: None,
     };
     let home = console_auth::target(to);
-    // Whoever may come in is led on; who is shown this page with a login has none of the roles that let in.
+    // A login with a role is redirected; one that is shown this page has no role for the console.
     let login = visit.login(
         &control_plane.keys,
         control_plane.urls.is_secure(),
@@ -184,10 +188,16 @@ pub(super) enum FlashMessage {
     Deleted,
     On,
     Off,
+    OnAll,
+    OffAll,
     OtherKey,
     OtherKeyToo,
     Copied,
     Stopping,
+    StoppingAll,
+    MessageSent,
+    Extended,
+    SomeNot,
     Unshared,
     Forgotten,
     Restored,
@@ -196,7 +206,7 @@ pub(super) enum FlashMessage {
 }
 
 impl FlashMessage {
-    const ALL: [(Self, &'static str, &'static str); 18] = [
+    const ALL: [(Self, &'static str, &'static str); 24] = [
         (Self::CastCreated, "cast-created", "Cast created."),
         (Self::ImageCreated, "image-created", "Image created."),
         (Self::NetworkCreated, "network-created", "Network created."),
@@ -231,6 +241,32 @@ impl FlashMessage {
         ),
         (Self::Stopping, "stopping", "Stopping the session."),
         (
+            Self::StoppingAll,
+            "stopping-all",
+            "Stopping the selected sessions.",
+        ),
+        (
+            Self::MessageSent,
+            "message-sent",
+            "Message sent. The visitor sees it in the viewer.",
+        ),
+        (
+            Self::Extended,
+            "extended",
+            "Session extended. The visitor sees the new end.",
+        ),
+        (
+            Self::SomeNot,
+            "some-not",
+            "Done, except for sessions that had ended already.",
+        ),
+        (Self::OnAll, "on-all", "The selected links are enabled."),
+        (
+            Self::OffAll,
+            "off-all",
+            "The selected links are disabled. Running sessions continue.",
+        ),
+        (
             Self::Unshared,
             "unshared",
             "The share link no longer works.",
@@ -245,7 +281,8 @@ impl FlashMessage {
         (
             Self::Registered,
             "registered",
-            "Registered again. New sessions use the new task definition; running sessions keep theirs.",
+            "Registered again. New sessions use the new task definition; running sessions keep \
+             theirs.",
         ),
     ];
 
@@ -263,8 +300,8 @@ fn flash(told: &str) -> Option<Flash> {
     let (_, _, sentence) = FlashMessage::ALL
         .iter()
         .find(|(_, known, _)| *known == word)?;
-    let undo =
-        casting_core::audit::AuditId::parse(entry).map(|id| format!("/admin/audit/{id}/undo"));
+    let ids = entry.split('.').map(casting_core::audit::AuditId::parse);
+    let undo = ids.flatten().map(|id| id.to_string()).collect();
     Some(Flash {
         severity: Severity::Good,
         text: (*sentence).to_owned(),
@@ -316,8 +353,20 @@ impl<'a> ConsoleRequest<'a> {
         }
     }
 
-    /// The page. What has been done is told once.
+    /// What the address says of a list.
+    pub(super) fn view(&self) -> View {
+        View::of(&self.visit.path, self.visit.queries())
+    }
+
+    /// The page, or what was asked for of it: the part that is read again and again, if it is
+    /// another than the reader has, or the list as a file. A flash message is shown once.
     pub(super) fn show(&self, screen: &Screen) -> Reply {
+        if let Some(saved) = &screen.saved {
+            return file::attachment(&saved.name, saved.kind, saved.content.clone());
+        }
+        if !screen.live.is_empty() && self.visit.query("fragment") == Some("1") {
+            return self.fragment(&screen.live);
+        }
         let mut reply = layout::answer(&self.context, screen);
         if self.context.flash.is_some() {
             self.tell(&mut reply, "", 0);
@@ -325,29 +374,55 @@ impl<'a> ConsoleRequest<'a> {
         reply
     }
 
-    /// Redirects to another page, which shows the message; a change of the target can be undone there.
+    /// Redirects to another page, which shows the message; a change of the target can be undone
+    /// there.
     pub(super) async fn redirect_with_flash(
         &self,
         to: &str,
         done: FlashMessage,
         target: Option<&str>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, HandlerError> {
+        self.redirect_with_undo(to, done, target.as_slice()).await
+    }
+
+    /// The same after a change of several targets.
+    pub(super) async fn redirect_with_undo(
+        &self,
+        to: &str,
+        done: FlashMessage,
+        targets: &[&str],
+    ) -> Result<Reply, HandlerError> {
+        let newest = targets.iter().map(|target| async move {
+            let page = audits::list(&self.service, Some(target), None, 1).await?;
+            Ok::<_, HandlerError>(page.items.into_iter().next())
+        });
         let mut told = done.word().to_owned();
-        if let Some(target) = target {
-            let newest = audits::list(&self.service, Some(target), None, 1)
-                .await?
-                .items
-                .into_iter()
-                .next();
-            if let Some(audit) = newest.filter(|audit| {
-                audits::can_be_undone(audit) && audit.actor_id == self.service.actor.id
-            }) {
+        for audit in try_join_all(newest).await?.into_iter().flatten() {
+            if audits::can_be_undone(&audit) && audit.actor_id == self.service.actor.id {
                 told.push_str(&format!(".{}", audit.id));
             }
         }
         let mut reply = reply::see_other(to);
         self.tell(&mut reply, &told, 60);
         Ok(reply)
+    }
+
+    fn fragment(&self, html: &str) -> Reply {
+        let digest = hash_secret(html);
+        let letters = digest.chars().filter(char::is_ascii_alphanumeric);
+        let tag = format!("\"{}\"", letters.take(20).collect::<String>());
+        let known = self.visit.header(&IF_NONE_MATCH);
+        let mut reply = if known == Some(tag.as_str()) {
+            reply::empty(StatusCode::NOT_MODIFIED)
+        } else {
+            reply::text(StatusCode::OK, "text/html; charset=utf-8", html.to_owned())
+        };
+        let headers = reply.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            headers.insert(ETAG, tag);
+        }
+        reply
     }
 
     fn tell(&self, reply: &mut Reply, value: &str, max_age: u64) {
@@ -372,8 +447,8 @@ impl<'a> ConsoleRequest<'a> {
         }
     }
 
-    /// What there is to pick from.
-    pub(super) async fn choices(&self) -> Result<Choices, Failure> {
+    /// The records that fields of a form select from.
+    pub(super) async fn choices(&self) -> Result<Choices, HandlerError> {
         let store = &self.service.control_plane.store;
         let (images, mut groups, networks) = try_join!(
             store.all_records::<Image>(),
@@ -420,7 +495,8 @@ impl<'a> ConsoleRequest<'a> {
             .map_or(Precondition::None, Precondition::version)
     }
 
-    /// The version that a form goes on from: the one that it was made of, or the newest once it tells what has changed since.
+    /// The version that a form is based on: the one that it was made of, or the newest once it
+    /// shows what has changed since.
     pub(super) fn version(&self, stored: &Value, messages: &FormMessages) -> Option<u64> {
         let sent = self
             .form_data
@@ -430,7 +506,7 @@ impl<'a> ConsoleRequest<'a> {
             .or_else(|| stored["version"].as_u64())
     }
 
-    /// Where a list goes on; a cursor that is empty is none.
+    /// The cursor of a list; an empty one is none.
     pub(super) fn cursor(&self) -> Option<String> {
         self.visit
             .query("cursor")
@@ -453,11 +529,14 @@ impl<'a> ConsoleRequest<'a> {
     }
 }
 
-/// What keeps a form from being taken, to be shown at its fields; `Err` when it is nothing that whoever filled it in can mend.
-pub(super) fn messages(failure: impl Into<Failure>) -> Result<FormMessages, Failure> {
-    let failure = failure.into();
-    let Failure::Problem(problem) = failure else {
-        return Err(failure);
+/// The errors of a form, to be shown at its fields; `Err` when the user cannot correct them.
+pub(super) fn messages(error: impl Into<HandlerError>) -> Result<FormMessages, HandlerError> {
+    let problem = match error.into() {
+        HandlerError::Problem(problem) => *problem,
+        HandlerError::Refusal(refusal) => {
+            Problem::denied(refusal.denial(), Some(refusal.reference))
+        }
+        HandlerError::Fault(fault) => return Err(fault.into()),
     };
     let status = problem.code.status();
     let mendable = [
@@ -468,14 +547,15 @@ pub(super) fn messages(failure: impl Into<Failure>) -> Result<FormMessages, Fail
     ];
     // What grants too much (403) is said at its field as well.
     if !mendable.contains(&status) && problem.errors.is_empty() {
-        return Err(Failure::Problem(problem));
+        return Err(problem.into());
     }
     let is_stale = status == StatusCode::PRECONDITION_FAILED;
     let mut errors = problem.errors.clone();
     if errors.is_empty() {
         let detail = match status {
             StatusCode::PRECONDITION_FAILED => {
-                "Someone else changed this in the meantime. Reload the page to see the changes, then edit it again."
+                "Someone else changed this in the meantime. Reload the page to see the changes, \
+                 then edit it again."
             }
             _ => problem.sentence(),
         };
@@ -488,14 +568,14 @@ pub(super) fn messages(failure: impl Into<Failure>) -> Result<FormMessages, Fail
     })
 }
 
-/// What is only shown, as it is, under what was typed.
+/// The document as typed, with the read-only fields of the stored one.
 pub(super) fn typed_over(shown: &Value, typed: &Value) -> Value {
     let mut fields: Map<String, Value> = shown.as_object().cloned().unwrap_or_default();
     fields.extend(typed.as_object().cloned().unwrap_or_default());
     Value::Object(fields)
 }
 
-/// Where in the console a list of this place is.
+/// The breadcrumb of a list.
 pub(super) fn trail(place: Place) -> Vec<(String, String)> {
     layout::entry_of(place)
         .map(|(words, href)| (words.to_owned(), href.to_owned()))
@@ -511,12 +591,14 @@ mod tests {
 
     #[test]
     fn flash_cookie_accepts_only_known_messages() {
-        let undo = flash("saved.01795435200000-0123456789abcdef").expect("is told");
-        assert_eq!(
-            undo.undo.as_deref(),
-            Some("/admin/audit/01795435200000-0123456789abcdef/undo")
-        );
-        assert_eq!(flash("saved./../x").expect("is told").undo, None);
+        let id = "01795435200000-0123456789abcdef";
+        for (told, ids) in [
+            (format!("saved.{id}"), vec![id]),
+            (format!("off-all.{id}.{id}.x"), vec![id, id]),
+            ("saved./../x".to_owned(), vec![]),
+        ] {
+            assert_eq!(flash(&told).expect("is told").undo, ids, "{told}");
+        }
         assert_eq!(flash("<b>hello</b>"), None);
         assert_eq!(flash(""), None);
     }

@@ -1,8 +1,10 @@
 //! Owns the pages of users, settings and the audit log. Must not know what the verbs do.
 
+use askama::Template;
 use casting_core::audit::{Action, Audit, RecordKind};
+use casting_core::captcha::CaptchaKind;
 use casting_core::profile::Profile;
-use casting_core::system_form;
+use casting_core::settings_form;
 use casting_web::Reply;
 use serde_json::Value;
 
@@ -14,32 +16,44 @@ use crate::console::edit::{self, Edit};
 use crate::console::form::{Choices, FormMessages};
 use crate::console::form_parser;
 use crate::console::layout::{Place, Screen};
-use crate::console::records;
-use crate::failure::Failure;
+use crate::console::paths;
+use crate::console::{records, shown};
 use casting_core::admin::{audits, settings as verbs, users};
+use casting_web::HandlerError;
 
-pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    if request.visit.query("kind") == Some("anonymous") {
-        let page =
-            users::list_anonymous(&request.service, request.cursor().as_deref(), ROWS).await?;
-        let views: Vec<Value> = page
-            .items
-            .iter()
-            .filter_map(users::view_anonymous)
-            .collect();
-        let next = request.next(page.next.as_ref(), &[("kind", "anonymous")]);
-        return Ok(request.show(&records::anonymous_users(&request.context, &views, next)));
+/// How many users one list has at most; more are found by the API.
+const MOST_USERS: usize = 1000;
+
+pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let (service, view) = (&request.service, request.view());
+    let are_anonymous = request.visit.query("kind") == Some("anonymous");
+    let (mut views, mut cursor) = (Vec::<Value>::new(), None::<String>);
+    loop {
+        if are_anonymous {
+            let page = users::list_anonymous(service, cursor.as_deref(), 100).await?;
+            views.extend(page.items.iter().filter_map(users::view_anonymous));
+            cursor = page.next;
+        } else {
+            let page = users::list(service, cursor.as_deref(), 100).await?;
+            views.extend(page.items.iter().map(Profile::view));
+            cursor = page.next;
+        }
+        if cursor.is_none() || views.len() >= MOST_USERS {
+            break;
+        }
     }
-    let page = users::list(&request.service, request.cursor().as_deref(), ROWS).await?;
-    let views: Vec<Value> = page.items.iter().map(Profile::view).collect();
-    let next = request.next(page.next.as_ref(), &[]);
-    Ok(request.show(&records::users(&request.context, &views, next)))
+    let show = if are_anonymous {
+        records::anonymous_users
+    } else {
+        records::users
+    };
+    Ok(request.show(&show(&request.context, &views, &view, cursor.is_some())))
 }
 
 pub(super) async fn ask_to_forget(
     request: &ConsoleRequest<'_>,
     refused: &str,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let user = users::find(&request.service, request.id).await?;
     let name = [text(&user, "name"), text(&user, "id")]
         .into_iter()
@@ -56,21 +70,23 @@ pub(super) async fn ask_to_forget(
             "This cannot be undone. If they sign in again, they are a new user.".into(),
         ],
         uses: Vec::new(),
-        action: format!("/admin/users/{}/delete", request.id),
+        action: paths::user_delete(request.id),
         submit: "Forget the user".into(),
-        cancel: "/admin/users".into(),
+        cancel: paths::USERS.into(),
         choice: Some((
             "terminate",
             "Stop their live sessions first".into(),
             request.form_data.first("terminate").is_some(),
         )),
+        line: None,
+        kept: Vec::new(),
         refused: refused.to_owned(),
         version: None,
     };
     Ok(request.show(&confirm::page(&request.context, &page)))
 }
 
-pub(super) async fn forget(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn forget(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     match users::delete(
         &request.service,
         request.id,
@@ -80,11 +96,11 @@ pub(super) async fn forget(request: &ConsoleRequest<'_>) -> Result<Reply, Failur
     {
         Ok(()) => {
             request
-                .redirect_with_flash("/admin/users", FlashMessage::Forgotten, None)
+                .redirect_with_flash(paths::USERS, FlashMessage::Forgotten, None)
                 .await
         }
-        Err(failure) => {
-            let messages = messages(failure)?;
+        Err(error) => {
+            let messages = messages(error)?;
             ask_to_forget(
                 request,
                 messages
@@ -97,20 +113,55 @@ pub(super) async fn forget(request: &ConsoleRequest<'_>) -> Result<Reply, Failur
     }
 }
 
-pub(super) async fn settings(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let document = system_form::view(&verbs::read(&request.service).await?);
-    Ok(request.show(&settings_page(request, &document, FormMessages::default())))
+pub(super) async fn settings(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let document = settings_form::view(&verbs::read(&request.service).await?);
+    let screen = settings_page(request, &document, FormMessages::default(), None);
+    Ok(request.show(&screen))
 }
 
-fn settings_page(request: &ConsoleRequest<'_>, document: &Value, messages: FormMessages) -> Screen {
+/// Shows the settings with what the CAPTCHA's provider says about the stored keys.
+pub(super) async fn check_captcha_keys(
+    request: &ConsoleRequest<'_>,
+) -> Result<Reply, HandlerError> {
+    let document = settings_form::view(&verbs::read(&request.service).await?);
+    let finding = verbs::check_keys(&request.service).await?;
+    let screen = settings_page(request, &document, FormMessages::default(), Some(&finding));
+    Ok(request.show(&screen))
+}
+
+#[derive(Template)]
+#[template(path = "console/captcha_check.html")]
+struct CaptchaCheckHtml<'a> {
+    action: &'static str,
+    csrf_token: &'a str,
+    finding: Option<&'a verbs::KeysFinding>,
+}
+
+fn settings_page(
+    request: &ConsoleRequest<'_>,
+    document: &Value,
+    messages: FormMessages,
+    finding: Option<&verbs::KeysFinding>,
+) -> Screen {
+    let kind = CaptchaKind::parse(text(document, "captcha_kind"));
+    let has_keys = kind.is_some_and(CaptchaKind::needs_keys);
+    let above = if has_keys && request.context.may("settings") {
+        shown(&CaptchaCheckHtml {
+            action: paths::CHECK_CAPTCHA_KEYS,
+            csrf_token: &request.context.csrf_token,
+            finding,
+        })
+    } else {
+        String::new()
+    };
     let edit = Edit {
-        resource: system_form::resource(),
+        resource: settings_form::resource(),
         place: Place::Settings,
         scope: "settings",
         title: "Settings".into(),
         trail: Vec::new(),
-        action: "/admin/settings".into(),
-        cancel: "/admin/settings".into(),
+        action: paths::SETTINGS.into(),
+        cancel: paths::SETTINGS.into(),
         submit: "Save",
         document,
         version: request.version(document, &messages),
@@ -121,30 +172,30 @@ fn settings_page(request: &ConsoleRequest<'_>, document: &Value, messages: FormM
         counted: None,
         check: None,
         aside: String::new(),
-        above: String::new(),
+        above,
     };
     edit::page(&request.context, &edit)
 }
 
-pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let typed = form_parser::document(system_form::resource(), &request.form_data);
+pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let typed = form_parser::document(settings_form::resource(), &request.form_data);
     match verbs::change(&request.service, &typed, &request.precondition()).await {
         Ok(_) => {
             request
                 .redirect_with_flash(
-                    "/admin/settings",
+                    paths::SETTINGS,
                     FlashMessage::Saved,
-                    Some(casting_core::system::SYSTEM_ID),
+                    Some(casting_core::deployment::DEPLOYMENT_ID),
                 )
                 .await
         }
-        Err(failure) => {
-            let mut messages = messages(failure)?;
-            let stored = system_form::view(&verbs::read(&request.service).await?);
+        Err(error) => {
+            let mut messages = messages(error)?;
+            let stored = settings_form::view(&verbs::read(&request.service).await?);
             let typed = stale::merge_stale_form(
                 request,
-                system_form::resource(),
-                casting_core::system::SYSTEM_ID,
+                settings_form::resource(),
+                casting_core::deployment::DEPLOYMENT_ID,
                 &stored,
                 typed,
                 &mut messages,
@@ -154,12 +205,13 @@ pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply,
                 request,
                 &typed_over(&stored, &typed),
                 messages,
+                None,
             )))
         }
     }
 }
 
-pub(super) async fn audit(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn audit(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let about = request.visit.query("about").unwrap_or_default();
     let target = Some(about).filter(|about| !about.is_empty() && about.len() <= 100);
     let page = audits::list(&request.service, target, request.cursor().as_deref(), ROWS).await?;
@@ -181,7 +233,7 @@ pub(super) async fn audit(request: &ConsoleRequest<'_>) -> Result<Reply, Failure
 }
 
 fn entry(audit: &Audit, may: bool) -> Entry {
-    let (folder, noun) = words(audit.noun);
+    let noun = words(audit.noun);
     let verb = match audit.action {
         Action::Created => "made",
         Action::Changed => "changed",
@@ -190,13 +242,17 @@ fn entry(audit: &Audit, may: bool) -> Entry {
         Action::Ended => "ended",
         Action::Unshared => "ended sharing of",
         Action::Watched => "watched",
+        Action::Extended => "extended",
+        Action::Messaged => "sent a message to",
         Action::SignedIn => "signed in to",
     };
     let is_there = audit.action != Action::Deleted;
-    let href = folder.filter(|_| is_there).map(|folder| match audit.noun {
-        RecordKind::Settings => "/admin/settings".to_owned(),
-        _ => format!("/admin/{folder}/{}", audit.target),
-    });
+    let href = match audit.noun {
+        _ if !is_there => None,
+        RecordKind::Settings => Some(paths::SETTINGS.to_owned()),
+        RecordKind::Session => Some(paths::session(&audit.target)),
+        kind => paths::of_kind(kind).map(|paths| (paths.one)(&audit.target)),
+    };
     let changes = audit
         .changes
         .iter()
@@ -219,32 +275,59 @@ fn entry(audit: &Audit, may: bool) -> Entry {
     }
 }
 
-/// Where things of a kind are in the console, and what one is called.
-const fn words(noun: RecordKind) -> (Option<&'static str>, &'static str) {
-    match noun {
-        RecordKind::Cast => (Some("casts"), "the cast"),
-        RecordKind::Image => (Some("images"), "the image"),
-        RecordKind::Network => (Some("networks"), "the network"),
-        RecordKind::Group => (Some("groups"), "the group"),
-        RecordKind::User => (None, "the user"),
-        RecordKind::Profile => (None, "a profile for"),
-        RecordKind::Staging => (Some("staging"), "the staging config"),
-        RecordKind::Settings => (Some("settings"), "the settings"),
-        RecordKind::ApiKey => (Some("api-keys"), "the API key"),
-        RecordKind::Session => (None, "a session of"),
-        RecordKind::Console => (None, "the console"),
+/// A record of this kind in a sentence of the audit log.
+const fn words(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::Cast => "the cast",
+        RecordKind::Image => "the image",
+        RecordKind::Network => "the network",
+        RecordKind::Group => "the group",
+        RecordKind::User => "the user",
+        RecordKind::Profile => "a profile for",
+        RecordKind::Staging => "the staging config",
+        RecordKind::Settings => "the settings",
+        RecordKind::ApiKey => "the API key",
+        RecordKind::Session => "a session of",
+        RecordKind::Console => "the console",
     }
 }
 
-pub(super) async fn take_back(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+/// The most changes that are undone at once.
+const MOST_UNDONE: usize = 50;
+
+/// Undoes the changes of the form, the newest first.
+pub(super) async fn take_back_all(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let mut ids: Vec<&str> = request.form_data.all("id").take(MOST_UNDONE).collect();
+    ids.sort_unstable();
+    let mut to = paths::AUDIT.to_owned();
+    for (at, id) in ids.iter().rev().enumerate() {
+        let audit = audits::find(&request.service, id).await?;
+        // The required scope depends on the record; `undo` asks for it.
+        audits::undo(&request.service, id).await?;
+        to = match paths::of_kind(audit.noun) {
+            Some(paths) if ids.len() > 1 || at > 0 => paths.list.to_owned(),
+            _ => after_undo(&audit),
+        };
+    }
+    request
+        .redirect_with_flash(&to, FlashMessage::TakenBack, None)
+        .await
+}
+
+/// The page on which an undone change is seen.
+fn after_undo(audit: &Audit) -> String {
+    match (paths::of_kind(audit.noun), audit.action) {
+        (Some(paths), Action::Changed) => (paths.one)(&audit.target),
+        (Some(paths), _) => paths.list.to_owned(),
+        (None, _) if audit.noun == RecordKind::Settings => paths::SETTINGS.to_owned(),
+        (None, _) => paths::AUDIT.to_owned(),
+    }
+}
+
+pub(super) async fn take_back(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let audit = audits::find(&request.service, request.id).await?;
     audits::undo(&request.service, request.id).await?;
-    let to = match (words(audit.noun).0, audit.action) {
-        (Some("settings"), _) => "/admin/settings".to_owned(),
-        (Some(folder), Action::Changed) => format!("/admin/{folder}/{}", audit.target),
-        (Some(folder), _) => format!("/admin/{folder}"),
-        (None, _) => "/admin/audit".to_owned(),
-    };
+    let to = after_undo(&audit);
     request
         .redirect_with_flash(&to, FlashMessage::TakenBack, None)
         .await

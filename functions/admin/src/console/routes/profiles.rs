@@ -1,4 +1,5 @@
-//! Owns the page of one user, and what can be done with their profiles there. Must not know what the verbs do.
+//! Owns the page of one user, and what can be done with their profiles there. Must not know what
+//! the verbs do.
 
 use casting_core::persistent_profile::PersistentProfile;
 use casting_web::Reply;
@@ -7,11 +8,12 @@ use serde_json::{Value, json};
 use super::{ConsoleRequest, FlashMessage, messages, trail};
 use crate::console::confirm::{self, Confirm};
 use crate::console::layout::Place;
+use crate::console::paths;
 use crate::console::profiles;
-use crate::failure::Failure;
 use casting_core::admin::{profiles as verbs, users};
+use casting_web::HandlerError;
 
-pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let user = users::find(&request.service, request.id).await?;
     let views: Vec<Value> = verbs::list(&request.service, request.id)
         .await?
@@ -23,12 +25,12 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, Failure>
     Ok(request.show(&screen))
 }
 
-pub(super) async fn restore(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn restore(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let document = json!({ "archive": request.form_data.first("archive") });
     let profile = verbs::restore(&request.service, request.id, &document).await?;
     request
         .redirect_with_flash(
-            &format!("/admin/users/{}", profile.user),
+            &paths::user(profile.user.as_str()),
             FlashMessage::Restored,
             None,
         )
@@ -38,7 +40,7 @@ pub(super) async fn restore(request: &ConsoleRequest<'_>) -> Result<Reply, Failu
 pub(super) async fn ask_to_delete(
     request: &ConsoleRequest<'_>,
     refused: &str,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let profile = verbs::find(&request.service, request.id).await?;
     let page = Confirm {
         place: Place::Users,
@@ -52,26 +54,28 @@ pub(super) async fn ask_to_delete(
             "This cannot be undone. The next session starts without files.".into(),
         ],
         uses: Vec::new(),
-        action: format!("/admin/profiles/{}/delete", request.id),
+        action: paths::profile_delete(request.id),
         submit: "Delete the profile".into(),
-        cancel: format!("/admin/users/{}", profile.user),
+        cancel: paths::user(profile.user.as_str()),
         choice: None,
+        line: None,
+        kept: Vec::new(),
         refused: refused.to_owned(),
         version: None,
     };
     Ok(request.show(&confirm::page(&request.context, &page)))
 }
 
-pub(super) async fn delete(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+pub(super) async fn delete(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let user = verbs::find(&request.service, request.id).await?.user;
     match verbs::delete(&request.service, request.id).await {
         Ok(()) => {
             request
-                .redirect_with_flash(&format!("/admin/users/{user}"), FlashMessage::Deleted, None)
+                .redirect_with_flash(&paths::user(user.as_str()), FlashMessage::Deleted, None)
                 .await
         }
-        Err(failure) => {
-            let messages = messages(failure)?;
+        Err(error) => {
+            let messages = messages(error)?;
             ask_to_delete(
                 request,
                 messages

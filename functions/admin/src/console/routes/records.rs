@@ -1,5 +1,5 @@
-//! Owns the pages of what stands around casts: images, networks, groups, staging configs and API keys, all in one way. Must not know what the verbs
-//! do.
+//! Owns the pages of what stands around casts: images, networks, groups, staging configs and API
+//! keys, all in one way. Must not know what the verbs do.
 
 use askama::Template;
 use casting_core::api_key::ApiKey;
@@ -8,7 +8,6 @@ use casting_core::ids::{GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::image_form;
 use casting_core::network::Network;
-use casting_core::ports::Page;
 use casting_core::resource::{OptionSource, Resource};
 use casting_core::staging::StagingConfig;
 use casting_core::{api_key_form, group_form, network_form, preset, staging_form};
@@ -16,20 +15,21 @@ use casting_web::Reply;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{ConsoleRequest, FlashMessage, ROWS, messages, stale, trail, typed_over};
+use super::{ConsoleRequest, FlashMessage, messages, stale, trail, typed_over};
 use crate::console::cast_labels::{name_of, plural, text};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
 use crate::console::form::FormMessages;
 use crate::console::layout::{Place, Screen};
+use crate::console::paths::{self, RecordPaths};
 use crate::console::table::ActionButton;
 use crate::console::{form_parser, pool, records, shown};
-use crate::failure::Failure;
 use casting_core::admin::error::AdminError;
 use casting_core::admin::records::{self as verbs, EditableRecord};
 use casting_core::admin::uses::{self, Named, Use};
 use casting_core::admin::version::Precondition;
 use casting_core::admin::{api_keys, images, pools, sessions, staging};
+use casting_web::HandlerError;
 
 /// One kind of thing, as the console calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +62,13 @@ impl Kind {
         }
     }
 
-    const fn folder(self) -> &'static str {
+    const fn paths(self) -> RecordPaths {
         match self {
-            Self::Image => "/admin/images",
-            Self::Network => "/admin/networks",
-            Self::Group => "/admin/groups",
-            Self::Staging => "/admin/staging",
-            Self::ApiKey => "/admin/api-keys",
+            Self::Image => paths::IMAGE_PATHS,
+            Self::Network => paths::NETWORK_PATHS,
+            Self::Group => paths::GROUP_PATHS,
+            Self::Staging => paths::STAGING_PATHS,
+            Self::ApiKey => paths::API_KEY_PATHS,
         }
     }
 
@@ -155,72 +155,49 @@ struct NewKey<'a> {
     public_url: &'a str,
 }
 
-pub(super) async fn list(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
-    let (service, cursor, context) = (&request.service, request.cursor(), &request.context);
+pub(super) async fn list(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, HandlerError> {
+    let (service, context, view) = (&request.service, &request.context, request.view());
+    let store = &service.control_plane.store;
     let screen = match kind {
         Kind::Image => {
-            let page = service
-                .control_plane
-                .store
-                .records::<Image>(cursor.as_deref(), ROWS)
-                .await?;
-            let views: Vec<Value> = page.items.iter().map(image_form::view).collect();
-            records::images(context, &views, request.next(page.next.as_ref(), &[]))
+            let images = store.all_records::<Image>().await?;
+            let views: Vec<Value> = images.iter().map(image_form::view).collect();
+            records::images(context, &views, &view)
         }
-        Kind::Network => {
-            let (views, next) = views(
-                request,
-                &verbs::list::<Network>(service, cursor.as_deref(), ROWS).await?,
-            );
-            records::networks(context, &views, next)
-        }
-        Kind::Group => {
-            let (views, next) = views(
-                request,
-                &verbs::list::<Group>(service, cursor.as_deref(), ROWS).await?,
-            );
-            records::groups(context, &views, next)
-        }
+        Kind::Network => records::networks(context, &views::<Network>(request).await?, &view),
+        Kind::Group => records::groups(context, &views::<Group>(request).await?, &view),
         Kind::Staging => {
-            let page = verbs::list::<StagingConfig>(service, cursor.as_deref(), ROWS).await?;
-            let pools = try_join_all(
-                page.items
-                    .iter()
-                    .map(|staging| service.control_plane.pool_view(staging)),
-            )
-            .await?;
-            let (views, next) = views(request, &page);
-            let items: Vec<_> = views.into_iter().zip(pools).collect();
+            let configs = store.all_records::<StagingConfig>().await?;
+            let pools = configs
+                .iter()
+                .map(|staging| service.control_plane.pool_view(staging));
+            let pools = try_join_all(pools).await?;
+            let items: Vec<_> = configs.iter().map(StagingConfig::view).zip(pools).collect();
             let choices = request.choices().await?;
-            records::staging(
-                context,
-                &items,
-                &|id| name_of(&choices, OptionSource::Image, id),
-                next,
-            )
+            let image = |id: &str| name_of(&choices, OptionSource::Image, id);
+            records::staging(context, &items, &image, &view)
         }
-        Kind::ApiKey => {
-            let (views, next) = views(
-                request,
-                &verbs::list::<ApiKey>(service, cursor.as_deref(), ROWS).await?,
-            );
-            records::api_keys(context, &views, next)
-        }
+        Kind::ApiKey => records::api_keys(context, &views::<ApiKey>(request).await?, &view),
     };
     Ok(request.show(&screen))
 }
 
-fn views<R: EditableRecord>(
+/// All records of a kind, as the API shows them. They are few: forms offer them as choices.
+async fn views<R: EditableRecord>(
     request: &ConsoleRequest<'_>,
-    page: &Page<R>,
-) -> (Vec<Value>, Option<String>) {
-    (
-        page.items.iter().map(EditableRecord::view).collect(),
-        request.next(page.next.as_ref(), &[]),
-    )
+) -> Result<Vec<Value>, HandlerError> {
+    let (mut views, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let page = verbs::list::<R>(&request.service, cursor.as_deref(), 100).await?;
+        views.extend(page.items.iter().map(EditableRecord::view));
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(views);
+        }
+    }
 }
 
-async fn find(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Value, Failure> {
+async fn find(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Value, HandlerError> {
     let (service, id) = (&request.service, request.id);
     Ok(match kind {
         Kind::Image => image_form::view(&images::find(service, id).await?),
@@ -231,7 +208,7 @@ async fn find(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Value, Failure
     })
 }
 
-pub(super) async fn ask(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn ask(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, HandlerError> {
     let mut document = kind.blank();
     let mut above = String::new();
     if kind == Kind::Image {
@@ -259,7 +236,7 @@ pub(super) async fn ask(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Repl
     ))
 }
 
-pub(super) async fn show(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn show(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, HandlerError> {
     let mut above = String::new();
     let document = if kind == Kind::Staging {
         let (staging, view) = pools::read(&request.service, request.id).await?;
@@ -289,13 +266,13 @@ async fn page(
     document: &Value,
     messages: FormMessages,
     above: String,
-) -> Result<Screen, Failure> {
+) -> Result<Screen, HandlerError> {
     let choices = request.choices().await?;
     let resource = kind.resource();
     let action = if stored.is_some() {
-        format!("{}/{}", kind.folder(), request.id)
+        (kind.paths().one)(request.id)
     } else {
-        kind.folder().to_owned()
+        kind.paths().list.to_owned()
     };
     let edit = Edit {
         resource,
@@ -307,7 +284,7 @@ async fn page(
         ),
         trail: trail(kind.place()),
         action: action.clone(),
-        cancel: kind.folder().to_owned(),
+        cancel: kind.paths().list.to_owned(),
         submit: if stored.is_some() { "Save" } else { "Create" },
         document,
         version: stored.and_then(|stored| request.version(stored, &messages)),
@@ -326,27 +303,27 @@ async fn page(
         screen.acts.push(ActionButton::go(
             "Change history",
             "",
-            format!("/admin/audit?about={}", request.id),
+            paths::audit_of(request.id),
         ));
         if request.context.may(kind.scope()) && stored["registered_task_definition"].is_string() {
             screen.acts.push(ActionButton::send(
                 "Register again",
                 text(stored, "name"),
-                format!("{action}/register"),
+                paths::image_register(request.id),
             ));
         }
         if request.context.may(kind.scope()) && !is_built_in {
             screen.acts.push(ActionButton::go(
                 "Delete\u{2026}",
                 text(stored, "name"),
-                format!("{action}/delete"),
+                (kind.paths().delete)(request.id),
             ));
         }
     }
     Ok(screen)
 }
 
-pub(super) async fn make(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn make(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, HandlerError> {
     let (service, typed) = (
         &request.service,
         form_parser::document(kind.resource(), &request.form_data),
@@ -365,24 +342,20 @@ pub(super) async fn make(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Rep
             .await
             .map(|_| FlashMessage::StagingCreated),
         Kind::ApiKey => match api_keys::create(service, &typed).await {
-            // Shown in the answer itself: it stands in no address and in no cookie, and is gone with the page.
+            // Shown in the answer itself: it stands in no address and in no cookie, and is gone
+            // with the page.
             Ok((key, secret)) => return Ok(request.show(&new_key(request, &key, &secret))),
-            Err(failure) => Err(failure),
+            Err(error) => Err(error),
         },
     };
     match made {
-        Ok(done) => request.redirect_with_flash(kind.folder(), done, None).await,
-        Err(failure) => Ok(request.show(
-            &page(
-                request,
-                kind,
-                None,
-                &typed,
-                messages(failure)?,
-                String::new(),
-            )
-            .await?,
-        )),
+        Ok(done) => {
+            request
+                .redirect_with_flash(kind.paths().list, done, None)
+                .await
+        }
+        Err(error) => Ok(request
+            .show(&page(request, kind, None, &typed, messages(error)?, String::new()).await?)),
     }
 }
 
@@ -402,7 +375,7 @@ fn new_key(request: &ConsoleRequest<'_>, key: &ApiKey, secret: &str) -> Screen {
     }
 }
 
-pub(super) async fn save(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn save(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, HandlerError> {
     let (service, id, typed) = (
         &request.service,
         request.id,
@@ -432,15 +405,11 @@ pub(super) async fn save(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Rep
     match saved {
         Ok(()) => {
             request
-                .redirect_with_flash(
-                    &format!("{}/{id}", kind.folder()),
-                    FlashMessage::Saved,
-                    Some(id),
-                )
+                .redirect_with_flash(&(kind.paths().one)(id), FlashMessage::Saved, Some(id))
                 .await
         }
-        Err(failure) => {
-            let (mut messages, stored) = (messages(failure)?, find(request, kind).await?);
+        Err(error) => {
+            let (mut messages, stored) = (messages(error)?, find(request, kind).await?);
             let typed = stale::merge_stale_form(
                 request,
                 kind.resource(),
@@ -471,19 +440,19 @@ pub(super) async fn save(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Rep
 }
 
 /// Another task definition for an image; what stands in the way is said above its form.
-pub(super) async fn register(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    match images::register_anew(&request.service, request.id, &Precondition::None).await {
+pub(super) async fn register(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    match images::register_again(&request.service, request.id, &Precondition::None).await {
         Ok(image) => {
             request
                 .redirect_with_flash(
-                    &format!("/admin/images/{}", image.id),
+                    &paths::image(image.id.as_str()),
                     FlashMessage::Registered,
                     None,
                 )
                 .await
         }
-        Err(failure) => {
-            let (messages, stored) = (messages(failure)?, find(request, Kind::Image).await?);
+        Err(error) => {
+            let (messages, stored) = (messages(error)?, find(request, Kind::Image).await?);
             Ok(request.show(
                 &page(
                     request,
@@ -519,12 +488,9 @@ pub(super) async fn ask_to_delete(
     request: &ConsoleRequest<'_>,
     kind: Kind,
     refused: &str,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, HandlerError> {
     let stored = find(request, kind).await?;
-    let (name, home) = (
-        text(&stored, "name"),
-        format!("{}/{}", kind.folder(), request.id),
-    );
+    let (name, home) = (text(&stored, "name"), (kind.paths().one)(request.id));
     let mut trail = trail(kind.place());
     trail.push((name.to_owned(), home.clone()));
     let uses = uses_of(request, kind).await?;
@@ -547,17 +513,26 @@ pub(super) async fn ask_to_delete(
                 request.form_data.first("force").is_some(),
             )
         }),
-        uses: uses.into_iter().map(|one| (one.words, one.page)).collect(),
-        action: format!("{home}/delete"),
+        uses: uses
+            .into_iter()
+            .filter_map(|one| Some(((paths::of_kind(one.kind)?.one)(&one.id), one.words)))
+            .map(|(path, words)| (words, path))
+            .collect(),
+        action: (kind.paths().delete)(request.id),
         submit: "Delete it".into(),
         cancel: home,
+        line: None,
+        kept: Vec::new(),
         refused: refused.to_owned(),
         version: stored["version"].as_u64(),
     };
     Ok(request.show(&confirm::page(&request.context, &page)))
 }
 
-pub(super) async fn delete(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn delete(
+    request: &ConsoleRequest<'_>,
+    kind: Kind,
+) -> Result<Reply, HandlerError> {
     let (service, id, over) = (&request.service, request.id, request.precondition());
     let deleted = match kind {
         Kind::Image => images::delete(service, id, &over).await,
@@ -572,11 +547,11 @@ pub(super) async fn delete(request: &ConsoleRequest<'_>, kind: Kind) -> Result<R
     match deleted {
         Ok(()) => {
             request
-                .redirect_with_flash(kind.folder(), FlashMessage::Deleted, Some(id))
+                .redirect_with_flash(kind.paths().list, FlashMessage::Deleted, Some(id))
                 .await
         }
-        Err(failure) => {
-            let messages = messages(failure)?;
+        Err(error) => {
+            let messages = messages(error)?;
             ask_to_delete(
                 request,
                 kind,

@@ -1,75 +1,382 @@
-//! Owns the page of live sessions and what can be done there. Must not know what the verbs do.
+//! Owns the list of sessions, the page of one, and what can be done there. Must not know what the
+//! verbs do.
 
-use casting_core::listing::{SessionQuery, SessionsOf};
-use casting_web::{Reply, reply};
-use serde_json::Value;
+use casting_core::admin::casts::{self as cast_verbs, CastsAsked};
+use casting_core::admin::session_actions::{self as acts, MESSAGE_CHARS};
+use casting_core::admin::sessions::{self as verbs, SessionOrder, SessionsAsked};
+use casting_core::ids::{CastId, ImageId};
+use casting_core::queries::{SessionQuery, SessionsOf};
+use casting_core::resource::OptionSource;
+use casting_core::session::Session;
+use casting_web::{Reply, RequestError, reply};
+use futures_util::{TryFutureExt, try_join};
+use serde_json::{Value, json};
 
-use super::{ConsoleRequest, FlashMessage, ROWS};
-use crate::console::sessions;
-use crate::failure::Failure;
-use casting_core::admin::sessions::{self as verbs, SessionsAsked};
+use super::claims::said;
+use super::{ConsoleRequest, FlashMessage, messages, trail};
+use crate::console::cast_labels::{called, plural};
+use crate::console::confirm::{self, Confirm, Line};
+use crate::console::layout::{Place, Screen};
+use crate::console::paths;
+use crate::console::sessions::{self, SessionList, Typed};
+use casting_web::HandlerError;
 
-const PAGE: &str = "/admin/sessions";
+/// A day, in seconds.
+const DAY: u64 = 86_400;
+/// How many casts the list can be narrowed by.
+const CASTS: u32 = 100;
 
-pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let query = SessionQuery {
-        of: SessionsOf::Living,
-        ..SessionQuery::default()
+pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let view = request.view();
+    let cast = CastId::parse(view.get("cast"));
+    let is_live = match view.get("show") {
+        "ended" => Some(false),
+        "all" => None,
+        _ => Some(true),
     };
+    let states = ["reserved", "starting", "ready", "stopping", "ended"];
+    let of = match (is_live, &cast) {
+        (Some(true), _) => SessionsOf::Living,
+        (_, Some(cast)) => SessionsOf::Cast(cast.clone()),
+        (_, None) => SessionsOf::All,
+    };
+    let since = (is_live != Some(true)).then(|| request.context.now.minus_seconds(DAY));
     let asked = SessionsAsked {
-        query,
-        is_live: Some(true),
+        query: SessionQuery {
+            of,
+            since,
+            until: None,
+        },
+        cast,
+        image: ImageId::parse(view.get("image")),
+        is_live,
+        state: states.into_iter().find(|state| *state == view.get("state")),
+        search: Some(view.get("search").to_owned()).filter(|search| !search.is_empty()),
         ..SessionsAsked::default()
     };
-    let page = verbs::list(&request.service, &asked, request.cursor().as_deref(), ROWS).await?;
-    let views: Vec<Value> = page.items.iter().map(verbs::view).collect();
-    let next = request.next(page.next.as_ref(), &[]);
-    let mut screen = sessions::page(&request.context, &views, next);
-    // Whoever watches is led to the session's own origin.
-    let shared = page
-        .items
-        .iter()
-        .filter(|session| session.sharing.token.is_some());
-    let origins = shared.filter_map(|session| {
-        request
-            .service
-            .control_plane
-            .urls
-            .session_origin(&session.id)
-    });
-    screen.forms_lead_to = origins.collect();
+    let (sort, backwards) = view.sort();
+    let order = SessionOrder::ALL.iter().find(|(_, name)| *name == sort);
+    let order = order.map_or(SessionOrder::default(), |(order, _)| *order);
+    let all = CastsAsked::default();
+    let (found, casts, mut choices) = try_join!(
+        verbs::ordered(&request.service, &asked, order, backwards).err_into(),
+        cast_verbs::list(&request.service, &all, None, CASTS).err_into(),
+        request.choices(),
+    )?;
+    let views: Vec<Value> = found.items.iter().map(verbs::view).collect();
+    let cast = |cast: &casting_core::cast::Cast| {
+        let settings = &cast.settings;
+        let name = called(&settings.name, settings.key.as_str());
+        (cast.id.to_string(), name)
+    };
+    let list = SessionList {
+        view,
+        casts: casts.items.iter().map(cast).collect(),
+        images: choices.remove(&OptionSource::Image).unwrap_or_default(),
+        is_cut: found.is_cut,
+    };
+    let mut screen = sessions::page(&request.context, &views, list);
+    lead_to(request, &mut screen, &found.items);
     Ok(request.show(&screen))
 }
 
-pub(super) async fn stop(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    let session = verbs::stop(&request.service, request.id).await?;
-    match session.pooled.as_ref().filter(|_| session.is_unassigned()) {
-        Some(pooled) => {
+/// The viewer is redirected to the session's own origin.
+fn lead_to(request: &ConsoleRequest<'_>, screen: &mut Screen, sessions: &[Session]) {
+    let shared = sessions
+        .iter()
+        .filter(|session| session.is_live() && session.sharing.token.is_some());
+    let urls = &request.service.control_plane.urls;
+    screen.forms_lead_to = shared
+        .filter_map(|session| urls.session_origin(&session.id))
+        .collect();
+}
+
+pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    page(request, &Typed::default()).await
+}
+
+async fn page(request: &ConsoleRequest<'_>, typed: &Typed) -> Result<Reply, HandlerError> {
+    let session = verbs::find(&request.service, request.id).await?;
+    let view = verbs::details(&request.service, &session).await?;
+    let mut screen = sessions::one(&request.context, &view, said(&view), typed);
+    if !typed.error.is_empty() {
+        screen.status = http::StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    lead_to(request, &mut screen, std::slice::from_ref(&session));
+    Ok(request.show(&screen))
+}
+
+/// The page again, with what was typed and why it was not done.
+async fn again(
+    request: &ConsoleRequest<'_>,
+    form: &'static str,
+    value: &str,
+    error: impl Into<HandlerError>,
+) -> Result<Reply, HandlerError> {
+    let found = messages(error)?;
+    let typed = Typed {
+        form,
+        value: value.to_owned(),
+        error: sentence(&found.errors),
+    };
+    page(request, &typed).await
+}
+
+fn sentence(errors: &[casting_core::form::FieldError]) -> String {
+    let mut letters = errors.first().map_or("", |error| &error.detail).chars();
+    let first = letters.next();
+    first
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+pub(super) async fn message(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let text = request.form_data.first("text").unwrap_or_default();
+    let sent = acts::message(&request.service, request.id, &json!({ "text": text })).await;
+    match sent {
+        Ok(session) => {
+            let to = paths::session(session.id.as_str());
             request
-                .redirect_with_flash(
-                    &format!("/admin/staging/{}", pooled.pool),
-                    FlashMessage::Stopping,
-                    None,
-                )
+                .redirect_with_flash(&to, FlashMessage::MessageSent, None)
                 .await
         }
-        None => {
-            request
-                .redirect_with_flash(PAGE, FlashMessage::Stopping, None)
-                .await
-        }
+        Err(error) => again(request, "message", text, error).await,
     }
 }
 
-pub(super) async fn unshare(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
-    verbs::unshare(&request.service, request.id).await?;
+pub(super) async fn extend(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let minutes = request.form_data.first("minutes").unwrap_or_default();
+    let number = minutes.trim().parse::<u64>();
+    let number = number.map_or_else(|_| json!(minutes), |number| json!(number));
+    let mut document = json!({ "minutes": number });
+    if let Some(seen) = request.form_data.first("ends_at") {
+        document["ends_at"] = json!(seen);
+    }
+    match acts::extend(&request.service, request.id, &document).await {
+        Ok(session) => {
+            let to = paths::session(session.id.as_str());
+            request
+                .redirect_with_flash(&to, FlashMessage::Extended, None)
+                .await
+        }
+        Err(error) => again(request, "extend", minutes, error).await,
+    }
+}
+
+/// The line for the reason of a stop.
+fn reason(value: &str) -> Line {
+    Line {
+        name: "reason",
+        label: "Reason (optional)".to_owned(),
+        help: "The visitor reads it on the page that says that the session has ended.",
+        value: value.to_owned(),
+        most: MESSAGE_CHARS,
+        is_required: false,
+    }
+}
+
+fn stop_document(request: &ConsoleRequest<'_>) -> Value {
+    let reason = request.form_data.first("reason").unwrap_or_default().trim();
+    if reason.is_empty() {
+        json!({})
+    } else {
+        json!({ "reason": reason })
+    }
+}
+
+pub(super) async fn ask_to_stop(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    ask_for_reason(request, "").await
+}
+
+async fn ask_for_reason(
+    request: &ConsoleRequest<'_>,
+    refused: &str,
+) -> Result<Reply, HandlerError> {
+    let session = verbs::find(&request.service, request.id).await?;
+    let view = verbs::view(&session);
+    let home = paths::session(session.id.as_str());
+    let mut trail = trail(Place::Sessions);
+    let reference = view["reference"].as_str().unwrap_or_default();
+    trail.push((format!("Session {reference}"), home.clone()));
+    let happens = if session.is_live() {
+        vec![
+            format!("The session of {} ends now.", sessions::owner(&view)),
+            "What is open in it is lost; persistent files are saved first.".to_owned(),
+        ]
+    } else {
+        vec!["It has ended already.".to_owned()]
+    };
+    let page = Confirm {
+        place: Place::Sessions,
+        trail,
+        title: "Stop this session?".into(),
+        happens,
+        uses: Vec::new(),
+        action: paths::session_stop(session.id.as_str()),
+        submit: "Stop the session".into(),
+        cancel: home,
+        choice: None,
+        line: Some(reason(
+            request.form_data.first("reason").unwrap_or_default(),
+        )),
+        kept: Vec::new(),
+        refused: refused.to_owned(),
+        version: None,
+    };
+    Ok(request.show(&confirm::page(&request.context, &page)))
+}
+
+pub(super) async fn stop(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let stopped = acts::stop(&request.service, request.id, &stop_document(request)).await;
+    let session = match stopped {
+        Ok(session) => session,
+        Err(error) => {
+            let refused = sentence(&messages(error)?.errors);
+            return ask_for_reason(request, &refused).await;
+        }
+    };
+    let pool = session.pooled.as_ref().filter(|_| session.is_unassigned());
+    let to = pool.map_or_else(
+        || paths::session(session.id.as_str()),
+        |pooled| paths::staging(pooled.pool.as_str()),
+    );
     request
-        .redirect_with_flash(PAGE, FlashMessage::Unshared, None)
+        .redirect_with_flash(&to, FlashMessage::Stopping, None)
         .await
 }
 
-pub(super) async fn watch(request: &ConsoleRequest<'_>) -> Result<Reply, Failure> {
+/// Asks what the selected sessions are told, or why they are stopped, and does it.
+pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let form = &request.form_data;
+    let ids: Vec<&str> = form.all("id").take(acts::MOST_AT_ONCE).collect();
+    let back = back(form.first("back"), paths::SESSIONS);
+    if ids.is_empty() {
+        let detail = "Select the sessions first.";
+        return Err(HandlerError::request(RequestError::BadRequest, detail));
+    }
+    let is_message = form.first("act") == Some("message");
+    if form.first("confirmed").is_none() {
+        return Ok(ask_for_many(request, &ids, back, is_message, ""));
+    }
+    let done = if is_message {
+        let text = form.first("text").unwrap_or_default();
+        acts::message_many(&request.service, &json!({ "ids": ids, "text": text })).await
+    } else {
+        let mut document = stop_document(request);
+        document["ids"] = json!(ids);
+        acts::stop_many(&request.service, &document).await
+    };
+    let done = match done {
+        Ok(done) => done,
+        Err(error) => {
+            let refused = sentence(&messages(error)?.errors);
+            return Ok(ask_for_many(request, &ids, back, is_message, &refused));
+        }
+    };
+    let told = match (done.iter().all(|one| one.problem.is_none()), is_message) {
+        (false, _) => FlashMessage::SomeNot,
+        (true, true) => FlashMessage::MessageSent,
+        (true, false) => FlashMessage::StoppingAll,
+    };
+    request.redirect_with_flash(back, told, None).await
+}
+
+fn ask_for_many(
+    request: &ConsoleRequest<'_>,
+    ids: &[&str],
+    back: &str,
+    is_message: bool,
+    refused: &str,
+) -> Reply {
+    let count = plural(ids.len() as u64, "session", "sessions");
+    let form = &request.form_data;
+    let mut kept: Vec<(&str, String)> = ids.iter().map(|id| ("id", (*id).to_owned())).collect();
+    let act = if is_message { "message" } else { "stop" };
+    kept.push(("act", act.to_owned()));
+    kept.push(("confirmed", "true".to_owned()));
+    kept.push(("back", back.to_owned()));
+    let text = Line {
+        name: "text",
+        label: "Text".to_owned(),
+        help: "Plain text. The viewers show it until it is closed.",
+        value: form.first("text").unwrap_or_default().to_owned(),
+        most: MESSAGE_CHARS,
+        is_required: true,
+    };
+    let (title, happens, submit, line) = if is_message {
+        (
+            format!("Send a message to {count}"),
+            "Every visitor of these sessions sees it at once.",
+            "Send",
+            text,
+        )
+    } else {
+        (
+            format!("Stop {count}?"),
+            "They end now. What is open in them is lost; persistent files are saved first.",
+            "Stop them",
+            reason(form.first("reason").unwrap_or_default()),
+        )
+    };
+    let page = Confirm {
+        place: Place::Sessions,
+        trail: trail(Place::Sessions),
+        title,
+        happens: vec![happens.to_owned()],
+        uses: Vec::new(),
+        action: paths::BULK_SESSIONS.to_owned(),
+        submit: submit.to_owned(),
+        cancel: back.to_owned(),
+        choice: None,
+        line: Some(line),
+        kept,
+        refused: refused.to_owned(),
+        version: None,
+    };
+    request.show(&confirm::page(&request.context, &page))
+}
+
+/// The view of the list that a form came from; only of this list.
+pub(super) fn back<'a>(sent: Option<&'a str>, list: &'static str) -> &'a str {
+    let is_ours = |to: &&str| {
+        let rest = to.strip_prefix(list);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('?'))
+            && to.bytes().all(|b| b.is_ascii_graphic())
+    };
+    sent.filter(is_ours).unwrap_or(list)
+}
+
+pub(super) async fn unshare(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let session = verbs::unshare(&request.service, request.id).await?;
+    request
+        .redirect_with_flash(
+            &paths::session(session.id.as_str()),
+            FlashMessage::Unshared,
+            None,
+        )
+        .await
+}
+
+pub(super) async fn watch(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     Ok(reply::see_other(
         &verbs::watch(&request.service, request.id).await?,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn form_leads_back_only_to_its_own_list() {
+        for (sent, expected) in [
+            (None, "/admin/sessions"),
+            (Some("/admin/sessions?search=x"), "/admin/sessions?search=x"),
+            (Some("/admin/sessionsx"), "/admin/sessions"),
+            (Some("//evil.example"), "/admin/sessions"),
+            (Some("/admin/sessions?a\r\nb"), "/admin/sessions"),
+        ] {
+            assert_eq!(back(sent, paths::SESSIONS), expected, "{sent:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
-//! Owns what is done with a form whose thing somebody else has changed since it was made: who changed what is told, what the form left as it was is
-//! taken over, and what was typed stays. Must not know which resources there are.
+//! Owns the merge of a stale form: it shows who changed what since the form was made, takes over
+//! the fields that the form left alone, and keeps all input. Must not know which resources there
+//! are.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +15,14 @@ use crate::console::audit;
 use crate::console::form::FormMessages;
 use crate::console::resources::label_of;
 use crate::console::time_format::Moment;
-use crate::failure::Failure;
 use casting_core::admin::audits;
+use casting_web::HandlerError;
 
-/// How many changes are told at most; whoever has missed more loads the page anew.
+/// The most changes that are shown; after more, the page must be loaded again.
 const FLASH_COOKIE: u32 = 20;
 
-/// What was typed, over what others have changed; `messages` then say what that was, and the form can be sent again. Messages that are about
-/// something else leave all as it is.
+/// What was typed, over what others have changed; `messages` then say what that was, and the form
+/// can be sent again. Messages that are about something else leave all as it is.
 pub(super) async fn merge_stale_form(
     request: &ConsoleRequest<'_>,
     resource: &Resource,
@@ -29,7 +30,7 @@ pub(super) async fn merge_stale_form(
     stored: &Value,
     typed: Value,
     messages: &mut FormMessages,
-) -> Result<Value, Failure> {
+) -> Result<Value, HandlerError> {
     let sent: Option<u64> = request
         .form_data
         .first("version")
@@ -38,7 +39,8 @@ pub(super) async fn merge_stale_form(
     else {
         return Ok(typed);
     };
-    // Every version has its entry, the newest first. The log's index may be a moment behind, and does not tell of all when there are too many.
+    // Every version has its entry, the newest first. The log's index may be a moment behind, and
+    // does not tell of all when there are too many.
     let count = usize::try_from(newest.saturating_sub(sent)).unwrap_or(usize::MAX);
     let mut entries = audits::list(&request.service, Some(target), None, FLASH_COOKIE)
         .await?
@@ -49,7 +51,7 @@ pub(super) async fn merge_stale_form(
         .first()
         .is_none_or(|entry| changed_at.is_some_and(|at| entry.at.plus_seconds(1) < at));
     if is_behind || entries.len() < count {
-        // Then the form stays as old as it is, and nothing goes over a change that nobody was told of.
+        // Then the form keeps its version, so that it overwrites no change that was not shown.
         messages.is_stale = false;
         return Ok(typed);
     }
@@ -65,7 +67,8 @@ pub(super) async fn merge_stale_form(
             if !three_way_merge(value, before, after)
                 && resource.field_at(&format!("/{field}")).is_some()
             {
-                let detail = "was changed by someone else too. Your input is kept; saving again overwrites their value.";
+                let detail = "was changed by someone else too. Your input is kept; saving again \
+                              overwrites their value.";
                 messages
                     .errors
                     .push(FieldError::new(format!("/{field}"), detail));
@@ -114,7 +117,8 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// What each field was before all of these changes, which stand with the newest first, and what it is after them.
+/// What each field was before all of these changes, which stand with the newest first, and what it
+/// is after them.
 fn together(entries: &[Audit]) -> BTreeMap<&str, (&Value, &Value)> {
     let mut all: BTreeMap<&str, (&Value, &Value)> = BTreeMap::new();
     for change in entries.iter().rev().flat_map(|entry| &entry.changes) {
@@ -125,7 +129,8 @@ fn together(entries: &[Audit]) -> BTreeMap<&str, (&Value, &Value)> {
     all
 }
 
-/// Takes over what others changed where the form left it as it was. Says whether nothing else was typed there.
+/// Takes over what others changed where the form left it as it was. Says whether nothing else was
+/// typed there.
 fn three_way_merge(typed: &mut Value, before: &Value, after: &Value) -> bool {
     if typed == after {
         return true;

@@ -1,4 +1,5 @@
-//! Owns the routes of the console: each with who may come, and its page or its action. Must not know what either does.
+//! Owns the routes of the console: each with its required access and its handler. Must not know
+//! what a handler does.
 
 use std::sync::LazyLock;
 
@@ -10,16 +11,16 @@ use http::Method;
 
 use super::records::Kind;
 use super::{
-    ConsoleRequest, casts, claims, people, profiles, records, sessions, show_sign_in, sign_in,
-    sign_out,
+    ConsoleRequest, casts, claims, find, people, profiles, records, sessions, show_sign_in,
+    sign_in, sign_out,
 };
-use crate::failure::Failure;
+use casting_web::HandlerError;
 
 /// A route of the console.
 pub(crate) struct ConsoleRoute {
     /// Path, method, access and summary.
     pub(crate) route: Route,
-    /// Who answers.
+    /// The handler.
     pub(super) handler: Handler,
 }
 
@@ -29,12 +30,12 @@ impl Line for ConsoleRoute {
     }
 }
 
-/// Who answers a request to the console.
+/// The handler of a route of the console.
 pub(super) enum Handler {
-    /// Anybody is answered.
+    /// Without authentication.
     Open(for<'a> fn(&'a ControlPlane, &'a RequestContext, &'a Request) -> BoxFuture<'a, Reply>),
-    /// Somebody who has signed in and whom the route lets in is answered.
-    SignedIn(for<'a> fn(&'a ConsoleRequest<'a>) -> BoxFuture<'a, Result<Reply, Failure>>),
+    /// For signed-in users with the required access.
+    SignedIn(for<'a> fn(&'a ConsoleRequest<'a>) -> BoxFuture<'a, Result<Reply, HandlerError>>),
 }
 
 macro_rules! console_routes {
@@ -64,13 +65,13 @@ macro_rules! console_routes {
 }
 
 console_routes! {
-    /// Where administrators sign in to the console.
+    /// The sign-in form.
     GET "/admin/sign-in", Public => show_sign_in;
-    /// They sign in.
+    /// Signs in.
     POST "/admin/sign-in", Public => sign_in;
-    /// They sign out.
+    /// Signs out.
     POST "/admin/sign-out", SignedIn => sign_out;
-    /// The console's first page.
+    /// The dashboard.
     GET "/admin", Read => claims::overview;
     /// All casts.
     GET "/admin/casts", Read => casts::list;
@@ -88,7 +89,7 @@ console_routes! {
     POST "/admin/casts/{id}/delete", Write(Casts) => casts::delete;
     /// The form of a cast.
     GET "/admin/casts/{id}/edit", Write(Casts) => casts::edit;
-    /// Where a link is tested.
+    /// The form that tests a link.
     GET "/admin/casts/{id}/test", Read => casts::show_trial;
     /// Tests a link.
     POST "/admin/casts/{id}/test", Read => casts::run_trial;
@@ -96,23 +97,35 @@ console_routes! {
     GET "/admin/casts/{id}/claims", Read => claims::of_cast;
     /// A link as a QR code.
     GET "/admin/casts/{id}/qr.svg", Read => casts::qr_code;
-    /// Switches a cast on or off.
+    /// Enables or disables a cast.
     POST "/admin/casts/{id}/enabled", Write(Casts) => casts::switch;
-    /// Another key for a cast.
+    /// Replaces the key of a cast.
     POST "/admin/casts/{id}/rotate", Write(Casts) => casts::rotate;
-    /// A cast like this one.
+    /// Copies a cast.
     POST "/admin/casts/{id}/copy", Write(Casts) => casts::copy;
-    /// What a form's contents would lead to, while it is being filled in.
+    /// Checks the form of a cast while it is filled in.
     POST "/admin/check-cast", Write(Casts) => casts::check;
     /// All claims.
     GET "/admin/claims", Read => claims::of_all;
-    /// Sessions that live.
+    /// Acts on several casts.
+    POST "/admin/bulk-casts", Write(Casts) => casts::bulk;
+    /// Sessions.
     GET "/admin/sessions", Read => sessions::list;
+    /// Acts on several sessions.
+    POST "/admin/bulk-sessions", Write(Sessions) => sessions::bulk;
+    /// One session.
+    GET "/admin/sessions/{id}", Read => sessions::show;
+    /// Tells the visitor of a session something.
+    POST "/admin/sessions/{id}/message", Write(Sessions) => sessions::message;
+    /// Extends a session.
+    POST "/admin/sessions/{id}/extend", Write(Sessions) => sessions::extend;
+    /// Whether to end a session.
+    GET "/admin/sessions/{id}/stop", Write(Sessions) => sessions::ask_to_stop;
     /// Ends a session.
     POST "/admin/sessions/{id}/stop", Write(Sessions) => sessions::stop;
-    /// Takes a session's share link back.
+    /// Ends the sharing of a session.
     POST "/admin/sessions/{id}/unshare", Write(Sessions) => sessions::unshare;
-    /// Goes into a session to watch.
+    /// Watches a session.
     POST "/admin/sessions/{id}/watch", Write(Sessions) => sessions::watch;
     /// All images.
     GET "/admin/images", Read => records::list, Kind::Image;
@@ -128,7 +141,7 @@ console_routes! {
     GET "/admin/images/{id}/delete", Write(Images) => records::ask_to_delete, Kind::Image, "";
     /// Deletes an image.
     POST "/admin/images/{id}/delete", Write(Images) => records::delete, Kind::Image;
-    /// Registers an image's container anew, with the gate of now.
+    /// Registers an image's task definition again, with the current gate.
     POST "/admin/images/{id}/register", Write(Images) => records::register;
     /// All networks.
     GET "/admin/networks", Read => records::list, Kind::Network;
@@ -186,28 +199,34 @@ console_routes! {
     GET "/admin/api-keys/{id}/delete", Write(Keys) => records::ask_to_delete, Kind::ApiKey, "";
     /// Deletes an API key.
     POST "/admin/api-keys/{id}/delete", Write(Keys) => records::delete, Kind::ApiKey;
-    /// Users who have been here.
+    /// All users.
     GET "/admin/users", Read => people::users;
-    /// One user, and the files that are kept for them.
+    /// One user, with their persistent profiles.
     GET "/admin/users/{id}", Read => profiles::show;
-    /// Lets an earlier archive of a profile hold again.
+    /// Restores an earlier archive of a profile.
     POST "/admin/profiles/{id}/restore", Write(People) => profiles::restore;
     /// Whether to delete a profile.
     GET "/admin/profiles/{id}/delete", Write(People) => profiles::ask_to_delete, "";
     /// Deletes a profile.
     POST "/admin/profiles/{id}/delete", Write(People) => profiles::delete;
-    /// Whether to forget a user.
+    /// Whether to delete a user.
     GET "/admin/users/{id}/delete", Write(People) => people::ask_to_forget, "";
-    /// Forgets a user.
+    /// Deletes a user.
     POST "/admin/users/{id}/delete", Write(People) => people::forget;
     /// The deployment's settings.
     GET "/admin/settings", Read => people::settings;
-    /// Changes them.
+    /// Changes the deployment's settings.
     POST "/admin/settings", Write(Settings) => people::save_settings;
-    /// Who changed what.
+    /// Asks the CAPTCHA's provider about the stored keys.
+    POST "/admin/settings/captcha-check", Write(Settings) => people::check_captcha_keys;
+    /// The audit log.
     GET "/admin/audit", Read => people::audit;
-    /// Takes a change back.
+    /// Undoes a change.
     POST "/admin/audit/{id}/undo", Change => people::take_back;
+    /// Undoes several changes.
+    POST "/admin/undo", Change => people::take_back_all;
+    /// What a word or a reference leads to.
+    GET "/admin/find", Read => find::show;
 }
 
 /// Finds routes of the console.

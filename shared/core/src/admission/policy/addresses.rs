@@ -1,12 +1,13 @@
-//! Owns the rule that some addresses may not come: those on the deployment's or the link's ban list, and those missing on the link's list of
-//! addresses that may.
+//! Owns the rule that some addresses may not come: those on the deployment's or the link's ban
+//! list, and those missing on the link's list of addresses that may.
 
 use std::net::IpAddr;
 
 use crate::address_rules::{AddressRule, find};
 use crate::denial::{Denial, DenialCode};
 
-/// Passes when no ban covers the address, and the link's list of allowed ones is empty or covers it.
+/// Passes when no ban covers the address, and the link's list of allowed ones is empty or covers
+/// it.
 ///
 /// # Errors
 /// `AddressDenied`, which names the label of the ban.
@@ -17,9 +18,10 @@ pub fn check(
     address: IpAddr,
 ) -> Result<(), Denial> {
     if let Some(ban) = find(banned_anywhere, address).or_else(|| find(banned_here, address)) {
-        return Err(Denial::because(
+        return Err(Denial::quoting(
             DenialCode::AddressDenied,
             format!("Requests from {} are not allowed.", ban.label()),
+            ban.label(),
         ));
     }
     if allowed.is_empty() || find(allowed, address).is_some() {

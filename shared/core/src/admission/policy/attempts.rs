@@ -1,8 +1,10 @@
-//! Owns the rule that one address tries only so often, whatever for: a coarse one that spares the CAPTCHA and the database.
+//! Owns the rule that one address tries only so often, whatever for: a coarse one that spares the
+//! CAPTCHA and the database.
 
 use crate::denial::{Denial, DenialCode};
 
-/// Passes while there is nothing to wait for; `wait` is what the limiter asks this address to wait, in seconds.
+/// Passes while there is nothing to wait for; `wait` is what the limiter asks this address to wait,
+/// in seconds.
 ///
 /// # Errors
 /// `TooManyAttempts`.

@@ -1,15 +1,17 @@
-//! Owns the rule that the sessions claimed in one clock hour, and in one day (UTC), together cost at most so much. A claim takes what its session
-//! can cost at most in its whole life; what it has not cost comes back when it ends ([`unused`]). Must not know how counts are stored.
+//! Owns the rule that the sessions claimed in one clock hour, and in one day (UTC), together cost
+//! at most so much. A claim takes what its session can cost at most in its whole life; what it has
+//! not cost comes back when it ends ([`unused`]). Must not know how counts are stored.
 
 use std::collections::BTreeSet;
 
 use crate::denial::{Denial, DenialCode};
+use crate::deployment::DeploymentSettings;
 use crate::image::Image;
 use crate::permission::Grant;
 use crate::pricing;
 use crate::quota::{Held, Quota, QuotaKind};
 use crate::session::{SWEEP_INTERVAL_SECONDS, Session, State};
-use crate::system::SystemSettings;
+use crate::session_options::Extension;
 use crate::time::Timestamp;
 
 /// For how long a session can cost something beyond its time limit, in seconds: ECS gives a task at
@@ -26,12 +28,18 @@ const WINDOWS: [(QuotaKind, i64); 2] = [
 const CENT: u64 = 10_000;
 
 /// The counts of money that a claim takes of; none where no budget is set.
-pub fn quotas(image: &Image, grant: &Grant, system: &SystemSettings, now: Timestamp) -> Vec<Quota> {
-    let amount = most_of(image, grant);
+pub fn quotas(
+    image: &Image,
+    grant: &Grant,
+    extension: Option<Extension>,
+    deployment: &DeploymentSettings,
+    now: Timestamp,
+) -> Vec<Quota> {
+    let amount = most_of(image, grant, extension);
     WINDOWS
         .iter()
         .filter_map(|(kind, seconds)| {
-            let most = CENT * u64::from(budget(system, *kind)?);
+            let most = CENT * u64::from(budget(deployment, *kind)?);
             Some(Quota::money(*kind, ends(*seconds, now), amount, most))
         })
         .collect()
@@ -44,11 +52,12 @@ pub fn quotas(image: &Image, grant: &Grant, system: &SystemSettings, now: Timest
 pub fn check(
     image: Option<&Image>,
     grant: &Grant,
-    system: &SystemSettings,
+    extension: Option<Extension>,
+    deployment: &DeploymentSettings,
     full: &BTreeSet<QuotaKind>,
     now: Timestamp,
 ) -> Result<(), Denial> {
-    let quotas = image.map(|image| quotas(image, grant, system, now));
+    let quotas = image.map(|image| quotas(image, grant, extension, deployment, now));
     // The day comes last: a visitor who returned when the hour is over would otherwise be refused
     // again.
     quotas
@@ -80,7 +89,7 @@ pub fn unused(session: &Session, held: &Held) -> Option<Held> {
         let share = u128::from(held.amount) * u128::from(seconds.max(LEAST_SECONDS));
         let most = u128::from(longest(
             session.start_timeout_seconds(),
-            session.time_limit_seconds,
+            session.longest_seconds(),
         ));
         u64::try_from(share.div_ceil(most)).unwrap_or(u64::MAX)
     };
@@ -92,20 +101,21 @@ pub fn unused(session: &Session, held: &Held) -> Option<Held> {
 }
 
 /// The configured budget, in cents.
-pub fn budget(system: &SystemSettings, window: QuotaKind) -> Option<u32> {
+pub fn budget(deployment: &DeploymentSettings, window: QuotaKind) -> Option<u32> {
     match window {
-        QuotaKind::BudgetHour => system.budget_per_hour_cents,
-        QuotaKind::BudgetDay => system.budget_per_day_cents,
+        QuotaKind::BudgetHour => deployment.budget_per_hour_cents,
+        QuotaKind::BudgetDay => deployment.budget_per_day_cents,
         _ => None,
     }
 }
 
-/// The most that a session of this image can cost, in millionths of a dollar.
-fn most_of(image: &Image, grant: &Grant) -> u64 {
+/// The most that a session of this image can cost with every extension, in millionths of a dollar.
+fn most_of(image: &Image, grant: &Grant, extension: Option<Extension>) -> u64 {
     let settings = &image.settings;
     let seconds = longest(
         settings.start_timeout_seconds.into(),
-        grant.time_limit_seconds(settings.session_time_limit_seconds),
+        u64::from(grant.time_limit_seconds(settings.session_time_limit_seconds))
+            + extension.map_or(0, |extension| extension.seconds(extension.times)),
     );
     pricing::session_hour_at_most(image)
         .saturating_mul(seconds)
@@ -113,8 +123,8 @@ fn most_of(image: &Image, grant: &Grant) -> u64 {
 }
 
 /// How long a session can cost something, in seconds.
-fn longest(start_seconds: u64, limit_seconds: u32) -> u64 {
-    start_seconds + u64::from(limit_seconds) + STOP_SECONDS
+const fn longest(start_seconds: u64, limit_seconds: u64) -> u64 {
+    start_seconds + limit_seconds + STOP_SECONDS
 }
 
 /// When the window of so many seconds ends in which `now` is.
@@ -130,11 +140,11 @@ mod tests {
     use crate::session::{EndReason, TaskRef, TaskStatus};
     use crate::testing::{NOON, cast, image, session};
 
-    fn budgets(hour: Option<u32>, day: Option<u32>) -> SystemSettings {
-        SystemSettings {
+    fn budgets(hour: Option<u32>, day: Option<u32>) -> DeploymentSettings {
+        DeploymentSettings {
             budget_per_hour_cents: hour,
             budget_per_day_cents: day,
-            ..SystemSettings::default()
+            ..DeploymentSettings::default()
         }
     }
 
@@ -155,12 +165,24 @@ mod tests {
             ..Grant::default()
         };
         let free = Grant::default();
-        for (name, image, grant, system, expected) in [
-            ("no budget", &small, &free, budgets(None, None), vec![]),
+        let twice = Some(Extension {
+            times: 2,
+            minutes: 30,
+        });
+        for (name, image, grant, extension, deployment, expected) in [
+            (
+                "no budget",
+                &small,
+                &free,
+                None,
+                budgets(None, None),
+                vec![],
+            ),
             (
                 "an hour",
                 &small,
                 &free,
+                None,
                 budgets(Some(100), None),
                 vec![(54_370, 1_000_000)],
             ),
@@ -168,6 +190,7 @@ mod tests {
                 "an hour and a day",
                 &small,
                 &free,
+                None,
                 budgets(Some(100), Some(500)),
                 vec![(54_370, 1_000_000), (54_370, 5_000_000)],
             ),
@@ -175,18 +198,28 @@ mod tests {
                 "half the time by the group",
                 &small,
                 &limited,
+                None,
                 budgets(None, Some(500)),
                 vec![(27_185, 5_000_000)],
+            ),
+            (
+                "with its extensions",
+                &small,
+                &free,
+                twice,
+                budgets(Some(100), None),
+                vec![(108_740, 1_000_000)],
             ),
             (
                 "a size that nobody knows is the largest",
                 &unknown,
                 &free,
+                None,
                 budgets(Some(100), None),
                 vec![(1_206_060, 1_000_000)],
             ),
         ] {
-            let found: Vec<_> = quotas(image, grant, &system, NOON)
+            let found: Vec<_> = quotas(image, grant, extension, &deployment, NOON)
                 .iter()
                 .map(|quota| (quota.amount, quota.most.expect("a limit")))
                 .collect();
@@ -199,7 +232,7 @@ mod tests {
         let image = image(1);
         let both = budgets(Some(1000), Some(1000));
         let half_past = NOON.plus_seconds(1800);
-        for (name, system, full, wait) in [
+        for (name, deployment, full, wait) in [
             ("room", &both, vec![], None),
             ("the hour", &both, vec![QuotaKind::BudgetHour], Some(1800)),
             ("the day", &both, vec![QuotaKind::BudgetDay], Some(41_400)),
@@ -209,7 +242,7 @@ mod tests {
                 vec![QuotaKind::BudgetHour, QuotaKind::BudgetDay],
                 Some(41_400),
             ),
-            ("another limit", &both, vec![QuotaKind::System], None),
+            ("another limit", &both, vec![QuotaKind::Deployment], None),
             (
                 "less than one session costs",
                 &budgets(Some(1), None),
@@ -224,7 +257,15 @@ mod tests {
             ),
         ] {
             let full = full.into_iter().collect();
-            let verdict = check(Some(&image), &Grant::default(), system, &full, half_past).err();
+            let verdict = check(
+                Some(&image),
+                &Grant::default(),
+                None,
+                deployment,
+                &full,
+                half_past,
+            )
+            .err();
             assert_eq!(
                 verdict.map(|denial| (denial.code, denial.retry_after)),
                 wait.map(|wait| (DenialCode::BudgetReached, Some(wait))),
@@ -236,7 +277,8 @@ mod tests {
     #[test]
     fn unused_budget_is_refunded_within_its_window() {
         let hour = |ends: Timestamp| Quota::money(QuotaKind::BudgetHour, ends, 396_000, 1_000_000);
-        // 180 s to start, 3,600 s to live and 180 s to stop: 100 millionths of a dollar each second.
+        // 180 s to start, 3,600 s to live and 180 s to stop: 100 millionths of a dollar each
+        // second.
         let mut fresh = session(&cast(1), 1);
         fresh.time_limit_seconds = 3600;
         let started = fresh
@@ -244,6 +286,7 @@ mod tests {
                 arn: "a".into(),
                 status: TaskStatus::Running,
                 version: 1,
+                times: crate::session::TaskTimes::default(),
             })
             .expect("starts");
         let until = NOON.plus_seconds(3600);

@@ -19,7 +19,8 @@ pub enum ProofFact {
     Unchecked,
 }
 
-/// Whether a visitor to this link must bring a proof: only anonymous ones, and only where they are allowed.
+/// Whether a visitor to this link must bring a proof: only anonymous ones, and only where they are
+/// allowed.
 pub const fn applies(settings: &CastSettings, user: Option<&User>) -> bool {
     settings.allow_anonymous && settings.require_captcha && user.is_none()
 }

@@ -1,4 +1,5 @@
-//! Owns the rule that a visitor agrees to an address that came with the link, before a session opens it.
+//! Owns the rule that a visitor agrees to an address that came with the link, before a session
+//! opens it.
 
 use crate::denial::{Denial, DenialCode};
 

@@ -1,5 +1,6 @@
-//! Owns the rule that one address gets only so many sessions in a time (seed: Limit Requests Per IP): N accepted claims in any W seconds, sliding.
-//! A refunded claim is taken out of the window and so no longer counts.
+//! Owns the rule that one address gets only so many sessions in a time (seed: Limit Requests Per
+//! IP): N accepted claims in any W seconds, sliding. A refunded claim is taken out of the window
+//! and so no longer counts.
 
 use std::net::IpAddr;
 
@@ -31,19 +32,19 @@ pub fn check(
         return Ok(());
     };
     let cutoff = RateWindow::cutoff(limit, now);
-    let mut counted: Vec<Timestamp> = window
-        .slots
-        .values()
-        .copied()
-        .filter(|at| *at > cutoff)
-        .collect();
-    let allowed = limit.sessions as usize;
-    if counted.len() < allowed {
+    let mut left = window.count(cutoff);
+    let allowed = u64::from(limit.sessions);
+    if left < allowed {
         return Ok(());
     }
-    counted.sort_unstable();
     // The window has room again once all but N - 1 of its slots have left it.
-    let last_to_leave = counted[counted.len() - allowed.max(1)];
+    let mut last_to_leave = now;
+    for (at, count) in window.counted(cutoff) {
+        if left < allowed {
+            break;
+        }
+        (left, last_to_leave) = (left - u64::from(count), at);
+    }
     let free_at = last_to_leave.plus_seconds(u64::from(limit.within_seconds));
     Err(Denial::retry(
         DenialCode::IpLimit,
@@ -60,18 +61,30 @@ pub fn take(
     now: Timestamp,
 ) -> WindowClaim {
     let cutoff = RateWindow::cutoff(limit, now);
-    let mut slots = seen.map(|window| window.slots.clone()).unwrap_or_default();
-    slots.retain(|_, at| *at > cutoff);
-    slots.insert(session.clone(), now);
+    let stamp = session.as_str().to_owned();
+    let mut after = RateWindow {
+        stamp,
+        key: key.clone(),
+        ..seen
+            .cloned()
+            .unwrap_or_else(|| RateWindow::empty(key, String::new()))
+    };
+    after.expire(cutoff);
+    let counts_until = match RateWindow::bucket(limit, now) {
+        Some(bucket) => {
+            *after.buckets.entry(bucket).or_default() += 1;
+            bucket
+        }
+        None => {
+            after.slots.insert(session.clone(), now);
+            now
+        }
+    };
     WindowClaim {
         seen: seen.map(|window| window.stamp.clone()),
         cutoff,
-        after: RateWindow {
-            key,
-            stamp: session.as_str().to_owned(),
-            slots,
-        },
-        forgotten_at: now.plus_seconds(u64::from(limit.within_seconds)),
+        after,
+        forgotten_at: counts_until.plus_seconds(u64::from(limit.within_seconds)),
     }
 }
 
@@ -79,10 +92,10 @@ pub fn take(
 /// expires.
 pub fn left(limit: &IpLimit, after: &RateWindow, now: Timestamp) -> RateLimit {
     let cutoff = RateWindow::cutoff(limit, now);
-    let counted = || after.slots.values().filter(|at| **at > cutoff);
-    let more = u64::from(limit.sessions).saturating_sub(counted().count() as u64);
+    let counted = after.counted(cutoff);
+    let more = u64::from(limit.sessions).saturating_sub(after.count(cutoff));
     let within = u64::from(limit.within_seconds);
-    let frees_at = counted().min().map(|at| at.plus_seconds(within));
+    let frees_at = counted.first().map(|(at, _)| at.plus_seconds(within));
     RateLimit {
         name: RateLimit::SESSIONS,
         quota: u64::from(limit.sessions),
@@ -110,9 +123,17 @@ mod tests {
             .map(|(n, age)| (slot(n as u8), NOON.minus_seconds(*age)))
             .collect();
         RateWindow {
-            key: "k".into(),
-            stamp: "s".into(),
             slots,
+            ..RateWindow::empty("k".into(), "s".into())
+        }
+    }
+
+    fn within_a_minute(sessions: u32) -> IpLimit {
+        IpLimit {
+            sessions,
+            within_seconds: 60,
+            by: CountBy::Address,
+            exempt: Vec::new(),
         }
     }
 
@@ -192,5 +213,71 @@ mod tests {
         assert_eq!(claim.after.newest(), Some(NOON));
         assert_eq!(claim.forgotten_at, NOON.plus_seconds(60));
         assert_eq!(take(limit, "k".into(), None, &slot(9), NOON).seen, None);
+    }
+
+    #[test]
+    fn high_limit_is_exact_and_its_window_small() {
+        for (sessions, within_seconds, step_ms) in [
+            (33, 60, 100),
+            (1000, 60, 21),
+            (1000, 2_592_000, 900_000),
+            (40, 1, 3),
+        ] {
+            let limit = IpLimit {
+                within_seconds,
+                ..within_a_minute(sessions)
+            };
+            let width = i64::from(within_seconds) * 1000;
+            let (mut seen, mut accepted) = (None::<RateWindow>, Vec::new());
+            for n in 0..5000_i64 {
+                let now = Timestamp::from_millis(NOON.millis() + n * step_ms);
+                let Err(denial) = check(Some(&limit), seen.as_ref(), now) else {
+                    let id = SessionId::from_bytes((n as u128).to_be_bytes());
+                    let claim = take(&limit, "k".into(), seen.as_ref(), &id, now);
+                    assert!(claim.after.buckets.len() <= 65, "{sessions}: {n}");
+                    assert!(claim.after.slots.is_empty());
+                    assert!(claim.after.newest() > Some(now), "it counts from its end");
+                    seen = Some(claim.after);
+                    accepted.push(now.millis());
+                    continue;
+                };
+                let allowed = sessions as usize;
+                let counted = accepted.iter().filter(|at| **at > now.millis() - width);
+                // A place is free a 64th of the time late, and never early.
+                let late = accepted
+                    .iter()
+                    .filter(|at| **at > now.millis() - width - width / 64 - 1);
+                assert!(counted.count() <= allowed && late.count() >= allowed, "{n}");
+                let wait = denial.retry_after.expect("a wait");
+                let then = now.plus_seconds(wait);
+                assert_eq!(check(Some(&limit), seen.as_ref(), then), Ok(()), "{n}");
+            }
+            for span in accepted.windows(sessions as usize + 1) {
+                assert!(span[sessions as usize] - span[0] >= width, "{sessions}");
+            }
+            assert!(
+                accepted.len() > sessions as usize,
+                "{sessions}: all could leave"
+            );
+        }
+    }
+
+    #[test]
+    fn slots_and_buckets_of_another_limit_count() {
+        let (low, high) = (within_a_minute(2), within_a_minute(100));
+        let single = take(&low, "k".into(), None, &slot(1), NOON).after;
+        let both = take(&high, "k".into(), Some(&single), &slot(2), NOON).after;
+        assert_eq!((both.slots.len(), both.buckets.len()), (1, 1));
+        assert!(check(Some(&low), Some(&both), NOON).is_err(), "two of two");
+        assert_eq!(
+            left(&high, &both, NOON).left.map(|(left, _)| left),
+            Some(98)
+        );
+        let bucket = RateWindow::bucket(&high, NOON).expect("counted together");
+        let gone = bucket.plus_seconds(60);
+        assert_eq!(both.count(RateWindow::cutoff(&high, gone)), 0);
+        let later = take(&low, "k".into(), Some(&both), &slot(3), gone).after;
+        assert_eq!((later.slots.len(), later.buckets.len()), (1, 0));
+        assert_eq!(RateWindow::bucket(&within_a_minute(32), NOON), None);
     }
 }

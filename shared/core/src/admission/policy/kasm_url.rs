@@ -1,4 +1,5 @@
-//! Owns the rule what a visitor's `kasm_url` may be (seed: Allow Dynamic Kasm URL Parameter), and which URL the session opens.
+//! Owns the rule what a visitor's `kasm_url` may be (seed: Allow Dynamic Kasm URL Parameter), and
+//! which URL the session opens.
 
 use crate::cast::CastSettings;
 use crate::denial::{Denial, DenialCode};
@@ -9,20 +10,23 @@ use crate::url_rules;
 pub struct Chosen {
     /// The URL as the container gets it.
     pub url: Option<String>,
-    /// Whether the visitor chose it. What a stranger's link makes of a session must be seen before it starts.
+    /// Whether the visitor chose it. What a stranger's link makes of a session must be seen before
+    /// it starts.
     pub by_visitor: bool,
-    /// Whether the visitor's wish was left out, because the link takes none.
+    /// Whether the visitor's address was ignored, because the link takes none.
     pub ignored: bool,
 }
 
-/// The visitor's URL if the link takes one, else the link's own. An empty wish is none.
+/// The visitor's URL if the link takes one, else the link's own. An empty one counts as none.
 ///
 /// # Errors
 /// `ParameterInvalid` when the link takes one but not this.
-pub fn check(settings: &CastSettings, wish: Option<&str>) -> Result<Chosen, Denial> {
-    let wish = wish.map(str::trim).filter(|wish| !wish.is_empty());
+pub fn check(settings: &CastSettings, requested: Option<&str>) -> Result<Chosen, Denial> {
+    let requested = requested
+        .map(str::trim)
+        .filter(|requested| !requested.is_empty());
     let own = settings.kasm_url.clone();
-    match wish {
+    match requested {
         None => Ok(Chosen {
             url: own,
             ..Chosen::default()
@@ -32,17 +36,19 @@ pub fn check(settings: &CastSettings, wish: Option<&str>) -> Result<Chosen, Deni
             ignored: true,
             ..Chosen::default()
         }),
-        Some(wish) => match url_rules::visitors_url(wish, &settings.dynamic_kasm_url_hosts) {
-            Ok(url) => Ok(Chosen {
-                url: Some(url),
-                by_visitor: true,
-                ignored: false,
-            }),
-            Err(why) => Err(Denial::because(
-                DenialCode::ParameterInvalid,
-                format!("The parameter kasm_url {why}"),
-            )),
-        },
+        Some(requested) => {
+            match url_rules::visitors_url(requested, &settings.dynamic_kasm_url_hosts) {
+                Ok(url) => Ok(Chosen {
+                    url: Some(url),
+                    by_visitor: true,
+                    ignored: false,
+                }),
+                Err(why) => Err(Denial::because(
+                    DenialCode::ParameterInvalid,
+                    format!("The parameter kasm_url {why}"),
+                )),
+            }
+        }
     }
 }
 
@@ -52,9 +58,9 @@ mod tests {
 
     #[test]
     fn dynamic_url_needs_the_links_permission() {
-        for (name, dynamic, wish, url, by_visitor, ignored) in [
+        for (name, dynamic, requested, url, by_visitor, ignored) in [
             (
-                "no wish",
+                "nothing requested",
                 true,
                 None,
                 Some("https://own.example/"),
@@ -62,7 +68,7 @@ mod tests {
                 false,
             ),
             (
-                "an empty wish",
+                "an empty address",
                 true,
                 Some(" "),
                 Some("https://own.example/"),
@@ -70,7 +76,7 @@ mod tests {
                 false,
             ),
             (
-                "a wish",
+                "an address",
                 true,
                 Some("example.com"),
                 Some("https://example.com/"),
@@ -78,7 +84,7 @@ mod tests {
                 false,
             ),
             (
-                "a wish that the link does not take",
+                "an address that the link does not take",
                 false,
                 Some("example.com"),
                 Some("https://own.example/"),
@@ -86,7 +92,7 @@ mod tests {
                 true,
             ),
             (
-                "a wrong wish that the link does not take",
+                "a wrong address that the link does not take",
                 false,
                 Some("--x"),
                 Some("https://own.example/"),
@@ -94,7 +100,7 @@ mod tests {
                 true,
             ),
             (
-                "a wrong wish",
+                "a wrong address",
                 true,
                 Some("http://localhost/"),
                 None,
@@ -110,7 +116,7 @@ mod tests {
                 by_visitor,
                 ignored,
             });
-            let chosen = check(&settings, wish);
+            let chosen = check(&settings, requested);
             assert_eq!(chosen.as_ref().ok(), expected.as_ref(), "{name}");
             if let Err(denial) = chosen {
                 assert!(

@@ -1,11 +1,13 @@
-//! Owns the rules that only so many sessions may live at once: of one user (Kasm: max_kasms_per_user), of one link, and of the whole deployment,
-//! and that only so many anonymous users come in an hour. The counts are kept by the reservation; these rules say which count, and what it means
-//! when one is full.
+//! Owns the rules that only so many sessions may live at once: of one user (Kasm:
+//! max_kasms_per_user), of one link, and of the whole deployment, and that only so many anonymous
+//! users come in an hour. The counts are kept by the reservation; these rules say which count, and
+//! what it means when one is full.
 
 use std::collections::BTreeSet;
 
 use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};
+use crate::deployment::DeploymentSettings;
 use crate::ids::UserId;
 use crate::image::Image;
 use crate::permission::Grant;
@@ -13,7 +15,6 @@ use crate::persistent_profile;
 use crate::policy::budget;
 use crate::quota::{Held, Quota, QuotaKind};
 use crate::session::{Owner, Session};
-use crate::system::SystemSettings;
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -23,7 +24,7 @@ pub fn quotas(
     image: Option<&Image>,
     user: Option<&User>,
     grant: &Grant,
-    system: &SystemSettings,
+    deployment: &DeploymentSettings,
     now: Timestamp,
 ) -> Vec<Quota> {
     // Always counted, because which limit a user has depends on the link and on the groups.
@@ -32,24 +33,25 @@ pub fn quotas(
         ..Quota::unlimited(QuotaKind::User, user.as_str())
     };
     let minted = || {
-        system
+        deployment
             .anonymous_users_per_hour
             .map(|most| Quota::of_hour(now, most))
     };
     let profile = image.and_then(|image| persistent_profile::carried(cast, image, user));
+    let extension = cast.settings.allowed_extension();
     [
         // Two sessions with one profile would each save what the other has not.
         profile.map(|profile| Quota::new(QuotaKind::Profile, profile.id.as_str(), 1)),
         user.map_or_else(minted, |user| Some(of_user(&user.id))),
         of_cast(cast),
-        of_system(system),
+        of_deployment(deployment),
     ]
     .into_iter()
     .flatten()
     .chain(
         image
             .into_iter()
-            .flat_map(|image| budget::quotas(image, grant, system, now)),
+            .flat_map(|image| budget::quotas(image, grant, extension, deployment, now)),
     )
     .collect()
 }
@@ -63,15 +65,19 @@ pub fn of_cast(cast: &Cast) -> Option<Quota> {
 }
 
 /// The count of the live sessions of the deployment; `None` while nothing limits it.
-pub fn of_system(system: &SystemSettings) -> Option<Quota> {
-    system
-        .max_sessions
-        .map(|most| Quota::new(QuotaKind::System, "all", most).counted_since(system.counted_since))
+pub fn of_deployment(deployment: &DeploymentSettings) -> Option<Quota> {
+    deployment.max_sessions.map(|most| {
+        Quota::new(QuotaKind::Deployment, "all", most).counted_since(deployment.counted_since)
+    })
 }
 
 /// The counts that a live session must hold and does not: it was claimed before the limit was set,
 /// or before all sessions of users were counted. `cast` is its link, where that is in question.
-pub fn missing(session: &Session, cast: Option<&Cast>, system: &SystemSettings) -> Vec<Held> {
+pub fn missing(
+    session: &Session,
+    cast: Option<&Cast>,
+    deployment: &DeploymentSettings,
+) -> Vec<Held> {
     if !session.is_live() || session.is_unassigned() {
         return Vec::new();
     }
@@ -83,7 +89,7 @@ pub fn missing(session: &Session, cast: Option<&Cast>, system: &SystemSettings) 
         user,
         cast.filter(|cast| cast.id == session.cast_id)
             .and_then(of_cast),
-        of_system(system),
+        of_deployment(deployment),
     ]
     .into_iter()
     .flatten()
@@ -92,17 +98,19 @@ pub fn missing(session: &Session, cast: Option<&Cast>, system: &SystemSettings) 
     .collect()
 }
 
-/// Passes unless one of the counts was found full a moment ago, or the deployment or the link is closed altogether.
+/// Passes unless one of the counts was found full a moment ago, or the deployment or the link is
+/// closed altogether.
 ///
 /// # Errors
-/// `ProfileBusy`, `UserLimit`, `AnonymousLimit`, `CastBusy`, `SystemBusy`, or `Maintenance` when the limit of the deployment or of the link is 0.
+/// `ProfileBusy`, `UserLimit`, `AnonymousLimit`, `CastBusy`, `SystemBusy`, or `Maintenance` when
+/// the limit of the deployment or of the link is 0.
 pub fn check(
     cast: &Cast,
-    system: &SystemSettings,
+    deployment: &DeploymentSettings,
     full: &BTreeSet<QuotaKind>,
     now: Timestamp,
 ) -> Result<(), Denial> {
-    if system.max_sessions == Some(0) || cast.settings.max_live_sessions == Some(0) {
+    if deployment.max_sessions == Some(0) || cast.settings.max_live_sessions == Some(0) {
         return super::refuse(DenialCode::Maintenance);
     }
     match full.first() {
@@ -115,7 +123,7 @@ pub fn check(
             3600 - now.seconds().rem_euclid(3600).unsigned_abs(),
         )),
         Some(QuotaKind::Cast) => Err(Denial::retry(DenialCode::CastBusy, 60)),
-        Some(QuotaKind::System) => Err(Denial::retry(DenialCode::SystemBusy, 60)),
+        Some(QuotaKind::Deployment) => Err(Denial::retry(DenialCode::SystemBusy, 60)),
     }
 }
 
@@ -132,7 +140,7 @@ mod tests {
             ..Grant::default()
         };
         let image = image(1);
-        for (name, logged_in, per_user, per_cast, system, per_hour, expected) in [
+        for (name, logged_in, per_user, per_cast, deployment, per_hour, expected) in [
             ("nothing is limited", false, None, None, None, None, &[][..]),
             (
                 "nothing is limited, logged in",
@@ -150,7 +158,7 @@ mod tests {
                 Some(2),
                 Some(3),
                 Some(4),
-                &[QuotaKind::Minted, QuotaKind::Cast, QuotaKind::System],
+                &[QuotaKind::Minted, QuotaKind::Cast, QuotaKind::Deployment],
             ),
             (
                 "everything, logged in",
@@ -159,15 +167,15 @@ mod tests {
                 Some(2),
                 Some(3),
                 Some(4),
-                &[QuotaKind::User, QuotaKind::Cast, QuotaKind::System],
+                &[QuotaKind::User, QuotaKind::Cast, QuotaKind::Deployment],
             ),
         ] {
             let mut cast = cast(1);
             cast.settings.max_live_sessions = per_cast;
-            let system = SystemSettings {
-                max_sessions: system,
+            let deployment = DeploymentSettings {
+                max_sessions: deployment,
                 anonymous_users_per_hour: per_hour,
-                ..SystemSettings::default()
+                ..DeploymentSettings::default()
             };
             let user = logged_in.then(|| user(1));
             let kinds: Vec<_> = quotas(
@@ -175,7 +183,7 @@ mod tests {
                 Some(&image),
                 user.as_ref(),
                 &grant(per_user),
-                &system,
+                &deployment,
                 NOON,
             )
             .into_iter()
@@ -189,19 +197,19 @@ mod tests {
     fn session_lacks_counts_of_limits_set_after_its_claim() {
         let (mut capped, other) = (cast(1), cast(2));
         capped.settings.max_live_sessions = Some(3);
-        let all = SystemSettings {
+        let all = DeploymentSettings {
             max_sessions: Some(0),
-            ..SystemSettings::default()
+            ..DeploymentSettings::default()
         };
-        let none = SystemSettings::default();
+        let none = DeploymentSettings::default();
         let anonymous = session(&capped, 1);
         let mut known = anonymous.clone();
         known.owner = Owner::User {
             id: user(1).id,
             name: "Ann".into(),
         };
-        let kept = |session: &Session, cast, system| {
-            let missing = missing(session, cast, system);
+        let kept = |session: &Session, cast, deployment| {
+            let missing = missing(session, cast, deployment);
             missing.iter().map(|held| held.kind).collect::<Vec<_>>()
         };
         let counted = anonymous
@@ -210,7 +218,7 @@ mod tests {
         assert_eq!(counted.takes(&anonymous), counted.charge.held);
         assert_eq!(counted.rev, anonymous.rev + 1);
         let ended = anonymous.ended(EndReason::TaskLost, NOON).expect("ends");
-        for (name, session, cast, system, expected) in [
+        for (name, session, cast, deployment, expected) in [
             ("nothing is limited", &anonymous, &other, &none, &[][..]),
             ("the link", &anonymous, &capped, &none, &[QuotaKind::Cast]),
             ("another link", &anonymous, &other, &none, &[]),
@@ -219,13 +227,13 @@ mod tests {
                 &anonymous,
                 &other,
                 &all,
-                &[QuotaKind::System],
+                &[QuotaKind::Deployment],
             ),
             ("a user always", &known, &other, &none, &[QuotaKind::User]),
             ("all that it holds", &counted, &capped, &all, &[]),
             ("ended", &ended, &capped, &all, &[]),
         ] {
-            assert_eq!(kept(session, Some(cast), system), expected, "{name}");
+            assert_eq!(kept(session, Some(cast), deployment), expected, "{name}");
         }
         assert_eq!(ended.holding(vec![]), None);
         assert_eq!(ended.holding(counted.charge.held), None, "it has ended");
@@ -242,7 +250,7 @@ mod tests {
                 Some(&image),
                 user,
                 &Grant::default(),
-                &SystemSettings::default(),
+                &DeploymentSettings::default(),
                 NOON,
             )
         };
@@ -263,9 +271,9 @@ mod tests {
 
     #[test]
     fn each_reached_limit_has_its_own_code() {
-        let limited = |max_sessions| SystemSettings {
+        let limited = |max_sessions| DeploymentSettings {
             max_sessions,
-            ..SystemSettings::default()
+            ..DeploymentSettings::default()
         };
         for (name, of_cast, max_sessions, full, code, retry_after) in [
             ("nothing is full", None, Some(5), vec![], None, None),
@@ -281,7 +289,7 @@ mod tests {
                 "the user's",
                 None,
                 Some(5),
-                vec![QuotaKind::User, QuotaKind::System],
+                vec![QuotaKind::User, QuotaKind::Deployment],
                 Some(DenialCode::UserLimit),
                 None,
             ),
@@ -305,7 +313,7 @@ mod tests {
                 "the deployment's",
                 None,
                 Some(5),
-                vec![QuotaKind::System],
+                vec![QuotaKind::Deployment],
                 Some(DenialCode::SystemBusy),
                 Some(60),
             ),

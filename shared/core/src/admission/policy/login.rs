@@ -1,4 +1,5 @@
-//! Owns the rule that a link is for people with an account, unless it allows anonymous users (seed: Allow Anonymous).
+//! Owns the rule that a link is for people with an account, unless it allows anonymous users (seed:
+//! Allow Anonymous).
 
 use crate::denial::{Denial, DenialCode};
 use crate::user::User;

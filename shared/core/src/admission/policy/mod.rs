@@ -1,7 +1,9 @@
-//! Owns the decision whether a visitor gets a session: one pure function over facts, and the order of its rules. Must not read, write or know the time.
+//! Owns the decision whether a visitor gets a session: one pure function over facts, and the order
+//! of its rules. Must not read, write or know the time.
 //!
-//! To add a rule: a file beside this one with `check` and a table of named cases, its name in [`RuleId`] and its place in `evaluate`, its setting in
-//! `cast`, its field in `cast_form`, and an end-to-end test.
+//! To add a rule: a file beside this one with `check` and a table of named cases, its name in
+//! [`RuleId`] and its place in `evaluate`, its setting in `cast`, its field in `cast_form`, and an
+//! end-to-end test.
 
 pub mod addresses;
 pub mod attempts;
@@ -26,15 +28,15 @@ pub mod valid_until;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::cast::{Cast, IpLimit};
+use crate::cast::{AnonymousResume, Cast, IpLimit};
 use crate::denial::{Denial, DenialCode};
+use crate::deployment::DeploymentSettings;
 use crate::image::Image;
 use crate::network::{Network, NetworkName};
 use crate::permission::Grant;
 use crate::quota::{Quota, QuotaKind};
 use crate::rate_window::RateWindow;
 use crate::session::Session;
-use crate::system::SystemSettings;
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -51,10 +53,11 @@ pub struct Facts<'a> {
     pub cast: Option<&'a Cast>,
     /// The image it runs, if there is one.
     pub image: Option<&'a Image>,
-    /// The network that would be used, if it is a named one and there is one of this name (see [`wanted_network`]).
+    /// The network that would be used, if it is a named one and there is one of this name (see
+    /// [`wanted_network`]).
     pub network: Option<&'a Network>,
     /// The settings of the whole deployment.
-    pub system: &'a SystemSettings,
+    pub deployment: &'a DeploymentSettings,
     /// The permissions of this visitor, from groups and cast.
     pub grant: &'a Grant,
     /// Where the visitor comes from.
@@ -66,7 +69,7 @@ pub struct Facts<'a> {
     /// The visitor's own live session of this cast, if there is one.
     pub own_session: Option<&'a Session>,
     /// The parameters of the link.
-    pub wishes: &'a LinkParameters,
+    pub parameters: &'a LinkParameters,
     /// Whether the visitor agreed to the parameters; `None` before they were asked.
     pub consent: Option<bool>,
     /// How long this address must wait before it tries again, in seconds.
@@ -85,14 +88,18 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Whether a session of this visitor would be resumed, if there is one.
+    /// Whether a session of this user would be resumed, if there is one.
     fn may_resume(&self) -> bool {
         self.user.is_some() && self.cast.is_some_and(|cast| cast.settings.allow_resume)
     }
 
     /// The session that is resumed.
     fn resumable(&self) -> Option<&'a Session> {
-        self.own_session.filter(|_| self.may_resume())
+        let by_browser = self.user.is_none()
+            && self
+                .cast
+                .is_some_and(|cast| cast.settings.anonymous_resume != AnonymousResume::Off);
+        self.own_session.filter(|_| self.may_resume() || by_browser)
     }
 }
 
@@ -160,7 +167,7 @@ pub enum RuleId {
     Consent,
     /// A CAPTCHA is solved.
     Captcha,
-    /// Nobody is ahead of the visitor in the queue.
+    /// No other visitor is ahead in the queue.
     Turn,
     /// There are not too many sessions already.
     LiveLimits,
@@ -181,11 +188,15 @@ pub fn admit(facts: &Facts<'_>) -> Verdict {
 }
 
 /// The name of the network that would be used, so that it can be looked up before the decision.
-pub fn wanted_network(cast: &Cast, image: &Image, wishes: &LinkParameters) -> Option<NetworkName> {
+pub fn wanted_network(
+    cast: &Cast,
+    image: &Image,
+    parameters: &LinkParameters,
+) -> Option<NetworkName> {
     network::check(
         &cast.settings,
         &image.settings,
-        wishes.docker_network.as_deref(),
+        parameters.docker_network.as_deref(),
     )
     .ok()?
 }
@@ -203,7 +214,7 @@ fn evaluate(
     let cast = found?;
     let settings = &cast.settings;
     // Expiry and hours bound new sessions only. While the attempt limiter holds the visitor back,
-    // nobody has looked for a session of theirs: then the limiter answers, not these two.
+    // their sessions have not been looked up: then the limiter answers, not these two.
     let excused = own.is_some() || facts.may_resume() && facts.wait.is_some();
     let begins = |verdict: Result<(), Denial>| if excused { Ok(()) } else { verdict };
     observer(
@@ -214,7 +225,7 @@ fn evaluate(
         RuleId::OpenHours,
         begins(open_hours::check(settings.open_hours.as_ref(), facts.now)),
     )?;
-    let banned = &facts.system.banned_addresses;
+    let banned = &facts.deployment.banned_addresses;
     observer(
         RuleId::Addresses,
         addresses::check(
@@ -238,11 +249,11 @@ fn evaluate(
         return Ok(Verdict::Resume(resume::plan(
             settings,
             own,
-            facts.wishes,
+            facts.parameters,
             facts.consent,
         )));
     }
-    let chosen = kasm_url::check(settings, facts.wishes.kasm_url.as_deref());
+    let chosen = kasm_url::check(settings, facts.parameters.kasm_url.as_deref());
     observer(RuleId::Image, image::check(facts.image))?;
     observer(RuleId::KasmUrl, chosen.clone().map(drop))?;
     observer(RuleId::Network, judge_network(facts, cast))?;
@@ -258,14 +269,15 @@ fn evaluate(
     observer(RuleId::Turn, turn::check(settings, facts.queue, facts.now))?;
     observer(
         RuleId::LiveLimits,
-        live_limits::check(cast, facts.system, facts.full, facts.now),
+        live_limits::check(cast, facts.deployment, facts.full, facts.now),
     )?;
     observer(
         RuleId::Budget,
         budget::check(
             facts.image,
             facts.grant,
-            facts.system,
+            settings.allowed_extension(),
+            facts.deployment,
             facts.full,
             facts.now,
         ),
@@ -284,7 +296,7 @@ fn evaluate(
             facts.image,
             facts.user,
             facts.grant,
-            facts.system,
+            facts.deployment,
             facts.now,
         ),
         kasm_url: chosen,
@@ -299,7 +311,7 @@ fn judge_network(facts: &Facts<'_>, cast: &Cast) -> Result<(), Denial> {
     let chosen = network::check(
         &cast.settings,
         &image.settings,
-        facts.wishes.docker_network.as_deref(),
+        facts.parameters.docker_network.as_deref(),
     )?;
     let exists = facts
         .network
@@ -325,9 +337,9 @@ pub(crate) mod tests {
     pub(crate) struct Fixture {
         pub(crate) cast: Cast,
         pub(crate) image: Image,
-        pub(crate) system: SystemSettings,
+        pub(crate) deployment: DeploymentSettings,
         pub(crate) grant: Grant,
-        pub(crate) wishes: LinkParameters,
+        pub(crate) parameters: LinkParameters,
         pub(crate) full: BTreeSet<QuotaKind>,
     }
 
@@ -337,9 +349,9 @@ pub(crate) mod tests {
             Self {
                 cast,
                 image,
-                system: SystemSettings::default(),
+                deployment: DeploymentSettings::default(),
                 grant: Grant::default(),
-                wishes: LinkParameters::default(),
+                parameters: LinkParameters::default(),
                 full: BTreeSet::new(),
             }
         }
@@ -349,13 +361,13 @@ pub(crate) mod tests {
                 cast: Some(&self.cast),
                 image: Some(&self.image),
                 network: None,
-                system: &self.system,
+                deployment: &self.deployment,
                 grant: &self.grant,
                 address: [192, 0, 2, 1].into(),
                 referrer: None,
                 user: None,
                 own_session: None,
-                wishes: &self.wishes,
+                parameters: &self.parameters,
                 consent: None,
                 wait: None,
                 proof: ProofFact::NotAsked,
@@ -391,20 +403,19 @@ pub(crate) mod tests {
             exempt: Vec::new(),
         });
         settings.limit_total_sessions = true;
-        fixture.wishes = LinkParameters {
+        fixture.parameters = LinkParameters {
             kasm_url: Some("http://localhost/".into()),
             docker_network: Some("lab".into()),
         };
-        fixture.full = [QuotaKind::System].into();
+        fixture.full = [QuotaKind::Deployment].into();
         fixture
     }
 
     #[test]
     fn policies_are_evaluated_in_design_order() {
         let window = RateWindow {
-            key: String::new(),
-            stamp: "1".into(),
             slots: [(session(&cast(1), 1).id, NOON)].into(),
+            ..RateWindow::empty(String::new(), "1".into())
         };
         let mut fixture = hopeless();
         let entry = session(&cast(1), 1).id;
@@ -460,9 +471,9 @@ pub(crate) mod tests {
                 DenialCode::LoginRequired => settings.allow_anonymous = true,
                 DenialCode::ImageUnavailable => fixture.image.settings.enabled = true,
                 DenialCode::ParameterInvalid => {
-                    fixture.wishes.kasm_url = Some("https://example.com/".into());
+                    fixture.parameters.kasm_url = Some("https://example.com/".into());
                 }
-                DenialCode::NetworkDenied => fixture.wishes.docker_network = None,
+                DenialCode::NetworkDenied => fixture.parameters.docker_network = None,
                 DenialCode::ConsentRequired => consent = Some(true),
                 DenialCode::TooManyAttempts => wait = None,
                 DenialCode::CaptchaRequired => proof = ProofFact::Passed,
@@ -521,7 +532,7 @@ pub(crate) mod tests {
                 fixture.full = [QuotaKind::Cast].into();
             }),
             ("the deployment's cap is reached", |fixture| {
-                fixture.full = [QuotaKind::System].into();
+                fixture.full = [QuotaKind::Deployment].into();
             }),
             ("the user's cap is reached", |fixture| {
                 fixture.full = [QuotaKind::User].into();
@@ -530,7 +541,7 @@ pub(crate) mod tests {
                 fixture.full = [QuotaKind::Profile].into();
             }),
             ("maintenance", |fixture| {
-                fixture.system.max_sessions = Some(0);
+                fixture.deployment.max_sessions = Some(0);
             }),
             ("maintenance of the link", |fixture| {
                 fixture.cast.settings.max_live_sessions = Some(0);
@@ -549,11 +560,11 @@ pub(crate) mod tests {
                 fixture.image.settings.enabled = false;
             }),
             ("all of it", |fixture| {
-                let wishes = std::mem::take(&mut fixture.wishes);
+                let parameters = std::mem::take(&mut fixture.parameters);
                 *fixture = hopeless();
                 fixture.cast.settings.banned_addresses.clear();
                 fixture.cast.settings.referrers.clear();
-                fixture.wishes = wishes;
+                fixture.parameters = parameters;
             }),
         ]
     }
@@ -561,31 +572,31 @@ pub(crate) mod tests {
     #[test]
     fn resume_decision_table() {
         let (own, ann) = (session(&cast(1), 1), user(1));
-        let wishes = |url: Option<&str>, network: Option<&str>| LinkParameters {
+        let with = |url: Option<&str>, network: Option<&str>| LinkParameters {
             kasm_url: url.map(str::to_owned),
             docker_network: network.map(str::to_owned),
         };
         for (state, set) in states() {
-            for (parameters, wishes, not_applied) in [
+            for (case, parameters, not_applied) in [
                 ("none", LinkParameters::default(), &[][..]),
                 (
                     "a good address that this app cannot open",
-                    wishes(Some("example.com"), None),
+                    with(Some("example.com"), None),
                     &[NotApplied::UrlUnsupported],
                 ),
                 (
                     "a bad address",
-                    wishes(Some("http://localhost/"), None),
+                    with(Some("http://localhost/"), None),
                     &[NotApplied::UrlInvalid],
                 ),
                 (
                     "a bad network",
-                    wishes(None, Some("../lab")),
+                    with(None, Some("../lab")),
                     &[NotApplied::NetworkUnchanged],
                 ),
             ] {
                 let mut fixture = Fixture::plain();
-                fixture.wishes = wishes;
+                fixture.parameters = parameters;
                 set(&mut fixture);
                 fixture.cast.settings.allow_resume = true;
                 fixture.cast.settings.dynamic_kasm_url = true;
@@ -603,7 +614,7 @@ pub(crate) mod tests {
                         ..fixture.facts()
                     });
                     let name = format!(
-                        "{state}, parameters: {parameters}, logged in: {logged_in}, \
+                        "{state}, parameters: {case}, logged in: {logged_in}, \
                          own session: {theirs}, resume allowed: {allowed}"
                     );
                     let expected = Verdict::Resume(Resumption {

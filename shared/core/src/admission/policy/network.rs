@@ -1,5 +1,6 @@
-//! Owns the rule which network a session runs in, and what a visitor's `docker_network` may be (seed: Allow Dynamic Docker Network URL Parameter).
-//! Unlike a URL, a network is never left out silently: whoever named one meant it to be kept apart.
+//! Owns the rule which network a session runs in, and what a visitor's `docker_network` may be
+//! (seed: Allow Dynamic Docker Network URL Parameter). Unlike a URL, a network is never left out
+//! silently: naming one asks for isolation.
 
 use crate::cast::CastSettings;
 use crate::denial::{Denial, DenialCode};
@@ -13,9 +14,12 @@ use crate::network::NetworkName;
 pub fn check(
     settings: &CastSettings,
     image: &ImageSettings,
-    wish: Option<&str>,
+    requested: Option<&str>,
 ) -> Result<Option<NetworkName>, Denial> {
-    let Some(wish) = wish.map(str::trim).filter(|wish| !wish.is_empty()) else {
+    let Some(requested) = requested
+        .map(str::trim)
+        .filter(|requested| !requested.is_empty())
+    else {
         return Ok(image.network.clone());
     };
     if !settings.dynamic_docker_network || !image.allow_network_selection {
@@ -24,7 +28,7 @@ pub fn check(
             "This link does not accept docker_network.",
         ));
     }
-    let name = NetworkName::parse(wish).filter(|name| {
+    let name = NetworkName::parse(requested).filter(|name| {
         image.restrict_to_networks.is_empty() || image.restrict_to_networks.contains(name)
     });
     name.map(Some).ok_or_else(|| {
@@ -38,9 +42,10 @@ pub fn check(
 /// Passes when the network that was chosen is there, or none was.
 ///
 /// # Errors
-/// `NetworkDenied` for a visitor's wish, else `ImageUnavailable`: the image is set up for a network that is gone.
-pub fn found(chosen: Option<&NetworkName>, exists: bool, wished: bool) -> Result<(), Denial> {
-    match (chosen, exists, wished) {
+/// `NetworkDenied` for a network that the visitor requested, else `ImageUnavailable`: the image is set up for a network
+/// that is gone.
+pub fn found(chosen: Option<&NetworkName>, exists: bool, by_visitor: bool) -> Result<(), Denial> {
+    match (chosen, exists, by_visitor) {
         (None, ..) | (_, true, _) => Ok(()),
         (Some(_), false, true) => Err(Denial::because(
             DenialCode::NetworkDenied,
@@ -58,10 +63,10 @@ mod tests {
     fn network_must_be_allowed_by_link_and_image() {
         let name = |text: &str| NetworkName::parse(text).expect(text);
         let all: &[&str] = &[];
-        for (case, dynamic, selection, restricted, own, wish, expected) in [
-            ("no wish", true, true, all, None, None, Ok(None)),
+        for (case, dynamic, selection, restricted, own, requested, expected) in [
+            ("nothing requested", true, true, all, None, None, Ok(None)),
             (
-                "no wish, the image has its own",
+                "nothing requested, the image has its own",
                 false,
                 false,
                 all,
@@ -69,9 +74,17 @@ mod tests {
                 None,
                 Ok(Some("lab")),
             ),
-            ("an empty wish", false, false, all, None, Some(""), Ok(None)),
             (
-                "a wish",
+                "an empty request",
+                false,
+                false,
+                all,
+                None,
+                Some(""),
+                Ok(None),
+            ),
+            (
+                "a requested network",
                 true,
                 true,
                 all,
@@ -80,7 +93,7 @@ mod tests {
                 Ok(Some("lab")),
             ),
             (
-                "a wish over the image's own",
+                "a requested network over the image's own",
                 true,
                 true,
                 all,
@@ -89,7 +102,7 @@ mod tests {
                 Ok(Some("lab")),
             ),
             (
-                "a listed wish",
+                "a listed network",
                 true,
                 true,
                 &["lab"],
@@ -98,7 +111,7 @@ mod tests {
                 Ok(Some("lab")),
             ),
             (
-                "a wish that is not listed",
+                "a network that is not listed",
                 true,
                 true,
                 &["dmz"],
@@ -134,7 +147,7 @@ mod tests {
             image.allow_network_selection = selection;
             image.restrict_to_networks = restricted.iter().map(|text| name(text)).collect();
             image.network = own.map(name);
-            let chosen = check(&cast, &image, wish);
+            let chosen = check(&cast, &image, requested);
             assert_eq!(
                 chosen.map_err(|denial| assert_eq!(denial.code, DenialCode::NetworkDenied)),
                 expected.map(|text| text.map(name)),
@@ -146,11 +159,11 @@ mod tests {
     #[test]
     fn deleted_network_is_never_replaced() {
         let lab = NetworkName::parse("lab");
-        for (case, chosen, exists, wished, code) in [
+        for (case, chosen, exists, by_visitor, code) in [
             ("none", None, false, false, None),
             ("there", lab.as_ref(), true, true, None),
             (
-                "wished, gone",
+                "requested, gone",
                 lab.as_ref(),
                 false,
                 true,
@@ -165,7 +178,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                found(chosen, exists, wished)
+                found(chosen, exists, by_visitor)
                     .err()
                     .map(|denial| denial.code),
                 code,

@@ -1,4 +1,5 @@
-//! Owns the rule that a link can be limited to visitors from certain sites (seed: Restrict to Referrers).
+//! Owns the rule that a link can be limited to visitors from certain sites (seed: Restrict to
+//! Referrers).
 
 use crate::denial::{Denial, DenialCode};
 use crate::referrer::ReferrerRule;
@@ -6,7 +7,8 @@ use crate::referrer::ReferrerRule;
 /// Passes when the list is empty, or one of its rules accepts the host that the visitor came from.
 ///
 /// # Errors
-/// `ReferrerDenied`, also when the browser does not say where the visitor came from: a list that silence opens is no list.
+/// `ReferrerDenied`, also when the browser does not say where the visitor came from: a list that
+/// silence opens is no list.
 pub fn check(rules: &[ReferrerRule], host: Option<&str>) -> Result<(), Denial> {
     let accepted =
         rules.is_empty() || host.is_some_and(|host| rules.iter().any(|rule| rule.accepts(host)));

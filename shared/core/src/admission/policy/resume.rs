@@ -56,16 +56,16 @@ impl NotApplied {
     }
 }
 
-/// What these wishes mean for the session `own`. `consent` is whether the visitor agreed to open the
-/// address; `None` while they have not been asked.
+/// What these parameters mean for the session `own`. `consent` is whether the visitor agreed to open
+/// the address; `None` while they have not been asked.
 pub fn plan(
     settings: &CastSettings,
     own: &Session,
-    wishes: &LinkParameters,
+    parameters: &LinkParameters,
     consent: Option<bool>,
 ) -> Resumption {
     let mut plan = Resumption::default();
-    match kasm_url::check(settings, wishes.kasm_url.as_deref()) {
+    match kasm_url::check(settings, parameters.kasm_url.as_deref()) {
         Err(_) => plan.not_applied.push(NotApplied::UrlInvalid),
         Ok(chosen) if chosen.ignored => plan.not_applied.push(NotApplied::UrlNotAccepted),
         Ok(chosen) if !chosen.by_visitor => {}
@@ -75,10 +75,10 @@ pub fn plan(
         Ok(_) if consent == Some(false) => plan.not_applied.push(NotApplied::UrlNotAgreed),
         Ok(chosen) => plan.opens = chosen.url,
     }
-    let wish = wishes.docker_network.as_deref().map(str::trim);
+    let requested = parameters.docker_network.as_deref().map(str::trim);
     let network = own.launch.network.as_ref();
-    if wish.is_some_and(|wish| {
-        !wish.is_empty() && network.is_none_or(|network| network.name.as_str() != wish)
+    if requested.is_some_and(|requested| {
+        !requested.is_empty() && network.is_none_or(|network| network.name.as_str() != requested)
     }) {
         plan.not_applied.push(NotApplied::NetworkUnchanged);
     }
@@ -93,7 +93,7 @@ mod tests {
     use crate::session_options::Exec;
     use crate::testing::{cast, session};
 
-    /// A session in the network `lab` whose app can be told to open addresses.
+    /// A session in the network `lab` whose app has a command to open addresses.
     fn own() -> Session {
         let mut own = session(&cast(1), 1);
         own.options.exec.go = Some(Exec {
@@ -126,11 +126,18 @@ mod tests {
         let mut settings = cast(1).settings;
         settings.kasm_url = Some("https://own.example/".into());
         let opened = "https://example.com/";
-        for (name, dynamic, can_go, consent, wish, expected) in [
-            ("no wish", true, true, Some(true), None, Ok(None)),
-            ("an empty wish", true, true, Some(true), Some(" "), Ok(None)),
+        for (name, dynamic, can_go, consent, requested, expected) in [
+            ("no requested", true, true, Some(true), None, Ok(None)),
             (
-                "a wish, agreed",
+                "an empty requested",
+                true,
+                true,
+                Some(true),
+                Some(" "),
+                Ok(None),
+            ),
+            (
+                "a requested, agreed",
                 true,
                 true,
                 Some(true),
@@ -138,7 +145,7 @@ mod tests {
                 Ok(Some(opened)),
             ),
             (
-                "a wish, not asked yet",
+                "a requested, not asked yet",
                 true,
                 true,
                 None,
@@ -146,7 +153,7 @@ mod tests {
                 Ok(Some(opened)),
             ),
             (
-                "a wish, not agreed",
+                "a requested, not agreed",
                 true,
                 true,
                 Some(false),
@@ -154,7 +161,7 @@ mod tests {
                 Err(NotApplied::UrlNotAgreed),
             ),
             (
-                "a wish that the app cannot open",
+                "a requested that the app cannot open",
                 true,
                 false,
                 Some(true),
@@ -162,7 +169,7 @@ mod tests {
                 Err(NotApplied::UrlUnsupported),
             ),
             (
-                "a wish that the link does not take",
+                "a requested that the link does not take",
                 false,
                 true,
                 Some(true),
@@ -170,7 +177,7 @@ mod tests {
                 Err(NotApplied::UrlNotAccepted),
             ),
             (
-                "a wrong wish",
+                "a wrong requested",
                 true,
                 true,
                 Some(true),
@@ -181,15 +188,15 @@ mod tests {
             settings.dynamic_kasm_url = dynamic;
             let mut own = own();
             own.options.exec.go = own.options.exec.go.filter(|_| can_go);
-            let wishes = LinkParameters {
-                kasm_url: wish.map(str::to_owned),
+            let parameters = LinkParameters {
+                kasm_url: requested.map(str::to_owned),
                 docker_network: None,
             };
             let (opens, not_applied) = match expected {
                 Ok(opens) => (opens, vec![]),
                 Err(reason) => (None, vec![reason]),
             };
-            let plan = plan(&settings, &own, &wishes, consent);
+            let plan = plan(&settings, &own, &parameters, consent);
             assert_eq!(
                 (plan.opens.as_deref(), plan.not_applied),
                 (opens, not_applied),
@@ -201,28 +208,28 @@ mod tests {
     #[test]
     fn resume_keeps_the_network() {
         let unchanged = &[NotApplied::NetworkUnchanged][..];
-        for (name, wish, expected) in [
-            ("no wish", None, &[][..]),
-            ("an empty wish", Some(" "), &[][..]),
+        for (name, requested, expected) in [
+            ("no requested", None, &[][..]),
+            ("an empty requested", Some(" "), &[][..]),
             ("the session's own", Some("lab"), &[][..]),
             ("the session's own, with spaces", Some(" lab "), &[][..]),
             ("another", Some("dmz"), unchanged),
             ("nonsense", Some("../lab"), unchanged),
         ] {
-            let wishes = LinkParameters {
+            let parameters = LinkParameters {
                 kasm_url: None,
-                docker_network: wish.map(str::to_owned),
+                docker_network: requested.map(str::to_owned),
             };
-            let plan = plan(&cast(1).settings, &own(), &wishes, Some(true));
+            let plan = plan(&cast(1).settings, &own(), &parameters, Some(true));
             assert_eq!(plan.not_applied, expected, "{name}");
         }
         let mut own = own();
         own.launch.network = None;
-        let wishes = LinkParameters {
+        let parameters = LinkParameters {
             kasm_url: None,
             docker_network: Some("lab".into()),
         };
-        let plan = plan(&cast(1).settings, &own, &wishes, Some(true));
+        let plan = plan(&cast(1).settings, &own, &parameters, Some(true));
         assert_eq!(plan.not_applied, unchanged, "in the deployment's own");
     }
 }

@@ -1,9 +1,11 @@
-//! Owns the rule that a link can be limited to a number of sessions (seed: Limit Total Session, Sessions Remaining).
+//! Owns the rule that a link can be limited to a number of sessions (seed: Limit Total Session,
+//! Sessions Remaining).
 
 use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};
 
-/// Passes when the limit is off or places remain. What is read here may be a moment old; the reservation takes the place, or finds that it is gone.
+/// Passes when the limit is off or places remain. What is read here may be a moment old; the
+/// reservation takes the place, or finds that it is gone.
 ///
 /// # Errors
 /// `NoSessionsLeft` when none remain.

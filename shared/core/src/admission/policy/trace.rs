@@ -1,5 +1,5 @@
-//! Owns the decision trace: what each rule says of a made-up visit, and on what grounds. The same rules in the same order as for a real visit;
-//! nothing is spent.
+//! Owns the decision trace: what each rule says of a made-up visit, and on what grounds. The same
+//! rules in the same order as for a real visit; nothing is spent.
 
 use serde::Serialize;
 
@@ -73,7 +73,7 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
     };
     match rule {
         RuleId::Enabled if !settings.enabled && facts.resumable().is_some() => {
-            "Off; the visitor's own session goes on.".to_owned()
+            "Off; the visitor's own session continues.".to_owned()
         }
         RuleId::Enabled => on(settings.enabled, "The link is enabled."),
         RuleId::ValidUntil => settings.valid_until.map_or_else(
@@ -88,7 +88,7 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
             },
         ),
         RuleId::Addresses => {
-            let bans = facts.system.banned_addresses.len() + settings.banned_addresses.len();
+            let bans = facts.deployment.banned_addresses.len() + settings.banned_addresses.len();
             format!(
                 "{} against {bans} bans and {} allowed blocks.",
                 facts.address,
@@ -98,16 +98,18 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
         RuleId::Referrer if settings.referrers.is_empty() => "Every site is accepted.".to_owned(),
         RuleId::Referrer => {
             let rules: Vec<String> = settings.referrers.iter().map(ToString::to_string).collect();
-            format!(
-                "Came from {}; accepted are {}.",
-                facts.referrer.unwrap_or("nowhere that was said"),
-                rules.join(", ")
+            let allowed = rules.join(", ");
+            facts.referrer.map_or_else(
+                || format!("No referrer was sent; allowed: {allowed}."),
+                |referrer| format!("Referrer: {referrer}; allowed: {allowed}."),
             )
         }
         RuleId::Login => match (settings.allow_anonymous, facts.user) {
             (_, Some(user)) => format!("Signed in as {}.", user.name),
             (true, None) => "Anonymous users are allowed.".to_owned(),
-            (false, None) => "Nobody is signed in, and anonymous users are not allowed.".to_owned(),
+            (false, None) => {
+                "The visitor is not signed in, and anonymous users are not allowed.".to_owned()
+            }
         },
         RuleId::Resume => match (settings.allow_resume, facts.own_session) {
             (false, _) => "Off.".to_owned(),
@@ -120,30 +122,37 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
             || "The image is gone.".to_owned(),
             |image| format!("Image {}.", image.settings.name),
         ),
-        RuleId::KasmUrl => match (&facts.wishes.kasm_url, &settings.kasm_url) {
-            (Some(wish), _) if settings.dynamic_kasm_url => format!("The visitor asks for {wish}."),
-            (Some(_), _) => "The link takes no kasm_url, so the visitor's is left out.".to_owned(),
+        RuleId::KasmUrl => match (&facts.parameters.kasm_url, &settings.kasm_url) {
+            (Some(requested), _) if settings.dynamic_kasm_url => {
+                format!("The visitor asks for {requested}.")
+            }
+            (Some(_), _) => {
+                "The link does not accept kasm_url; the visitor's is ignored.".to_owned()
+            }
             (None, Some(own)) => format!("The link's own: {own}."),
             (None, None) => "None.".to_owned(),
         },
-        RuleId::Network => facts.wishes.docker_network.as_ref().map_or_else(
+        RuleId::Network => facts.parameters.docker_network.as_ref().map_or_else(
             || {
                 facts.network.map_or_else(
                     || "The deployment's own.".to_owned(),
                     |network| format!("Network {}.", network.id),
                 )
             },
-            |wish| format!("The visitor asks for {wish}."),
+            |requested| format!("The visitor asks for {requested}."),
         ),
         RuleId::Consent => match facts.consent {
             None => "Asked on the landing page when the visitor brings an address.".to_owned(),
             Some(given) => on(given, "Given."),
         },
-        RuleId::Attempts => format!("At most {} in a minute.", facts.system.attempts_per_minute),
+        RuleId::Attempts => format!(
+            "At most {} in a minute.",
+            facts.deployment.attempts_per_minute
+        ),
         RuleId::Captcha if super::captcha::applies(settings, facts.user) => {
             format!(
                 "Asked for on the landing page ({}).",
-                facts.system.captcha.kind.as_str()
+                facts.deployment.captcha.kind.as_str()
             )
         }
         RuleId::Captcha => "Not asked for.".to_owned(),
@@ -160,11 +169,11 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
             format!(
                 "Per user {user}; this link {}; all links {}.",
                 most(settings.max_live_sessions),
-                most(facts.system.max_sessions)
+                most(facts.deployment.max_sessions)
             )
         }
         RuleId::Budget => {
-            let budget = |window| super::budget::budget(facts.system, window);
+            let budget = |window| super::budget::budget(facts.deployment, window);
             match (budget(QuotaKind::BudgetHour), budget(QuotaKind::BudgetDay)) {
                 (None, None) => "No budget.".to_owned(),
                 (hour, day) => [(hour, "an hour"), (day, "a day")]
@@ -183,7 +192,9 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
                 "This address is exempt.".to_owned()
             }
             Some(limit) => {
-                let used = facts.window.map_or(0, |window| window.slots.len());
+                let used = facts.window.map_or(0, |window| {
+                    window.count(crate::rate_window::RateWindow::cutoff(limit, facts.now))
+                });
                 format!(
                     "{used} of {} in {} seconds are used.",
                     limit.sessions, limit.within_seconds
@@ -204,19 +215,19 @@ impl RuleId {
             Self::Enabled => ("enabled", "Does the link exist, and is it enabled?"),
             Self::ValidUntil => ("valid_until", "Is it still valid?"),
             Self::OpenHours => ("open_hours", "Is it open at this hour?"),
-            Self::Addresses => ("addresses", "May this address come?"),
+            Self::Addresses => ("addresses", "Is this address allowed?"),
             Self::Referrer => ("referrer", "Does the visitor come from a listed site?"),
-            Self::Login => ("login", "Is the visitor signed in, or need not be?"),
+            Self::Login => ("login", "Is the visitor signed in, if required?"),
             Self::Attempts => ("attempts", "Has this address tried too often?"),
             Self::Resume => ("resume", "Does the visitor have a session already?"),
             Self::Image => ("image", "Can the image be started?"),
             Self::KasmUrl => ("kasm_url", "Can the address be opened?"),
             Self::Network => ("network", "Can the network be used?"),
             Self::Consent => ("consent", "Does the visitor agree to the address?"),
-            Self::Captcha => ("captcha", "Is somebody there?"),
+            Self::Captcha => ("captcha", "Is the CAPTCHA solved?"),
             Self::Turn => ("turn", "Is it the visitor's turn?"),
             Self::LiveLimits => ("live_limits", "Is there room for another session?"),
-            Self::Budget => ("budget", "Is there money for another session?"),
+            Self::Budget => ("budget", "Is there budget for another session?"),
             Self::IpWindow => (
                 "ip_window",
                 "Has this address had too many sessions lately?",

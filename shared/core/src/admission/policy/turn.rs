@@ -1,4 +1,4 @@
-//! Owns the rule that the queue is served in order: nobody overtakes, and each entry has one turn.
+//! Owns the rule that the queue is served in order (FIFO), and that each entry has one turn.
 
 use crate::cast::CastSettings;
 use crate::denial::{Denial, DenialCode};
@@ -17,7 +17,7 @@ pub struct QueueView<'a> {
     pub held: bool,
 }
 
-/// Passes when the link has no waiting room, nobody waits, or it is this visitor's turn.
+/// Passes when the link has no waiting room, its queue is empty, or it is this visitor's turn.
 ///
 /// # Errors
 /// `Waiting` when others come first, `PlaceLost` for a place that is no more.

@@ -13,7 +13,7 @@
 //! | reserve | the CAPTCHA's proof | nothing: a proof is used once |
 //! | reserve | a staged session, out of its pool | nothing: an exchange (`deliver_assignment`) gives the claim another one, with all that it took |
 //! | reserve | the visitor's place in the waiting room | `enqueue`, where the start found no machine |
-//! | launch | a task | `attach` stops one whose session has ended; the sweep finds one that nobody wrote down |
+//! | launch | a task | ECS's first event, or the sweep, writes it down, or stops it if its session has ended |
 //!
 //! All of *reserve* is one transaction: everything is taken, or nothing. A process that dies after
 //! it leaves a reserved session, whose task the sweep starts or which it ends.
@@ -26,13 +26,15 @@ use std::sync::Arc;
 
 use super::admission_context::{AdmissionContext, VisitDetails};
 use super::link_visit::{Counts, LinkVisit};
+use super::refusal::RefusedVisit;
 use super::waiting_room::Waiting;
 use super::{ControlPlane, FlowError, Refusal, Visitor, outcome};
 use crate::captcha::Proof;
-use crate::cast::Cast;
+use crate::cast::{AnonymousResume, Cast};
 use crate::denial::DenialCode;
 use crate::ids::{CastKey, Nonce, SessionId};
 use crate::policy::{self, LinkParameters, NotApplied};
+use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
 use crate::rate_window::RateWindow;
 use crate::session::Session;
@@ -61,6 +63,8 @@ pub struct Claimed {
     pub owner_ticket: String,
     /// For a resumed session: the link's parameters that were not applied.
     pub resumed: Option<Vec<NotApplied>>,
+    /// Whether the visitor's browser is to find the session again.
+    pub by_browser: bool,
     /// How much of the link's rate limit is left for this visitor, if this claim used a slot of it.
     pub left: Option<RateLimit>,
 }
@@ -97,13 +101,16 @@ struct ClaimAttempt<'a> {
     id: SessionId,
     /// The nonce from which the id follows.
     nonce: Nonce,
+    /// Whether the nonce follows from the visitor's browser.
+    follows_browser: bool,
     /// The parts of the request that must be the same when its idempotency key is repeated.
     content: Option<[&'a str; 3]>,
     proof: Option<Proof>,
     /// The rate window, if it was read.
     window: Option<RateWindow>,
-    /// Whether the cast was read for this claim, not cached.
-    is_fresh: bool,
+    /// Counts that this claim has just counted itself, because a change of their limit has not
+    /// reached every instance yet.
+    counted: BTreeSet<QuotaKind>,
     /// Staged sessions that other claims took first.
     lost: BTreeSet<SessionId>,
 }
@@ -125,14 +132,19 @@ impl ControlPlane {
         self.settle_refusals().await;
         let visit = self.begin(key, visitor, Counts::Always).await?;
         let mut referrer = visitor.referrer.clone();
+        let mut parameters = LinkParameters::default();
         let claimed = async {
+            let visitor = &Visitor {
+                another: self.wants_another(request, visit.now),
+                ..visitor.clone()
+            };
             let own = self
                 .find_own(visit.cast.as_deref(), visitor, visit.wait)
                 .await?;
             let (cast, ticket) = self.claim_ticket(&visit, own.is_some(), request)?;
             // The referrer is that of the page; the claim's own is the page itself.
             referrer.clone_from(&ticket.referrer);
-            let wishes = LinkParameters {
+            parameters = LinkParameters {
                 kasm_url: ticket.kasm_url.clone(),
                 docker_network: ticket.docker_network.clone(),
             };
@@ -142,7 +154,7 @@ impl ControlPlane {
                 let details = VisitDetails {
                     visitor,
                     referrer: ticket.referrer.as_deref(),
-                    wishes: &wishes,
+                    parameters: &parameters,
                 };
                 let mut context = self.gather(Some(cast.clone()), own, details, now).await?;
                 (context.consent, context.wait) = (Some(request.consent), visit.wait);
@@ -155,9 +167,16 @@ impl ControlPlane {
         };
         match claimed.await {
             Ok(received) => Ok(received),
-            Err(error) => Err(self
-                .refuse(error, visit.cast.as_deref(), referrer, visitor)
-                .await),
+            Err(error) => {
+                let refused = RefusedVisit {
+                    key,
+                    cast: visit.cast.as_deref(),
+                    parameters,
+                    referrer,
+                    visitor,
+                };
+                Err(self.refuse(error, refused).await)
+            }
         }
     }
 
@@ -190,11 +209,34 @@ impl ControlPlane {
         known
     }
 
+    /// Whether the page of this claim was opened to start another session beside the visitor's own.
+    fn wants_another(&self, request: &ClaimRequest, now: Timestamp) -> bool {
+        LaunchTicket::open(&request.ticket, &self.keys, now).is_ok_and(|ticket| ticket.another)
+    }
+
+    /// The nonce of the next session of an anonymous visitor's browser: all its tabs have the same,
+    /// so that their claims lead to one session. `None` where browsers do not resume.
+    fn nonce_of_browser(
+        &self,
+        cast: &Cast,
+        visitor: &Visitor,
+        ticket: &LaunchTicket,
+    ) -> Option<Nonce> {
+        let resumes = cast.settings.anonymous_resume != AnonymousResume::Off
+            && visitor.user.is_none()
+            && !ticket.another
+            && ticket.place.is_none();
+        let browser = visitor.browser.as_ref().filter(|_| resumes)?;
+        let after = visitor.own.as_ref().map_or("", SessionId::as_str);
+        Some(Nonce::from_request(
+            &self.keys.hash_browser(browser),
+            &format!("{} {after}", cast.id),
+        ))
+    }
+
     fn sign_owner(&self, session: &Session) -> String {
-        // Good for the life of the session, and for an hour more to read why it ended.
-        let expires = session
-            .ready_by
-            .plus_seconds(u64::from(session.time_limit_seconds) + 3600);
+        // Good for the longest life of the session, and for an hour more to read why it ended.
+        let expires = session.ready_by.plus_seconds(session.most_seconds() + 3600);
         OwnerTicket {
             session: session.id.clone(),
             expires,
@@ -218,8 +260,12 @@ impl<'a> ClaimAttempt<'a> {
             .idempotency_key
             .as_ref()
             .filter(|_| ticket.place.is_none());
+        let of_browser = plane
+            .nonce_of_browser(&cast, context.visitor, ticket)
+            .filter(|_| key.is_none());
+        let follows_browser = of_browser.is_some();
         let nonce = key.map_or_else(
-            || ticket.nonce.clone(),
+            || of_browser.unwrap_or_else(|| ticket.nonce.clone()),
             |key| {
                 // An anonymous caller is identified by the address of the page, which the ticket
                 // contains: repeated with the same ticket, the request is the same from every
@@ -251,10 +297,11 @@ impl<'a> ClaimAttempt<'a> {
             request,
             id,
             nonce,
+            follows_browser,
             content,
             proof: None,
             window: None,
-            is_fresh: false,
+            counted: BTreeSet::new(),
             lost: BTreeSet::new(),
         }
     }
@@ -278,6 +325,8 @@ impl<'a> ClaimAttempt<'a> {
                     return Ok(ClaimOutcome::Session(Box::new(Claimed {
                         session,
                         owner_ticket,
+                        by_browser: self.context.visitor.user.is_none()
+                            && self.cast.settings.anonymous_resume != AnonymousResume::Off,
                         resumed: self.context.not_applied.take(),
                         left: self.context.left,
                     })));
@@ -290,13 +339,35 @@ impl<'a> ClaimAttempt<'a> {
             .map(ClaimOutcome::Queued)
     }
 
+    /// The session of an earlier claim, or a new one, and whether it is new.
+    async fn take(&mut self, now: Timestamp) -> Result<(Session, bool), FlowError> {
+        match self.prove(now).await? {
+            Some(earlier) => Ok((earlier, false)),
+            None => self.reserve().await,
+        }
+    }
+
+    /// From now on, the session's id follows from the page's ticket.
+    fn follow_ticket(&mut self) {
+        self.follows_browser = false;
+        self.nonce = self.ticket.nonce.clone();
+        self.id = SessionId::from_nonce(&self.cast.id, &self.nonce);
+        self.context.entry = Some((self.id.clone(), false));
+    }
+
     /// Reserves and launches.
     async fn give(&mut self, now: Timestamp) -> Result<Session, FlowError> {
-        let session = match self.prove(now).await? {
-            Some(earlier) => earlier,
-            None => self.reserve().await?,
-        };
+        let (mut session, mut is_new) = self.take(now).await?;
+        if self.follows_browser && !is_new && !session.can_be_entered() {
+            // The browser has not heard of this session: the page starts another one.
+            self.follow_ticket();
+            (session, is_new) = self.take(now).await?;
+        }
         let session = Box::pin(self.plane.deliver_assignment(session)).await?;
-        self.plane.launch(session).await
+        if is_new {
+            self.plane.launch(session).await
+        } else {
+            Ok(self.plane.launch_again(session).await)
+        }
     }
 }

@@ -123,7 +123,7 @@ impl ClaimAttempt<'_> {
         Err(contention().into())
     }
 
-    /// Nobody queues for a session that they would not get anyway.
+    /// A visitor does not queue for a session that would be refused anyway.
     async fn check_welcome(&mut self, no_machine: bool) -> Result<(), FlowError> {
         self.read_again().await?;
         let now = self.plane.clock.now();
@@ -134,10 +134,10 @@ impl ClaimAttempt<'_> {
             context.image.as_deref(),
             user,
             &context.grant,
-            &context.system.settings,
+            &context.deployment.settings,
             now,
         ) {
-            if !matches!(quota.kind, QuotaKind::Cast | QuotaKind::System)
+            if !matches!(quota.kind, QuotaKind::Cast | QuotaKind::Deployment)
                 && quota.is_full(self.plane.store.quota(&quota.key).await?)
             {
                 context.full.insert(quota.kind);

@@ -17,9 +17,9 @@ use crate::image::Image;
 use crate::persistent_profile;
 use crate::policy::{self, Admission, ProofFact, Resumption, Verdict};
 use crate::ports::{Fault, FaultKind, Reservation, Reserved};
-use crate::session::{
-    Charge, LaunchSpec, Origin, Owner, PoolMembership, RESERVED_SECONDS, Session, State,
-};
+use crate::quota::{Quota, QuotaKind};
+use crate::rate_window::RateWindow;
+use crate::session::{Charge, LaunchSpec, Origin, Owner, PoolMembership, Session, State};
 use crate::session_options::Sharing;
 use crate::time::Timestamp;
 
@@ -71,7 +71,7 @@ impl ClaimAttempt<'_> {
         let [ticket, address] = [self.ticket.nonce.as_str(), self.ticket.address.as_str()]
             .map(|holder| captcha_bond(&self.cast, holder));
         let check = CaptchaCheck {
-            settings: &self.context.system.settings.captcha,
+            settings: &self.context.deployment.settings.captcha,
             token,
             bound_to: &[&ticket, &address],
             address: self.context.visitor.address,
@@ -85,14 +85,16 @@ impl ClaimAttempt<'_> {
                 (ProofFact::Failed, None)
             }
             CaptchaVerdict::Unavailable(why) => {
-                tracing::error!(cast.id = %self.cast.id, why, "Nobody can check CAPTCHAs: visitors of this link are refused");
+                tracing::error!(cast.id = %self.cast.id, why,
+                    "CAPTCHAs cannot be verified: visitors of this link are refused");
                 (ProofFact::Unchecked, None)
             }
         }
     }
 
     /// Evaluates and reserves, and repeats both when what was read turns out to be out of date.
-    pub(super) async fn reserve(&mut self) -> Result<Session, FlowError> {
+    /// Returns the session, and whether this very call has reserved it.
+    pub(super) async fn reserve(&mut self) -> Result<(Session, bool), FlowError> {
         self.refresh_system().await?;
         for _ in 0..TRIES {
             // Each attempt has its own time: a rate window that others have moved on must not be
@@ -100,20 +102,19 @@ impl ClaimAttempt<'_> {
             let now = self.plane.clock.now();
             let (admission, image) = match self.evaluate(now).await? {
                 Evaluated::Admitted(admission, image) => (*admission, image),
-                Evaluated::Has(session) => return Ok(*session),
+                Evaluated::Has(session) => return Ok((*session, false)),
             };
             let limit = admission.window.clone();
             let mut reservation = self.build_reservation(admission, &image, now);
-            if !self.is_fresh && is_unguarded(&reservation) {
-                // No condition of the transaction guards the settings, so they must be fresh.
-                self.read_again().await?;
-                self.is_fresh = true;
-                continue;
-            }
             (reservation.session, reservation.staged) = self
                 .plane
                 .pick_staged(reservation.session, &self.lost)
                 .await?;
+            if reservation.staged.is_none() {
+                let plane = self.plane;
+                reservation.session.usual_start =
+                    plane.cache.usual_start(&*plane.store, &image.id, now).await;
+            }
             let mark = self.plane.cache.mark();
             match self.plane.store.reserve(&reservation).await? {
                 Reserved::Placed => {
@@ -123,7 +124,7 @@ impl ClaimAttempt<'_> {
                         .zip(limit)
                         .map(|(window, limit)| policy::ip_window::left(&limit, &window.after, now));
                     note_reserved(&reservation.session, &self.cast);
-                    return Ok(reservation.session);
+                    return Ok((reservation.session, true));
                 }
                 Reserved::StagedGone => {
                     self.lost.extend(reservation.staged.map(|staged| staged.id));
@@ -132,7 +133,7 @@ impl ClaimAttempt<'_> {
                     let staged = reservation.staged.as_deref();
                     self.plane.cache.return_staged(staged);
                     if let Reserved::Already(session) = refused {
-                        return self.same_request(*session);
+                        return Ok((self.same_request(*session)?, false));
                     }
                     self.learn(refused, &reservation, now, mark).await?;
                 }
@@ -178,7 +179,6 @@ impl ClaimAttempt<'_> {
         match refused {
             Reserved::ConfigChanged => {
                 self.read_again().await?;
-                self.is_fresh = true;
             }
             Reserved::SoldOut => {
                 let mut emptied = Cast::clone(&self.cast);
@@ -198,8 +198,15 @@ impl ClaimAttempt<'_> {
                 }
             }
             Reserved::Uncounted(kind) => {
-                let system = &self.context.system;
-                self.plane.count_again(kind, &self.cast, system).await?;
+                let deployment = &self.context.deployment;
+                self.plane.count_again(kind, &self.cast, deployment).await?;
+                let changed = match kind {
+                    QuotaKind::Deployment => deployment.updated_at,
+                    _ => self.cast.updated_at,
+                };
+                if !self.plane.is_everywhere(changed) {
+                    self.counted.insert(kind);
+                }
             }
             Reserved::ProofUsed => self.context.proof = ProofFact::Failed,
             // These end the claim, or lead it to another staged session.
@@ -208,14 +215,14 @@ impl ClaimAttempt<'_> {
         Ok(())
     }
 
-    /// No condition of a reservation guards the deployment's settings, so a claim reads them
-    /// afresh.
+    /// No condition of a reservation guards the deployment's settings, so they may be no older than
+    /// a change takes to apply everywhere.
     async fn refresh_system(&mut self) -> Result<(), Fault> {
         let plane = self.plane;
         let now = plane.clock.now();
-        let read = plane.cache.read_system(&*plane.store, now).await?;
-        if read.version != self.context.system.version {
-            self.context.system = read;
+        let read = plane.cache.deployment(&*plane.store, now).await?;
+        if read.version != self.context.deployment.version {
+            self.context.deployment = read;
             plane.gather_for(&self.cast, &mut self.context, now).await?;
         }
         Ok(())
@@ -255,7 +262,7 @@ impl ClaimAttempt<'_> {
         let key = self.context.key.as_ref().unwrap_or(&self.cast.settings.key);
         let read = plane
             .store
-            .cast(&self.cast.id)
+            .cast_in_force(&self.cast.id)
             .await?
             .filter(|read| read.settings.answers_to(key, now))
             .map(Arc::new);
@@ -279,11 +286,11 @@ impl ClaimAttempt<'_> {
             .window
             .as_ref()
             .map(|limit| plane.window_key(cast, limit.by, context.visitor));
-        let held = admission
-            .quotas
-            .iter()
-            .map(crate::quota::Quota::held)
-            .collect();
+        let bucket = admission
+            .window
+            .as_ref()
+            .and_then(|limit| RateWindow::bucket(limit, now));
+        let held = admission.quotas.iter().map(Quota::held).collect();
         let shares = cast.settings.enable_sharing && settings.view_only.is_some();
         let session = Session {
             id: id.clone(),
@@ -297,20 +304,26 @@ impl ClaimAttempt<'_> {
             charge: Charge {
                 count: admission.count,
                 window: key.clone(),
+                bucket,
                 held,
             },
             launch: LaunchSpec::of(image, admission.network, admission.kasm_url.url),
             origin: Origin {
                 address: address::hash(context.visitor.address, &plane.keys),
                 referrer: self.ticket.referrer.clone(),
+                language: context.visitor.language.with(cast.settings.language.0),
             },
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
+            usual_start: None,
             entered_at: None,
             time_limit_seconds: context
                 .grant
                 .time_limit_seconds(settings.session_time_limit_seconds),
+            extensions: 0,
+            added_seconds: 0,
+            message: None,
             grant: context.grant.clone(),
             notes: if admission.kasm_url.ignored {
                 vec!["kasm-url-ignored".to_owned()]
@@ -333,16 +346,23 @@ impl ClaimAttempt<'_> {
             state: State::Reserved,
             task: None,
             retry: None,
-            due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
+            // ECS's first event writes it into the schedule; until then the sweep finds it by its time.
+            due_at: None,
         };
         let window = admission.window.zip(key).map(|(limit, key)| {
             policy::ip_window::take(&limit, key, self.window.as_ref(), id, now)
         });
+        let as_counted = |quota: Quota| Quota {
+            counted_since: quota
+                .counted_since
+                .filter(|_| !self.counted.contains(&quota.kind)),
+            ..quota
+        };
         Reservation {
             session,
             cast_version: cast.version,
             window,
-            quotas: admission.quotas,
+            quotas: admission.quotas.into_iter().map(as_counted).collect(),
             proof: self.proof.clone(),
             staged: None,
             queue: self.queue_claim(now),
@@ -358,7 +378,7 @@ impl ClaimAttempt<'_> {
                 name: user.name.clone(),
             };
         }
-        let hours = context.system.settings.anonymous_user_hours;
+        let hours = context.deployment.settings.anonymous_user_hours;
         Owner::Anonymous {
             id: UserId::of_session(&self.id),
             group: self.cast.settings.anonymous_group_id.clone(),
@@ -379,13 +399,6 @@ impl ClaimAttempt<'_> {
             Err(DenialCode::RequestDiffers.into())
         }
     }
-}
-
-/// Whether the reservation would miss a change of the cast's settings.
-fn is_unguarded(reservation: &Reservation) -> bool {
-    reservation.session.charge.is_free()
-        && reservation.proof.is_none()
-        && reservation.queue.is_none()
 }
 
 fn note_reserved(session: &Session, cast: &Cast) {

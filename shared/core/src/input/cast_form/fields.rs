@@ -5,14 +5,17 @@ use std::sync::LazyLock;
 
 use super::{MAX_REFERRERS, MAX_SESSIONS, read_key};
 use crate::address_rules::AddressRule;
-use crate::cast::{Cast, CastSettings, CountBy, KeptIpLimit};
+use crate::cast::{
+    AnonymousResume, Cast, CastSettings, CountBy, KeptIpLimit, LinkLanguage, StartOnClick,
+};
 use crate::field::{self, FieldTable};
-use crate::form::{line, shaped, spelled, whole};
+use crate::form::{formatted, line, parsed, whole};
 use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
 use crate::resource::{OptionSource, Widget};
-use crate::shape;
-use crate::system_form::MAX_ADDRESSES;
+use crate::session_options::Extension;
+use crate::settings_form::MAX_ADDRESSES;
+use crate::text_format;
 use crate::url_rules::{self, OwnUrls};
 use crate::{client_form, group_form, image_form, open_hours_form};
 
@@ -72,19 +75,16 @@ fn link() -> Section {
                 .help("Only administrators see it.")
                 .example("Trial desktop")
                 .doc("What administrators call the link."),
-            Field::required("key", spelled(read_key), |cast| &mut cast.settings.key)
+            Field::required("key", parsed(read_key), |cast| &mut cast.settings.key)
                 .label("URL Key")
                 .help(
                     "The end of the link: /cast/ and this. 6 to 64 letters, digits, hyphens and \
-                     underscores. Leave it empty to generate a key that nobody can guess.",
+                     underscores. Leave it empty to generate a random key.",
                 )
                 .generated()
                 .example("generated automatically")
-                .doc(
-                    "The public part of the link. Drawn, so that nobody can guess it, when it is \
-                     left out.",
-                ),
-            Field::required("image_id", spelled(image_form::read_id), |cast| {
+                .doc("The public part of the link. Generated at random when it is left out."),
+            Field::required("image_id", parsed(image_form::read_id), |cast| {
                 &mut cast.settings.image_id
             })
             .label("Image")
@@ -130,7 +130,7 @@ fn access() -> Section {
             .doc("Whether anonymous visitors must show that they are a person."),
             Field::nullable(
                 "anonymous_user_group_id",
-                spelled(group_form::read_id),
+                parsed(group_form::read_id),
                 |cast| &mut cast.settings.anonymous_group_id,
             )
             .label("Anonymous User Group")
@@ -156,7 +156,7 @@ fn access() -> Section {
             )
             .example("acme.com\n=shop.example.com")
             .doc(
-                "The sites whose visitors are accepted; empty accepts everybody. `acme.com` \
+                "The sites whose visitors are accepted; empty accepts all. `acme.com` \
                  is it and its subdomains, `=acme.com` only it, `*.acme.com` only its \
                  subdomains.",
             ),
@@ -261,7 +261,7 @@ fn limits() -> Section {
             Field::defaulted(
                 "limit_requests_by",
                 CountBy::Address,
-                spelled(CountBy::parse),
+                parsed(CountBy::parse),
                 |cast| &mut cast.ip_limit.by,
             )
             .label("Count by")
@@ -305,6 +305,26 @@ fn limits() -> Section {
                 "Whether visitors who find every place taken wait in line instead of being \
                  refused.",
             ),
+            Field::defaulted(
+                "start_on_click",
+                StartOnClick::Auto,
+                parsed(StartOnClick::parse),
+                |cast| &mut cast.settings.start_on_click,
+            )
+            .label("Start on a click only")
+            .help(
+                "Programs that look at links in mails can start sessions. A click keeps most of \
+                 them from it.",
+            )
+            .widget(Widget::Choice(&[
+                ("auto", "When one session remains"),
+                ("always", "Always"),
+                ("never", "Never: the page starts by itself"),
+            ]))
+            .doc(
+                "Whether a session starts only when the visitor presses the button: `auto` is \
+                 while one session remains of `limit_total_sessions`.",
+            ),
             Field::flag("allow_resume", false, |cast| {
                 &mut cast.settings.allow_resume
             })
@@ -317,6 +337,27 @@ fn limits() -> Section {
             .doc(
                 "Whether users who have logged in get back into their own running session, \
                  whatever limits and hours say.",
+            ),
+            Field::defaulted(
+                "anonymous_resume",
+                AnonymousResume::Ask,
+                parsed(AnonymousResume::parse),
+                |cast| &mut cast.settings.anonymous_resume,
+            )
+            .label("Resume without an account")
+            .help(
+                "What anonymous visitors find who open the link again while their session runs, \
+                 in the same browser. Choose Off for computers that people share.",
+            )
+            .widget(Widget::Choice(&[
+                ("off", "Off: a new session"),
+                ("ask", "Ask: go back, or start another"),
+                ("always", "Always: their session"),
+            ]))
+            .under("allow_anonymous")
+            .doc(
+                "Whether an anonymous visitor\u{2019}s browser gets back into its own running \
+                 session of this link.",
             ),
         ],
     }
@@ -348,6 +389,29 @@ fn resources() -> Section {
             })
             .under("enforce_client_settings")
             .doc("What a session is allowed; a change replaces the whole object."),
+            Field::defaulted("extensions_allowed", 0, whole(0..=20), |cast| {
+                &mut cast.settings.extension.times
+            })
+            .label("Extensions Allowed")
+            .help(
+                "How often the owner of a session may extend it, beyond every time limit. 0: not \
+                 at all.",
+            )
+            .unit("times")
+            .doc(
+                "How often the owner of a session may extend it beyond its time limit; 0 is not \
+                 at all. A budget counts each session with all of its extensions.",
+            ),
+            Field::defaulted(
+                "extension_minutes",
+                Extension::default().minutes,
+                whole(1..=1440),
+                |cast| &mut cast.settings.extension.minutes,
+            )
+            .label("Minutes per Extension")
+            .help("By how much each extension moves the end of the session.")
+            .unit("minutes")
+            .doc("By how many minutes each extension moves the end of the session."),
         ],
     }
 }
@@ -362,7 +426,7 @@ fn destination() -> Section {
         fields: vec![
             Field::nullable(
                 "kasm_url",
-                shaped(|| &shape::SESSION_URL, url_rules::session_url),
+                formatted(|| &text_format::SESSION_URL, url_rules::session_url),
                 |cast| &mut cast.settings.kasm_url,
             )
             .label("Kasm URL")
@@ -394,7 +458,7 @@ fn destination() -> Section {
             .doc("The hosts that it may name; empty is every public one."),
             Field::nullable(
                 "error_url",
-                shaped(|| &shape::SECURE_URL, error_url),
+                formatted(|| &text_format::SECURE_URL, error_url),
                 |cast| &mut cast.settings.error_url,
             )
             .label("Error URL")
@@ -432,9 +496,47 @@ fn appearance() -> Section {
                 .help("One or two sentences below the title.")
                 .example("A session of your own, for an hour.")
                 .doc("What visitors read below the title; null is the deployment's own words."),
+            Field::defaulted(
+                "language",
+                LinkLanguage::default(),
+                parsed(LinkLanguage::parse),
+                |cast| &mut cast.settings.language,
+            )
+            .label("Language")
+            .help(
+                "Of every page that visitors see, the session\u{2019}s panel included. Your own \
+                 texts stay as you write them. An address with ?lang= comes before this.",
+            )
+            .widget(Widget::Choice(&[
+                ("auto", "As the visitor\u{2019}s browser asks"),
+                ("en", "English"),
+                ("de", "Deutsch"),
+                ("fr", "Fran\u{e7}ais"),
+                ("es", "Espa\u{f1}ol"),
+                ("pt", "Portugu\u{ea}s"),
+                ("it", "Italiano"),
+                ("ja", "\u{65e5}\u{672c}\u{8a9e}"),
+                ("zh", "\u{7b80}\u{4f53}\u{4e2d}\u{6587}"),
+                ("ar", "\u{627}\u{644}\u{639}\u{631}\u{628}\u{64a}\u{629}"),
+            ]))
+            .doc(
+                "The language of the visitors\u{2019} pages; auto is the one that the browser asks \
+                 for.",
+            ),
+            Field::nullable("contact", line(1..=200), |cast| &mut cast.settings.contact)
+                .label("Contact")
+                .help(
+                    "Shown to visitors who are refused: whom they can ask. An e-mail address or \
+                     an https address becomes a link. Empty: the contact in Settings.",
+                )
+                .example("helpdesk@example.com")
+                .doc(
+                    "Whom refused visitors can ask: an e-mail address, an https address or a \
+                     few words; null is the deployment's contact.",
+                ),
             Field::nullable(
                 "background_url",
-                shaped(|| &shape::PICTURE_URL, url_rules::picture_url),
+                formatted(|| &text_format::PICTURE_URL, url_rules::picture_url),
                 |cast| &mut cast.settings.background_url,
             )
             .label("Background picture")

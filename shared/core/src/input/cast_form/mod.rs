@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 
 use crate::cast::{Cast, CastSettings, CounterChange};
 use crate::cast_warnings;
-use crate::field;
-use crate::form::{FieldErrors, Form, Read, Reader, Spelled, Warning};
+use crate::form::{FieldErrors, FieldParser, Form, Parser, TextType, Warning};
 use crate::ids::{CastId, CastKey, Entropy};
 use crate::json_schema::{self, SchemaBuilder, Schemas};
+use crate::read_only::{self, ReadOnlyField};
 use crate::resource::Resource;
 use crate::url_rules::OwnUrls;
 use crate::urls;
@@ -27,26 +27,56 @@ pub const MAX_SESSIONS: u64 = 1_000_000;
 /// The most lines that Restrict to Referrers may have.
 pub const MAX_REFERRERS: usize = 100;
 
-/// What a read shows besides the settings. It may be sent back, and is left out then.
-fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = json_schema::read_only(CastId::SPELLING.schema());
-    fields.insert(1, ("previous_key", previous_key_schema()));
-    fields.insert(
-        1,
-        (
-            "url",
-            json!({ "type": "string", "format": "uri", "description": "The link." }),
+/// A cast in a response.
+struct ShownCast<'a> {
+    cast: &'a Cast,
+    /// Our own origin.
+    public_url: &'a str,
+}
+
+impl ShownCast<'_> {
+    fn url(&self) -> String {
+        let path = urls::cast(&self.cast.settings.key);
+        format!("{}{path}", self.public_url)
+    }
+
+    fn previous_key(&self) -> Value {
+        let previous = self.cast.settings.previous_key.as_ref();
+        json!(previous.map(|previous| {
+            json!({ "key": previous.key, "until": previous.until.to_string() })
+        }))
+    }
+}
+
+/// What a response has besides the settings.
+fn read_only<'a>() -> Vec<ReadOnlyField<ShownCast<'a>>> {
+    let url = json!({ "type": "string", "format": "uri", "description": "The link." });
+    vec![
+        ReadOnlyField::id(CastId::SYNTAX.schema(), |shown: &ShownCast<'a>| {
+            json!(shown.cast.id)
+        }),
+        ReadOnlyField::new("url", url, |shown: &ShownCast<'a>| json!(shown.url())).leading(),
+        ReadOnlyField::new(
+            "previous_key",
+            previous_key_schema(),
+            ShownCast::previous_key,
         ),
-    );
-    fields.push(("warnings", json_schema::warnings()));
-    fields
+        ReadOnlyField::version(|shown: &ShownCast<'a>| shown.cast.version),
+        ReadOnlyField::time("created_at", |shown: &ShownCast<'a>| shown.cast.created_at),
+        ReadOnlyField::time("updated_at", |shown: &ShownCast<'a>| shown.cast.updated_at),
+        ReadOnlyField::new(
+            "warnings",
+            json_schema::warnings(),
+            |shown: &ShownCast<'a>| json!(cast_warnings::warnings(&shown.cast.settings)),
+        ),
+    ]
 }
 
 fn previous_key_schema() -> Value {
     json_schema::nullable(json!({
         "type": "object",
         "description": "The key before, while it still opens the link after a rotation.",
-        "properties": { "key": CastKey::SPELLING.schema(), "until": json_schema::time() },
+        "properties": { "key": CastKey::SYNTAX.schema(), "until": json_schema::time() },
         "required": ["key", "until"],
     }))
 }
@@ -88,7 +118,7 @@ pub fn patch(
     own: &OwnUrls,
     read_at: Option<u64>,
 ) -> Result<CastDraft, FieldErrors> {
-    let mut form = Form::change(fields(cast), input, &read_only())?;
+    let mut form = Form::change(fields(cast), input, &read_only::schemas(&read_only()))?;
     let added = form.nullable(ADD, difference());
     let change = Change {
         cast,
@@ -104,14 +134,14 @@ const ADD: &str = "sessions_remaining_add";
 const ADD_DOC: &str = "Added to `sessions_remaining`, or taken from it where it \
     is negative, whatever claims do meanwhile.";
 
-fn difference() -> Reader<i64> {
+fn difference() -> FieldParser<i64> {
     const MOST: i64 = MAX_SESSIONS as i64;
-    Reader::new(
+    FieldParser::new(
         |value| {
             // JSON does not tell 5.0 from 5.
             let plain = |n: &f64| n.fract() == 0.0 && n.abs() <= MOST as f64;
-            let spelled = || value.as_f64().filter(plain).map(|n| n as i64);
-            let number = value.as_i64().or_else(spelled);
+            let parsed = || value.as_f64().filter(plain).map(|n| n as i64);
+            let number = value.as_i64().or_else(parsed);
             let number = number.filter(|n| (-MOST..=MOST).contains(n));
             number.ok_or_else(|| format!("must be a whole number from -{MOST} to {MOST}."))
         },
@@ -123,18 +153,18 @@ fn schema_builder() -> SchemaBuilder {
     SchemaBuilder::of(|form| _ = read(form, None, &OwnUrls::default())).described(&FIELDS.docs())
 }
 
-/// What JSON Schema says of a new cast, of a change and of what is shown.
+/// The JSON Schema of a new cast, of a change and of what is shown.
 pub fn schemas() -> Schemas {
     let mut schemas = schema_builder()
         .generated(&FIELDS.generated())
-        .schemas(&read_only());
+        .schemas(&read_only::schemas(&read_only()));
     let mut add = json_schema::nullable(difference().schema());
     add["description"] = json!(ADD_DOC);
     schemas.change["properties"][ADD] = add;
     schemas
 }
 
-/// What JSON Schema says of what shall be other in a copy.
+/// The JSON Schema of what shall be other in a copy.
 pub fn copy_schema() -> Value {
     schema_builder().change(&[])
 }
@@ -182,25 +212,6 @@ pub fn fields(cast: &Cast) -> Map<String, Value> {
 /// The cast as the API shows it; what is read can be sent back as a change. `public_url` is our own
 /// origin.
 pub fn view(cast: &Cast, public_url: &str) -> Value {
-    let previous = cast.settings.previous_key.as_ref();
-    let previous =
-        previous.map(|previous| json!({"key": previous.key, "until": previous.until.to_string()}));
-    let mut view = Map::new();
-    view.insert("id".into(), json!(cast.id));
-    view.insert(
-        "url".into(),
-        json!(format!("{public_url}{}", urls::cast(&cast.settings.key))),
-    );
-    view.extend(fields(cast));
-    view.insert("previous_key".into(), json!(previous));
-    view.extend(field::stamps(
-        cast.version,
-        cast.created_at,
-        cast.updated_at,
-    ));
-    view.insert(
-        "warnings".into(),
-        json!(cast_warnings::warnings(&cast.settings)),
-    );
-    Value::Object(view)
+    let shown = ShownCast { cast, public_url };
+    read_only::view(&read_only(), &shown, fields(cast))
 }

@@ -159,7 +159,8 @@ fn judge_ip_limit(
             if is_new {
                 warnings.push(Warning {
                     pointer,
-                    detail: "has no effect while limit_requests_per_ip is off; it is kept until then.",
+                    detail: "has no effect while limit_requests_per_ip is off; it is kept until \
+                             then.",
                 });
             }
         }

@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 
 use crate::exec_form;
 use crate::field::{self, FieldTable};
-use crate::form::{line, plain, spelled, whole};
-use crate::image::{GATE_PORT, ImageSettings, ImageSource};
+use crate::form::{line, parsed, plain, whole};
+use crate::image::{Architecture, GATE_PORT, ImageSettings, ImageSource};
 use crate::network_form;
 use crate::persistent_profile::{LARGEST_MIB, ProfileSettings};
 use crate::resource::{OptionSource, Widget};
 use crate::session_options::ViewOnly;
-use crate::shape;
+use crate::text_format;
 
 /// An image as its document has it: both ways to name what it runs, side by side.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct ImageFields {
     pub(super) cpu: Option<u32>,
     pub(super) memory: Option<u32>,
     pub(super) ephemeral_storage: Option<u32>,
+    pub(super) architecture: Option<Architecture>,
+    pub(super) registry_secret: Option<String>,
 }
 
 impl From<&ImageSettings> for ImageFields {
@@ -46,6 +48,8 @@ impl From<&ImageSettings> for ImageFields {
             cpu: Some(container.cpu),
             memory: Some(container.memory),
             ephemeral_storage: container.ephemeral_storage,
+            architecture: Some(container.architecture),
+            registry_secret: container.registry_secret,
             ..fields
         }
     }
@@ -77,7 +81,7 @@ fn image() -> Section {
                 .doc("Whether sessions of it are started."),
             Field::nullable(
                 "container_image",
-                plain(|| &shape::CONTAINER_IMAGE),
+                plain(|| &text_format::CONTAINER_IMAGE),
                 |image| &mut image.container_image,
             )
             .label("Container image")
@@ -91,8 +95,24 @@ fn image() -> Section {
                  `task_definition`.",
             ),
             Field::nullable(
+                "registry_secret",
+                plain(|| &text_format::SECRET_ARN),
+                |image| &mut image.registry_secret,
+            )
+            .label("Registry credentials")
+            .help(
+                "The ARN of a secret with username and password for a private registry. The \
+                 parameter RegistrySecretArns must list it.",
+            )
+            .example("arn:aws:secretsmanager:eu-central-1:123456789012:secret:registry-AbCdEf")
+            .doc(
+                "The ARN of a secret in Secrets Manager, `{\"username\": \u{2026}, \"password\": \
+                 \u{2026}}`, with which ECS fetches the image; null for public registries and ECR. \
+                 Has no effect on one machine. Goes with `container_image`.",
+            ),
+            Field::nullable(
                 "task_definition",
-                plain(|| &shape::TASK_DEFINITION),
+                plain(|| &text_format::TASK_DEFINITION),
                 |image| &mut image.task_definition,
             )
             .label("Task definition")
@@ -112,7 +132,7 @@ fn start() -> Section {
         title: "Start",
         intro: "What runs in the container and where it listens.",
         fields: vec![
-            Field::list_of("command", 0..=64, plain(|| &shape::WORD), |image| {
+            Field::list_of("command", 0..=64, plain(|| &text_format::WORD), |image| {
                 &mut image.command
             })
             .label("Command")
@@ -129,24 +149,28 @@ fn start() -> Section {
             Field::nullable("port", port, |image| &mut image.settings.port)
                 .label("Port")
                 .help("The port the app listens on.")
-                .doc("Where the app listens; null when the gate picks a port and tells the app."),
+                .doc("Where the app listens; null when the gate picks one and sets `PORT`."),
             Field::map(
                 "environment",
-                || &shape::OWN_VARIABLE,
-                plain(|| &shape::WORD),
+                || &text_format::OWN_VARIABLE,
+                plain(|| &text_format::WORD),
                 |image| &mut image.settings.environment,
             )
             .label("Environment")
-            .help("NAME=value, one per line. Names that begin with CAST_ are reserved.")
+            .help(
+                "NAME=value, one per line. Names that begin with CAST_ are reserved. \
+                 {kasm_url} in one value stands for the address to open.",
+            )
             .example("LANG=de_DE.UTF-8\nTZ=Europe/Berlin")
             .doc(
                 "Variables for the app; at most 3,584 characters as ECS counts them. What begins \
-                 with CAST_ is ours.",
+                 with CAST_ is ours. `{kasm_url}` stands in one value at most, for the address to \
+                 be opened, which is then not in KASM_URL.",
             ),
             Field::defaulted(
                 "container",
                 "session".to_owned(),
-                plain(|| &shape::CONTAINER),
+                plain(|| &text_format::CONTAINER),
                 |image| &mut image.settings.container,
             )
             .label("Container")
@@ -203,6 +227,32 @@ fn size() -> Section {
             .help("Empty: Fargate\u{2019}s default of 20 GiB.")
             .unit("GiB")
             .doc("GiB of disk; null is what Fargate gives. Goes with `container_image`."),
+            Field::nullable("architecture", parsed(read_architecture), |image| {
+                &mut image.architecture
+            })
+            .label("Architecture")
+            .help("The container image must be built for it. ARM64 costs 20 % less.")
+            .widget(Widget::Choice(&[
+                ("", "Default: x86_64"),
+                ("x86_64", "x86_64: Intel and AMD"),
+                ("arm64", "arm64: Graviton"),
+            ]))
+            .doc(
+                "The processors that the container image is built for; null is `x86_64`. Has no \
+                 effect on one machine. Goes with `container_image`.",
+            ),
+            Field::flag("shared_memory", false, |image| {
+                &mut image.settings.shared_memory
+            })
+            .label("Large /dev/shm")
+            .help(
+                "For browsers, which crash with Fargate\u{2019}s 64 MiB. A volume on the disk. \
+                 Requires a Command and the gate\u{2019}s own image.",
+            )
+            .doc(
+                "Whether `/dev/shm` is a volume on the disk, because Fargate gives it no more \
+                 than 64 MiB. Has an effect with a `command` in deployments with a gate image.",
+            ),
         ],
     }
 }
@@ -213,9 +263,11 @@ fn files() -> Section {
         title: "Persistent files",
         intro: "For links that require a login: a user's files are kept for their next session.",
         fields: vec![
-            Field::nullable("profile_path", plain(|| &shape::PROFILE_PATH), |image| {
-                &mut image.settings.profile.path
-            })
+            Field::nullable(
+                "profile_path",
+                plain(|| &text_format::PROFILE_PATH),
+                |image| &mut image.settings.profile.path,
+            )
             .label("Profile path")
             .help(
                 "The folder in the container that is kept. Leave empty to keep nothing. Requires \
@@ -245,7 +297,7 @@ fn files() -> Section {
             Field::list_of(
                 "profile_exclude",
                 0..=32,
-                plain(|| &shape::PATTERN),
+                plain(|| &text_format::PATTERN),
                 |image| &mut image.settings.profile.exclude,
             )
             .label("Excluded")
@@ -263,7 +315,7 @@ fn network() -> Section {
         title: "Network",
         intro: "The network of its sessions.",
         fields: vec![
-            Field::nullable("network", spelled(network_form::read_name), |image| {
+            Field::nullable("network", parsed(network_form::read_name), |image| {
                 &mut image.settings.network
             })
             .label("Network")
@@ -299,28 +351,37 @@ fn access() -> Section {
         title: "Access and commands",
         intro: "How the gate connects to the app, and commands run inside a session.",
         fields: vec![
-            Field::nullable("view_only", spelled(read_view_only), |image| {
+            Field::nullable("view_only", parsed(read_view_only), |image| {
                 &mut image.settings.view_only
             })
             .label("View-only mode")
-            .help("How the gate keeps viewers of a shared session from changing anything.")
+            .help(
+                "How the gate keeps viewers of a shared session from changing anything. With \
+                 requests or none, the app learns the other permissions; the gate cannot hold \
+                 them, but for files.",
+            )
             .widget(Widget::Choice(&[
                 ("", "None: its sessions cannot be shared"),
-                ("rfb", "rfb: noVNC over WebSockets"),
-                ("kasmvnc", "kasmvnc: KasmVNC over WebSockets"),
+                ("rfb", "rfb: noVNC over WebSockets, without sound and files"),
+                (
+                    "kasmvnc",
+                    "kasmvnc: KasmVNC over WebSockets; uploads and devices are off",
+                ),
                 ("selkies", "selkies: Selkies over WebSockets"),
                 ("requests", "requests: a web app; watchers may only read"),
             ]))
             .doc(
-                "How those who watch are kept from changing anything; null is that nobody can \
-                 watch. `selkies` needs a `command`: the gate that starts it tells it who may do \
-                 what.",
+                "How viewers are kept from changing anything; null: the image cannot be watched. \
+                 `kasmvnc` leads to KasmVNC, and to the service for sound that `app_sound_port` \
+                 names: those for uploads, microphone, webcam and game controllers (ports 4902 to \
+                 4905) are off, whatever the permissions. `selkies` needs a `command`: only a gate that starts it can send \
+                 it the roles.",
             ),
             Field::flag("app_https", false, |image| &mut image.settings.app.https)
                 .label("The app speaks https")
                 .help("Any certificate is accepted: the connection stays inside the task.")
                 .doc("Whether the app speaks https."),
-            Field::nullable("app_user", plain(|| &shape::APP_USER), |image| {
+            Field::nullable("app_user", plain(|| &text_format::APP_USER), |image| {
                 &mut image.settings.app.user
             })
             .label("App user")
@@ -332,15 +393,41 @@ fn access() -> Section {
             .doc("The user that the gate is to the app; with `app_password_variable`."),
             Field::nullable(
                 "app_password_variable",
-                plain(|| &shape::PASSWORD_VARIABLE),
+                plain(|| &text_format::PASSWORD_VARIABLE),
                 |image| &mut image.settings.app.password_variable,
             )
             .label("Password variable")
             .help("The environment variable that gives the app the session\u{2019}s password.")
             .example("VNC_PW")
+            .doc("The variable with the password that the gate generates; with `app_user`."),
+            Field::nullable(
+                "app_files_path",
+                plain(|| &text_format::PROFILE_PATH),
+                |image| &mut image.settings.app.files_path,
+            )
+            .label("Path of files")
+            .help(
+                "Where the app serves and receives files. Paths that begin with it are closed \
+                 without the permissions downloads (reading) and uploads (all else).",
+            )
+            .example("/files")
             .doc(
-                "The variable in which the app is told the password that the gate makes up; with \
-                 `app_user`.",
+                "The path with which the addresses of the session's files begin: the gate \
+                 refuses reads there without the permission `downloads`, and writes without \
+                 `uploads`. `/Downloads` is closed in any case.",
+            ),
+            Field::nullable("app_sound_port", whole(1..=65_535), |image| {
+                &mut image.settings.app.sound_port
+            })
+            .label("Sound port")
+            .help(
+                "Where the app serves its sound as images of the kasmweb family do (4901). Empty: \
+                 the viewer plays none of its own.",
+            )
+            .doc(
+                "The port at which the app serves its sound: MPEG-TS with MP2 over a WebSocket, \
+                 with the app's own scheme and login, as in images of the kasmweb family (4901). \
+                 The gate leads it to the viewer, with the permission `audio`.",
             ),
             exec_form::field("exec_config", |image: &mut ImageFields| {
                 &mut image.settings.exec
@@ -357,6 +444,13 @@ fn access() -> Section {
             ),
         ],
     }
+}
+
+fn read_architecture(text: &str) -> Result<Architecture, String> {
+    Architecture::ALL
+        .into_iter()
+        .find(|known| known.as_str() == text)
+        .ok_or_else(|| "must be x86_64, arm64 or null.".to_owned())
 }
 
 fn read_view_only(text: &str) -> Result<ViewOnly, String> {

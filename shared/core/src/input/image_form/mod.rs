@@ -9,34 +9,41 @@ mod tests;
 
 use serde_json::{Map, Value, json};
 
-use crate::field;
-use crate::form::{FieldErrors, Form, Spelled};
+use crate::form::{FieldErrors, Form, TextType};
 use crate::ids::ImageId;
 use crate::image::{Image, ImageSettings, ImageSource};
 use crate::image_rules;
-use crate::json_schema::{self, SchemaBuilder, Schemas};
+use crate::json_schema::{SchemaBuilder, Schemas};
 use crate::preset;
+use crate::read_only::{self, ReadOnlyField};
 use crate::resource::Resource;
 
 use fields::{FIELDS, ImageFields};
+
+pub use crate::image_rules::next_size;
 
 /// How much of the 8,192 characters of a task's overrides an image's environment may use, as JSON.
 /// The rest is for the longest session URL (2,048), the longest names, the session's secret and our
 /// own variables.
 pub const MAX_ENVIRONMENT_BYTES: usize = 3584;
 
-/// What a read shows besides the settings. It may be sent back, and is left out then.
-fn read_only() -> Vec<(&'static str, Value)> {
-    let mut fields = json_schema::read_only(ImageId::SPELLING.schema());
+/// What a response has besides the settings.
+fn read_only() -> Vec<ReadOnlyField<Image>> {
     let registered = "The task definition that was registered for `container_image`.";
-    fields.insert(
-        1,
-        (
+    vec![
+        ReadOnlyField::id(ImageId::SYNTAX.schema(), |image: &Image| json!(image.id)),
+        ReadOnlyField::new(
             "registered_task_definition",
             json!({ "type": ["string", "null"], "description": registered }),
+            |image: &Image| {
+                let is_ours = matches!(image.settings.source, ImageSource::Container(_));
+                json!(is_ours.then_some(&image.task_definition))
+            },
         ),
-    );
-    fields
+        ReadOnlyField::version(|image: &Image| image.version),
+        ReadOnlyField::time("created_at", |image: &Image| image.created_at),
+        ReadOnlyField::time("updated_at", |image: &Image| image.updated_at),
+    ]
 }
 
 /// Reads a new image.
@@ -53,22 +60,28 @@ pub fn create(input: &Value) -> Result<ImageSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(image: &Image, input: &Value) -> Result<ImageSettings, FieldErrors> {
-    read(&mut Form::change(fields(image), input, &read_only())?)
+    read(&mut Form::change(
+        fields(image),
+        input,
+        &read_only::schemas(&read_only()),
+    )?)
 }
 
 fn schema_builder() -> SchemaBuilder {
     SchemaBuilder::of(|form| _ = read(form)).described(&FIELDS.docs())
 }
 
-/// What JSON Schema says of a new image, of a change and of what is shown.
+/// The JSON Schema of a new image, of a change and of what is shown.
 pub fn schemas() -> Schemas {
     let schema_builder = schema_builder();
-    let preset = json!({ "type": "string", "enum": preset::ALL, "description": "Fills in what a family of images needs; what is named besides wins." });
+    let preset = json!({ "type": "string", "enum": preset::ALL, "description":
+        "Fills in the settings of a family of images; other fields of the document take \
+         precedence." });
     let mut create = schema_builder.clone().with("preset", preset).whole();
     create["allOf"] = json!([image_rules::whole()]);
     Schemas {
         create,
-        ..schema_builder.schemas(&read_only())
+        ..schema_builder.schemas(&read_only::schemas(&read_only()))
     }
 }
 
@@ -98,21 +111,12 @@ pub(crate) fn read_id(text: &str) -> Result<ImageId, String> {
     ImageId::parse(text).ok_or_else(|| "is not the id of an image.".to_owned())
 }
 
-fn fields(image: &Image) -> Map<String, Value> {
+/// The settable fields of the image, as an administrator would write them.
+pub(crate) fn fields(image: &Image) -> Map<String, Value> {
     FIELDS.view(&mut ImageFields::from(&image.settings))
 }
 
 /// The image as the API shows it; what is read can be sent back as a change.
-/// `registered_task_definition` is the one that was registered for `container_image`.
 pub fn view(image: &Image) -> Value {
-    let registered = matches!(image.settings.source, ImageSource::Container(_))
-        .then_some(&image.task_definition);
-    let mut view = field::identified(&image.id, fields(image));
-    view.insert("registered_task_definition".into(), json!(registered));
-    view.extend(field::stamps(
-        image.version,
-        image.created_at,
-        image.updated_at,
-    ));
-    Value::Object(view)
+    read_only::view(&read_only(), image, fields(image))
 }

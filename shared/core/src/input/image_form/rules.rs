@@ -1,5 +1,5 @@
 //! Owns what holds between the fields of an image: which source it has, what goes with it, and what
-//! fits into a task. Must not know how a single field is read. What JSON Schema says of this is in
+//! fits into a task. Must not know how a single field is read. The JSON Schema of this is in
 //! `image_rules`.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use serde_json::json;
 use super::MAX_ENVIRONMENT_BYTES;
 use super::fields::ImageFields;
 use crate::form::Form;
+use crate::image::KASM_URL_PLACEHOLDER;
 use crate::image::{AppAccess, ContainerSource, ImageSettings, ImageSource};
 use crate::image_rules;
 use crate::session_options::{ExecConfig, ViewOnly};
@@ -24,6 +25,21 @@ pub(super) fn judge(form: &mut Form, fields: ImageFields) -> Option<ImageSetting
         form.mistake(
             "environment",
             format!("is longer than {MAX_ENVIRONMENT_BYTES} characters as ECS counts them."),
+        );
+    }
+    let with_address = |value: &&String| value.contains(KASM_URL_PLACEHOLDER);
+    let places = settings.environment.values().filter(with_address);
+    if places
+        .map(|value| value.matches(KASM_URL_PLACEHOLDER).count())
+        .sum::<usize>()
+        > 1
+    {
+        form.mistake(
+            "environment",
+            format!(
+                "contains {KASM_URL_PLACEHOLDER} more than once: a task has no room for \
+                     several addresses."
+            ),
         );
     }
     if matches!(&source, Some(ImageSource::Container(source)) if source.command.is_empty()) {
@@ -45,16 +61,24 @@ fn judge_gate_beside(form: &mut Form, settings: &ImageSettings) {
         );
     }
     if settings.exec != ExecConfig::default() {
-        form.refuse("exec_config", "needs a command: what is run inside a session is run by the gate that started its app.");
+        form.refuse(
+            "exec_config",
+            "needs a command: what is run inside a session is run by the gate that started its \
+             app.",
+        );
     }
     if settings.view_only == Some(ViewOnly::Selkies) {
         form.refuse(
             "view_only",
-            "needs a command: the gate that starts Selkies tells it who may do what.",
+            "needs a command: only a gate that starts Selkies can send it the roles.",
         );
     }
     if settings.profile.path.is_some() {
-        form.refuse("profile_path", "needs a command: files are brought back before the app starts, by the gate that starts it.");
+        form.refuse(
+            "profile_path",
+            "needs a command: files are brought back before the app starts, by the gate that \
+             starts it.",
+        );
     }
 }
 
@@ -66,7 +90,7 @@ fn judge_app(form: &mut Form, app: &AppAccess) {
     if app.user.is_some() && app.password_variable.is_none() {
         form.refuse(
             "app_password_variable",
-            "is required with app_user: the variable in which the app is told the password.",
+            "is required with app_user: the variable with the password.",
         );
     }
 }
@@ -81,7 +105,7 @@ fn judge_source(form: &mut Form, fields: &ImageFields) -> Option<ImageSource> {
     }
     match (&fields.task_definition, &fields.container_image) {
         (Some(task_definition), None) => {
-            for name in ["command", "cpu", "memory", "ephemeral_storage"] {
+            for name in image_rules::OF_CONTAINERS {
                 if form.names(name) && !(name == "command" && fields.command.is_empty()) {
                     form.refuse(
                         name,
@@ -120,7 +144,10 @@ fn judge_size(form: &mut Form, image: &str, fields: &ImageFields) -> ContainerSo
             let (least, most) = (range.first().unwrap_or(&0), range.last().unwrap_or(&0));
             form.refuse(
                 "memory",
-                format!("does not go with {cpu} CPU units, which take {least} to {most} MiB in Fargate's steps."),
+                format!(
+                    "does not go with {cpu} CPU units, which take {least} to {most} MiB in \
+                         Fargate's steps."
+                ),
             );
         }
     } else {
@@ -132,6 +159,8 @@ fn judge_size(form: &mut Form, image: &str, fields: &ImageFields) -> ContainerSo
         cpu,
         memory,
         ephemeral_storage: fields.ephemeral_storage,
+        architecture: fields.architecture.unwrap_or_default(),
+        registry_secret: fields.registry_secret.clone(),
     }
 }
 

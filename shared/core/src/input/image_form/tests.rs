@@ -112,6 +112,22 @@ fn each_field_is_validated() {
             json!({"ephemeral_storage": 500}),
             vec!["/ephemeral_storage"],
         ),
+        ("an architecture", json!({"architecture": "arm64"}), vec![]),
+        (
+            "an architecture that Fargate has not",
+            json!({"architecture": "riscv64"}),
+            vec!["/architecture"],
+        ),
+        (
+            "credentials of a registry",
+            json!({"registry_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:registry-AbCdEf"}),
+            vec![],
+        ),
+        (
+            "credentials in the open",
+            json!({"registry_secret": "name:password"}),
+            vec!["/registry_secret"],
+        ),
         ("a preset", json!({"preset": "kasmweb"}), vec![]),
         (
             "a preset that there is not",

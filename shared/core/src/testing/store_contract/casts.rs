@@ -41,6 +41,40 @@ pub async fn a_cast_reads_back_by_id_and_by_key(fixture: &Fixture<'_>) -> Result
     Ok(())
 }
 
+pub async fn counter_is_read_for_visits_only_where_it_limits(
+    fixture: &Fixture<'_>,
+) -> Result<(), Fault> {
+    for limited in [true, false] {
+        let mut cast = fixture.draft(3);
+        cast.settings.limit_total_sessions = limited;
+        fixture.store.create_cast(&cast, None).await?;
+        let whole = fixture.store.cast(&cast.id).await?;
+        assert_eq!(whole, Some(cast.clone()), "{limited}");
+        let as_read = |read: Option<Cast>| {
+            read.map(|read| Cast {
+                counter: if limited { read.counter } else { cast.counter },
+                ..read
+            })
+        };
+        let in_force = fixture.store.cast_in_force(&cast.id).await?;
+        assert_eq!(as_read(in_force), Some(cast.clone()), "{limited}");
+        fixture
+            .soon(
+                Some(cast.clone()),
+                async || {
+                    fixture
+                        .store
+                        .cast_by_key(&cast.settings.key)
+                        .await
+                        .map(as_read)
+                },
+                "by its key",
+            )
+            .await?;
+    }
+    Ok(())
+}
+
 pub async fn a_key_belongs_to_one_cast_however_many_are_created_at_once(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {

@@ -116,7 +116,8 @@ pub async fn an_image_is_written_over_its_version_only(fixture: &Fixture<'_>) ->
         fixture.store.delete_record(&version(3), None).await?,
         Saved::Done
     );
-    // Deleting it once more may say either: after a lost answer, a store cannot tell its own deletion from an earlier one.
+    // Deleting it once more may say either: after a lost answer, a store cannot tell its own
+    // deletion from an earlier one.
     assert_eq!(
         fixture.store.record::<Image>(image.id.as_str()).await?,
         None

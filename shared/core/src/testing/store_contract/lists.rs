@@ -7,11 +7,11 @@
 
 use super::{Fixture, NOON, refunded};
 use crate::cast::{Cast, CounterChange};
-use crate::hours::HOUR_SECONDS;
+use crate::hourly_stats::HOUR_SECONDS;
 use crate::ids::{CastId, CastKey, ImageId, Reference, SessionId, random_bytes};
 use crate::image::Image;
-use crate::listing::{CastOrder, CastQuery, Counted, SessionQuery, SessionsOf};
-use crate::ports::{Created, Fault, FaultKind, Replaced, Saved};
+use crate::ports::{Created, DueKind, Fault, FaultKind, Replaced, Saved};
+use crate::queries::{CastOrder, CastQuery, Counted, SessionQuery, SessionsOf};
 use crate::session::{Owner, Session};
 use crate::time::Timestamp;
 
@@ -35,7 +35,18 @@ pub async fn sessions_are_due_longest_first_and_only_while_they_live(
     let due = |now, limit| {
         let ids = &ids;
         async move {
-            let mut due = fixture.store.due_sessions(now, limit).await?;
+            let (mut due, mut after) = (Vec::new(), None);
+            loop {
+                let page = fixture
+                    .store
+                    .due_sessions(DueKind::Live, now, after.as_deref(), limit)
+                    .await?;
+                due.extend(page.items.into_iter().map(|session| session.id));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
             // A database that was used before may hold others.
             due.retain(|id| ids.contains(&id));
             Ok(due)
@@ -49,12 +60,20 @@ pub async fn sessions_are_due_longest_first_and_only_while_they_live(
             "due at half a minute",
         )
         .await?;
+    fixture
+        .soon(
+            vec![id(ten), id(twenty), id(thirty)],
+            || due(DAWN.plus_seconds(30), 1),
+            "page by page",
+        )
+        .await?;
     fixture.soon(vec![], || due(DAWN, 100), "none yet").await?;
     assert!(
         fixture
             .store
-            .due_sessions(DAWN.plus_seconds(60), 2)
+            .due_sessions(DueKind::Live, DAWN.plus_seconds(60), None, 2)
             .await?
+            .items
             .len()
             <= 2,
         "no more than asked for"
@@ -496,6 +515,62 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live(
         );
     }
     fixture.soon(vec![], living, "all have").await
+}
+
+pub async fn claims_of_a_span_are_listed_oldest_first(fixture: &Fixture<'_>) -> Result<(), Fault> {
+    let cast = fixture.cast(0).await?;
+    let at = |second: u64| DAWN.plus_seconds(1000 + second);
+    let mut sessions = Vec::new();
+    for second in [3, 1, 2] {
+        let mut claim = fixture.claim(&cast, false, None);
+        claim.session.created_at = at(second);
+        sessions.push(fixture.place(&claim).await?);
+    }
+    let [three, one, two] = &sessions[..] else {
+        return Ok(());
+    };
+    let id = |session: &Session| session.id.clone();
+    for (name, since, until, limit, expected) in [
+        (
+            "all, page by page",
+            0,
+            3,
+            1,
+            vec![id(one), id(two), id(three)],
+        ),
+        ("after the first", 1, 3, 100, vec![id(two), id(three)]),
+        ("until the last but one", 0, 2, 100, vec![id(one), id(two)]),
+        ("nothing", 3, 3, 100, vec![]),
+        ("a span that ends before it begins", 3, 1, 100, vec![]),
+    ] {
+        let claimed = || async {
+            let (mut all, mut after) = (Vec::new(), None);
+            loop {
+                let (since, until) = (at(since), at(until));
+                let store = fixture.store;
+                let page = store.claimed_between(since, until, after.as_deref(), limit);
+                let page = page.await?;
+                all.extend(page.items.into_iter().map(|session| session.id));
+                after = page.next;
+                if after.is_none() {
+                    return Ok(all);
+                }
+            }
+        };
+        fixture.soon(expected, claimed, name).await?;
+    }
+    Ok(())
+}
+
+pub async fn schedule_only_moves_forward(fixture: &Fixture<'_>) -> Result<(), Fault> {
+    let store = fixture.store;
+    // Long before every claim: none of them is in the schedule by this.
+    let at = |second: u64| DAWN.minus_seconds(86_400 - second);
+    for (moved, expected) in [(5, 5), (3, 5), (9, 9)] {
+        store.set_scheduled_until(at(moved)).await?;
+        assert_eq!(store.scheduled_until().await?, Some(at(expected)));
+    }
+    Ok(())
 }
 
 pub async fn images_are_listed_by_id(fixture: &Fixture<'_>) -> Result<(), Fault> {

@@ -1,4 +1,5 @@
-//! Owns the contract of pools: never more wait than may, and a session that was started ahead is given away at most once, with all a claim takes.
+//! Owns the contract of pools: never more wait than may, and a session that was started ahead is
+//! given away at most once, with all a claim takes.
 
 #![expect(
     missing_docs,
@@ -14,7 +15,7 @@ use crate::ports::{Exchanged, Fault, Reservation, Reserved, Saved, Staged};
 use crate::session::{EndReason, Endpoint, LaunchSpec, Session};
 use crate::staging::{StagingConfig, StagingSettings};
 
-/// A pool that nobody has used.
+/// A pool that no other test uses.
 fn pool(fixture: &Fixture<'_>) -> StagingConfig {
     let settings = StagingSettings {
         name: "Monday".into(),
@@ -351,7 +352,7 @@ pub async fn exchange_moves_all_that_a_claim_took_once(fixture: &Fixture<'_>) ->
 }
 
 pub async fn sessions_that_are_nobodys_are_no_claims(fixture: &Fixture<'_>) -> Result<(), Fault> {
-    use crate::listing::SessionQuery;
+    use crate::queries::SessionQuery;
     let (cast, pool) = (fixture.cast(3).await?, pool(fixture));
     let (one, two) = (ready(fixture, &pool).await?, ready(fixture, &pool).await?);
     let taken = fixture.place(&taking(fixture, &cast, &one)).await?;

@@ -1,4 +1,5 @@
-//! Owns the contract of counts and proofs: taken in the claim's own transaction, given back in the session's.
+//! Owns the contract of counts and proofs: taken in the claim's own transaction, given back in the
+//! session's.
 
 #![expect(
     missing_docs,
@@ -14,7 +15,7 @@ use crate::ports::{Fault, Reservation, Reserved, Saved};
 use crate::quota::{Quota, QuotaKind};
 use crate::session::{EndReason, Endpoint, Session};
 
-/// A count that nobody has used.
+/// A count that no other test uses.
 fn fresh(fixture: &Fixture<'_>, kind: QuotaKind, most: u32) -> Quota {
     Quota::new(
         kind,
@@ -45,7 +46,7 @@ fn ready(session: &Session) -> Session {
 pub async fn a_count_is_taken_only_while_there_is_room(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let cast = fixture.cast(3).await?;
     let (wide, narrow) = (
-        fresh(fixture, QuotaKind::System, 9),
+        fresh(fixture, QuotaKind::Deployment, 9),
         fresh(fixture, QuotaKind::Cast, 1),
     );
     fixture
@@ -156,10 +157,10 @@ pub async fn fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty(
     let claims: Vec<_> = (0..50).map(|_| claim(fixture, &cast, &[&quota])).collect();
     let mut waiting: Vec<&Reservation> = claims.iter().collect();
     let (mut placed, mut full) = (0, 0);
-    // Whoever meets too many others at once comes back, as a visitor does.
+    // After too much contention the claim is repeated, as a visitor does.
     for _ in 0..50 {
         let answers = together(waiting.iter().map(|claim| fixture.store.reserve(claim))).await;
-        // Whoever comes back because the answer was lost finds the session in its place.
+        // A repetition after a lost answer finds the session in its place.
         placed += answers
             .iter()
             .filter(|answer| matches!(answer, Ok(Reserved::Placed | Reserved::Already(_))))
@@ -293,7 +294,7 @@ pub async fn a_count_that_was_forgotten_does_not_stop_a_release(
     fixture: &Fixture<'_>,
 ) -> Result<(), Fault> {
     let cast = fixture.cast(1).await?;
-    // A session that says it holds one of a count which nobody has ever taken.
+    // A session whose row names a count from which nothing was ever taken.
     let mut claim = fixture.claim(&cast, true, None);
     claim.session.charge.held = vec![fresh(fixture, QuotaKind::Minted, 9).held()];
     let session = fixture.place(&claim).await?;

@@ -17,6 +17,7 @@ fn started(session: &Session, arn: &str) -> Session {
         arn: arn.to_owned(),
         status: TaskStatus::Provisioning,
         version: 1,
+        times: crate::session::TaskTimes::default(),
     };
     session.started(task).unwrap_or_else(|_| session.clone())
 }
@@ -200,11 +201,7 @@ pub async fn refund_is_written_when_its_cast_and_window_are_gone(
             // A later claim finds the window idle and begins a new one.
             let mut later = fixture.claim(&cast, false, Some(&key));
             later.session.created_at = NOON.plus_seconds(600);
-            let empty = RateWindow {
-                key: key.clone(),
-                stamp: String::new(),
-                slots: [].into(),
-            };
+            let empty = RateWindow::empty(key.clone(), String::new());
             later.window = Some(window_claim(&later.session, None, &empty));
             fixture.place(&later).await?;
         }
@@ -246,6 +243,57 @@ pub async fn refund_is_written_when_its_cast_and_window_are_gone(
             assert_eq!(fixture.window(&key).await?.slots.len(), 0, "{name}");
         }
     }
+    Ok(())
+}
+
+pub async fn claims_counted_together_are_given_back_to_their_bucket(
+    fixture: &Fixture<'_>,
+) -> Result<(), Fault> {
+    let cast = fixture.cast(0).await?;
+    let key = fixture.window_key(&cast);
+    let [first, second] = [10, 20].map(|seconds| NOON.plus_seconds(seconds));
+    let mut sessions = Vec::new();
+    for bucket in [first, first, second] {
+        let seen = fixture.window(&key).await?;
+        let mut claim = fixture.claim_after(&cast, &seen);
+        claim.session.charge.bucket = Some(bucket);
+        let Some(window) = &mut claim.window else {
+            return Ok(());
+        };
+        window.seen = (!seen.stamp.is_empty()).then_some(seen.stamp);
+        window.after.slots.clear();
+        *window.after.buckets.entry(bucket).or_default() += 1;
+        sessions.push(fixture.place(&claim).await?);
+    }
+    let buckets = || async { Ok::<_, Fault>(fixture.window(&key).await?.buckets) };
+    assert_eq!(buckets().await?, [(first, 2), (second, 1)].into());
+    for (name, session, expected) in [
+        ("the first", &sessions[0], [(first, 1), (second, 1)]),
+        (
+            "of the other bucket",
+            &sessions[2],
+            [(first, 1), (second, 0)],
+        ),
+        ("all", &sessions[1], [(first, 0), (second, 0)]),
+    ] {
+        let stamp = fixture.window(&key).await?.stamp;
+        let after = refunded(session, NOON);
+        let answers = together((0..5).map(|_| fixture.store.save_session(session, &after))).await;
+        assert_eq!(quota(&answers, &Saved::Done), 1, "{name}: {answers:?}");
+        assert_eq!(buckets().await?, expected.into(), "{name}");
+        assert_ne!(fixture.window(&key).await?.stamp, stamp, "{name}");
+    }
+    // What is no longer there is not given back to, and does not stop the end.
+    let seen = fixture.window(&key).await?;
+    let mut late = fixture.claim_after(&cast, &seen);
+    late.session.charge.bucket = Some(NOON);
+    let session = fixture.place(&late).await?;
+    let over = refunded(&session, NOON);
+    assert_eq!(
+        fixture.store.save_session(&session, &over).await?,
+        Saved::Done
+    );
+    assert_eq!(buckets().await?, [(first, 0), (second, 0)].into());
     Ok(())
 }
 

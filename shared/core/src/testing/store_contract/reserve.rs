@@ -60,7 +60,8 @@ enum CastTrouble {
     CounterSet,
 }
 
-/// Every combination of a session that exists or not, what may be wrong with the cast, and a window that moved or not.
+/// Every combination of a session that exists or not, what may be wrong with the cast, and a window
+/// that moved or not.
 pub async fn a_claim_takes_all_or_nothing(fixture: &Fixture<'_>) -> Result<(), Fault> {
     use CastTrouble::{Changed, CounterSet, Gone, None, SoldOut};
     for charges in Charges::ALL {
@@ -177,7 +178,8 @@ pub async fn a_session_that_exists_is_shown_as_it_is_now(
         let key = fixture.window_key(&cast);
         let claim = fixture.claim(&cast, charges.count, charges.window.then_some(&key));
         let session = fixture.place(&claim).await?;
-        // Decided on by itself, so a little different: after a lost answer a store cannot tell its own row from one exactly like it.
+        // Decided on by itself, so a little different: after a lost answer a store cannot tell its
+        // own row from one exactly like it.
         let mut again = claim.clone();
         again.session.created_at = NOON.plus_seconds(1);
         assert_eq!(
@@ -281,11 +283,7 @@ pub async fn a_window_that_nobody_looked_at_is_taken_only_when_idle(
         let seen = fixture.window(&key).await?;
         let mut second = fixture.claim(&cast, false, Some(&key));
         second.session.created_at = NOON.plus_seconds(seconds_later);
-        let empty = RateWindow {
-            key: key.clone(),
-            stamp: String::new(),
-            slots: [].into(),
-        };
+        let empty = RateWindow::empty(key.clone(), String::new());
         second.window = Some(window_claim(&second.session, None, &empty));
         let expected = if idle {
             Reserved::Placed

@@ -1,0 +1,256 @@
+//! Owns the paths of the console's pages and actions, as its pages link to them. Must not know what
+//! is there: `routes/table.rs` does, and a test holds that each path here is the path of a route.
+
+use casting_core::audit::RecordKind;
+
+macro_rules! paths {
+    (
+        $(#[doc = $constant_doc:literal] $constant:ident = $fixed:literal;)*
+        fn { $(#[doc = $doc:literal] $name:ident = $path:literal;)* }
+    ) => {
+        $(
+            #[doc = $constant_doc]
+            pub(crate) const $constant: &str = $fixed;
+        )*
+        $(
+            #[doc = $doc]
+            pub(crate) fn $name(id: &str) -> String {
+                $path.replace("{id}", id)
+            }
+        )*
+
+        /// Every path, as the table of routes has it.
+        #[cfg(test)]
+        const ALL: &[&str] = &[$($fixed,)* $($path,)*];
+    };
+}
+
+paths! {
+    /// The dashboard.
+    DASHBOARD = "/admin";
+    /// The sign-in form.
+    SIGN_IN = "/admin/sign-in";
+    /// Signs out.
+    SIGN_OUT = "/admin/sign-out";
+    /// All casts.
+    CASTS = "/admin/casts";
+    /// The form for a new cast.
+    NEW_CAST = "/admin/new-cast";
+    /// Checks a cast's form while it is filled in.
+    CHECK_CAST = "/admin/check-cast";
+    /// All claims.
+    CLAIMS = "/admin/claims";
+    /// Sessions.
+    SESSIONS = "/admin/sessions";
+    /// Acts on several sessions.
+    BULK_SESSIONS = "/admin/bulk-sessions";
+    /// Acts on several casts.
+    BULK_CASTS = "/admin/bulk-casts";
+    /// Undoes several changes.
+    UNDO = "/admin/undo";
+    /// Finds what a word or a reference leads to.
+    FIND = "/admin/find";
+    /// All images.
+    IMAGES = "/admin/images";
+    /// The form for a new image.
+    NEW_IMAGE = "/admin/new-image";
+    /// All networks.
+    NETWORKS = "/admin/networks";
+    /// The form for a new network.
+    NEW_NETWORK = "/admin/new-network";
+    /// All groups.
+    GROUPS = "/admin/groups";
+    /// The form for a new group.
+    NEW_GROUP = "/admin/new-group";
+    /// All staging configs.
+    STAGING = "/admin/staging";
+    /// The form for a new staging config.
+    NEW_STAGING = "/admin/new-staging";
+    /// All API keys.
+    API_KEYS = "/admin/api-keys";
+    /// The form for a new API key.
+    NEW_API_KEY = "/admin/new-api-key";
+    /// All users.
+    USERS = "/admin/users";
+    /// The settings.
+    SETTINGS = "/admin/settings";
+    /// Asks the CAPTCHA's provider about the stored keys.
+    CHECK_CAPTCHA_KEYS = "/admin/settings/captcha-check";
+    /// The audit log.
+    AUDIT = "/admin/audit";
+    fn {
+        /// One cast.
+        cast = "/admin/casts/{id}";
+        /// The form of a cast.
+        cast_edit = "/admin/casts/{id}/edit";
+        /// Deletes a cast.
+        cast_delete = "/admin/casts/{id}/delete";
+        /// Tests the link of a cast.
+        cast_test = "/admin/casts/{id}/test";
+        /// The claims of a cast.
+        cast_claims = "/admin/casts/{id}/claims";
+        /// The link of a cast as a QR code.
+        cast_qr_code = "/admin/casts/{id}/qr.svg";
+        /// Enables or disables a cast.
+        cast_enabled = "/admin/casts/{id}/enabled";
+        /// Replaces the key of a cast.
+        cast_rotate = "/admin/casts/{id}/rotate";
+        /// Duplicates a cast.
+        cast_copy = "/admin/casts/{id}/copy";
+        /// One session.
+        session = "/admin/sessions/{id}";
+        /// Tells the visitor of a session something.
+        session_message = "/admin/sessions/{id}/message";
+        /// Extends a session.
+        session_extend = "/admin/sessions/{id}/extend";
+        /// Stops a session.
+        session_stop = "/admin/sessions/{id}/stop";
+        /// Ends the sharing of a session.
+        session_unshare = "/admin/sessions/{id}/unshare";
+        /// Watches a session.
+        session_watch = "/admin/sessions/{id}/watch";
+        /// One image.
+        image = "/admin/images/{id}";
+        /// Deletes an image.
+        image_delete = "/admin/images/{id}/delete";
+        /// Registers the task definition of an image again.
+        image_register = "/admin/images/{id}/register";
+        /// One network.
+        network = "/admin/networks/{id}";
+        /// Deletes a network.
+        network_delete = "/admin/networks/{id}/delete";
+        /// One group.
+        group = "/admin/groups/{id}";
+        /// Deletes a group.
+        group_delete = "/admin/groups/{id}/delete";
+        /// One staging config.
+        staging = "/admin/staging/{id}";
+        /// Deletes a staging config.
+        staging_delete = "/admin/staging/{id}/delete";
+        /// One API key.
+        api_key = "/admin/api-keys/{id}";
+        /// Deletes an API key.
+        api_key_delete = "/admin/api-keys/{id}/delete";
+        /// One user.
+        user = "/admin/users/{id}";
+        /// Deletes a user.
+        user_delete = "/admin/users/{id}/delete";
+        /// Restores an earlier archive of a profile.
+        profile_restore = "/admin/profiles/{id}/restore";
+        /// Deletes a profile.
+        profile_delete = "/admin/profiles/{id}/delete";
+        /// Undoes a change.
+        audit_undo = "/admin/audit/{id}/undo";
+    }
+}
+
+/// The changes of one record in the audit log.
+pub(crate) fn audit_of(id: &str) -> String {
+    format!("{AUDIT}?about={id}")
+}
+
+/// The search for these words.
+pub(crate) fn find_of(words: &str) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("q", words)
+        .finish();
+    format!("{FIND}?{query}")
+}
+
+/// The anonymous users.
+pub(crate) fn anonymous_users() -> String {
+    format!("{USERS}?kind=anonymous")
+}
+
+/// The form for a new image of a preset.
+pub(crate) fn new_image_of(preset: &str) -> String {
+    format!("{NEW_IMAGE}?preset={preset}")
+}
+
+/// The paths for records of one kind.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordPaths {
+    /// All of them.
+    pub(crate) list: &'static str,
+    /// One of them.
+    pub(crate) one: fn(&str) -> String,
+    /// Deletes one.
+    pub(crate) delete: fn(&str) -> String,
+}
+
+/// Casts.
+const CAST_PATHS: RecordPaths = RecordPaths {
+    list: CASTS,
+    one: cast,
+    delete: cast_delete,
+};
+/// Images.
+pub(crate) const IMAGE_PATHS: RecordPaths = RecordPaths {
+    list: IMAGES,
+    one: image,
+    delete: image_delete,
+};
+/// Networks.
+pub(crate) const NETWORK_PATHS: RecordPaths = RecordPaths {
+    list: NETWORKS,
+    one: network,
+    delete: network_delete,
+};
+/// Groups.
+pub(crate) const GROUP_PATHS: RecordPaths = RecordPaths {
+    list: GROUPS,
+    one: group,
+    delete: group_delete,
+};
+/// Staging configs.
+pub(crate) const STAGING_PATHS: RecordPaths = RecordPaths {
+    list: STAGING,
+    one: staging,
+    delete: staging_delete,
+};
+/// API keys.
+pub(crate) const API_KEY_PATHS: RecordPaths = RecordPaths {
+    list: API_KEYS,
+    one: api_key,
+    delete: api_key_delete,
+};
+
+/// The paths for records of this kind, if they have pages of their own.
+pub(crate) const fn of_kind(kind: RecordKind) -> Option<RecordPaths> {
+    match kind {
+        RecordKind::Cast => Some(CAST_PATHS),
+        RecordKind::Image => Some(IMAGE_PATHS),
+        RecordKind::Network => Some(NETWORK_PATHS),
+        RecordKind::Group => Some(GROUP_PATHS),
+        RecordKind::Staging => Some(STAGING_PATHS),
+        RecordKind::ApiKey => Some(API_KEY_PATHS),
+        RecordKind::User
+        | RecordKind::Profile
+        | RecordKind::Settings
+        | RecordKind::Session
+        | RecordKind::Console => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use casting_core::urls;
+
+    use super::*;
+    use crate::console::CONSOLE_ROUTES;
+
+    #[test]
+    fn paths_and_routes_of_the_console_are_the_same() {
+        let routes: BTreeSet<_> = CONSOLE_ROUTES.iter().map(|line| line.route.path).collect();
+        assert_eq!(routes, ALL.iter().copied().collect());
+        assert_eq!((DASHBOARD, SIGN_IN), (urls::CONSOLE, urls::CONSOLE_SIGN_IN));
+    }
+
+    #[test]
+    fn path_of_a_record_contains_its_id() {
+        assert_eq!(cast_edit("c1"), "/admin/casts/c1/edit");
+        assert_eq!(audit_of("c1"), "/admin/audit?about=c1");
+    }
+}

@@ -1,0 +1,106 @@
+//! Owns what administrators do to a running session: end it, extend it, tell its owner something.
+//! Must not know who they are. Its gate is pushed, so that the visitor sees it at once.
+
+use super::{ControlPlane, FlowError, Refusal};
+use crate::denial::DenialCode;
+use crate::ids::SessionId;
+use crate::ports::Fault;
+use crate::session::{EndReason, Session, State};
+use crate::session_options::Message;
+use crate::time::Timestamp;
+
+/// For how long the gate of a session is asked who watches, in seconds.
+const LOOK_SECONDS: u64 = 30;
+
+impl ControlPlane {
+    /// An administrator ends the session; its visitor reads the note.
+    ///
+    /// # Errors
+    /// `UnknownSession` when there is none.
+    pub async fn end_as_administrator(
+        &self,
+        id: &SessionId,
+        note: Option<String>,
+    ) -> Result<Session, Refusal> {
+        let ended = async {
+            let session = self.store.session(id).await?;
+            let session = session.ok_or(DenialCode::UnknownSession)?;
+            Box::pin(self.stop_session(session, EndReason::Administrator { note }))
+                .await
+                .map_err(FlowError::from)
+        };
+        ended.await.map_err(|error| self.refuse_quietly(error))
+    }
+
+    /// An administrator extends a session by so many seconds, if it ends at `seen` or nothing is
+    /// said of that: a repeated request extends it once. Returns it as it is now; `Err` inside when
+    /// this request did not extend it.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn extend_as_administrator(
+        &self,
+        session: Session,
+        seconds: u32,
+        seen: Option<Timestamp>,
+    ) -> Result<Result<Session, Session>, Fault> {
+        let (id, known, now) = (session.id.clone(), session.clone(), self.clock.now());
+        let mut is_ours = false;
+        let is_seen = |row: &Session| match &row.state {
+            State::Ready { ends_at, .. } => seen.is_none_or(|seen| seen == *ends_at),
+            _ => false,
+        };
+        let row = self
+            .move_session(&id, Some(session), |row| {
+                let after = is_seen(row)
+                    .then(|| row.extended_by_administrator(seconds, now))
+                    .flatten();
+                is_ours = after.is_some();
+                after
+            })
+            .await?;
+        let row = row.unwrap_or(known);
+        if !is_ours {
+            return Ok(Err(row));
+        }
+        self.refresh_gate(&row).await;
+        Ok(Ok(row))
+    }
+
+    /// An administrator tells the owner of a session something.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn tell_owner(&self, session: Session, text: &str) -> Result<Session, Fault> {
+        let (id, known, now) = (session.id.clone(), session.clone(), self.clock.now());
+        let message = Message {
+            at: now,
+            text: text.to_owned(),
+        };
+        let row = self
+            .move_session(&id, Some(session), |row| row.told(message.clone()).ok())
+            .await?;
+        let row = row.unwrap_or(known);
+        self.refresh_gate(&row).await;
+        Ok(row)
+    }
+
+    /// The names of those who watch a session now, as its gate says; `None` when it was not
+    /// reached, or the session is not shared and ready.
+    pub async fn watchers(&self, session: &Session) -> Option<Vec<String>> {
+        let (Some(gates), State::Ready { endpoint, .. }, true) =
+            (&self.gates, &session.state, session.sharing.token.is_some())
+        else {
+            return None;
+        };
+        let expires = self.clock.now().plus_seconds(LOOK_SECONDS);
+        let enter = self.way_to_gate(session, endpoint, expires);
+        match gates.watchers(&session.id, &enter).await {
+            Ok(names) => Some(names),
+            Err(why) => {
+                tracing::warn!(session.id = %session.id, why, "A gate was not asked who watches");
+                None
+            }
+        }
+    }
+}

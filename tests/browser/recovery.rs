@@ -1,0 +1,228 @@
+//! Owns how a refused visitor goes on in a real browser: the countdown, reloading, the way back and
+//! the reference, on a desk and on a phone.
+
+use casting_tests::processes::soon;
+use fantoccini::{Client, Locator};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
+
+async fn press(window: &Client, selector: &str) {
+    let button = window.find(Locator::Css(selector)).await;
+    let button = button.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    button.click().await.expect("can be clicked");
+}
+
+#[tokio::test]
+async fn limited_visitor_gets_in_when_the_wait_is_over() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let fields = json!({
+        "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 12,
+        "limit_requests_by": "browser", "anonymous_resume": "off",
+    });
+    let link = casting.link(&fields).await;
+    for phone in [false, true] {
+        let window = driver.window(Look { phone, ..DESK }).await;
+        window.goto(&link).await.expect("opens");
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "h1", "Too many sessions").await;
+        wait_for(&window, "[role=timer]", "tries again by itself in").await;
+        let name = if phone { "wait-phone" } else { "wait" };
+        shoot(&window, name).await;
+        let at = window.current_url().await.expect("an address");
+        assert_eq!(at.as_str(), link, "the link, without the notice");
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        assert_eq!(console(&window).await, Vec::<String>::new());
+        window.close().await.expect("closes");
+    }
+}
+
+#[tokio::test]
+async fn reload_of_a_refusal_is_the_link_again() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let fields = json!({
+        "limit_total_sessions": true, "sessions_remaining": 1, "contact": "desk@example.com",
+        "start_on_click": "never",
+    });
+    let link = casting.link(&fields).await;
+    let key = link.rsplit('/').next().expect("a key");
+    let casts = format!("casts?search={key}");
+    let casts = casting.admin(Method::GET, &casts, &Value::Null).await;
+    let path = format!("casts/{}", casts["items"][0]["id"].as_str().expect("an id"));
+    let add = async |places: i64| {
+        let change = json!({"sessions_remaining_add": places});
+        casting.admin(Method::PATCH, &path, &change).await
+    };
+    for scripting in [true, false] {
+        let window = driver.window(Look { scripting, ..DESK }).await;
+        // A page that was opened while there was a place.
+        window
+            .goto(&format!("{link}#started"))
+            .await
+            .expect("opens");
+        add(-1).await;
+        press(&window, "#start button").await;
+        wait_for(&window, "h1", "All sessions are taken").await;
+        wait_for(&window, "#help", "desk@example.com").await;
+        shoot(
+            &window,
+            if scripting {
+                "taken"
+            } else {
+                "taken-without-scripting"
+            },
+        )
+        .await;
+        if scripting {
+            press(&window, "#copy").await;
+            wait_for(&window, "#copy", "Copied").await;
+        }
+        add(1).await;
+        if scripting {
+            window.refresh().await.expect("loads again");
+        } else {
+            press(&window, ".actions a").await;
+            press(&window, "#start button").await;
+        }
+        let inside = soon(async || window.find(Locator::Css("#app")).await.is_ok()).await;
+        let waits = text(&window).await;
+        assert!(
+            inside || waits.contains("Your session is starting"),
+            "{waits}"
+        );
+        window.close().await.expect("closes");
+        add(1).await;
+    }
+}
+
+#[tokio::test]
+async fn closed_tab_finds_its_session_by_the_link() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let link = casting.link(&json!({})).await;
+    for phone in [false, true] {
+        let window = driver.window(Look { phone, ..DESK }).await;
+        window.goto(&link).await.expect("opens");
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        let first = window.current_url().await.expect("an address");
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "main", "You have one open since").await;
+        shoot(&window, if phone { "ask-phone" } else { "ask" }).await;
+        press(&window, "#start button").await;
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        let again = window.current_url().await.expect("an address");
+        assert_eq!(again.host_str(), first.host_str(), "the same session");
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "main", "You have one open since").await;
+        press(&window, "#start a").await;
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        let another = window.current_url().await.expect("an address");
+        assert_ne!(another.host_str(), first.host_str(), "another session");
+        window.close().await.expect("closes");
+    }
+}
+
+#[tokio::test]
+async fn account_page_lists_and_ends_own_sessions() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let link = casting.link(&json!({"allow_anonymous": false})).await;
+    for phone in [false, true] {
+        let window = driver.window(Look { phone, ..DESK }).await;
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "h1", "Who are you?").await;
+        press(&window, "button[value=bob]").await;
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        let account = format!("{}/login/me", casting.url());
+        window.goto(&account).await.expect("opens");
+        wait_for(&window, "ul", "Demo app").await;
+        wait_for(&window, "ul", "Running since").await;
+        shoot(&window, if phone { "account-phone" } else { "account" }).await;
+        press(&window, "li a").await;
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        window.goto(&account).await.expect("opens");
+        press(&window, "li form button").await;
+        window.accept_alert().await.expect("asks first");
+        let ended = soon(async || {
+            window.goto(&account).await.expect("opens");
+            text(&window).await.contains("You have no running session.")
+        });
+        assert!(ended.await, "{}", text(&window).await);
+        assert_eq!(console(&window).await, Vec::<String>::new());
+        window.close().await.expect("closes");
+    }
+}
+
+/// What a page answers when its tab is about to be closed: whether the browser is to ask.
+async fn asks_before_closing(window: &Client) -> bool {
+    let ask = "const event = new Event('beforeunload', { cancelable: true }); \
+               dispatchEvent(event); return event.defaultPrevented";
+    let asks = window.execute(ask, vec![]).await.expect("a page");
+    asks.as_bool().expect("yes or no")
+}
+
+#[tokio::test]
+async fn closing_a_live_session_asks_once_unless_off() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let link = casting.link(&json!({})).await;
+    let window = driver.window(DESK).await;
+    window.goto(&link).await.expect("opens");
+    wait_for(&window, "#tips[open]", "Your session is ready").await;
+    press(&window, "#tips button").await;
+    wait_for(&window, "#panel summary", "").await;
+    press(&window, "#panel > summary").await;
+    wait_for(&window, "#connection", "Good").await;
+    assert!(asks_before_closing(&window).await, "the first time");
+    assert!(!asks_before_closing(&window).await, "and not again");
+    window.refresh().await.expect("loads");
+    press(&window, "#panel > summary").await;
+    wait_for(&window, "#connection", "Good").await;
+    press(&window, "#ask").await;
+    assert!(!asks_before_closing(&window).await, "switched off");
+    window.refresh().await.expect("loads");
+    press(&window, "#panel > summary").await;
+    wait_for(&window, "#connection", "Good").await;
+    assert!(!asks_before_closing(&window).await, "and stays off");
+    press(&window, "#ask").await;
+    // Whoever ends the session is not asked whether to leave it.
+    press(&window, ".end summary").await;
+    press(&window, ".end button").await;
+    wait_for(&window, "body", "You ended it.").await;
+    assert_eq!(console(&window).await, Vec::<String>::new());
+    window.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn blocked_cookies_are_said_before_a_claim() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let fields = json!({"limit_total_sessions": true, "sessions_remaining": 3});
+    let link = casting.link(&fields).await;
+    for phone in [false, true] {
+        let look = Look {
+            phone,
+            cookies: false,
+            ..DESK
+        };
+        let window = driver.window(look).await;
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "#cookies", "Your browser blocks cookies here.").await;
+        let name = if phone { "cookies-phone" } else { "cookies" };
+        shoot(&window, name).await;
+        press(&window, "#start button").await;
+        wait_for(&window, "#cookies", "Your browser blocks cookies here.").await;
+        let at = window.current_url().await.expect("an address");
+        assert_eq!(at.as_str(), link, "nothing was claimed");
+        window.close().await.expect("closes");
+    }
+    let key = link.rsplit('/').next().expect("a key");
+    let casts = format!("casts?search={key}");
+    let casts = casting.admin(Method::GET, &casts, &Value::Null).await;
+    assert_eq!(casts["items"][0]["sessions_remaining"], 3, "{casts}");
+}

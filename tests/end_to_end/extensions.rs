@@ -1,0 +1,179 @@
+//! Owns extensions of a session: how often they are given, and what follows the new end.
+
+use casting_core::Report;
+use casting_core::ids::SessionId;
+use casting_core::ticket::EntryTicket;
+use casting_core::time::{Clock, Timestamp};
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::test_stack::{Answer, Caller, TestStack};
+
+/// What administrators may add at most, in seconds; tickets cover it.
+const DAY: u64 = 86_400;
+
+/// A session that is ready, of a link with these fields.
+struct Running {
+    stack: TestStack,
+    id: SessionId,
+    token: String,
+}
+
+impl Running {
+    async fn with(fields: &Value) -> Self {
+        let stack = TestStack::start().await;
+        let cast = stack.cast(fields).await;
+        let key = cast["key"].as_str().expect("a key");
+        let claimed = stack.claim(Caller(1), key).await.json();
+        let text = |field: &str| claimed[field].as_str().expect("a text").to_owned();
+        let id = SessionId::parse(&text("session_id")).expect("an id");
+        let token = text("session_token");
+        let running = Self { stack, id, token };
+        running.report(&Report::Ready { port: 9 }).await;
+        running
+    }
+
+    async fn report(&self, report: &Report) -> Value {
+        let keys = self.stack.local.control_plane.keys.sessions();
+        let path = format!("/session/{}/reports", self.id);
+        let request = self.stack.request(Method::POST, &path);
+        let request = request.bearer_auth(keys.secret(&self.id).expose());
+        Answer::of(request.json(report)).await.json()
+    }
+
+    async fn extend(&self, used: u32) -> Value {
+        self.report(&Report::Extend { used }).await
+    }
+
+    /// What an administrator sees of it.
+    async fn seen(&self) -> Value {
+        let path = format!("sessions/{}", self.id);
+        self.stack.admin(Method::GET, &path, None).await.json()
+    }
+
+    async fn ends_at(&self) -> Timestamp {
+        let seen = self.seen().await;
+        let ends_at = seen["ends_at"].as_str().expect("a time");
+        Timestamp::parse(ends_at).expect("a time")
+    }
+
+    /// Until when the owner's ticket is good.
+    async fn ticket_ends(&self) -> Timestamp {
+        let path = format!("/session/{}/enter", self.id);
+        let request = self.stack.request(Method::GET, &path);
+        let answer = Answer::of(request.bearer_auth(&self.token)).await;
+        let ticket = answer.header("location").split_once("ticket=");
+        let ticket = ticket.expect("an entrance").1;
+        let ticket = ticket.split('&').next().unwrap_or_default();
+        let keys = &self.stack.local.control_plane.keys;
+        let now = self.stack.clock.now();
+        let (entry, _) = EntryTicket::open(ticket, keys.sessions(), now).expect("ours");
+        entry.ticket.expires
+    }
+}
+
+#[tokio::test]
+async fn extension_is_given_once_for_each_press() {
+    let fields = json!({"extensions_allowed": 2, "extension_minutes": 30});
+    let running = Running::with(&fields).await;
+    let alive = running.report(&Report::Alive).await;
+    assert_eq!(
+        alive["viewing"]["extension"],
+        json!({"times": 2, "minutes": 30})
+    );
+    let (first, half_hour) = (running.ends_at().await, 1800);
+    assert_eq!(
+        running.ticket_ends().await,
+        first.plus_seconds(2 * half_hour + DAY),
+        "a ticket covers every extension"
+    );
+    // Two windows, an impatient visitor, and answers that were lost.
+    let pressed = join_all((0..12).map(|_| running.extend(0))).await;
+    assert!(pressed.iter().all(|told| told["extensions"] == 1));
+    assert_eq!(running.ends_at().await, first.plus_seconds(half_hour));
+    for (used, counted) in [(0, 1), (2, 1), (1, 2), (1, 2), (2, 2), (7, 2)] {
+        let told = running.extend(used).await;
+        assert_eq!(told["extensions"], counted, "{used}: {told}");
+    }
+    let end = first.plus_seconds(2 * half_hour);
+    assert_eq!(running.ends_at().await, end);
+    assert_eq!(running.ticket_ends().await, end.plus_seconds(DAY));
+    assert_eq!(running.seen().await["extensions"], 2);
+
+    let console = running.stack.local.control_plane.clone();
+    for (until, state) in [(first, "ready"), (end, "ended")] {
+        let now = running.stack.clock.now();
+        running.stack.clock.advance(now.seconds_until(until));
+        console.sweep().await.expect("sweeps");
+        assert_eq!(running.seen().await["state"], state, "at {until}");
+    }
+    assert_eq!(running.seen().await["reason"], "time-limit");
+    running.stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn link_without_extensions_gives_none() {
+    let running = Running::with(&json!({"extension_minutes": 30})).await;
+    let first = running.ends_at().await;
+    let told = running.extend(0).await;
+    assert_eq!(told["viewing"]["extension"], Value::Null);
+    assert_eq!(told["extensions"], 0);
+    assert_eq!(running.ends_at().await, first);
+    assert_eq!(running.ticket_ends().await, first.plus_seconds(DAY));
+    running.stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn administrator_extends_exactly_once_and_a_day_at_most() {
+    let running = Running::with(&json!({})).await;
+    let first = running.ends_at().await;
+    let extend = async |document: Value| {
+        let path = format!("sessions/{}/extend", running.id);
+        let answer = running.stack.admin(Method::POST, &path, Some(&document));
+        let answer = answer.await;
+        (answer.status, answer.json())
+    };
+    let seen = json!({"minutes": 20, "ends_at": first.to_string()});
+    // The same form sent by two windows, and again.
+    let pressed = join_all((0..6).map(|_| extend(seen.clone()))).await;
+    let done = pressed.iter().filter(|(status, _)| *status == 200).count();
+    assert_eq!(done, 1, "{pressed:?}");
+    assert!(
+        pressed
+            .iter()
+            .all(|(status, _)| [200, 409].contains(status))
+    );
+    let second = first.plus_seconds(1200);
+    assert_eq!(running.ends_at().await, second);
+    let told = running.report(&Report::Alive).await;
+    assert_eq!(told["added_seconds"], 1200, "the gate ends it then");
+    let ticket = running.ticket_ends().await;
+    assert_eq!(ticket, first.plus_seconds(DAY), "good from the start");
+
+    for (document, status) in [
+        (json!({}), 422),
+        (json!({"minutes": 0}), 422),
+        (json!({"minutes": 1441}), 422),
+        (json!({"minutes": "ten"}), 422),
+        (json!({"minutes": 1440}), 409),
+        (json!({"minutes": 1420}), 200),
+        (json!({"minutes": 1}), 409),
+    ] {
+        let (found, body) = extend(document.clone()).await;
+        assert_eq!(found, status, "{document}: {body}");
+    }
+    let last = first.plus_seconds(DAY);
+    assert_eq!(running.ends_at().await, last);
+    assert_eq!(running.ticket_ends().await, last);
+    let console = running.stack.local.control_plane.clone();
+    for (until, state) in [(first, "ready"), (second, "ready"), (last, "ended")] {
+        let now = running.stack.clock.now();
+        running.stack.clock.advance(now.seconds_until(until));
+        console.sweep().await.expect("sweeps");
+        assert_eq!(running.seen().await["state"], state, "at {until}");
+    }
+    let (status, _) = extend(json!({"minutes": 5})).await;
+    assert_eq!(status, 409, "it has ended");
+    running.stack.local.stop().await;
+}
