@@ -318,7 +318,10 @@ api_routes! {
         shows("Settings", "CaptchaKeys");
     /// Exports the configuration: settings, networks, groups, images, staging configs and casts.
     "exportConfiguration" = GET "/api/admin/configuration", Read => configuration::export,
-        shows("Configuration", "Configuration");
+        Operation {
+            problems: &[409],
+            ..shows("Configuration", "Configuration")
+        };
     /// The JSON Schema of a configuration.
     "readConfigurationSchema" = GET "/api/admin/configuration/schema.json", Read =>
         configuration::schema,
