@@ -169,6 +169,7 @@ async fn first_console_visit_creates_and_undoes_a_link() {
     // Another key: the old link is dead, the new one works.
     desk.open(&home, "First link").await;
     desk.press("Replace the link").await;
+    desk.pick("#grace", "stops working now").await;
     desk.lead(
         "form[action$='/rotate'] button",
         ".flash",

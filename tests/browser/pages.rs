@@ -194,7 +194,11 @@ async fn login_link_goes_through_the_provider_and_back() {
 async fn maintenance_has_its_own_message() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     casting
-        .admin(Method::PATCH, "settings", &json!({"max_sessions": 0}))
+        .admin(
+            Method::PATCH,
+            "settings",
+            &json!({"maintenance": true, "maintenance_message": "We are moving our servers."}),
+        )
         .await;
     let window = driver.window(Look { dark: true, ..DESK }).await;
     window
@@ -202,6 +206,7 @@ async fn maintenance_has_its_own_message() {
         .await
         .expect("opens");
     wait_for(&window, "h1", "Closed for maintenance").await;
+    wait_for(&window, "main", "We are moving our servers.").await;
     shoot(&window, "maintenance").await;
     window.close().await.expect("closes");
 }

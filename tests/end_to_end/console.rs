@@ -63,7 +63,7 @@ async fn old_key_works_until_the_grace_period_ends() {
     assert_ne!(new, "the-old-key");
     let page = console.page(&home).await;
     assert!(
-        page.contains("<code>the-old-key</code>, works too until"),
+        page.contains("<code>the-old-key</code> still opens the link, until"),
         "the page says until when: {page}"
     );
     let opens = async |key: &str| stack.claim(Caller(1), key).await.status;

@@ -188,7 +188,8 @@ async fn key_rotation_is_immediate_or_with_grace() {
     let path = format!("casts/{}/key-rotations", id(&cast));
     let claim = async |key: &str| stack.claim(Caller(1), key).await;
     assert_eq!(claim("first-key").await.status, 202);
-    let rotated = stack.admin(Method::POST, &path, None).await;
+    let at_once = json!({"grace_seconds": 0});
+    let rotated = stack.admin(Method::POST, &path, Some(&at_once)).await;
     assert_eq!(rotated.status, 201, "{}", rotated.text);
     let second = rotated.json()["key"].as_str().expect("a key").to_owned();
     assert_eq!(

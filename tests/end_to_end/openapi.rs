@@ -187,6 +187,15 @@ async fn api_responses_match_the_openapi_document() {
         reader
             .ask(&stack, post.clone(), kind, Some(&json!({"x": 1})), 422)
             .await;
+        reader
+            .ask(
+                &stack,
+                get.clone(),
+                &format!("{path}/references"),
+                None,
+                200,
+            )
+            .await;
         if kind == "staging-configs" {
             reader
                 .ask(&stack, get.clone(), &format!("{path}/pool"), None, 200)
@@ -211,6 +220,12 @@ async fn api_responses_match_the_openapi_document() {
                     201,
                 )
                 .await;
+            for status in [200, 409] {
+                let restorations = format!("{path}/key-restorations");
+                reader
+                    .ask(&stack, post.clone(), &restorations, None, status)
+                    .await;
+            }
             reader
                 .ask(
                     &stack,

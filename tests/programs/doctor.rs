@@ -63,7 +63,7 @@ async fn healthy_stack_passes_with_warnings() {
 
     program
         .admin(Method::PATCH, "settings")
-        .json(&json!({"max_sessions": 0}))
+        .json(&json!({"maintenance": true}))
         .send()
         .await
         .expect("an answer");

@@ -35,10 +35,17 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 fn settings(deployment: &Deployment) -> Vec<Finding> {
     let settings = &deployment.settings;
     let mut findings = Vec::new();
+    if settings["maintenance"] == true {
+        let since = text(settings, "maintenance_since");
+        findings.push(warning(
+            format!("The deployment is in maintenance since {since}: no link starts a session."),
+            "Set maintenance to false in the settings when the work is done.",
+        ));
+    }
     if settings["max_sessions"] == 0 {
         findings.push(warning(
-            "The deployment is in maintenance: max_sessions is 0.",
-            "Set it to a number, or to null, to enable links again.",
+            "max_sessions is 0: no link starts a session.",
+            "Set it to a number, or to null. To close all links for a time, use maintenance.",
         ));
     }
     let kind = text(settings, "captcha_kind");
@@ -229,11 +236,19 @@ mod tests {
             ),
             (
                 "maintenance",
+                json!({"maintenance": true, "maintenance_since": "2026-11-23T12:00:00Z"}),
+                json!({}),
+                vec![image.clone()],
+                Severity::Warning,
+                "in maintenance since 2026-11-23T12:00:00Z",
+            ),
+            (
+                "no sessions",
                 json!({"max_sessions": 0}),
                 json!({}),
                 vec![image.clone()],
                 Severity::Warning,
-                "maintenance",
+                "max_sessions is 0",
             ),
             (
                 "no keys",

@@ -283,6 +283,12 @@ mod tests {
                 "\u{ab} ask &#60;IT&#62; \u{bb}",
             ),
             (
+                "maintenance",
+                Denial::quoting(DenialCode::Maintenance, "Back <soon>", "Back <soon>"),
+                "ja",
+                "Back &#60;soon&#62;",
+            ),
+            (
                 "English detail",
                 Denial::because(DenialCode::CastClosed, "It opens on Monday."),
                 "de",

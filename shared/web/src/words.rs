@@ -63,6 +63,7 @@ pub fn detail(words: Words, problem: &Problem) -> Option<String> {
     match problem.code {
         Code::Denial(DenialCode::AddressDenied) => Some(words.help().banned(quote)),
         Code::Denial(DenialCode::LoginFailed) => Some(words.help().provider_says(quote)),
+        Code::Denial(DenialCode::Maintenance) => Some(quote.to_owned()),
         _ => None,
     }
 }

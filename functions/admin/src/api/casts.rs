@@ -103,6 +103,13 @@ pub(crate) async fn rotate_key(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(show(call, StatusCode::CREATED, &edited))
 }
 
+/// Takes the last rotation back.
+pub(crate) async fn restore_key(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    let edited =
+        casts::restore_key(&call.service, call.id, &version::precondition(call.visit)).await?;
+    Ok(show(call, StatusCode::OK, &edited))
+}
+
 /// One cast.
 pub(crate) async fn read(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let read = casts::read(&call.service, call.id).await?;

@@ -9,7 +9,8 @@ use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::version;
 use casting_core::admin::records::{self, EditableRecord};
-use casting_core::admin::{pools, staging};
+use casting_core::admin::{pools, references, staging};
+use casting_core::audit::RecordKind;
 use casting_web::HandlerError;
 
 /// All of a kind, a page at a time.
@@ -81,6 +82,27 @@ pub(crate) async fn read_pool(call: &Call<'_>) -> Result<Reply, HandlerError> {
         StatusCode::OK,
         &pools::view(&call.service, &staging, &pool),
     ))
+}
+
+/// What the deletion of a record touches.
+async fn references_of(call: &Call<'_>, kind: RecordKind) -> Result<Reply, HandlerError> {
+    let found = references::of(&call.service, kind, call.id).await?;
+    Ok(reply::json(StatusCode::OK, &references::view(&found)))
+}
+
+/// What the deletion of a cast touches.
+pub(crate) async fn references_of_cast(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    references_of(call, RecordKind::Cast).await
+}
+
+/// What the deletion of one of these records touches.
+pub(crate) async fn references<R: EditableRecord>(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    references_of(call, R::NOUN).await
+}
+
+/// What the deletion of an image touches.
+pub(crate) async fn references_of_image(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    references_of(call, RecordKind::Image).await
 }
 
 /// Whether something is deleted although others name it.

@@ -118,6 +118,13 @@ api_routes! {
         casts::delete [casts::terminates], Operation {
         ..CAST.delete()
     };
+    /// What the deletion of a cast touches: records that name it, and sessions.
+    "readCastReferences" = GET "/api/admin/casts/{id}/references", Read =>
+        records::references_of_cast,
+        Operation {
+            segment: Some(CAST.id.schema()),
+            ..shows(CAST.tag, "References")
+        };
     /// Lists a cast's claims, accepted and refused.
     "listCastClaims" = GET "/api/admin/casts/{id}/claims", Read =>
         claims::list_of_cast [claims::asked], Operation {
@@ -144,7 +151,7 @@ api_routes! {
         problems: &[409],
         ..CAST.create()
     };
-    /// Replaces the key of a cast.
+    /// Replaces the key of a cast; the old one works for 30 days, or as long as asked for.
     "rotateKey" = POST "/api/admin/casts/{id}/key-rotations", Write(Casts) => casts::rotate_key,
         Operation {
             body: Some(("KeyRotation", false)),
@@ -155,6 +162,22 @@ api_routes! {
                 CAST.tag,
                 Answer::Document {
                     status: 201,
+                    schema: "Cast",
+                    versioned: true,
+                },
+            )
+        };
+    /// Takes the last replacement of the key back, while the old key still works.
+    "restoreKey" = POST "/api/admin/casts/{id}/key-restorations", Write(Casts) =>
+        casts::restore_key,
+        Operation {
+            segment: Some(CAST.id.schema()),
+            headers: IF_MATCH,
+            problems: &[409, 412],
+            ..plain(
+                CAST.tag,
+                Answer::Document {
+                    status: 200,
                     schema: "Cast",
                     versioned: true,
                 },
@@ -188,6 +211,13 @@ api_routes! {
         Operation {
             ..GROUP.delete()
         };
+    /// What the deletion of a group touches: records that name it, and sessions.
+    "readGroupReferences" = GET "/api/admin/groups/{id}/references", Read =>
+        records::references::<Group>,
+        Operation {
+            segment: Some(GROUP.id.schema()),
+            ..shows(GROUP.tag, "References")
+        };
     /// Lists networks.
     "listNetworks" = GET "/api/admin/networks", Read => records::list::<Network> [Paging::asked],
         shows(NETWORK.tag, "Networks");
@@ -203,6 +233,13 @@ api_routes! {
     /// Deletes a network.
     "deleteNetwork" = DELETE "/api/admin/networks/{id}", Write(Images) => records::delete_network,
         NETWORK.delete();
+    /// What the deletion of a network touches: records that name it, and sessions.
+    "readNetworkReferences" = GET "/api/admin/networks/{id}/references", Read =>
+        records::references::<Network>,
+        Operation {
+            segment: Some(NETWORK.id.schema()),
+            ..shows(NETWORK.tag, "References")
+        };
     /// Lists images.
     "listImages" = GET "/api/admin/images", Read =>
         images::list [Paging::asked], shows(IMAGE.tag, "Images");
@@ -215,6 +252,13 @@ api_routes! {
     /// Deletes an image.
     "deleteImage" = DELETE "/api/admin/images/{id}", Write(Images) => images::delete,
         IMAGE.delete();
+    /// What the deletion of an image touches: records that name it, and sessions.
+    "readImageReferences" = GET "/api/admin/images/{id}/references", Read =>
+        records::references_of_image,
+        Operation {
+            segment: Some(IMAGE.id.schema()),
+            ..shows(IMAGE.tag, "References")
+        };
     /// Registers an image's task definition again, with the current gate.
     "registerImage" = POST "/api/admin/images/{id}/registrations", Write(Images) =>
         images::register,
@@ -248,6 +292,13 @@ api_routes! {
     "deleteStagingConfig" = DELETE "/api/admin/staging-configs/{id}", Write(Casts) =>
         records::delete_staging,
         STAGING.delete();
+    /// What the deletion of a staging config touches: records that name it, and sessions.
+    "readStagingConfigReferences" = GET "/api/admin/staging-configs/{id}/references", Read =>
+        records::references::<StagingConfig>,
+        Operation {
+            segment: Some(STAGING.id.schema()),
+            ..shows(STAGING.tag, "References")
+        };
     /// The pool of a staging config: its sessions now, and its last two days.
     "readPool" = GET "/api/admin/staging-configs/{id}/pool", Read => records::read_pool, Operation {
         segment: Some(STAGING.id.schema()),
@@ -415,6 +466,13 @@ api_routes! {
     /// Deletes an API key.
     "deleteApiKey" = DELETE "/api/admin/api-keys/{id}", Write(Keys) => people::delete_api_key,
         API_KEY.delete();
+    /// What the deletion of an API key touches: records that name it, and sessions.
+    "readApiKeyReferences" = GET "/api/admin/api-keys/{id}/references", Read =>
+        records::references::<ApiKey>,
+        Operation {
+            segment: Some(API_KEY.id.schema()),
+            ..shows(API_KEY.tag, "References")
+        };
     /// Lists the entries of the audit log.
     "listAudit" = GET "/api/admin/audit", Read => people::list_audit [people::asked_audit],
         shows("Audit", "Audit");

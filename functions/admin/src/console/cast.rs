@@ -2,6 +2,7 @@
 //! Must not know how anything is counted.
 
 use askama::Template;
+use casting_core::admin::casts::USUAL_GRACE;
 use casting_core::cast_form;
 use casting_core::time::Timestamp;
 use serde_json::Value;
@@ -45,7 +46,9 @@ struct Main<'a> {
     table: Table,
     may_change: bool,
     csrf_token: &'a str,
-    previous: Option<(&'a str, String)>,
+    previous: Option<(&'a str, Moment)>,
+    usual_grace: u64,
+    version: u64,
     created: Option<Moment>,
     updated: Option<Moment>,
 }
@@ -72,10 +75,12 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
         may_change,
         csrf_token: &context.csrf_token,
         previous: previous(cast, context),
+        usual_grace: USUAL_GRACE,
+        version: cast["version"].as_u64().unwrap_or_default(),
         created: Moment::of(&cast["created_at"], context.now),
         updated: Moment::of(&cast["updated_at"], context.now),
     };
-    let badge = state(cast, context.now);
+    let badge = state(cast, context.now, context.maintenance.is_some());
     let mut screen = Screen::new(Place::Casts, name, shown(&main));
     screen.trail = vec![("Casts".into(), paths::CASTS.into())];
     screen.title_badge = format!(
@@ -114,10 +119,10 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
 }
 
 /// The key that the link had before and until when it opens it too, as long as it does.
-fn previous<'a>(cast: &'a Value, context: &PageContext) -> Option<(&'a str, String)> {
+fn previous<'a>(cast: &'a Value, context: &PageContext) -> Option<(&'a str, Moment)> {
     let previous = &cast["previous_key"];
     let until = Timestamp::parse(text(previous, "until")).filter(|until| *until > context.now)?;
-    Some((text(previous, "key"), until.to_string()))
+    Some((text(previous, "key"), context.moment(&until)))
 }
 
 /// The name without what would end the attribute that it stands in.

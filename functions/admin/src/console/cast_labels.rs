@@ -27,8 +27,8 @@ fn count(cast: &Value, field: &str) -> usize {
     cast[field].as_array().map_or(0, Vec::len)
 }
 
-/// Where the link stands at this moment, in a word.
-pub fn state(cast: &Value, now: Timestamp) -> Badge {
+/// Where the link stands at this moment, in a word. `maintenance` is the deployment's.
+pub fn state(cast: &Value, now: Timestamp, maintenance: bool) -> Badge {
     let ends = Timestamp::parse(text(cast, "valid_until"));
     if !on(cast, "enabled") {
         Badge::new(Severity::Plain, "Off")
@@ -38,6 +38,10 @@ pub fn state(cast: &Value, now: Timestamp) -> Badge {
         Badge::new(Severity::Bad, "Used up")
     } else if hours_of(cast).is_some_and(|hours| !hours.is_open(now)) {
         Badge::new(Severity::Warn, "Closed now")
+    } else if maintenance {
+        Badge::new(Severity::Warn, "Maintenance")
+    } else if cast["max_live_sessions"].as_u64() == Some(0) {
+        Badge::new(Severity::Warn, "No sessions")
     } else {
         Badge::new(Severity::Good, "On")
     }
@@ -248,6 +252,10 @@ mod tests {
                 json!({"enabled": true, "limit_total_sessions": false, "sessions_remaining": 0}),
                 "On",
             ),
+            (
+                json!({"enabled": true, "max_live_sessions": 0}),
+                "No sessions",
+            ),
             // NOON is a Monday.
             (
                 json!({"enabled": true, "open_hours": {"time_zone": "UTC", "spans": ["tue 09:00-17:00"]}}),
@@ -258,7 +266,13 @@ mod tests {
                 "On",
             ),
         ] {
-            assert_eq!(state(&fields, NOON).text, word, "{fields}");
+            assert_eq!(state(&fields, NOON, false).text, word, "{fields}");
+            let in_maintenance = if word == "On" || word == "No sessions" {
+                "Maintenance"
+            } else {
+                word
+            };
+            assert_eq!(state(&fields, NOON, true).text, in_maintenance, "{fields}");
         }
     }
 

@@ -132,7 +132,7 @@ fn one(context: &PageContext, row: &CastRow, choices: &Choices) -> Row {
     let cast = &row.cast;
     let (id, name) = (text(cast, "id"), text(cast, "name"));
     let enabled = on(cast, "enabled");
-    let mut badges = vec![state(cast, context.now)];
+    let mut badges = vec![state(cast, context.now, context.maintenance.is_some())];
     let warnings = cast["warnings"].as_array().map_or(0, Vec::len);
     if warnings > 0 && enabled {
         badges.push(Badge::new(

@@ -132,7 +132,7 @@ fn number(line: &str, required: bool) -> Value {
 }
 
 /// Browsers send a time without seconds or zone, and it is meant in UTC.
-fn time(line: &str) -> Value {
+pub fn time(line: &str) -> Value {
     if line.is_empty() {
         return Value::Null;
     }

@@ -1,7 +1,10 @@
 //! Owns the context of every console page: the current user, their permissions, and the flash
 //! message. Must not know pages.
 
+use casting_core::deployment::Maintenance;
 use casting_core::time::Timestamp;
+
+use super::time_format::Moment;
 
 /// The context of a page.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub struct PageContext {
     pub now: Timestamp,
     /// The message about the last action.
     pub flash: Option<Flash>,
+    /// The maintenance of the deployment, while it is on.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// The current user.
@@ -38,6 +43,11 @@ impl PageContext {
         self.user
             .as_ref()
             .is_some_and(|user| user.scopes.iter().any(|held| held == scope))
+    }
+
+    /// A time, as seen from now.
+    pub fn moment(&self, at: &Timestamp) -> Moment {
+        Moment::new(*at, self.now)
     }
 
     /// Whether the user has read access only.

@@ -76,6 +76,8 @@ paths! {
     SETTINGS = "/admin/settings";
     /// Asks the CAPTCHA's provider about the stored keys.
     CHECK_CAPTCHA_KEYS = "/admin/settings/captcha-check";
+    /// Switches maintenance off.
+    END_MAINTENANCE = "/admin/settings/maintenance-end";
     /// The audit log.
     AUDIT = "/admin/audit";
     fn {
@@ -95,6 +97,8 @@ paths! {
         cast_enabled = "/admin/casts/{id}/enabled";
         /// Replaces the key of a cast.
         cast_rotate = "/admin/casts/{id}/rotate";
+        /// Takes the last replacement of the key of a cast back.
+        cast_restore_key = "/admin/casts/{id}/restore-key";
         /// Duplicates a cast.
         cast_copy = "/admin/casts/{id}/copy";
         /// One session.

@@ -216,7 +216,8 @@ mod tests {
                     "captcha_kind": "recaptcha-v3", "captcha_site_key": "s", "captcha_secret_key": "hush", "max_sessions": 0,
                     "captcha_verify_url": "https://verify.example.com/", "captcha_min_score_percent": 70, "anonymous_user_hours": 8,
                     "anonymous_users_per_hour": 100, "banned_addresses": ["192.0.2.0/24 Abuse"], "attempts_per_minute": 30, "calls_per_minute": 600,
-                    "contact": "https://example.com/help",
+                    "contact": "https://example.com/help", "maintenance": true, "maintenance_message": "Back at noon",
+                    "maintenance_until": "2026-12-31T18:00:00Z",
                 })),
             ),
         ]
@@ -235,6 +236,8 @@ mod tests {
             "captcha_secret_key_is_set",
             "previous_key",
             "last_used_at",
+            "maintenance_since",
+            "maintenance_by",
         ];
         let fields = document
             .as_object()

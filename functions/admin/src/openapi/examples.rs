@@ -70,8 +70,11 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
         )],
         "StagingConfigChange" => vec![("fewer", json!({ "desired_sessions": 2 }))],
         "SettingsChange" => vec![
-            ("maintenance", json!({ "max_sessions": 0 })),
-            ("back", json!({ "max_sessions": null })),
+            (
+                "maintenance",
+                json!({ "maintenance": true, "maintenance_message": "Back at noon.", "maintenance_until": "2026-12-31T12:00:00Z" }),
+            ),
+            ("back", json!({ "maintenance": false })),
         ],
         "NewApiKey" => vec![
             ("reader", json!({ "name": "Dashboard" })),

@@ -157,6 +157,8 @@ pub(crate) const CAST: Kind = Kind {
         "changeCast",
         "copyCast",
         "rotateKey",
+        "restoreKey",
+        "readCastReferences",
         "tryCast",
         "listCastClaims",
         "readCastStatistics",
@@ -169,7 +171,13 @@ pub(crate) const IMAGE: Kind = Kind {
     new: "NewImage",
     change: "ImageChange",
     id: ImageId::SYNTAX,
-    links: &["readImage", "changeImage", "registerImage", "deleteImage"],
+    links: &[
+        "readImage",
+        "changeImage",
+        "registerImage",
+        "readImageReferences",
+        "deleteImage",
+    ],
 };
 pub(crate) const GROUP: Kind = Kind {
     tag: "People",
@@ -177,7 +185,12 @@ pub(crate) const GROUP: Kind = Kind {
     new: "NewGroup",
     change: "GroupChange",
     id: GroupId::SYNTAX,
-    links: &["readGroup", "changeGroup", "deleteGroup"],
+    links: &[
+        "readGroup",
+        "changeGroup",
+        "readGroupReferences",
+        "deleteGroup",
+    ],
 };
 pub(crate) const NETWORK: Kind = Kind {
     tag: "Images",
@@ -185,7 +198,12 @@ pub(crate) const NETWORK: Kind = Kind {
     new: "NewNetwork",
     change: "NetworkChange",
     id: NetworkName::SYNTAX,
-    links: &["readNetwork", "changeNetwork", "deleteNetwork"],
+    links: &[
+        "readNetwork",
+        "changeNetwork",
+        "readNetworkReferences",
+        "deleteNetwork",
+    ],
 };
 pub(crate) const STAGING: Kind = Kind {
     tag: "Casts",
@@ -196,6 +214,7 @@ pub(crate) const STAGING: Kind = Kind {
     links: &[
         "readStagingConfig",
         "readPool",
+        "readStagingConfigReferences",
         "changeStagingConfig",
         "deleteStagingConfig",
     ],
@@ -206,7 +225,12 @@ pub(crate) const API_KEY: Kind = Kind {
     new: "NewApiKey",
     change: "ApiKeyChange",
     id: ApiKeyId::SYNTAX,
-    links: &["readApiKey", "changeApiKey", "deleteApiKey"],
+    links: &[
+        "readApiKey",
+        "changeApiKey",
+        "readApiKeyReferences",
+        "deleteApiKey",
+    ],
 };
 
 /// The id of a cast, or the word for keys that no cast has.

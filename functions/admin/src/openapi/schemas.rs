@@ -17,8 +17,8 @@ use serde_json::{Map, Value, json};
 use super::document::codes;
 use crate::api::{claims as statistics, people};
 use casting_core::admin::{
-    audits, casts, claims, configuration, pools, profiles, session_actions, sessions, settings,
-    trials, users,
+    audits, casts, claims, configuration, pools, profiles, references, session_actions, sessions,
+    settings, trials, users,
 };
 
 /// Every schema by its name.
@@ -49,6 +49,7 @@ pub(super) fn all() -> Map<String, Value> {
     let rest = [
         ("CastCopy", cast_form::copy_schema()),
         ("KeyRotation", casts::rotation_schema()),
+        ("References", references::schema()),
         ("Trial", trials::schema()),
         ("TrialResult", trials::answer_schema()),
         ("Settings", of_settings.shown),

@@ -32,6 +32,13 @@
 
   for (const select of $("[data-go]")) select.addEventListener("change", () => select.form.requestSubmit());
 
+  // A field that only one choice needs.
+  for (const select of $("[data-shows]")) {
+    const field = document.getElementById(select.dataset.shows), show = () => { field.hidden = select.value !== field.dataset.shownFor; };
+    select.addEventListener("change", show);
+    show();
+  }
+
   // One more line in a weekly plan.
   for (const plan of $("form .plan .lines")) {
     const more = document.createElement("button");

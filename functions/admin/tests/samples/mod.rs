@@ -6,6 +6,7 @@ mod pool;
 use std::collections::BTreeMap;
 
 use casting_core::cast::{Cast, Counter};
+use casting_core::deployment::Maintenance;
 use casting_core::form::FieldError;
 use casting_core::group::Group;
 use casting_core::resource::{OptionSource, Resource};
@@ -54,6 +55,7 @@ fn context() -> PageContext {
         public_url: OURS.into(),
         now: NOON,
         flash: None,
+        maintenance: None,
     }
 }
 
@@ -718,7 +720,22 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         }),
         ..context.clone()
     };
+    let in_maintenance = PageContext {
+        maintenance: Some(Maintenance {
+            is_on: true,
+            message: Some("We are updating our servers and will be back this afternoon.".into()),
+            until: Some(NOON.plus_seconds(7200)),
+            since: Some(NOON.minus_seconds(600)),
+            by: Some("Robin".into()),
+        }),
+        ..context.clone()
+    };
     vec![
+        (
+            "casts-in-maintenance",
+            in_maintenance.clone(),
+            casts::list(&in_maintenance, &list(all_casts(), true)),
+        ),
         (
             "sign-in",
             out.clone(),

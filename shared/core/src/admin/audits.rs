@@ -86,6 +86,8 @@ pub async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), AdminError
     if let Value::Object(fields) = &mut document {
         fields.remove(SECRET);
         fields.remove("captcha_secret_key_is_set");
+        fields.remove("maintenance_since");
+        fields.remove("maintenance_by");
         fields.remove("registered_task_definition");
         fields.remove("previous_key");
         if audit.noun == RecordKind::Cast && audit.action == Action::Changed {

@@ -4,6 +4,7 @@
 use crate::audit::{Difference, RecordKind};
 use crate::cast::{Cast, CastSettings, Counter, CounterChange, PreviousKey};
 use crate::cast_form::{self, CastDraft};
+use crate::field;
 use crate::form::{FieldErrors, Form, Warning, parsed, whole};
 use crate::group::Group;
 use crate::ids::{CastId, CastKey, GroupId, ImageId};
@@ -13,13 +14,17 @@ use crate::ports::{Created, Page, Replaced, Saved};
 use crate::queries::{self, CastOrder, CastQuery};
 use crate::time::Timestamp;
 use serde_json::{Map, Value, json};
+use std::sync::OnceLock;
 
 use crate::admin::error::{AdminError, TRIES};
 use crate::admin::version::Precondition;
 use crate::admin::{AdminService, filtered, session_actions, settings};
 
-/// The longest time that an old key opens a link after a rotation, in seconds (30 days).
-const LONGEST_GRACE: u64 = 2_592_000;
+/// The longest time that an old key opens a link after a rotation, in seconds (365 days).
+const LONGEST_GRACE: u64 = 31_536_000;
+/// How long an old key opens a link after a rotation that says nothing else, in seconds (30 days):
+/// printed links and QR codes are replaced in that time.
+pub const USUAL_GRACE: u64 = 2_592_000;
 
 /// The filters and the order of a list of casts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -205,30 +210,36 @@ pub async fn change(
     Ok(edited)
 }
 
-/// Replaces the key. The old one stops working at once, or after `grace_seconds`. The document may
-/// contain the new key; otherwise one is generated.
+/// Replaces the key. The old one works on for [`USUAL_GRACE`], or as long as the document says; one
+/// from before it stops at once. The document may contain the new key; otherwise one is generated.
+/// Of two rotations at the same time, one is refused: each keeps exactly the key that it replaces.
 pub async fn rotate_key(
     service: &AdminService<'_>,
     id: &str,
     input: &Value,
     precondition: &Precondition,
 ) -> Result<Edited, AdminError> {
-    let (named, grace) = read_rotation(&mut Form::over(Map::new(), input, &[])?)?;
+    let rotation = read_rotation(&mut Form::over(Map::new(), input, &[])?)?;
+    let now = service.control_plane.clock.now();
+    let until = rotation.grace.until(now)?;
     // Generated once: a second try of the same call must not produce a third key.
-    let key = match named {
+    let key = match rotation.key {
         Some(key) => key,
         None if service.request_key.is_some() => key_of_request(service, input).await?,
         None => CastKey::random(&*service.control_plane.entropy),
     };
-    let until = service.control_plane.clock.now().plus_seconds(grace);
+    // What the first try has found. A later one finds another key if that was replaced meanwhile.
+    let replaced = OnceLock::new();
     edit(service, id, precondition, |before| {
         let mut settings = before.settings.clone();
+        let expected = replaced.get_or_init(|| settings.key.clone());
         if settings.key != key {
-            let previous = PreviousKey {
-                key: std::mem::replace(&mut settings.key, key.clone()),
-                until,
-            };
-            settings.previous_key = (grace > 0).then_some(previous);
+            if settings.key != *expected {
+                let detail = "Another request has replaced the key at the same time.";
+                return Err(AdminError::conflict(detail));
+            }
+            let old = std::mem::replace(&mut settings.key, key.clone());
+            settings.previous_key = until.map(|until| PreviousKey { key: old, until });
         }
         Ok(CastDraft {
             settings,
@@ -239,13 +250,73 @@ pub async fn rotate_key(
     .await
 }
 
-fn read_rotation(form: &mut Form) -> Result<(Option<CastKey>, u64), FieldErrors> {
-    let named = form.nullable("key", parsed(cast_form::read_key));
-    let grace = form
-        .nullable("grace_seconds", whole::<u64>(0..=LONGEST_GRACE))
-        .unwrap_or(0);
+/// Takes the last rotation back while the old key still works: it is the key again, and the one
+/// that replaced it stops at once.
+///
+/// # Errors
+/// `Conflict` when no old key works any more.
+pub async fn restore_key(
+    service: &AdminService<'_>,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<Edited, AdminError> {
+    let restored = OnceLock::new();
+    edit(service, id, precondition, |before| {
+        let mut settings = before.settings.clone();
+        let now = service.control_plane.clock.now();
+        let old = settings.previous_key.take();
+        let old = old.filter(|previous| now < previous.until);
+        let Some(old) = old.filter(|old| old.key == *restored.get_or_init(|| old.key.clone()))
+        else {
+            let detail = "No earlier key of this link works any more.";
+            return Err(AdminError::conflict(detail));
+        };
+        settings.key = old.key;
+        Ok(CastDraft {
+            settings,
+            counter: CounterChange::Keep,
+            warnings: Vec::new(),
+        })
+    })
+    .await
+}
+
+/// What a rotation asks for.
+struct Rotation {
+    key: Option<CastKey>,
+    grace: Grace,
+}
+
+/// How long the old key works.
+struct Grace {
+    seconds: Option<u64>,
+    until: Option<Timestamp>,
+}
+
+impl Grace {
+    /// Until when the old key works; `None`: not at all.
+    fn until(&self, now: Timestamp) -> Result<Option<Timestamp>, AdminError> {
+        let clash = |detail: &str| Err(FieldErrors::clash("/grace_until", detail).into());
+        match (self.seconds, self.until) {
+            (Some(_), Some(_)) => clash("cannot be combined with grace_seconds."),
+            (_, Some(until)) if until <= now => clash("is in the past."),
+            (_, Some(until)) if now.seconds_until(until) > LONGEST_GRACE => {
+                clash("is more than 365 days away.")
+            }
+            (_, Some(until)) => Ok(Some(until)),
+            (Some(0), None) => Ok(None),
+            (seconds, None) => Ok(Some(now.plus_seconds(seconds.unwrap_or(USUAL_GRACE)))),
+        }
+    }
+}
+
+fn read_rotation(form: &mut Form) -> Result<Rotation, FieldErrors> {
+    let key = form.nullable("key", parsed(cast_form::read_key));
+    let seconds = form.nullable("grace_seconds", whole::<u64>(0..=LONGEST_GRACE));
+    let until = form.nullable("grace_until", parsed(field::read_time));
     form.finish()?;
-    Ok((named, grace))
+    let grace = Grace { seconds, until };
+    Ok(Rotation { key, grace })
 }
 
 /// The JSON Schema of a rotation.
@@ -254,7 +325,12 @@ pub fn rotation_schema() -> Value {
         ("key", "The new key; drawn when it is left out."),
         (
             "grace_seconds",
-            "For how long the old key opens the link too; not at all when it is left out.",
+            "For how long the old key opens the link too; 0: not at all. 30 days when this and \
+             `grace_until` are left out.",
+        ),
+        (
+            "grace_until",
+            "Until when the old key opens the link too, in place of `grace_seconds`.",
         ),
     ];
     SchemaBuilder::of(|form| _ = read_rotation(form))
@@ -602,4 +678,50 @@ async fn is_group_gone(
         .record::<Group>(id.as_str())
         .await?;
     Ok(group.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::NOON;
+
+    #[test]
+    fn grace_is_30_days_unless_something_else_is_said() {
+        let (later, day) = (NOON.plus_seconds(60), 86_400);
+        for (name, document, expected) in [
+            ("nothing", json!({}), Ok(Some(NOON.plus_seconds(30 * day)))),
+            ("at once", json!({"grace_seconds": 0}), Ok(None)),
+            (
+                "a day",
+                json!({"grace_seconds": day}),
+                Ok(Some(NOON.plus_seconds(day))),
+            ),
+            (
+                "a time",
+                json!({"grace_until": later.to_string()}),
+                Ok(Some(later)),
+            ),
+            ("now", json!({"grace_until": NOON.to_string()}), Err(())),
+            (
+                "both",
+                json!({"grace_until": later.to_string(), "grace_seconds": 60}),
+                Err(()),
+            ),
+            (
+                "too long",
+                json!({"grace_until": NOON.plus_seconds(366 * day).to_string()}),
+                Err(()),
+            ),
+        ] {
+            let mut form = Form::over(Map::new(), &document, &[]).expect("an object");
+            let rotation = read_rotation(&mut form).expect("can be read");
+            let until = rotation.grace.until(NOON).map_err(|error| {
+                let AdminError::Fields(errors) = error else {
+                    panic!("{name}")
+                };
+                assert!(errors.only_clashes(), "{name}");
+            });
+            assert_eq!(until, expected, "{name}");
+        }
+    }
 }

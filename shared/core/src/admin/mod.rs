@@ -18,6 +18,7 @@ pub mod images;
 pub mod pools;
 pub mod profiles;
 pub mod records;
+pub mod references;
 pub mod session_actions;
 pub mod sessions;
 pub mod settings;

@@ -77,7 +77,12 @@ pub async fn change(
             None => unwritten(service).await?,
         };
         precondition.check(before.version)?;
-        let settings = settings_form::patch(&before, input)?;
+        let mut settings = settings_form::patch(&before, input)?;
+        settings.maintenance = settings.maintenance.noted(
+            &before.settings.maintenance,
+            &service.actor.name,
+            service.control_plane.clock.now(),
+        );
         if settings == before.settings {
             return Ok(before);
         }

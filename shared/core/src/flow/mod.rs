@@ -53,7 +53,7 @@ pub use waiting_room::Waiting;
 
 use crate::METRICS;
 use crate::captcha::CaptchaVerifier;
-use crate::deployment::FirstLimits;
+use crate::deployment::{FirstLimits, Maintenance};
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::language::Wish;
@@ -265,6 +265,22 @@ impl ControlPlane {
             cache: cache::SettingsCache::default(),
             refusals: refusals::RefusalBuffer::numbered_from(u32::from_be_bytes(first)),
             hour_cursor: history::HourCursor::default(),
+        }
+    }
+
+    /// The maintenance of the deployment, if it is on: at most [`CHANGE_SECONDS`] old, and `None` if
+    /// it cannot be read.
+    pub async fn maintenance(&self) -> Option<Maintenance> {
+        let read = self.cache.deployment(&*self.store, self.clock.now()).await;
+        match read {
+            Ok(deployment) => {
+                let maintenance = &deployment.settings.maintenance;
+                maintenance.is_on.then(|| maintenance.clone())
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "The settings could not be read");
+                None
+            }
         }
     }
 

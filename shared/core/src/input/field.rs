@@ -106,12 +106,7 @@ impl<D> Field<D> {
 
     /// A point in time, or null.
     pub(crate) fn time(name: &'static str, at: At<D, Option<Timestamp>>) -> Self {
-        let parser = parsed(|text| {
-            Timestamp::parse(text).ok_or_else(|| {
-                "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC)."
-                    .to_owned()
-            })
-        });
+        let parser = parsed(read_time);
         let read = move |form: &mut Form, record: &mut D| {
             *at(record) = form.nullable(name, &parser);
         };
@@ -299,6 +294,16 @@ impl<D> Field<D> {
     fn is_fixed(&self) -> bool {
         self.controls.iter().any(|control| control.fixed)
     }
+}
+
+/// Reads a point in time.
+///
+/// # Errors
+/// One plain sentence.
+pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| {
+        "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC).".to_owned()
+    })
 }
 
 /// What values of this schema are plainly filled in with; `empty` is what an empty line means.

@@ -25,8 +25,58 @@ pub const MAX_CENTS: u32 = 100_000_000;
 type Field = field::Field<DeploymentSettings>;
 type Section = field::Section<DeploymentSettings>;
 
-static FIELDS: LazyLock<FieldTable<DeploymentSettings>> =
-    LazyLock::new(|| FieldTable::new("settings", vec![captcha(), visitors(), limits()]));
+static FIELDS: LazyLock<FieldTable<DeploymentSettings>> = LazyLock::new(|| {
+    FieldTable::new(
+        "settings",
+        vec![maintenance(), captcha(), visitors(), limits()],
+    )
+});
+
+fn maintenance() -> Section {
+    Section {
+        id: "maintenance",
+        title: "Maintenance",
+        intro: "Closes all links for new sessions.",
+        fields: vec![
+            Field::flag("maintenance", false, |deployment| {
+                &mut deployment.maintenance.is_on
+            })
+            .label("Maintenance")
+            .help(
+                "No link starts a session. Running sessions continue, and their users can resume \
+                 them. Pools stay ready.",
+            )
+            .doc(
+                "Whether the deployment is in maintenance: no link starts a session, and running \
+                 ones continue.",
+            ),
+            Field::nullable("maintenance_message", line(1..=500), |deployment| {
+                &mut deployment.maintenance.message
+            })
+            .label("Message")
+            .help(
+                "Visitors read it as you type it, in every language. Empty: only that the links \
+                 are closed for maintenance.",
+            )
+            .example("We are updating our servers and will be back this afternoon.")
+            .under("maintenance")
+            .doc("What refused visitors read, as it is."),
+            Field::time("maintenance_until", |deployment| {
+                &mut deployment.maintenance.until
+            })
+            .label("Expected end")
+            .help(
+                "Visitors read how long it takes, and their page tries again then. Maintenance \
+                 itself goes on until it is switched off.",
+            )
+            .under("maintenance")
+            .doc(
+                "When it is expected to be over: `Retry-After` of the refusals follows from it. \
+                 Nothing ends it by itself.",
+            ),
+        ],
+    }
+}
 
 fn captcha() -> Section {
     Section {
@@ -113,11 +163,11 @@ fn limits() -> Section {
             })
             .label("Sessions at once")
             .help(
-                "0 is maintenance: nothing new starts and running sessions continue. Empty: no \
-                 limit.",
+                "Visitors beyond it are refused or wait in their link\u{2019}s waiting room. Empty: \
+                 no limit. To close all links, use Maintenance.",
             )
             .unit("sessions")
-            .doc("How many sessions may live at once; 0 is maintenance, null is no limit."),
+            .doc("How many sessions may live at once; 0 admits none, null is no limit."),
             Field::nullable(
                 "budget_per_hour_cents",
                 whole(1..=u64::from(MAX_CENTS)),
@@ -216,6 +266,17 @@ fn read_only() -> Vec<ReadOnlyField<Deployment>> {
             json!({ "type": "boolean" }),
             |deployment: &Deployment| json!(deployment.settings.captcha.secret_key.is_some()),
         ),
+        ReadOnlyField::time_or_null("maintenance_since", |deployment: &Deployment| {
+            deployment.settings.maintenance.since
+        }),
+        ReadOnlyField::new(
+            "maintenance_by",
+            json!({
+                "type": ["string", "null"],
+                "description": "Who switched maintenance on; null while it is off.",
+            }),
+            |deployment: &Deployment| json!(deployment.settings.maintenance.by),
+        ),
         ReadOnlyField::version(|deployment: &Deployment| deployment.version),
         ReadOnlyField::time("updated_at", |deployment: &Deployment| {
             deployment.updated_at
@@ -223,7 +284,8 @@ fn read_only() -> Vec<ReadOnlyField<Deployment>> {
     ]
 }
 
-/// Reads a change: what is not named stays, and null clears what may be empty.
+/// Reads a change: what is not named stays, and null clears what may be empty. Who has switched
+/// maintenance on, and when, is noted by the caller ([`crate::deployment::Maintenance::noted`]).
 ///
 /// # Errors
 /// Every mistake in the document.
@@ -234,6 +296,9 @@ pub fn patch(deployment: &Deployment, input: &Value) -> Result<DeploymentSetting
         input,
         &read_only::schemas(&read_only()),
     )?)?;
+    let noted = &deployment.settings.maintenance;
+    settings.maintenance.since = noted.since;
+    settings.maintenance.by.clone_from(&noted.by);
     settings.counted_since = match (deployment.settings.max_sessions, settings.max_sessions) {
         (None, Some(_)) => deployment.version + 1,
         _ => deployment.settings.counted_since,
@@ -331,7 +396,17 @@ mod tests {
                 json!({"captcha_verify_url": "http://example.com/verify"}),
                 vec!["/captcha_verify_url"],
             ),
-            ("maintenance", json!({"max_sessions": 0}), vec![]),
+            (
+                "maintenance",
+                json!({"maintenance": true, "maintenance_message": "Update", "maintenance_until": "2026-12-31T18:00:00Z"}),
+                vec![],
+            ),
+            (
+                "a message of several lines, and an end that is none",
+                json!({"maintenance_message": "a\nb", "maintenance_until": "soon"}),
+                vec!["/maintenance_message", "/maintenance_until"],
+            ),
+            ("no sessions", json!({"max_sessions": 0}), vec![]),
             (
                 "a budget",
                 json!({"budget_per_hour_cents": 1, "budget_per_day_cents": null}),

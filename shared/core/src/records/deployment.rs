@@ -35,6 +35,40 @@ impl Deployment {
     }
 }
 
+/// Maintenance of the whole deployment: while it is on, no link starts a session; running ones
+/// continue. Message and end are kept while it is off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// Whether it is on.
+    #[serde(default)]
+    pub is_on: bool,
+    /// What refused visitors read, as the administrator typed it.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// When it is expected to be over; nothing ends it by itself.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// Since when it is on; `None` while it is off.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// Who switched it on, as administrators read it; `None` while it is off.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+impl Maintenance {
+    /// The same, with the actor and the time noted where this change has switched it on.
+    #[must_use]
+    pub fn noted(self, before: &Self, by: &str, now: Timestamp) -> Self {
+        let (since, by) = match (self.is_on, before.is_on) {
+            (false, _) => (None, None),
+            (true, true) => (before.since, before.by.clone()),
+            (true, false) => (Some(now), Some(by.to_owned())),
+        };
+        Self { since, by, ..self }
+    }
+}
+
 /// The limits that a new deployment begins with. They are no settings: they become some with its
 /// first link, and a deployment that has links already is not touched by them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +134,10 @@ pub struct DeploymentSettings {
     /// come.
     #[serde(default)]
     pub anonymous_users_per_hour: Option<u32>,
-    /// How many sessions may live at once; 0 is maintenance, `None` is no limit.
+    /// Whether the deployment is in maintenance.
+    #[serde(default)]
+    pub maintenance: Maintenance,
+    /// How many sessions may live at once; 0 admits none, `None` is no limit.
     #[serde(default)]
     pub max_sessions: Option<u32>,
     /// The version of the settings in which `max_sessions` was last set after there was no limit:
@@ -135,6 +172,7 @@ impl Default for DeploymentSettings {
             contact: None,
             anonymous_user_hours: Some(8),
             anonymous_users_per_hour: None,
+            maintenance: Maintenance::default(),
             max_sessions: None,
             counted_since: 0,
             budget_per_hour_cents: None,
@@ -143,5 +181,42 @@ impl Default for DeploymentSettings {
             attempts_per_minute: 120,
             calls_per_minute: usual_calls(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::NOON;
+
+    #[test]
+    fn maintenance_notes_who_switched_it_on() {
+        let off = Maintenance::default();
+        let on = Maintenance {
+            is_on: true,
+            ..off.clone()
+        };
+        let later = NOON.plus_seconds(60);
+        let by_ann = on.clone().noted(&off, "Ann", NOON);
+        assert_eq!(
+            (by_ann.since, by_ann.by.as_deref()),
+            (Some(NOON), Some("Ann"))
+        );
+        let other_message = Maintenance {
+            message: Some("Back at noon".into()),
+            ..on
+        };
+        let still = other_message.noted(&by_ann, "Ben", later);
+        assert_eq!(
+            (still.since, still.by.as_deref()),
+            (Some(NOON), Some("Ann"))
+        );
+        let over = Maintenance {
+            is_on: false,
+            ..still.clone()
+        };
+        let over = over.noted(&still, "Ben", later);
+        assert_eq!((over.since, over.by), (None, None));
+        assert_eq!(over.message, still.message, "kept for the next time");
     }
 }

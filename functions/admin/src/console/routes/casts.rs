@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use casting_core::audit::RecordKind;
 use casting_core::cast_form;
 use casting_core::form::{FieldError, Warning};
 use casting_core::ids::ImageId;
 use casting_core::image::Image;
-use casting_core::queries::{CastOrder, Counted, SessionQuery, SessionsOf};
+use casting_core::queries::{CastOrder, Counted as Launched, SessionQuery, SessionsOf};
 use casting_core::time::Timestamp;
 use casting_web::{Problem, Reply, RequestError, reply};
 use futures_util::TryFutureExt;
@@ -30,6 +31,8 @@ use crate::console::time_format::{grouped, length, wait};
 use crate::console::trial::{self, TrialPage};
 use crate::console::{form_parser, history, qr};
 use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
+use casting_core::admin::error::AdminError;
+use casting_core::admin::references::{self, Counted};
 use casting_core::admin::sessions::{self, SessionsAsked};
 use casting_core::admin::trials;
 use casting_core::admin::version::Precondition;
@@ -79,7 +82,7 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     });
     let (counts, choices) = try_join!(try_join_all(counts), request.choices())?;
     let views = verbs::views(service, &page.items).await?;
-    let row = |(cast, counted): (Value, Counted)| {
+    let row = |(cast, counted): (Value, Launched)| {
         let launches = format!(
             "{}{}",
             grouped(counted.count),
@@ -154,6 +157,14 @@ async fn ask_to_delete_many(
 ) -> Result<Reply, HandlerError> {
     let found = ids.iter().map(|id| verbs::find(&request.service, id));
     let found = try_join_all(found).await?;
+    let live = references::of_casts(&request.service, &ids.iter().copied().collect()).await?;
+    let running = match live.live.count {
+        0 => "No session of them is running.".to_owned(),
+        _ => format!(
+            "Sessions still running: {}. They continue.",
+            counted(live.live)
+        ),
+    };
     let mut kept: Vec<(&str, String)> = ids.iter().map(|id| ("id", (*id).to_owned())).collect();
     kept.push(("act", "delete".to_owned()));
     kept.push(("confirmed", "true".to_owned()));
@@ -173,7 +184,8 @@ async fn ask_to_delete_many(
         trail: trail(Place::Casts),
         title: format!("Delete {count}?"),
         happens: vec![
-            "Their links stop working immediately. Running sessions continue.".to_owned(),
+            "Their links stop working immediately.".to_owned(),
+            running,
             "You can restore them with the same keys: by Undo, or from the audit log.".to_owned(),
         ],
         uses,
@@ -245,6 +257,15 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
             claims,
         },
     )))
+}
+
+/// A number of sessions in words.
+pub(super) fn counted(live: Counted) -> String {
+    format!(
+        "{}{}",
+        grouped(live.count),
+        if live.more { "+" } else { "" }
+    )
 }
 
 /// The number of live sessions of the cast, from one page of them.
@@ -510,25 +531,45 @@ pub(super) async fn switch(request: &ConsoleRequest<'_>) -> Result<Reply, Handle
 }
 
 pub(super) async fn rotate(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
-    let grace: u64 = request
-        .form_data
-        .first("grace_seconds")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_default();
-    verbs::rotate_key(
-        &request.service,
-        request.id,
-        &json!({ "grace_seconds": grace }),
-        &request.precondition(),
-    )
-    .await?;
-    let done = if grace > 0 {
+    let form = &request.form_data;
+    let document = match form.first("grace_seconds").map(str::parse::<u64>) {
+        Some(Ok(seconds)) => json!({ "grace_seconds": seconds }),
+        Some(Err(_)) => {
+            let until = form_parser::time(form.first("grace_until").unwrap_or_default().trim());
+            if until.is_null() {
+                return Err(HandlerError::request(RequestError::BadRequest, GRACE_UNTIL));
+            }
+            json!({ "grace_until": until })
+        }
+        None => json!({}),
+    };
+    let over = request.precondition();
+    let rotated = verbs::rotate_key(&request.service, request.id, &document, &over);
+    let rotated = rotated.await.map_err(|error| match error {
+        AdminError::Fields(_) => HandlerError::request(RequestError::BadRequest, GRACE_UNTIL),
+        error => error.into(),
+    })?;
+    let done = if rotated.cast.settings.previous_key.is_some() {
         FlashMessage::OtherKeyToo
     } else {
         FlashMessage::OtherKey
     };
     request
-        .redirect_with_flash(&paths::cast(request.id), done, None)
+        .redirect_with_flash(&paths::cast(request.id), done, Some(request.id))
+        .await
+}
+
+/// What is said of a date that the old key cannot work until.
+const GRACE_UNTIL: &str = "Choose a date within the next 365 days, until which the old link works.";
+
+pub(super) async fn restore_key(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    verbs::restore_key(&request.service, request.id, &request.precondition()).await?;
+    request
+        .redirect_with_flash(
+            &paths::cast(request.id),
+            FlashMessage::OldKey,
+            Some(request.id),
+        )
         .await
 }
 
@@ -549,7 +590,8 @@ pub(super) async fn ask_to_delete(
 ) -> Result<Reply, HandlerError> {
     let cast = find(request).await?;
     let (name, home) = (text(&cast, "name"), paths::cast(request.id));
-    let live = count_live(request).await?;
+    let live = references::of(&request.service, RecordKind::Cast, request.id).await?;
+    let live = counted(live.live);
     let mut happens = vec![
         "The link stops working immediately.".to_owned(),
         "Its claims stay in the history.".to_owned(),

@@ -20,7 +20,10 @@ use crate::console::cast_labels::{called, on, text};
 use crate::console::claims::{self, Claim, ClaimFilter, ClaimPage};
 use crate::console::dashboard::{self, Overview};
 use crate::console::history;
+use crate::console::page_context::Severity;
+use crate::console::paths;
 use crate::console::sessions::owner;
+use crate::console::table::Badge;
 use crate::console::time_format::{grouped, wait};
 use casting_core::admin::AdminService;
 use casting_core::admin::casts::{self as cast_verbs, CastsAsked};
@@ -332,6 +335,12 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
         .mean_start_millis()
         .map_or_else(|| "\u{2013}".to_owned(), wait);
     let steps = [!images.is_empty(), !all.is_empty(), !claims.is_empty()];
+    let mut attention_items = casts::attention_items(&all, &images, now);
+    if most == Some(0) {
+        let sentence = "\u{201c}Sessions at once\u{201d} is 0: no link starts a session.";
+        let badge = Badge::new(Severity::Bad, "No sessions");
+        attention_items.insert(0, (badge, sentence.to_owned(), paths::SETTINGS.to_owned()));
+    }
     let page = Overview {
         figures: vec![
             (
@@ -349,7 +358,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
                 &format!("of {}{more}", grouped(all.len() as u64)),
             ),
         ],
-        attention_items: casts::attention_items(&all, &images, now),
+        attention_items,
         charts: vec![history::launches(&told)],
         claims,
         // Steps that the user may not take are not offered.

@@ -84,6 +84,7 @@ pub(crate) async fn answer(
     };
     let fields = console_auth::read(&console_session, visit, request, matched.line.route.access);
     let mut console_request = ConsoleRequest::of(console_session, visit, matched.segment);
+    console_request.context.maintenance = control_plane.maintenance().await;
     let answered = match fields {
         Ok(fields) => {
             console_request.form_data = FormData::new(fields);
@@ -150,6 +151,7 @@ fn sign_in_page(
         public_url: control_plane.urls.public_url.clone(),
         now: control_plane.clock.now(),
         flash: None,
+        maintenance: None,
     };
     let home = console_auth::target(to);
     // A login with a role is redirected; one that is shown this page has no role for the console.
@@ -192,6 +194,7 @@ pub(super) enum FlashMessage {
     OffAll,
     OtherKey,
     OtherKeyToo,
+    OldKey,
     Copied,
     Stopping,
     StoppingAll,
@@ -203,10 +206,16 @@ pub(super) enum FlashMessage {
     Restored,
     TakenBack,
     Registered,
+    MaintenanceOff,
 }
 
 impl FlashMessage {
-    const ALL: [(Self, &'static str, &'static str); 24] = [
+    const ALL: [(Self, &'static str, &'static str); 26] = [
+        (
+            Self::MaintenanceOff,
+            "maintenance-off",
+            "Maintenance is off. Links start sessions again.",
+        ),
         (Self::CastCreated, "cast-created", "Cast created."),
         (Self::ImageCreated, "image-created", "Image created."),
         (Self::NetworkCreated, "network-created", "Network created."),
@@ -233,6 +242,11 @@ impl FlashMessage {
             Self::OtherKeyToo,
             "other-key-too",
             "The link has a new key. The old link works until its grace period ends.",
+        ),
+        (
+            Self::OldKey,
+            "old-key",
+            "The link has its old key again. The key that replaced it no longer works.",
         ),
         (
             Self::Copied,
@@ -343,6 +357,7 @@ impl<'a> ConsoleRequest<'a> {
             public_url: service.control_plane.urls.public_url.clone(),
             now: service.control_plane.clock.now(),
             flash: visit.cookie(FLASH_COOKIE).and_then(flash),
+            maintenance: None,
         };
         Self {
             service,

@@ -6,7 +6,7 @@ use casting_core::captcha::CaptchaKind;
 use casting_core::profile::Profile;
 use casting_core::settings_form;
 use casting_web::Reply;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ConsoleRequest, FlashMessage, ROWS, messages, stale, trail, typed_over};
 use crate::console::audit::{self, Entry};
@@ -18,6 +18,8 @@ use crate::console::form_parser;
 use crate::console::layout::{Place, Screen};
 use crate::console::paths;
 use crate::console::{records, shown};
+use crate::console_auth;
+use casting_core::admin::version::Precondition;
 use casting_core::admin::{audits, settings as verbs, users};
 use casting_web::HandlerError;
 
@@ -117,6 +119,22 @@ pub(super) async fn settings(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
     let document = settings_form::view(&verbs::read(&request.service).await?);
     let screen = settings_page(request, &document, FormMessages::default(), None);
     Ok(request.show(&screen))
+}
+
+/// Switches maintenance off, and shows the page again on which the button was.
+pub(super) async fn end_maintenance(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let change = json!({ "maintenance": false });
+    verbs::change(&request.service, &change, &Precondition::None).await?;
+    let from = request.visit.header(&http::header::REFERER);
+    let path = from.and_then(|from| from.strip_prefix(request.context.public_url.as_str()));
+    let target = Some(casting_core::deployment::DEPLOYMENT_ID);
+    request
+        .redirect_with_flash(
+            console_auth::target(path),
+            FlashMessage::MaintenanceOff,
+            target,
+        )
+        .await
 }
 
 /// Shows the settings with what the CAPTCHA's provider says about the stored keys.

@@ -3,8 +3,8 @@
 
 use askama::Template;
 use casting_core::api_key::ApiKey;
+use casting_core::audit::RecordKind;
 use casting_core::group::Group;
-use casting_core::ids::{GroupId, ImageId};
 use casting_core::image::Image;
 use casting_core::image_form;
 use casting_core::network::Network;
@@ -15,6 +15,7 @@ use casting_web::Reply;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
+use super::casts::counted;
 use super::{ConsoleRequest, FlashMessage, messages, stale, trail, typed_over};
 use crate::console::cast_labels::{name_of, plural, text};
 use crate::console::confirm::{self, Confirm};
@@ -23,13 +24,28 @@ use crate::console::form::FormMessages;
 use crate::console::layout::{Place, Screen};
 use crate::console::paths::{self, RecordPaths};
 use crate::console::table::ActionButton;
+use crate::console::time_format::grouped;
 use crate::console::{form_parser, pool, records, shown};
-use casting_core::admin::error::AdminError;
 use casting_core::admin::records::{self as verbs, EditableRecord};
-use casting_core::admin::uses::{self, Named, Use};
+use casting_core::admin::references::{self, References};
 use casting_core::admin::version::Precondition;
 use casting_core::admin::{api_keys, images, pools, sessions, staging};
 use casting_web::HandlerError;
+
+/// The sessions that its deletion touches, in a sentence.
+fn running(kind: Kind, found: &References) -> Option<String> {
+    if let Some(waiting) = found.waiting {
+        return Some(format!("Sessions waiting now: {}.", grouped(waiting)));
+    }
+    let whose = match kind {
+        Kind::Image => "of this image",
+        Kind::Network => "in this network",
+        Kind::Group => "of the casts below",
+        Kind::Staging | Kind::ApiKey => return None,
+    };
+    let live = counted(found.live);
+    (found.live.count > 0).then(|| format!("Sessions {whose} running now: {live}."))
+}
 
 /// One kind of thing, as the console calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +85,16 @@ impl Kind {
             Self::Group => paths::GROUP_PATHS,
             Self::Staging => paths::STAGING_PATHS,
             Self::ApiKey => paths::API_KEY_PATHS,
+        }
+    }
+
+    const fn noun(self) -> RecordKind {
+        match self {
+            Self::Image => RecordKind::Image,
+            Self::Network => RecordKind::Network,
+            Self::Group => RecordKind::Group,
+            Self::Staging => RecordKind::Staging,
+            Self::ApiKey => RecordKind::ApiKey,
         }
     }
 
@@ -468,22 +494,6 @@ pub(super) async fn register(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
     }
 }
 
-/// What names the record.
-async fn uses_of(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Vec<Use>, AdminError> {
-    match kind {
-        Kind::Image => match ImageId::parse(request.id) {
-            Some(id) => uses::of(&request.service, Named::Image(&id)).await,
-            None => Ok(Vec::new()),
-        },
-        Kind::Group => match GroupId::parse(request.id) {
-            Some(id) => uses::of(&request.service, Named::Group(&id)).await,
-            None => Ok(Vec::new()),
-        },
-        Kind::Network => uses::of(&request.service, Named::Network(request.id)).await,
-        Kind::Staging | Kind::ApiKey => Ok(Vec::new()),
-    }
-}
-
 pub(super) async fn ask_to_delete(
     request: &ConsoleRequest<'_>,
     kind: Kind,
@@ -493,7 +503,10 @@ pub(super) async fn ask_to_delete(
     let (name, home) = (text(&stored, "name"), (kind.paths().one)(request.id));
     let mut trail = trail(kind.place());
     trail.push((name.to_owned(), home.clone()));
-    let uses = uses_of(request, kind).await?;
+    let found = references::of(&request.service, kind.noun(), request.id).await?;
+    let mut happens = kind.happens();
+    happens.extend(running(kind, &found));
+    let uses = found.uses;
     let force = matches!(kind, Kind::Group) && !uses.is_empty();
     let page = Confirm {
         place: kind.place(),
@@ -502,7 +515,7 @@ pub(super) async fn ask_to_delete(
             "Delete the {} \u{201c}{name}\u{201d}?",
             kind.resource().name
         ),
-        happens: kind.happens(),
+        happens,
         choice: force.then(|| {
             (
                 "force",

@@ -101,6 +101,8 @@ console_routes! {
     POST "/admin/casts/{id}/enabled", Write(Casts) => casts::switch;
     /// Replaces the key of a cast.
     POST "/admin/casts/{id}/rotate", Write(Casts) => casts::rotate;
+    /// Takes the last replacement of the key of a cast back.
+    POST "/admin/casts/{id}/restore-key", Write(Casts) => casts::restore_key;
     /// Copies a cast.
     POST "/admin/casts/{id}/copy", Write(Casts) => casts::copy;
     /// Checks the form of a cast while it is filled in.
@@ -219,6 +221,8 @@ console_routes! {
     POST "/admin/settings", Write(Settings) => people::save_settings;
     /// Asks the CAPTCHA's provider about the stored keys.
     POST "/admin/settings/captcha-check", Write(Settings) => people::check_captcha_keys;
+    /// Switches maintenance off.
+    POST "/admin/settings/maintenance-end", Write(Settings) => people::end_maintenance;
     /// The audit log.
     GET "/admin/audit", Read => people::audit;
     /// Undoes a change.

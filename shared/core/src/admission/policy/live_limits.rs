@@ -98,8 +98,8 @@ pub fn missing(
     .collect()
 }
 
-/// Passes unless one of the counts was found full a moment ago, or the deployment or the link is
-/// closed altogether.
+/// Passes unless one of the counts was found full a moment ago, or the limit of the deployment
+/// or of the link admits no session at all.
 ///
 /// # Errors
 /// `ProfileBusy`, `UserLimit`, `AnonymousLimit`, `CastBusy`, `SystemBusy`, or `Maintenance` when
@@ -318,7 +318,7 @@ mod tests {
                 Some(60),
             ),
             (
-                "maintenance of everything",
+                "no sessions of the deployment",
                 None,
                 Some(0),
                 vec![],
@@ -326,7 +326,7 @@ mod tests {
                 None,
             ),
             (
-                "maintenance of the link",
+                "no sessions of the link",
                 Some(0),
                 None,
                 vec![],

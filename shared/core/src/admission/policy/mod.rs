@@ -16,6 +16,7 @@ pub mod ip_window;
 pub mod kasm_url;
 pub mod live_limits;
 pub mod login;
+pub mod maintenance;
 pub mod network;
 pub mod open_hours;
 pub mod referrer;
@@ -157,6 +158,8 @@ pub enum RuleId {
     Attempts,
     /// The visitor has a session already.
     Resume,
+    /// The deployment is not in maintenance.
+    Maintenance,
     /// The image can be started.
     Image,
     /// The Kasm URL can be opened.
@@ -253,6 +256,10 @@ fn evaluate(
             facts.consent,
         )));
     }
+    observer(
+        RuleId::Maintenance,
+        maintenance::check(&facts.deployment.maintenance, facts.now),
+    )?;
     let chosen = kasm_url::check(settings, facts.parameters.kasm_url.as_deref());
     observer(RuleId::Image, image::check(facts.image))?;
     observer(RuleId::KasmUrl, chosen.clone().map(drop))?;
@@ -408,6 +415,7 @@ pub(crate) mod tests {
             docker_network: Some("lab".into()),
         };
         fixture.full = [QuotaKind::Deployment].into();
+        fixture.deployment.maintenance.is_on = true;
         fixture
     }
 
@@ -476,6 +484,7 @@ pub(crate) mod tests {
                 DenialCode::NetworkDenied => fixture.parameters.docker_network = None,
                 DenialCode::ConsentRequired => consent = Some(true),
                 DenialCode::TooManyAttempts => wait = None,
+                DenialCode::Maintenance => fixture.deployment.maintenance.is_on = false,
                 DenialCode::CaptchaRequired => proof = ProofFact::Passed,
                 DenialCode::Waiting => view = None,
                 DenialCode::SystemBusy => fixture.full.clear(),
@@ -492,6 +501,7 @@ pub(crate) mod tests {
             "referrer-denied",
             "login-required",
             "too-many-attempts",
+            "maintenance",
             "image-unavailable",
             "parameter-invalid",
             "network-denied",
@@ -541,9 +551,12 @@ pub(crate) mod tests {
                 fixture.full = [QuotaKind::Profile].into();
             }),
             ("maintenance", |fixture| {
+                fixture.deployment.maintenance.is_on = true;
+            }),
+            ("no sessions of the deployment at all", |fixture| {
                 fixture.deployment.max_sessions = Some(0);
             }),
-            ("maintenance of the link", |fixture| {
+            ("no sessions of the link at all", |fixture| {
                 fixture.cast.settings.max_live_sessions = Some(0);
             }),
             ("expired", |fixture| {

@@ -118,6 +118,16 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
             }
             (true, None) => "No session to resume.".to_owned(),
         },
+        RuleId::Maintenance => {
+            let maintenance = &facts.deployment.maintenance;
+            maintenance.since.filter(|_| maintenance.is_on).map_or_else(
+                || on(maintenance.is_on, "On."),
+                |since| {
+                    let by = maintenance.by.as_deref().unwrap_or("an administrator");
+                    format!("On since {since}, by {by}.")
+                },
+            )
+        }
         RuleId::Image => facts.image.map_or_else(
             || "The image is gone.".to_owned(),
             |image| format!("Image {}.", image.settings.name),
@@ -220,6 +230,7 @@ impl RuleId {
             Self::Login => ("login", "Is the visitor signed in, if required?"),
             Self::Attempts => ("attempts", "Has this address tried too often?"),
             Self::Resume => ("resume", "Does the visitor have a session already?"),
+            Self::Maintenance => ("maintenance", "Is the deployment not in maintenance?"),
             Self::Image => ("image", "Can the image be started?"),
             Self::KasmUrl => ("kasm_url", "Can the address be opened?"),
             Self::Network => ("network", "Can the network be used?"),
@@ -259,7 +270,7 @@ mod tests {
             .filter(|step| !step.passes)
             .map(|step| step.rule)
             .collect();
-        assert_eq!((steps.len(), refused), (18, vec!["referrer", "total"]));
+        assert_eq!((steps.len(), refused), (19, vec!["referrer", "total"]));
         let Verdict::Deny(denial) = admit(&facts) else {
             panic!("is refused")
         };

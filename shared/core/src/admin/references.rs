@@ -1,0 +1,192 @@
+//! Owns what a deletion touches: the records that name a record, and the sessions that run with it.
+//! Must not know how anything is deleted.
+
+use std::collections::BTreeSet;
+
+use crate::api_key::ApiKey;
+use crate::audit::RecordKind;
+use crate::group::Group;
+use crate::json_schema;
+use crate::network::Network;
+use crate::queries::{SessionQuery, SessionsOf};
+use crate::session::Session;
+use serde_json::{Value, json};
+
+use crate::admin::error::AdminError;
+use crate::admin::uses::{self, Named, Use};
+use crate::admin::{AdminService, casts, images, pools, records};
+
+/// The most live sessions that are looked at.
+const MOST_READ: usize = 5000;
+
+/// What a deletion touches.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct References {
+    /// The records that name it.
+    pub uses: Vec<Use>,
+    /// Live sessions that run with it. They continue, whatever is deleted.
+    pub live: Counted,
+    /// Sessions that wait in its pool and would be stopped; `None` where it has no pool.
+    pub waiting: Option<u64>,
+    /// Whether the deletion is refused as long as records name it.
+    pub blocks_deletion: bool,
+}
+
+/// A number of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// How many were found.
+    pub count: u64,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// What the deletion of a record of this kind touches.
+///
+/// # Errors
+/// `NotFound` when there is no such record, or nothing can refer to this kind.
+pub async fn of(
+    service: &AdminService<'_>,
+    kind: RecordKind,
+    id: &str,
+) -> Result<References, AdminError> {
+    match kind {
+        RecordKind::Cast => {
+            let cast = casts::find(service, id).await?.id;
+            of_casts(service, &BTreeSet::from([cast.as_str()])).await
+        }
+        RecordKind::Image => {
+            let image = images::find(service, id).await?;
+            let uses = uses::of(service, Named::Image(&image.id)).await?;
+            let live = count(service, |session| session.launch.image_id == image.id).await?;
+            let blocks_deletion = !uses.is_empty();
+            Ok(References {
+                uses,
+                live,
+                blocks_deletion,
+                ..References::default()
+            })
+        }
+        RecordKind::Network => {
+            let (network, _) = records::find::<Network>(service, id).await?;
+            let uses = uses::of(service, Named::Network(network.id.as_str())).await?;
+            let is_there = |session: &Session| {
+                let used = session.launch.network.as_ref();
+                used.is_some_and(|used| used.name == network.id)
+            };
+            let live = count(service, is_there).await?;
+            let blocks_deletion = !uses.is_empty();
+            Ok(References {
+                uses,
+                live,
+                blocks_deletion,
+                ..References::default()
+            })
+        }
+        RecordKind::Group => {
+            let (group, _) = records::find::<Group>(service, id).await?;
+            let uses = uses::of(service, Named::Group(&group.id)).await?;
+            let of_cast = uses.iter().filter(|one| one.kind == RecordKind::Cast);
+            let casts = of_cast.map(|one| one.id.as_str()).collect();
+            let live = of_casts(service, &casts).await?.live;
+            Ok(References {
+                live,
+                uses,
+                ..References::default()
+            })
+        }
+        RecordKind::Staging => {
+            let (_, pool) = pools::read(service, id).await?;
+            Ok(References {
+                waiting: Some(pool.waiting.len() as u64),
+                ..References::default()
+            })
+        }
+        RecordKind::ApiKey => {
+            records::find::<ApiKey>(service, id).await?;
+            Ok(References::default())
+        }
+        _ => Err(AdminError::not_found("Nothing refers to this.")),
+    }
+}
+
+/// The live sessions of these casts.
+///
+/// # Errors
+/// Faults of the store.
+pub async fn of_casts(
+    service: &AdminService<'_>,
+    casts: &BTreeSet<&str>,
+) -> Result<References, AdminError> {
+    let live = if casts.is_empty() {
+        Counted::default()
+    } else {
+        count(service, |session| casts.contains(session.cast_id.as_str())).await?
+    };
+    Ok(References {
+        live,
+        ..References::default()
+    })
+}
+
+/// How many live sessions fit.
+async fn count(
+    service: &AdminService<'_>,
+    fits: impl Fn(&Session) -> bool,
+) -> Result<Counted, AdminError> {
+    let query = SessionQuery {
+        of: SessionsOf::Living,
+        ..SessionQuery::default()
+    };
+    let store = &service.control_plane.store;
+    let (mut counted, mut read, mut cursor) = (0, 0, None::<String>);
+    loop {
+        let page = store.sessions(&query, cursor.as_deref(), 500).await?;
+        read += page.items.len();
+        let fitting = page.items.iter().filter(|session| session.is_live());
+        counted += fitting.filter(|session| fits(session)).count() as u64;
+        cursor = page.next;
+        if cursor.is_none() || read >= MOST_READ {
+            return Ok(Counted {
+                count: counted,
+                more: cursor.is_some(),
+            });
+        }
+    }
+}
+
+/// As the API shows them.
+pub fn view(references: &References) -> Value {
+    let uses = references.uses.iter();
+    let uses: Vec<Value> = uses
+        .map(|one| json!({ "kind": one.kind, "id": one.id, "description": one.words }))
+        .collect();
+    json!({
+        "references": uses,
+        "live_sessions": references.live.count,
+        "has_more_sessions": references.live.more,
+        "waiting_sessions": references.waiting,
+        "blocks_deletion": references.blocks_deletion,
+    })
+}
+
+/// The JSON Schema of [`view`].
+pub fn schema() -> Value {
+    let whole = |words: &str| json!({ "type": "integer", "minimum": 0, "description": words });
+    let mut waiting =
+        whole("Sessions that wait in its pool and would be stopped; null where it has no pool.");
+    waiting["type"] = json!(["integer", "null"]);
+    let kinds = [RecordKind::Cast, RecordKind::Image, RecordKind::Staging];
+    let one = json_schema::object(json!({
+        "kind": { "type": "string", "enum": kinds },
+        "id": { "type": "string" },
+        "description": { "type": "string", "description": "Its kind and name; of a cast, also its key." },
+    }));
+    json_schema::object(json!({
+        "references": { "type": "array", "items": one, "description": "The records that name it." },
+        "live_sessions": whole("Live sessions that run with it; of a group, those of the casts that name it. They continue when it is deleted."),
+        "has_more_sessions": { "type": "boolean", "description": "Whether more sessions live than were looked at." },
+        "waiting_sessions": waiting,
+        "blocks_deletion": { "type": "boolean", "description": "Whether it cannot be deleted as long as records name it." },
+    }))
+}
