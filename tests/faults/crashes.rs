@@ -24,6 +24,8 @@ const LIMIT: IpLimit = IpLimit {
 enum Flow {
     Claim,
     OtherCapacity,
+    Throttled,
+    Turn,
     Resume,
     Bootstrap,
     Ready,
@@ -34,9 +36,11 @@ enum Flow {
     Sweep,
 }
 
-const FLOWS: [Flow; 10] = [
+const FLOWS: [Flow; 12] = [
     Flow::Claim,
     Flow::OtherCapacity,
+    Flow::Throttled,
+    Flow::Turn,
     Flow::Resume,
     Flow::Bootstrap,
     Flow::Ready,
@@ -76,6 +80,7 @@ async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usiz
     let calls = match flow {
         Flow::Claim => Box::pin(claim_twice(&mut world, faults)).await?,
         Flow::OtherCapacity => Box::pin(claim_without_spot(&mut world, faults)).await?,
+        Flow::Throttled => Box::pin(claim_while_throttled(&mut world, faults)).await?,
         Flow::Resume => Box::pin(resume_twice(&mut world, faults)).await?,
         Flow::Bootstrap => Box::pin(bootstrap_thrice(&mut world, faults)).await?,
         _ => Box::pin(set_in_motion(&mut world, flow, faults)).await?,
@@ -121,6 +126,19 @@ async fn claim_without_spot(world: &mut SimWorld, faults: FaultPlan) -> Result<u
     ensure!(
         !is_undisturbed || rows[0].launch.attempt == 2 && world.runs(&rows[0].id),
         "it was not started on demand: {rows:?}"
+    );
+    Ok(calls)
+}
+
+/// ECS throttles: the start is queued, and made once it is its turn.
+async fn claim_while_throttled(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
+    world.throttle_starts(1);
+    let is_undisturbed = matches!(faults, FaultPlan::None);
+    let calls = claim_twice(world, faults).await?;
+    let rows = world.sessions().await?;
+    ensure!(
+        !is_undisturbed || rows[0].waits_for_turn().is_some() && !world.runs(&rows[0].id),
+        "it was not queued: {rows:?}"
     );
     Ok(calls)
 }
@@ -227,6 +245,9 @@ async fn set_in_motion(world: &mut SimWorld, flow: Flow, faults: FaultPlan) -> R
     if flow == Flow::StartFailed {
         world.fail_starts(1);
     }
+    if flow == Flow::Turn {
+        world.throttle_starts(1);
+    }
     let key = world.cast.settings.key.as_str().to_owned();
     let opened = open(&process, &key, &visitor(1))
         .await
@@ -244,7 +265,21 @@ async fn set_in_motion(world: &mut SimWorld, flow: Flow, faults: FaultPlan) -> R
     let here = visitor(1).address;
     let other = world.processes[2].clone();
     let calls = match flow {
-        Flow::Claim | Flow::OtherCapacity | Flow::Resume | Flow::Bootstrap => 0,
+        Flow::Claim | Flow::OtherCapacity | Flow::Throttled | Flow::Resume | Flow::Bootstrap => 0,
+        // Two pages of the visitor ask, one after the other.
+        Flow::Turn => {
+            ensure!(!world.runs(&id), "it is queued");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            let is_undisturbed = matches!(faults, FaultPlan::None);
+            let asked = run_actor(1, faults, other.status(&id, Some(&owner_ticket))).await;
+            let again = process.status(&id, Some(&owner_ticket)).await;
+            again.map_err(|r| anyhow::anyhow!("{r:?}"))?;
+            ensure!(
+                !is_undisturbed || world.runs(&id),
+                "it was its turn, and it was not started"
+            );
+            asked.calls
+        }
         Flow::Ready => {
             let run_actor = run_actor(
                 1,

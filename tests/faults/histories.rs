@@ -156,6 +156,8 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
             world.refuse_starts(rng.usize(1..3));
         } else if rng.u8(0..8) == 0 {
             world.fail_starts(rng.usize(1..4));
+        } else if rng.u8(0..8) == 0 {
+            world.throttle_starts(rng.usize(1..4));
         }
         undelivered.extend(world.events());
         let mut actors = JoinSet::new();
@@ -226,7 +228,7 @@ pub fn send_actor(
 ) {
     let key = world.cast.settings.key.as_str().to_owned();
     let chosen = (!claims.is_empty()).then(|| claims[rng.usize(0..claims.len())].clone());
-    match (rng.u8(0..12), chosen) {
+    match (rng.u8(0..13), chosen) {
         (0..=4, _) | (_, None) => {
             let (proof, again) = ((rng.u8(1..4), rng.u8(1..9)), rng.bool());
             let other = world.processes[rng.usize(0..3)].clone();
@@ -281,6 +283,13 @@ pub fn send_actor(
                     process.end(&claimed.session.id, Some(&claimed.owner_ticket)),
                 )
                 .await;
+                Done::Nothing
+            });
+        }
+        (11, Some(claimed)) => {
+            actors.spawn(async move {
+                let ticket = Some(&claimed.owner_ticket);
+                run_actor(seed, faults, process.status(&claimed.session.id, ticket)).await;
                 Done::Nothing
             });
         }

@@ -396,8 +396,8 @@ fn no_wildcard_actions_and_only_the_execution_role_passed() {
     }
     assert_eq!(
         (functions.len(), passed),
-        (6, 3),
-        "the cast function starts tasks, the lifecycle function ahead, and the admin function registers them"
+        (6, 4),
+        "the cast function starts tasks, the session function those of the start queue, the lifecycle function ahead, and the admin function registers them"
     );
 }
 
@@ -573,6 +573,9 @@ fn permissions_the_emulator_ignores_are_granted() {
         ("CastFunction", "ecs:DescribeTasks"),
         ("CastFunction", "ecs:ListTasks"),
         ("CastFunction", "ecs:StopTask"),
+        ("SessionFunction", "iam:PassRole"),
+        ("SessionFunction", "ecs:RunTask"),
+        ("SessionFunction", "ecs:TagResource"),
         ("AuthFunction", "dynamodb:GetItem"),
         ("AuthFunction", "dynamodb:PutItem"),
         ("AdminFunction", "iam:PassRole"),

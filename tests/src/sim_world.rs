@@ -78,7 +78,7 @@ impl SharedDb {
         Ok(Self { client })
     }
 
-    /// Deletes all sessions, and how far the schedule is.
+    /// Deletes all sessions, how far the schedule is, and the queue of starts.
     async fn forget_sessions(&self) -> Result<()> {
         let names = tables();
         let delete = |table: &str, id: AttributeValue| {
@@ -104,7 +104,9 @@ impl SharedDb {
                 break;
             }
         }
-        delete(&names.limits, AttributeValue::S("SCHEDULE".into())).await?;
+        for id in ["SCHEDULE", "STARTS"] {
+            delete(&names.limits, AttributeValue::S(id.into())).await?;
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod waiting;
 
 use casting_core::denial::DenialCode;
 use casting_core::ids::{SessionId, UserId};
+use casting_core::session::Session;
 use casting_core::urls;
 use casting_core::{Bootstrap, ControlPlane, OwnerProof, ProfileReport, Report, outcome};
 use casting_web::{
@@ -51,10 +52,7 @@ async fn answer(
             let user = user(control_plane, visit);
             let proof = proof(visit, &id, user.as_ref());
             let session = control_plane.status(&id, proof).await?;
-            Ok(reply::json(
-                StatusCode::OK,
-                &status::Status::of(&session, &control_plane.urls),
-            ))
+            Ok(status_document(control_plane, visit, &session))
         }
         PublicRouteName::EnterSession => enter(control_plane, visit, &id).await,
         PublicRouteName::EndSession => end(control_plane, request, visit, &id).await,
@@ -82,6 +80,18 @@ async fn answer(
     }
 }
 
+/// The status document, in the language of the session's pages.
+fn status_document(
+    control_plane: &ControlPlane,
+    visit: &RequestContext,
+    session: &Session,
+) -> Reply {
+    let words = visit.speaking(session.origin.language).words;
+    let now = control_plane.clock.now();
+    let status = status::Status::of(session, &control_plane.urls, words, now);
+    reply::json(StatusCode::OK, &status)
+}
+
 /// The session's page in every state: waiting, a redirect into the session, or why it ended.
 async fn show(
     control_plane: &ControlPlane,
@@ -92,10 +102,7 @@ async fn show(
     let proof = proof(visit, id, user.as_ref());
     let session = control_plane.status(id, proof).await?;
     if visit.wants_json {
-        return Ok(reply::json(
-            StatusCode::OK,
-            &status::Status::of(&session, &control_plane.urls),
-        ));
+        return Ok(status_document(control_plane, visit, &session));
     }
     let visit = &visit.speaking(session.origin.language);
     match outcome(&session) {
@@ -157,10 +164,7 @@ async fn end(
         .end(id, proof(visit, id, user.as_ref()))
         .await?;
     if visit.wants_json {
-        return Ok(reply::json(
-            StatusCode::OK,
-            &status::Status::of(&session, &control_plane.urls),
-        ));
+        return Ok(status_document(control_plane, visit, &session));
     }
     // A page may say where its form leads: to the list of sessions, or to a link.
     let form = body::form(request).ok();

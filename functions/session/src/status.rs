@@ -2,9 +2,10 @@
 //! small, because it is polled.
 
 use casting_core::session::{Session, State, TaskStatus};
+use casting_core::time::Timestamp;
 use casting_core::urls;
 use casting_core::{PublicUrls, outcome};
-use casting_web::words::START_STEPS;
+use casting_web::words::{START_STEPS, Words};
 use serde::Serialize;
 
 use crate::progress::{Stage, stage};
@@ -18,6 +19,12 @@ pub(crate) struct Status<'a> {
     /// The number of the current step, from 0; the number of steps when it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<usize>,
+    /// In how many seconds its queued start has its turn; at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starts_in: Option<u64>,
+    /// The same for its visitor, in their language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<String>,
     /// The status of the ECS task.
     #[serde(skip_serializing_if = "Option::is_none")]
     task_status: Option<TaskStatus>,
@@ -43,7 +50,12 @@ pub(crate) struct Status<'a> {
 
 impl<'a> Status<'a> {
     /// The status of this session.
-    pub(crate) fn of(session: &'a Session, urls: &PublicUrls) -> Self {
+    pub(crate) fn of(
+        session: &'a Session,
+        urls: &PublicUrls,
+        words: Words,
+        now: Timestamp,
+    ) -> Self {
         let stage = stage(session);
         let denial = outcome(session);
         Self {
@@ -54,6 +66,8 @@ impl<'a> Status<'a> {
                 Stage::Ready => Some(START_STEPS),
                 Stage::Over(_) => None,
             },
+            starts_in: starts_in(session, now),
+            told: starts_in(session, now).map(|seconds| queued(words, seconds)),
             task_status: session.task.as_ref().map(|task| task.status),
             reason: if let Stage::Over(reason) = stage {
                 Some(reason.as_str())
@@ -74,10 +88,23 @@ impl<'a> Status<'a> {
     }
 }
 
+/// In how many seconds the queued start of this session has its turn, at least 1; `None` when it is
+/// not queued.
+pub(crate) fn starts_in(session: &Session, now: Timestamp) -> Option<u64> {
+    let millis = session.waits_for_turn()?.millis() - now.millis();
+    Some(u64::try_from(millis).unwrap_or(0).div_ceil(1000).max(1))
+}
+
+/// What the visitor of a queued start reads.
+pub(crate) fn queued(words: Words, seconds: u64) -> String {
+    words.session().queued(&words.help().wait(seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::progress::tests::{ready, reserved, starting};
+    use casting_core::language::Language;
     use casting_core::session::EndReason;
     use casting_core::testing::NOON;
 
@@ -87,14 +114,42 @@ mod tests {
             report_url: String::new(),
             session_url: String::new(),
         };
-        serde_json::to_string(&Status::of(session, &urls))
-            .expect("JSON")
-            .replace(session.id.as_str(), "ID")
+        serde_json::to_string(&Status::of(
+            session,
+            &urls,
+            Words::of(Language::English),
+            NOON,
+        ))
+        .expect("JSON")
+        .replace(session.id.as_str(), "ID")
+    }
+
+    #[test]
+    fn queued_start_says_when_its_turn_is() {
+        for (name, millis, expected) in [
+            ("later", 8_001, Some(9)),
+            ("in a moment", 20, Some(1)),
+            ("now", 0, Some(1)),
+            ("passed", -9_000, Some(1)),
+        ] {
+            let turn = Timestamp::from_millis(NOON.millis() + millis);
+            let session = reserved().queued(turn, NOON).expect("is queued");
+            assert_eq!(starts_in(&session, NOON), expected, "{name}");
+        }
+        assert_eq!(starts_in(&reserved(), NOON), None);
+        let made = reserved()
+            .queued(NOON, NOON)
+            .and_then(|queued| queued.turn_taken(NOON));
+        assert_eq!(starts_in(&made.expect("its turn"), NOON), None);
     }
 
     #[test]
     fn status_document_has_only_fields_of_its_state() {
         insta::assert_snapshot!(written(&reserved()), @r#"{"id":"ID","state":"reserved","step":1,"ready_by":"2026-11-23T12:03:00Z"}"#);
+        let queued = reserved()
+            .queued(NOON.plus_seconds(95), NOON)
+            .expect("queued");
+        insta::assert_snapshot!(written(&queued), @r#"{"id":"ID","state":"reserved","step":1,"starts_in":95,"told":"Many sessions are starting at this moment. Yours starts in about 2 minutes.","ready_by":"2026-11-23T12:04:35Z"}"#);
         insta::assert_snapshot!(written(&starting(TaskStatus::Pending)), @r#"{"id":"ID","state":"starting","step":2,"task_status":"pending","ready_by":"2026-11-23T12:03:00Z"}"#);
         insta::assert_snapshot!(written(&ready()), @r#"{"id":"ID","state":"ready","step":5,"task_status":"running","ends_at":"2026-11-23T13:00:00Z","enter_url":"https://c.example/session/ID/enter"}"#);
         insta::assert_snapshot!(written(&reserved().ended(EndReason::NoCapacity, NOON).expect("ended")), @r#"{"id":"ID","state":"ended","reason":"no-capacity","denial":"no-capacity","retry_after":60}"#);

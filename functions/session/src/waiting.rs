@@ -9,7 +9,7 @@ use casting_core::urls;
 use casting_web::words::{self, Step};
 use casting_web::{FormAction, Page, Reply, RequestContext};
 
-use crate::resumed;
+use crate::{resumed, status};
 
 /// When the page says that a start can take a while, in seconds.
 const SLOW_SECONDS: u64 = 8;
@@ -20,7 +20,11 @@ struct Waiting<'a> {
     session: &'a Session,
     step: usize,
     waited: u64,
-    /// When the page asks, in milliseconds since the claim.
+    /// How long ago its start began, in seconds; below 0 while it is queued.
+    age: i64,
+    /// What is said of the queue of starts, while it is in it.
+    queued: Option<String>,
+    /// When the page asks, in milliseconds since the start began.
     questions: String,
     slow_after: u64,
     /// The link's parameters that were not applied, for a resumed session.
@@ -61,6 +65,8 @@ pub(crate) fn reply(
         session,
         step,
         waited,
+        age: now.seconds() - session.start_began().seconds(),
+        queued: status::starts_in(session, now).map(|seconds| status::queued(visit.words, seconds)),
         questions: questions.join(","),
         slow_after: SLOW_SECONDS,
         not_applied: resumed::not_applied(visit),
@@ -117,6 +123,26 @@ pub(crate) mod tests {
         assert!(html.contains(&format!("action=\"/session/{}/end\"", session.id)));
         assert!(html.contains("<noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>"));
         assert!(html.len() < 10_000, "{} bytes", html.len());
+    }
+
+    #[test]
+    fn waiting_page_of_a_queued_start_says_its_turn() {
+        let queued = |seconds| {
+            let session = crate::progress::tests::reserved();
+            let session = session.queued(NOON.plus_seconds(20), NOON).expect("queued");
+            let reply = reply(&session, 1, NOON.plus_seconds(seconds), &visit());
+            body(&reply).to_owned()
+        };
+        let html = queued(8);
+        for text in [
+            "data-age=\"-12\"",
+            "id=\"queued\">Many sessions are starting at this moment. Yours starts in about 12 seconds.",
+            "class=\"now\" aria-current=\"step\" data-doing=\"Finding a machine\"",
+        ] {
+            assert!(html.contains(text), "{text}");
+        }
+        let html = body(&reply(&starting(TaskStatus::Pending), 2, NOON, &visit())).to_owned();
+        assert!(html.contains("id=\"queued\" hidden>"));
     }
 
     #[test]

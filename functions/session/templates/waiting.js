@@ -1,11 +1,14 @@
 (() => {
   const find = (id) => document.getElementById(id), list = find('steps'), steps = [...list.children];
   const session = list.dataset.session, began = Date.now() - list.dataset.waited * 1000;
-  // When to ask, in milliseconds since the claim; the last interval repeats.
+  // When to ask, in milliseconds since the start began; the last interval repeats. A queued start begins at its turn.
   const questions = list.dataset.questions.split(',').map(Number);
+  let start = Date.now() - list.dataset.age * 1000;
   let step = Number(list.dataset.step), timer, gone = false;
   const pause = () => {
-    const age = Date.now() - began, next = questions.find((time) => time > age + 100);
+    const age = Date.now() - start;
+    if (age < 0) return Math.min(5000, 100 - age);
+    const next = questions.find((time) => time > age + 100);
     return next ? next - age : questions.at(-1) - questions.at(-2);
   };
   const leave = (to) => {
@@ -29,6 +32,9 @@
       const answer = await fetch(session + '/status', { headers: { accept: 'application/json' }, cache: 'no-store' });
       if (answer.ok) {
         const status = await answer.json();
+        if (status.starts_in) start = Date.now() + status.starts_in * 1000;
+        find('queued').hidden = !status.told;
+        if (status.told && find('queued').textContent !== status.told) find('queued').textContent = status.told;
         if (status.step) show(status.step);
         if (status.state === 'ready') return leave('stay' in list.dataset ? '' : session + '/enter');
         if (status.state !== 'reserved' && status.state !== 'starting') return leave();

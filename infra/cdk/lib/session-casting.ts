@@ -178,6 +178,12 @@ export interface SessionCastingProps {
    */
   readonly capacityProviders?: string;
   /**
+   * How many tasks ECS starts in a second, by the quotas of the account. What it throttles is queued, and started at this rate.
+   *
+   * @default 20
+   */
+  readonly startsPerSecond?: number;
+  /**
    * The login provider - none, a user pool that is created here, or the provider in OidcIssuer.
    *
    * @default Login.NONE
@@ -242,9 +248,9 @@ export interface SessionCastingProps {
    */
   readonly requestsPerSecond?: number;
   /**
-   * The same for claims, each of which may start a task. ECS starts about 20 a second.
+   * The same for claims, each of which may start a task. Starts that ECS throttles are queued.
    *
-   * @default 20
+   * @default 100
    */
   readonly claimsPerSecond?: number;
   /**
@@ -339,6 +345,7 @@ const PARAMETERS: { readonly [property: string]: string } = {
   gateImage: 'GateImage',
   capacity: 'Capacity',
   capacityProviders: 'CapacityProviders',
+  startsPerSecond: 'StartsPerSecond',
   login: 'Login',
   oidcIssuer: 'OidcIssuer',
   oidcClientId: 'OidcClientId',

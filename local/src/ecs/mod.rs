@@ -18,6 +18,7 @@ mod journal;
 mod proc_table;
 mod processes;
 mod run_task;
+mod start_rate;
 pub mod supervisor;
 mod task;
 mod task_store;
@@ -36,6 +37,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 pub use self::gate_ports::GatePorts;
 pub use self::processes::{Containers, Processes};
+use self::start_rate::StartRate;
 use self::task::{StopCode, Times};
 use self::task_store::TaskStore;
 
@@ -145,6 +147,11 @@ impl Ecs {
     /// The next RunTask calls meet these troubles, one each, and none that were to come before.
     pub fn inject_faults(&self, injected: impl IntoIterator<Item = InjectedFault>) {
         self.store.lock().injected = injected.into_iter().collect();
+    }
+
+    /// From now on, RunTask is throttled above so many calls a second, and `burst` at once.
+    pub fn limit_starts(&self, per_second: u32, burst: u32) {
+        self.store.lock().start_rate = Some(StartRate::new(per_second, burst));
     }
 
     /// From now on at most this many tasks run at once.

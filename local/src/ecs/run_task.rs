@@ -102,6 +102,13 @@ pub(super) fn run(store: &Arc<TaskStore>, body: &Value) -> Result<Value, ApiErro
     if state.is_closed {
         return Err(ApiError::server());
     }
+    let mut rate = state.start_rate.as_mut();
+    if rate
+        .as_mut()
+        .is_some_and(|rate| !rate.take(store.clock.now()))
+    {
+        return Err(ApiError::throttling());
+    }
     let inject_faults = state.injected.pop_front();
     match inject_faults {
         Some(InjectedFault::Throttled) => return Err(ApiError::throttling()),

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::definitions::Definition;
 use super::journal::{Journal, Line};
+use super::start_rate::StartRate;
 use super::task::{Process, Progress, Status, StopCode, Task};
 use super::{EcsOptions, InjectedFault, Runtime, proc_table};
 
@@ -49,6 +50,7 @@ pub(super) struct State {
     /// The use of each client token: a digest of the parameters, and the tasks.
     pub tokens: HashMap<String, (String, Vec<String>)>,
     pub injected: VecDeque<InjectedFault>,
+    pub start_rate: Option<StartRate>,
     pub max_tasks: Option<usize>,
     /// How long a task takes before its process starts.
     pub start_delay: Duration,

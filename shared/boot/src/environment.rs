@@ -10,7 +10,7 @@ use casting_core::PublicUrls;
 use casting_core::deployment::FirstLimits;
 use casting_core::settings_form::MAX_CENTS;
 use casting_dynamo::TableNames;
-use casting_ecs::{Capacity, EcsSettings, LogSettings};
+use casting_ecs::{Capacity, EcsSettings, LogSettings, MAX_STARTS_PER_SECOND, STARTS_PER_SECOND};
 use casting_identity::oidc::OidcSettings;
 use http::HeaderName;
 
@@ -216,6 +216,11 @@ fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
         capacity: reader
             .optional_parsed("CASTING_ECS_CAPACITY", capacity)
             .unwrap_or_default(),
+        starts_per_second: reader
+            .optional_parsed("CASTING_ECS_STARTS_PER_SECOND", |text| {
+                whole(text, 1, MAX_STARTS_PER_SECOND)
+            })
+            .unwrap_or(STARTS_PER_SECOND),
         logs: reader
             .get("CASTING_ECS_LOG_GROUP")
             .map(|group| LogSettings {
@@ -225,14 +230,19 @@ fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
     }
 }
 
+/// A whole number of this range.
+fn whole(text: &str, least: u32, most: u32) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("must be a whole number from {least} to {most}.")),
+    }
+}
+
 /// Reads what a new deployment begins with; 0 is no limit.
 fn read_first_limits(reader: &mut Reader<'_>) -> FirstLimits {
     let mut whole = |name: &str, most: u32| {
         reader
-            .optional_parsed(name, |text| match text.parse::<u32>() {
-                Ok(number) if number <= most => Ok(number),
-                _ => Err(format!("must be a whole number from 0 to {most}.")),
-            })
+            .optional_parsed(name, |text| whole(text, 0, most))
             .filter(|number| *number > 0)
     };
     FirstLimits {
@@ -423,6 +433,7 @@ mod tests {
             ("CASTING_ECS_SECURITY_GROUPS", "1,2,3,4,5,6"),
             ("CASTING_ECS_ASSIGN_PUBLIC_IP", "yes"),
             ("CASTING_ECS_CAPACITY", "FARGATE_SPT"),
+            ("CASTING_ECS_STARTS_PER_SECOND", "0"),
             ("CASTING_EDGE_INSIDE", "yes"),
             ("CASTING_FIRST_MAX_SESSIONS", "-1"),
             ("CASTING_FIRST_BUDGET_PER_DAY_CENTS", "1.5"),

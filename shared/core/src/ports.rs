@@ -364,6 +364,9 @@ pub trait Store: Send + Sync {
     async fn scheduled_until(&self) -> Result<Option<Timestamp>, Fault>;
     /// Moves that time forward, never back.
     async fn set_scheduled_until(&self, until: Timestamp) -> Result<(), Fault>;
+    /// Takes a turn in the queue of starts: the times that are given out are `interval`
+    /// milliseconds or more apart, and the first is so long after now.
+    async fn take_turn(&self, now: Timestamp, interval: u64) -> Result<Timestamp, Fault>;
     /// A page of sessions.
     async fn sessions(
         &self,
@@ -514,7 +517,9 @@ impl Task {
 pub enum Run {
     /// ECS has the task.
     Started(Task),
-    /// ECS has no room now, or is throttling; no task exists.
+    /// ECS allows no more starts at this moment; no task exists.
+    Throttled(String),
+    /// ECS has no room now; no task exists.
     NoCapacity(String),
     /// ECS refused for a reason that waiting does not mend; no task exists.
     Refused(String),
@@ -550,6 +555,8 @@ pub trait Launcher: Send + Sync {
     async fn run(&self, spec: &TaskSpec) -> Run;
     /// How many kinds of capacity there are to try, one for each attempt.
     fn capacities(&self) -> u32;
+    /// How many starts ECS allows in a second.
+    fn starts_per_second(&self) -> u32;
     /// Asks for a task to be stopped; `None` when ECS does not know it (any more).
     async fn stop(&self, arn: &str, reason: &str) -> Result<Option<Task>, Fault>;
     /// The tasks with these ARNs, running or lately stopped, in no order, without those that ECS

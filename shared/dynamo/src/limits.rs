@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use casting_core::captcha::Proof;
 use casting_core::ids::SessionId;
-use casting_core::ports::{Fault, WindowClaim};
+use casting_core::ports::{Fault, FaultKind, WindowClaim};
 use casting_core::quota::{Held, Quota};
 use casting_core::rate_window::RateWindow;
 use casting_core::time::Timestamp;
@@ -12,8 +12,8 @@ use casting_core::time::Timestamp;
 use crate::fault::corrupt;
 use crate::names;
 use crate::rows::{
-    Item, ProofRow, QuotaRow, RequestRow, ScheduleRow, WindowRow, from_item, key, number, text,
-    to_item,
+    Item, ProofRow, QuotaRow, RequestRow, ScheduleRow, StartsRow, WindowRow, from_item, key,
+    number, text, to_item,
 };
 use crate::store::DynamoStore;
 use crate::write::{self, Condition, Written};
@@ -259,6 +259,37 @@ pub async fn set_scheduled_until(store: &DynamoStore, until: Timestamp) -> Resul
         .update(WHAT, table, row, names::SET_SCHEDULED, is_before)
         .await?;
     Ok(())
+}
+
+pub async fn take_turn(
+    store: &DynamoStore,
+    now: Timestamp,
+    interval: u64,
+) -> Result<Timestamp, Fault> {
+    const WHAT: &str = "take a turn of the starts";
+    /// Another call may give out the first turn, and all turns may pass, between two writes.
+    const TRIES: u32 = 4;
+    let turn = |change, condition: Condition| {
+        let (table, row) = (&store.tables.limits, key(names::ID, names::STARTS));
+        let condition = condition.value(":now", number(now.millis()));
+        store.updated(WHAT, table, row, change, condition)
+    };
+    for _ in 0..TRIES {
+        let ahead = Condition::when(names::TURN_IS_AHEAD).value(":interval", number(interval));
+        if let Ok(row) = turn(names::NEXT_TURN, ahead).await? {
+            return Ok(from_item::<StartsRow>(WHAT, row)?.last_turn);
+        }
+        let first = Timestamp::from_millis(now.millis().saturating_add_unsigned(interval));
+        let past = Condition::when(names::TURN_IS_PAST).value(":first", number(first.millis()));
+        if turn(names::FIRST_TURN, past).await?.is_ok() {
+            return Ok(first);
+        }
+    }
+    Err(Fault {
+        kind: FaultKind::Contention,
+        what: WHAT,
+        detail: format!("{TRIES} tries"),
+    })
 }
 
 /// Uses a proof up, if it has not been used.

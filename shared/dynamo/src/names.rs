@@ -113,6 +113,8 @@ pub const TALLY_IS_COMPLETE_AND_HAS_ROOM: &str = "counted_since >= :since AND ta
 pub const TALLY_IS_OLDER: &str = "attribute_not_exists(counted_since) OR counted_since < :since";
 pub const TALLY_IS_TAKEN: &str = "taken >= :amount";
 pub const IS_BEFORE: &str = "attribute_not_exists(id) OR scheduled_until < :until";
+pub const TURN_IS_AHEAD: &str = "last_turn > :now";
+pub const TURN_IS_PAST: &str = "attribute_not_exists(id) OR last_turn <= :now";
 pub const SAMPLES_FIT: &str = "attribute_not_exists(samples) OR size(samples) <= :room";
 
 // Changes.
@@ -145,6 +147,8 @@ pub const MAKE_WHOLE: &str = "SET parted = :next";
 pub const COLLECT: &str = "SET remaining = remaining + :sum, parted = :next";
 pub const CLOSE_SHARD: &str = "SET version = :closed, remaining = :closed";
 pub const SET_SCHEDULED: &str = "SET scheduled_until = :until";
+pub const NEXT_TURN: &str = "SET last_turn = last_turn + :interval";
+pub const FIRST_TURN: &str = "SET last_turn = :first";
 pub const COUNT: &str = "SET expires_at = :expires, kind = :kind ADD refused :count";
 pub const COUNT_AND_SAMPLE: &str = "SET expires_at = :expires, kind = :kind, samples = list_append(if_not_exists(samples, :none), \
      :samples) ADD refused :count";
@@ -223,6 +227,9 @@ pub fn quota(key: &str) -> String {
 
 /// The id of the row that says until when claims are in the schedule.
 pub const SCHEDULE: &str = "SCHEDULE";
+
+/// The id of the row that gives out the turns of queued starts.
+pub const STARTS: &str = "STARTS";
 
 /// The id of the row that says that a proof has been used.
 pub fn proof(id: &str) -> String {

@@ -345,6 +345,12 @@ pub struct ScheduleRow {
     pub scheduled_until: Timestamp,
 }
 
+/// Table `limits`: the last turn in the queue of starts that was given out.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StartsRow {
+    pub last_turn: Timestamp,
+}
+
 /// Table `limits`: a proof that must not be used again.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ProofRow {

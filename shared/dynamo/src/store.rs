@@ -212,6 +212,10 @@ impl Store for DynamoStore {
         limits::set_scheduled_until(self, until).await
     }
 
+    async fn take_turn(&self, now: Timestamp, interval: u64) -> Result<Timestamp, Fault> {
+        limits::take_turn(self, now, interval).await
+    }
+
     async fn sessions(
         &self,
         query: &SessionQuery,

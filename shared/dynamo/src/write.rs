@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, PutRequest, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update, WriteRequest,
+    AttributeValue, ConditionCheck, Delete, Put, PutRequest, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, WriteRequest,
 };
 use casting_core::ports::{Fault, Saved};
 
@@ -124,18 +124,32 @@ impl DynamoStore {
         change: &'static str,
         condition: Condition,
     ) -> Result<Written, Fault> {
+        let updated = self.updated(what, table, key, change, condition).await?;
+        Ok(updated.map_or_else(Written::Failed, |_| Written::Done))
+    }
+
+    /// The same; gives the values that were set, or the row that the condition failed on.
+    pub(crate) async fn updated(
+        &self,
+        what: &'static str,
+        table: &str,
+        key: Item,
+        change: &'static str,
+        condition: Condition,
+    ) -> Result<Result<Item, Option<Item>>, Fault> {
         let request = guarded!(
             self.client
                 .update_item()
                 .table_name(table)
                 .set_key(Some(key))
+                .return_values(ReturnValue::UpdatedNew)
                 .update_expression(change),
             condition
         );
-        Ok(match call(what, || request.clone().send()).await? {
-            Ok(_) => Written::Done,
-            Err(failure) => Written::Failed(failure.failed(0).flatten().cloned()),
-        })
+        let answer = call(what, || request.clone().send()).await?;
+        Ok(answer
+            .map(|output| output.attributes.unwrap_or_default())
+            .map_err(|failure| failure.failed(0).flatten().cloned()))
     }
 
     /// Deletes one row. If there is none any more, after an answer was lost, then that was us.

@@ -69,7 +69,10 @@ impl EcsLauncher {
             Ok(request) => request,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        match retry::call(|| request.clone().send()).await.result {
+        match retry::call(retry::CALLS, || request.clone().send())
+            .await
+            .result
+        {
             Ok(output) => match output
                 .task_definition()
                 .and_then(|definition| definition.task_definition_arn())

@@ -30,7 +30,9 @@ use casting_core::image::Image;
 use casting_core::ports::{Fault, Launcher, Run, Task, TaskSpec};
 use casting_core::session::Session;
 
-pub use crate::settings::{Capacity, EcsSettings, LogSettings};
+pub use crate::settings::{
+    Capacity, EcsSettings, LogSettings, MAX_STARTS_PER_SECOND, STARTS_PER_SECOND,
+};
 
 /// Runs sessions as ECS tasks. The client's own retries must be switched off: a repetition is
 /// decided here, with the same client token.
@@ -55,6 +57,10 @@ impl Launcher for EcsLauncher {
 
     fn capacities(&self) -> u32 {
         self.settings.capacity.count()
+    }
+
+    fn starts_per_second(&self) -> u32 {
+        self.settings.starts_per_second
     }
 
     async fn stop(&self, arn: &str, reason: &str) -> Result<Option<Task>, Fault> {

@@ -25,7 +25,10 @@ impl EcsLauncher {
             .cluster(&self.settings.cluster)
             .task(arn)
             .reason(reason);
-        match retry::call(|| request.clone().send()).await.result {
+        match retry::call(retry::CALLS, || request.clone().send())
+            .await
+            .result
+        {
             Ok(output) => Ok(output.task().and_then(events::task_of)),
             Err(failure) if is_unknown_task(&failure) => Ok(None),
             Err(failure) => Err(failure.into_fault("stop a task")),
@@ -41,7 +44,7 @@ impl EcsLauncher {
                 .describe_tasks()
                 .cluster(&self.settings.cluster)
                 .set_tasks(Some(some.to_vec()));
-            let output = retry::call(|| request.clone().send())
+            let output = retry::call(retry::CALLS, || request.clone().send())
                 .await
                 .result
                 .map_err(|failure| failure.into_fault("describe tasks"))?;
@@ -66,7 +69,7 @@ impl EcsLauncher {
             .describe_tasks()
             .cluster(&self.settings.cluster)
             .set_tasks(Some(arns));
-        let output = retry::call(|| request.clone().send())
+        let output = retry::call(retry::CALLS, || request.clone().send())
             .await
             .result
             .map_err(|failure| failure.into_fault("describe tasks"))?;
@@ -90,7 +93,7 @@ impl EcsLauncher {
             .cluster(&self.settings.cluster)
             .started_by(session.as_str())
             .desired_status(status);
-        let output = retry::call(|| request.clone().send())
+        let output = retry::call(retry::CALLS, || request.clone().send())
             .await
             .result
             .map_err(|failure| failure.into_fault("list tasks"))?;

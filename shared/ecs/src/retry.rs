@@ -15,13 +15,16 @@ pub(crate) const ATTEMPT: Duration = Duration::from_secs(8);
 /// takes over.
 pub(crate) const BUDGET: Duration = Duration::from_secs(20);
 /// How often a call is made that gets no answer, or is throttled, and with which waits.
-const LIMITS: Limits = Limits {
+pub(crate) const CALLS: Limits = Limits {
     busy: 5,
     lost: 3,
     first_wait: Duration::from_millis(600),
     longest_wait: Duration::from_millis(4800),
     budget: Some(BUDGET),
 };
+
+/// The same for starts: one that is throttled is queued instead of repeated.
+pub(crate) const STARTS: Limits = Limits { busy: 1, ..CALLS };
 
 /// The result of a call and its repetitions.
 #[derive(Debug)]
@@ -32,12 +35,12 @@ pub(crate) struct Answer<T, E> {
 }
 
 /// Makes a call until it is answered. `send` must make the very same call each time.
-pub(crate) async fn call<T, E, F>(send: impl Fn() -> F) -> Answer<T, E>
+pub(crate) async fn call<T, E, F>(limits: Limits, send: impl Fn() -> F) -> Answer<T, E>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     F: Future<Output = Result<T, SdkError<E>>>,
 {
-    let mut attempts = Attempts::new(LIMITS);
+    let mut attempts = Attempts::new(limits);
     loop {
         let left = attempts.time_left().unwrap_or(BUDGET);
         // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a

@@ -1,4 +1,4 @@
-//! Owns the start of a task: what is asked of ECS, and which of the four outcomes its answer is.
+//! Owns the start of a task: what is asked of ECS, and which of the five outcomes its answer is.
 //! Must not repeat calls itself (see `retry`).
 
 use aws_sdk_ecs::operation::run_task::builders::RunTaskFluentBuilder;
@@ -32,7 +32,8 @@ impl EcsLauncher {
             Ok(request) => request,
             Err(words) => return Run::Refused(words),
         };
-        let Answer { result, in_doubt } = retry::call(|| request.clone().send()).await;
+        let Answer { result, in_doubt } =
+            retry::call(retry::STARTS, || request.clone().send()).await;
         let run = match result {
             Ok(output) => judge(&output),
             Err(Failure {
@@ -42,13 +43,16 @@ impl EcsLauncher {
             }) => self.adopt(spec, conflict.resource_ids(), &words).await,
             Err(failure) => match failure.kind {
                 Kind::Lost => Run::Unknown(failure.words),
-                Kind::Throttled | Kind::Full => Run::NoCapacity(failure.words),
+                Kind::Throttled => Run::Throttled(failure.words),
+                Kind::Full => Run::NoCapacity(failure.words),
                 Kind::Refused => Run::Refused(failure.words),
             },
         };
         match run {
             // An earlier attempt may have taken effect: only a task proves anything now.
-            Run::NoCapacity(words) | Run::Refused(words) if in_doubt => Run::Unknown(words),
+            Run::Throttled(words) | Run::NoCapacity(words) | Run::Refused(words) if in_doubt => {
+                Run::Unknown(words)
+            }
             run => run,
         }
     }
@@ -216,6 +220,7 @@ mod tests {
         let (launcher, script) = scripted::launcher(replies);
         let name = match launcher.run_task(&spec()).await {
             Run::Started(_) => "started",
+            Run::Throttled(_) => "throttled",
             Run::NoCapacity(_) => "no capacity",
             Run::Refused(_) => "refused",
             Run::Unknown(_) => "unknown",
@@ -265,14 +270,14 @@ mod tests {
             ("another failure", vec![failed("LOCATION")], ("refused", 1)),
             ("refused", vec![refused()], ("refused", 1)),
             (
-                "throttled, then a task",
-                vec![throttled(), started()],
-                ("started", 2),
+                "throttled: it is queued, not tried again",
+                vec![throttled()],
+                ("throttled", 1),
             ),
             (
-                "throttled again and again",
-                (0..5).map(|_| throttled()).collect(),
-                ("no capacity", 5),
+                "lost, then throttled: the lost one may run",
+                vec![Reply::Lost, throttled()],
+                ("unknown", 2),
             ),
             (
                 "their fault, then a task",

@@ -105,6 +105,7 @@ pub(crate) fn launcher(replies: Vec<Reply>) -> (EcsLauncher, Arc<Script>) {
         execution_role_arn: Some("arn:role:execution".into()),
         gate_image: None,
         capacity: Capacity::default(),
+        starts_per_second: crate::STARTS_PER_SECOND,
         logs: Some(LogSettings {
             group: "sessions".into(),
             region: "eu-central-1".into(),

@@ -26,6 +26,8 @@ pub struct EcsSettings {
     pub gate_image: Option<String>,
     /// What the tasks run on.
     pub capacity: Capacity,
+    /// How many starts ECS allows in a second: a quota of the account. What exceeds it is queued.
+    pub starts_per_second: u32,
     /// Where the containers' output goes, for task definitions that we register; `None`: nowhere.
     pub logs: Option<LogSettings>,
 }
@@ -39,6 +41,11 @@ pub struct Capacity(Vec<Strategy>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Strategy(Vec<(String, i32)>);
 
+/// How many starts ECS allows in a second where nothing else is said: its quota of task launches on
+/// Fargate.
+pub const STARTS_PER_SECOND: u32 = 20;
+/// The most that may be set.
+pub const MAX_STARTS_PER_SECOND: u32 = 1000;
 /// Fargate on demand. Tasks that name no other provider are started without a strategy, which every
 /// cluster allows.
 const ON_DEMAND: &str = "FARGATE";
@@ -151,6 +158,7 @@ impl EcsSettings {
             execution_role_arn: None,
             gate_image: None,
             capacity: Capacity::default(),
+            starts_per_second: STARTS_PER_SECOND,
             logs: None,
         }
     }

@@ -386,9 +386,10 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 /// The steps of a session's life, in words.
-const STEPS: [(&str, &str); 11] = [
+const STEPS: [(&str, &str); 12] = [
     ("claimed", "Claimed and reserved"),
     ("started-again", "Started again"),
+    ("start-turn", "Turn in the start queue"),
     ("task-created", "Task created"),
     ("image-pulling", "Image requested"),
     ("image-pulled", "Image fetched"),

@@ -111,6 +111,10 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
                 json!({ "id": id("s"), "state": "starting", "step": 2, "task_status": "pending", "ready_by": "2026-11-23T12:03:00Z" }),
             ),
             (
+                "queued",
+                json!({ "id": id("s"), "state": "reserved", "step": 1, "starts_in": 9, "told": "Many sessions are starting at this moment. Yours starts in about 9 seconds.", "ready_by": "2026-11-23T12:03:09Z" }),
+            ),
+            (
                 "no room",
                 json!({ "id": id("s"), "state": "ended", "reason": "no-capacity", "denial": "no-capacity", "retry_after": 60 }),
             ),

@@ -239,6 +239,8 @@ fn status() -> Value {
         "reason": { "type": "string", "enum": EndReason::WORDS, "description": "Why it ended." },
         "denial": { "type": "string", "enum": denials, "description": "Why it did not become ready." },
         "retry_after": { "type": "integer", "minimum": 0 },
+        "starts_in": { "type": "integer", "minimum": 1, "description": "In how many seconds its queued start has its turn. ECS starts so many tasks a second; asking for the status makes the start once it is its turn." },
+        "told": { "type": "string", "description": "The same for the visitor, in their language." },
         "ready_by": json_schema::time(),
         "ends_at": json_schema::time(),
         "enter_url": uri("Where it is entered."),

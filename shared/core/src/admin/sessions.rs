@@ -389,6 +389,10 @@ fn timeline(session: &Session) -> Vec<(&'static str, Timestamp)> {
             "started-again",
             session.retry.as_ref().map(|retry| retry.at),
         ),
+        (
+            "start-turn",
+            session.queued.as_ref().map(|queued| queued.at),
+        ),
         ("task-created", times.created),
         ("image-pulling", times.pulling),
         ("image-pulled", times.pulled),
@@ -409,9 +413,10 @@ fn timeline(session: &Session) -> Vec<(&'static str, Timestamp)> {
 }
 
 /// Every step of a [`timeline`].
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     "claimed",
     "started-again",
+    "start-turn",
     "task-created",
     "image-pulling",
     "image-pulled",

@@ -16,9 +16,9 @@ use crate::session_environment as variables;
 use crate::session_options::ViewOnly;
 
 impl ControlPlane {
-    /// Starts the task of a session that was just reserved by this very call; ends the session when
-    /// ECS refuses. Without an answer the session stays reserved: the visitor waits, and the sweep
-    /// asks ECS later.
+    /// Starts the task of a session that was just reserved by this very call, or whose turn it is;
+    /// ends the session when ECS refuses, and queues the start when ECS throttles. Without an answer
+    /// the session stays reserved: the visitor waits, and the sweep asks ECS later.
     ///
     /// The row is not written again: ECS's first event brings the task, or the sweep finds it by
     /// `startedBy`. The session that is returned knows it already.
@@ -28,6 +28,7 @@ impl ControlPlane {
         }
         let session = match self.launcher.run(&self.spec(&session)).await {
             Run::Started(task) => return Ok(expecting(session, &task)),
+            Run::Throttled(_) => return Ok(self.queue_start(session).await?),
             Run::NoCapacity(detail) if session.launch.attempt < self.launcher.capacities() => {
                 tracing::warn!(session.id = %session.id, detail,
                     "ECS has no room for session {}; trying the next capacity", session.id);
@@ -78,7 +79,10 @@ impl ControlPlane {
         }
         match self.launcher.run(&self.spec(&session)).await {
             Run::Started(task) => expecting(session, &task),
-            Run::NoCapacity(detail) | Run::Refused(detail) | Run::Unknown(detail) => {
+            Run::Throttled(detail)
+            | Run::NoCapacity(detail)
+            | Run::Refused(detail)
+            | Run::Unknown(detail) => {
                 tracing::warn!(session.id = %session.id, detail, "Could not repeat the start of session {}", session.id);
                 session
             }

@@ -27,6 +27,7 @@ mod refusal;
 mod refusals;
 mod report;
 mod share;
+mod start_queue;
 mod steer;
 mod stop;
 mod sweep;

@@ -69,7 +69,7 @@ impl<'a> From<Option<&'a String>> for OwnerProof<'a> {
 }
 
 impl ControlPlane {
-    /// The owner's session as it stands.
+    /// The owner's session as it stands. A queued start whose turn it is is made first.
     ///
     /// # Errors
     /// `NotYourSession` without the owner's ticket or login, `UnknownSession` when there is none.
@@ -78,9 +78,11 @@ impl ControlPlane {
         id: &SessionId,
         proof: impl Into<OwnerProof<'_>>,
     ) -> Result<Session, Refusal> {
-        self.find_owned(id, proof.into())
-            .await
-            .map_err(|error| self.refuse_quietly(error))
+        let found = async {
+            let session = self.find_owned(id, proof.into()).await?;
+            Ok(Box::pin(self.start_if_turn(session)).await?)
+        };
+        found.await.map_err(|error| self.refuse_quietly(error))
     }
 
     /// Where the owner enters the session: a URL on the session's own origin that is good once, for

@@ -62,6 +62,8 @@ enum NextAction {
     Nothing,
     /// Ask ECS about its task.
     Ask,
+    /// Make its queued start.
+    Start,
     /// It must end.
     Stop(EndReason),
     /// It should have stopped; stop it again.
@@ -237,6 +239,7 @@ impl ControlPlane {
                 return Ok(swept);
             }
             NextAction::Ask => self.check_task(session, tasks, now, &mut swept).await?,
+            NextAction::Start => self.start_if_turn(session).await?,
             NextAction::Stop(reason) => {
                 swept.stopped += 1;
                 let wanted = NextAction::Stop(reason.clone());
@@ -327,6 +330,7 @@ fn next_action(session: &Session, now: Timestamp) -> NextAction {
         return NextAction::Nothing;
     }
     match &session.state {
+        State::Reserved if session.waits_for_turn().is_some() => NextAction::Start,
         State::Reserved => NextAction::Ask,
         State::Starting => NextAction::Stop(EndReason::StartTimeout),
         State::Ready { ends_at, .. } if now >= *ends_at => {
@@ -362,6 +366,10 @@ mod tests {
             times: crate::session::TaskTimes::default(),
         };
         let starting = reserved.started(task).expect("starts");
+        let queued = reserved
+            .queued(NOON.plus_seconds(100), NOON)
+            .expect("is queued");
+        let made = queued.turn_taken(NOON.plus_seconds(100)).expect("its turn");
         let ready = starting
             .ready(
                 Endpoint {
@@ -399,6 +407,30 @@ mod tests {
                 "reserved, old",
                 &reserved,
                 RESERVED_SECONDS,
+                NextAction::Ask,
+            ),
+            (
+                "queued, its visitor may ask first",
+                &queued,
+                114,
+                NextAction::Nothing,
+            ),
+            (
+                "queued, and no visitor has asked",
+                &queued,
+                115,
+                NextAction::Start,
+            ),
+            (
+                "started from the queue",
+                &made,
+                99 + RESERVED_SECONDS,
+                NextAction::Nothing,
+            ),
+            (
+                "started from the queue, without news",
+                &made,
+                100 + RESERVED_SECONDS,
                 NextAction::Ask,
             ),
             ("starting in time", &starting, 179, NextAction::Nothing),

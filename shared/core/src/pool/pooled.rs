@@ -122,6 +122,7 @@ impl Session {
             state: State::Reserved,
             task: None,
             retry: None,
+            queued: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
         }
     }
@@ -280,6 +281,7 @@ impl Session {
             state: State::Reserved,
             task: None,
             retry: None,
+            queued: None,
             due_at: Some(now.plus_seconds(RESERVED_SECONDS)),
             id,
             ..self.clone()

@@ -25,6 +25,9 @@ pub const LAUNCH_WINDOW_SECONDS: u64 = 30;
 /// After this many seconds the sweep settles a session that is still reserved. Well after the
 /// launch window, so that the two never meet.
 pub const RESERVED_SECONDS: u64 = 90;
+/// So long after the turn of a queued start the sweep makes it, in seconds: the visitor's page, which
+/// asks every few seconds, is usually first.
+pub const QUEUED_START_GRACE_SECONDS: u64 = 15;
 /// How often the schedule starts a sweep, in seconds; `infra/template.yaml` is held to it. A whole
 /// number of minutes.
 pub const SWEEP_INTERVAL_SECONDS: u64 = 60;
@@ -142,6 +145,9 @@ pub struct Session {
     /// Set once ECS could not start its first task and it was given another start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// Its place in the queue of starts, since ECS throttled the start of its task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<QueuedStart>,
     /// When the sweep must look at it next, as the schedule's index knows it; `None` once it has
     /// ended, and from its claim until its first move: see [`Session::sweep_at`].
     #[serde(default)]
@@ -221,6 +227,18 @@ pub struct Retry {
     pub at: Timestamp,
     /// The ARN of the task that could not be started; news of it no longer concerns the session.
     pub failed_task: String,
+}
+
+/// A start that waits for its turn, because ECS allows so many starts a second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedStart {
+    /// When ECS throttled it.
+    pub since: Timestamp,
+    /// Its turn; once it was made, when it was made.
+    pub at: Timestamp,
+    /// Whether RunTask was called for it, or is about to be.
+    #[serde(default)]
+    pub made: bool,
 }
 
 /// ECS's `lastStatus`, as far as it matters.
@@ -329,19 +347,39 @@ impl Session {
     /// Whether RunTask may (still) be called for it.
     pub fn may_launch(&self, now: Timestamp) -> bool {
         matches!(self.state, State::Reserved)
+            && self.waits_for_turn().is_none()
             && now < self.attempt_began().plus_seconds(LAUNCH_WINDOW_SECONDS)
     }
 
-    /// When the current attempt to start its task began.
+    /// When its queued start has its turn; `None` when its start is not queued.
+    pub fn waits_for_turn(&self) -> Option<Timestamp> {
+        let queued = self.queued.as_ref().filter(|queued| !queued.made);
+        let waits = matches!(self.state, State::Reserved) && self.task.is_none();
+        queued.filter(|_| waits).map(|queued| queued.at)
+    }
+
+    /// When RunTask was, or may have been, called last for a new attempt or turn.
     pub fn attempt_began(&self) -> Timestamp {
-        self.retry
-            .as_ref()
-            .map_or(self.created_at, |retry| retry.at)
+        self.last_start(|queued| if queued.made { queued.at } else { queued.since })
     }
 
     /// How long one attempt to start it may take, in seconds.
     pub fn start_timeout_seconds(&self) -> u64 {
-        self.attempt_began().seconds_until(self.ready_by)
+        self.last_start(|queued| queued.at)
+            .seconds_until(self.ready_by)
+    }
+
+    fn last_start(&self, of_queued: impl FnOnce(&QueuedStart) -> Timestamp) -> Timestamp {
+        let queued = self.queued.as_ref().map(of_queued);
+        let retry = self.retry.as_ref().map(|retry| retry.at);
+        queued.max(retry).unwrap_or(self.created_at)
+    }
+
+    /// Since when its first start takes time: its claim, or its turn in the queue of starts.
+    pub fn start_began(&self) -> Timestamp {
+        self.queued
+            .as_ref()
+            .map_or(self.created_at, |queued| queued.at)
     }
 
     /// When the sweep must look at it next. A session that has not moved since its claim is in no
@@ -503,6 +541,46 @@ impl Session {
         }
         let mut after = self.clone();
         after.launch.attempt += 1;
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// ECS throttled its start now: it is made at that time, with all the time of a first start.
+    ///
+    /// # Errors
+    /// When a task of it may exist.
+    pub fn queued(&self, at: Timestamp, now: Timestamp) -> Result<Self, InvalidTransition> {
+        if !matches!(self.state, State::Reserved) || self.task.is_some() {
+            return Err(self.invalid("queued"));
+        }
+        let mut after = self.clone();
+        after.ready_by = at.plus_seconds(self.start_timeout_seconds());
+        after.queued = Some(QueuedStart {
+            since: now,
+            at,
+            made: false,
+        });
+        after.due_at = Some(at.plus_seconds(QUEUED_START_GRACE_SECONDS));
+        after.rev += 1;
+        Ok(after)
+    }
+
+    /// Its queued start is made now, by the one caller that writes this.
+    ///
+    /// # Errors
+    /// When it is not its turn (any more).
+    pub fn turn_taken(&self, now: Timestamp) -> Result<Self, InvalidTransition> {
+        if self.waits_for_turn().is_none_or(|at| now < at) {
+            return Err(self.invalid("started from the queue"));
+        }
+        let mut after = self.clone();
+        after.ready_by = now.plus_seconds(self.start_timeout_seconds());
+        after.queued = Some(QueuedStart {
+            since: self.queued.as_ref().map_or(now, |queued| queued.since),
+            at: now,
+            made: true,
+        });
+        after.due_at = Some(now.plus_seconds(RESERVED_SECONDS));
         after.rev += 1;
         Ok(after)
     }

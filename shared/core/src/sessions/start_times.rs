@@ -66,15 +66,15 @@ impl StartTimes {
     }
 }
 
-/// How long this session took from its claim until it was ready, in milliseconds; `None` if it was
-/// not, or was started in advance.
+/// How long this session took until it was ready, in milliseconds, since its start began; `None` if
+/// it was not, or was started in advance.
 pub fn start_of(session: &Session) -> Option<u32> {
     let in_advance = session
         .pooled
         .as_ref()
         .is_some_and(|pooled| pooled.role != PoolRole::Missed);
     let ready_at = session.ready_at.filter(|_| !in_advance)?;
-    u32::try_from(ready_at.millis() - session.created_at.millis()).ok()
+    u32::try_from(ready_at.millis() - session.start_began().millis()).ok()
 }
 
 /// When a page asks, in milliseconds since the claim; the last interval repeats. Close together

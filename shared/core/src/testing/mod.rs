@@ -169,6 +169,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         state: State::Reserved,
         task: None,
         retry: None,
+        queued: None,
         due_at: None,
     }
 }

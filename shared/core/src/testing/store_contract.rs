@@ -106,6 +106,7 @@ cases! {
         a_users_live_session_of_a_cast_is_found
         claims_of_a_span_are_listed_oldest_first
         schedule_only_moves_forward
+        turns_of_starts_are_apart_and_never_past
         sessions_are_due_longest_first_and_only_while_they_live
         sessions_are_listed_newest_first_of_a_cast_and_of_all
         casts_are_listed_in_the_order_that_is_asked_for

@@ -12,6 +12,7 @@ started = App gestartet
 opening = Ihre Sitzung wird geöffnet
 opened = Bereit
 usual = Das dauert meist nicht länger als eine Minute.
+queued = Gerade starten viele Sitzungen. Ihre startet in etwa { $time }.
 trouble = Die Verbindung ist gerade unterbrochen; es wird weiter versucht.
 waiting = Wartezeit
 cancel = Abbrechen

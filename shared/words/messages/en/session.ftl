@@ -12,6 +12,7 @@ started = App started
 opening = Opening your session
 opened = Ready
 usual = This usually takes up to a minute.
+queued = Many sessions are starting at this moment. Yours starts in about { $time }.
 trouble = The connection is lost at the moment; trying again.
 waiting = Waiting
 cancel = Cancel

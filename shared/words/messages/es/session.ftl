@@ -12,6 +12,7 @@ started = Aplicación iniciada
 opening = Abriendo su sesión
 opened = Lista
 usual = Suele tardar un minuto como mucho.
+queued = En este momento se están iniciando muchas sesiones. La suya se inicia en unos { $time }.
 trouble = Se ha perdido la conexión por ahora; se sigue intentando.
 waiting = Espera
 cancel = Cancelar

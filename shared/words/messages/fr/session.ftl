@@ -12,6 +12,7 @@ started = Application démarrée
 opening = Ouverture de votre session
 opened = Prête
 usual = Cela prend d’ordinaire une minute au plus.
+queued = De nombreuses sessions démarrent en ce moment. La vôtre démarre dans { $time } environ.
 trouble = La connexion est perdue pour le moment ; nouvelle tentative.
 waiting = Attente
 cancel = Annuler

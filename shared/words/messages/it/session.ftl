@@ -12,6 +12,7 @@ started = App avviata
 opening = Apertura della tua sessione
 opened = Pronta
 usual = Di solito ci vuole un minuto al massimo.
+queued = In questo momento si avviano molte sessioni. La sua si avvia tra circa { $time }.
 trouble = La connessione è interrotta al momento; nuovo tentativo.
 waiting = Attesa
 cancel = Annulla

@@ -12,6 +12,7 @@ started = Aplicativo iniciado
 opening = Abrindo sua sessão
 opened = Pronta
 usual = Costuma levar no máximo um minuto.
+queued = Muitas sessões estão começando neste momento. A sua começa em cerca de { $time }.
 trouble = A conexão caiu por enquanto; tentando de novo.
 waiting = Espera
 cancel = Cancelar

@@ -12,6 +12,7 @@ started = 应用已启动
 opening = 正在打开您的会话
 opened = 就绪
 usual = 通常最多需要一分钟。
+queued = 目前正在启动很多会话。您的会话大约在 { $time }后启动。
 trouble = 连接暂时中断，正在重试。
 waiting = 已等待
 cancel = 取消

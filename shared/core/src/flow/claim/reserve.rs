@@ -346,6 +346,7 @@ impl ClaimAttempt<'_> {
             state: State::Reserved,
             task: None,
             retry: None,
+            queued: None,
             // ECS's first event writes it into the schedule; until then the sweep finds it by its time.
             due_at: None,
         };

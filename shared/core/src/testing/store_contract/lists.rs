@@ -573,6 +573,28 @@ pub async fn schedule_only_moves_forward(fixture: &Fixture<'_>) -> Result<(), Fa
     Ok(())
 }
 
+pub async fn turns_of_starts_are_apart_and_never_past(fixture: &Fixture<'_>) -> Result<(), Fault> {
+    let (store, noon) = (fixture.store, DAWN.minus_seconds(86_400));
+    let at = |millis: i64| Timestamp::from_millis(noon.millis() + millis);
+    for (name, now, interval, expected) in [
+        ("the first", 0, 50, 50),
+        ("the second is behind it", 10, 50, 100),
+        ("a clock that is behind", -500, 50, 150),
+        ("another rate", 20, 100, 250),
+        ("all turns have passed", 9_000, 50, 9_050),
+    ] {
+        let turn = store.take_turn(at(now), interval).await?;
+        assert_eq!(turn, at(expected), "{name}");
+    }
+    let many = (0..20).map(|_| store.take_turn(at(20_000), 50));
+    let mut turns = futures_util::future::try_join_all(many).await?;
+    turns.sort();
+    turns.dedup();
+    assert_eq!(turns.len(), 20, "no turn is given out twice");
+    assert!(turns.first() >= Some(&at(20_050)) && turns.last() >= Some(&at(21_000)));
+    Ok(())
+}
+
 pub async fn images_are_listed_by_id(fixture: &Fixture<'_>) -> Result<(), Fault> {
     let mut images = Vec::new();
     for _ in 0..5 {
