@@ -119,6 +119,7 @@ async fn serve(options: Options) -> Result<()> {
             engine: casting_local::options::engine_socket(),
             freedom: options.freedom()?,
         },
+        starts_per_second: options.starts_per_second,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
         sweep_every: Some(SWEEP_EVERY),

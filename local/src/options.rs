@@ -91,6 +91,10 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS")]
     pub reach: Vec<Reach>,
 
+    /// Start so many sessions a second at most, as ECS does (20 on Fargate); the others wait in line
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub starts_per_second: Option<u32>,
+
     /// Login provider (OpenID Connect), instead of this machine's own with its two demo users
     #[arg(
         long,

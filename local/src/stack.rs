@@ -70,6 +70,8 @@ pub struct StackSettings {
     pub login: Option<OidcSettings>,
     /// How tasks run.
     pub tasks: TaskKind,
+    /// How many starts ECS takes in a second, and at once; `None` for any number.
+    pub starts_per_second: Option<u32>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Draws keys, ids and nonces.
@@ -290,6 +292,9 @@ impl Stack {
         }
         let (ecs, events) = Ecs::open(options, settings.clock.clone(), settings.entropy.clone())
             .context("The ECS endpoint did not start.")?;
+        if let Some(starts) = settings.starts_per_second {
+            ecs.limit_starts(starts, starts);
+        }
         let s3_key = AccessKey::random(&*settings.entropy);
         let s3 = Server::start(
             listen(loopback())?,
@@ -614,7 +619,7 @@ fn control_settings(
             ..
         }
     );
-    let first_limits = settings.first_limits;
+    let (first_limits, starts_per_second) = (settings.first_limits, settings.starts_per_second);
     let mut settings = Settings::local(
         urls,
         &keys.signing,
@@ -626,6 +631,9 @@ fn control_settings(
     settings.aws.transport = Some(transport);
     settings.profile_bucket = Some(bucket::BUCKET.to_owned());
     settings.first_limits = first_limits;
+    if let Some(starts) = starts_per_second {
+        settings.ecs.starts_per_second = starts;
+    }
     settings.ecs.gate_image = has_engine.then(|| "casting/gate".to_owned());
     Ok(settings)
 }
@@ -756,6 +764,7 @@ mod tests {
             behind_proxy: false,
             login: None,
             tasks: TaskKind::Simulated,
+            starts_per_second: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::new()),
             sweep_every: None,

@@ -133,11 +133,14 @@ pub struct CastingProgram(Program);
 
 impl CastingProgram {
     pub async fn start() -> Self {
-        Self(
-            Program::start(["--memory", "--port", "0", "--reach", "127.0.0.1"])
-                .await
-                .expect("starts"),
-        )
+        Self::with(&[]).await
+    }
+
+    /// The program with these options besides.
+    pub async fn with(options: &[&str]) -> Self {
+        let usual = ["--memory", "--port", "0", "--reach", "127.0.0.1"];
+        let program = Program::start(usual.iter().chain(options)).await;
+        Self(program.expect("starts"))
     }
 
     pub fn url(&self) -> &str {

@@ -13,9 +13,9 @@ use casting_identity::web_client;
 use fantoccini::Locator;
 use futures_util::{StreamExt, stream};
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, wait_for};
 
 /// What the gateway does with the first claims; the rest get through.
 const REFUSALS: [Refusal; 3] = [
@@ -162,5 +162,46 @@ async fn refusal_is_shown_as_before_behind_a_busy_gateway() {
     wait_for(&window, "h1", "All sessions are taken").await;
     let at = window.current_url().await.expect("an address");
     assert_eq!(at.as_str(), format!("{url}/cast/{key}"), "the link itself");
+    window.close().await.expect("closes");
+}
+
+/// Claims a session as a program does; returns at once, also where its start is queued.
+async fn claim(casting: &CastingProgram, key: &str) {
+    let http = web_client::build(Duration::from_secs(30)).expect("a client");
+    let described = http.get(format!("{}/api/casts/{key}", casting.url()));
+    let described = described.send().await.expect("an answer");
+    let described: Value = described.json().await.expect("a document");
+    let claimed = http.post(format!("{}/cast/{key}/claims", casting.url()));
+    let claimed = claimed
+        .header("accept", "application/json")
+        .json(&json!({"ticket": described["ticket"]}));
+    let claimed = claimed.send().await.expect("an answer");
+    assert_eq!(claimed.status(), StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn visitor_waits_in_the_start_queue_and_gets_in() {
+    let driver = Driver::start().await;
+    let casting = CastingProgram::with(&["--starts-per-second", "1"]).await;
+    let link = casting.link(&json!({})).await;
+    let key = link.rsplit('/').next().expect("a key");
+    for _ in 0..8 {
+        claim(&casting, key).await;
+    }
+    let phone = Look {
+        phone: true,
+        ..DESK
+    };
+    let window = driver.window(phone).await;
+    window.goto(&link).await.expect("opens");
+    wait_for(
+        &window,
+        "#queued",
+        "Many sessions are starting at this moment",
+    )
+    .await;
+    shoot(&window, "start-queue").await;
+    into_app(&window).await;
+    wait_for(&window, "#status", "live").await;
     window.close().await.expect("closes");
 }

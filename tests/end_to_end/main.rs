@@ -40,5 +40,6 @@ mod resume;
 mod roles;
 mod rooms;
 mod sharing;
+mod starts;
 mod steering;
 mod test_stack;

@@ -139,6 +139,7 @@ impl TestStack {
             login,
             behind_proxy: true,
             tasks,
+            starts_per_second: None,
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy::new()),
             sweep_every: None,

@@ -407,7 +407,7 @@ fn table_of_attacks_is_what_code_and_template_make() {
                 format!("up to {} s: {left}", thousands(seconds))
             }),
         ),
-        ("72,000 claims", [requests, requests, requests].map(dollars)),
+        ("360,000 claims", [requests, requests, requests].map(dollars)),
     ] {
         let cells = row(&page, label);
         for (cell, expected) in cells.iter().zip(&expected) {
@@ -418,5 +418,5 @@ fn table_of_attacks_is_what_code_and_template_make() {
         }
         assert_eq!(cells.len(), expected.len(), "{label}");
     }
-    assert_eq!(claims, 72_000);
+    assert_eq!(claims, 360_000);
 }

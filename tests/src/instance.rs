@@ -33,6 +33,7 @@ pub async fn stack_of(tasks: TaskKind) -> anyhow::Result<Stack> {
         login: None,
         behind_proxy: false,
         tasks,
+        starts_per_second: None,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::new()),
         sweep_every: None,

@@ -42,9 +42,9 @@ mod tests {
 
     #[test]
     fn bucket_allows_its_burst_and_then_its_rate() {
-        let at = |millis| Timestamp::from_millis(1_000_000 + millis);
+        let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
         let mut rate = StartRate::new(20, 5);
-        let mut taken = |millis, calls| (0..calls).filter(|_| rate.take(at(millis))).count();
+        let mut taken = |millis, calls: usize| (0..calls).filter(|_| rate.take(at(millis))).count();
         for (name, millis, calls, expected) in [
             ("the burst", 0, 9, 5),
             ("too early for the next", 49, 1, 0),
