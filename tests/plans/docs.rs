@@ -407,7 +407,10 @@ fn table_of_attacks_is_what_code_and_template_make() {
                 format!("up to {} s: {left}", thousands(seconds))
             }),
         ),
-        ("360,000 claims", [requests, requests, requests].map(dollars)),
+        (
+            "360,000 claims",
+            [requests, requests, requests].map(dollars),
+        ),
     ] {
         let cells = row(&page, label);
         for (cell, expected) in cells.iter().zip(&expected) {
