@@ -19,6 +19,7 @@ mod every_page;
 mod files;
 mod happy_path;
 mod inner;
+mod invitations;
 mod kasmvnc;
 mod languages;
 mod origins;

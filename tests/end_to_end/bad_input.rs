@@ -35,6 +35,7 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
         referrer: None,
         kasm_url: None,
         docker_network: None,
+        invitation: None,
         address: address::hash(Caller(1).address(), &control_plane.keys),
         nonce: Nonce::from_bytes([1; 16]),
         place: None,

@@ -25,6 +25,7 @@ mod happy_path;
 mod images;
 mod indistinguishable;
 mod injection;
+mod invitations;
 mod languages;
 mod ledger;
 mod limits;

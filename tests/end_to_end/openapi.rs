@@ -226,6 +226,23 @@ async fn api_responses_match_the_openapi_document() {
                     .ask(&stack, post.clone(), &restorations, None, status)
                     .await;
             }
+            let invitations = format!("{path}/invitations");
+            let guests = json!({"guests": [{"name": "Ann"}]});
+            let invited = reader
+                .ask(&stack, post.clone(), &invitations, Some(&guests), 201)
+                .await;
+            reader
+                .ask(&stack, get.clone(), &invitations, None, 200)
+                .await;
+            reader
+                .ask(
+                    &stack,
+                    post.clone(),
+                    &format!("{path}/invitation-revocations"),
+                    Some(&json!({"ids": [invited["items"][0]["id"]]})),
+                    200,
+                )
+                .await;
             reader
                 .ask(
                     &stack,

@@ -5,7 +5,7 @@ use casting_core::cast::{CountBy, IpLimit};
 use casting_core::start_times;
 use casting_core::{ClaimRequest, Claimed};
 use casting_tests::faults::{FaultPlan, Spent, run_actor};
-use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, open_with, visitor};
 
 use crate::pools::fill;
 
@@ -48,14 +48,19 @@ async fn claim(shared_db: &SharedDb, seed: u64, limits: Limits) -> (Spent, Spent
     fill(&mut world, 3).await.expect("its pool is filled");
     let (process, key) = (world.stable_process(), world.cast.settings.key.as_str());
     let proof = |n: u8| limits.captcha.then(|| format!("good-{seed}-{n}"));
-    let first = open(process, key, &visitor(2)).await.expect("is open");
+    let parameters = world.parameters();
+    let open = async |n| {
+        let opened = open_with(process, key, &parameters, &visitor(n)).await;
+        opened.expect("is open")
+    };
+    let first = open(2).await;
     let request = ClaimRequest {
         captcha: proof(2),
         ..first
     };
     let first = process.claim(key, &request, &visitor(2)).await;
     first.expect("is accepted");
-    let opened = open(process, key, &visitor(1)).await.expect("is open");
+    let opened = open(1).await;
     let captcha = proof(1);
     let claimed = run_actor(
         1,
@@ -163,6 +168,23 @@ async fn documented_cost_of_a_visit_is_measured() {
         },
     )
     .await;
+    let invited = Limits {
+        invited: Some(9),
+        ..Limits::default()
+    };
+    let world = SimWorld::new(&shared_db, 7, invited.clone())
+        .await
+        .expect("a world");
+    let (key, process) = (world.cast.settings.key.as_str(), world.stable_process());
+    let parameters = world.parameters();
+    let look = async |n| {
+        let guest = visitor(n);
+        let opening = open_with(process, key, &parameters, &guest);
+        run_actor(1, FaultPlan::None, opening).await
+    };
+    drop(look(1).await);
+    let seen = look(2).await.spent;
+    let (by_invitation, _) = claim(&shared_db, 8, invited).await;
     let (with_bans, _) = claim(
         &shared_db,
         6,
@@ -227,6 +249,20 @@ async fn documented_cost_of_a_visit_is_measured() {
             1.0,
             START_MS,
             full,
+        ),
+        line(
+            "a link's page by an invitation, remembered",
+            CAST,
+            1.0,
+            USUAL_MS,
+            seen,
+        ),
+        line(
+            "a claim by an invitation",
+            CAST,
+            1.0,
+            START_MS,
+            by_invitation,
         ),
         line(
             "a claim of a session that was started ahead",

@@ -10,7 +10,7 @@ use casting_core::session::{EndReason, State};
 use casting_core::testing::user;
 use casting_core::{ClaimRequest, Claimed, NextStep, Refusal, Report, Visitor};
 use casting_tests::faults::{CallFault, FaultPlan, Outcome, run_actor};
-use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, open_with, visitor};
 
 const LIMIT: IpLimit = IpLimit {
     sessions: 2,
@@ -23,6 +23,7 @@ const LIMIT: IpLimit = IpLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Claim,
+    ClaimInvited,
     OtherCapacity,
     Throttled,
     Turn,
@@ -36,8 +37,9 @@ enum Flow {
     Sweep,
 }
 
-const FLOWS: [Flow; 12] = [
+const FLOWS: [Flow; 13] = [
     Flow::Claim,
+    Flow::ClaimInvited,
     Flow::OtherCapacity,
     Flow::Throttled,
     Flow::Turn,
@@ -71,6 +73,7 @@ async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usiz
             live: Some(places as u32),
             resume: flow == Flow::Resume,
             spot_first: flow == Flow::OtherCapacity,
+            invited: (flow == Flow::ClaimInvited).then_some(1),
             ..Limits::default()
         },
     )
@@ -78,7 +81,7 @@ async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usiz
     // On the heap: unoptimised, each of them asks for more of the stack than a test's thread has to
     // spare.
     let calls = match flow {
-        Flow::Claim => Box::pin(claim_twice(&mut world, faults)).await?,
+        Flow::Claim | Flow::ClaimInvited => Box::pin(claim_twice(&mut world, faults)).await?,
         Flow::OtherCapacity => Box::pin(claim_without_spot(&mut world, faults)).await?,
         Flow::Throttled => Box::pin(claim_while_throttled(&mut world, faults)).await?,
         Flow::Resume => Box::pin(resume_twice(&mut world, faults)).await?,
@@ -96,7 +99,7 @@ async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usiz
 async fn claim_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> {
     let process = world.processes[1].clone();
     let key = world.cast.settings.key.as_str().to_owned();
-    let opened = open(&process, &key, &visitor(1))
+    let opened = open_with(&process, &key, &world.parameters(), &visitor(1))
         .await
         .map_err(|r| anyhow::anyhow!("{r:?}"))?;
     let first = run_actor(1, faults, claim(&process, &key, &opened, &visitor(1))).await;
@@ -155,7 +158,7 @@ async fn resume_twice(world: &mut SimWorld, faults: FaultPlan) -> Result<usize> 
     };
     let parameters = LinkParameters {
         kasm_url: Some("example.com".into()),
-        docker_network: None,
+        ..LinkParameters::default()
     };
     let refused = |refusal: Refusal| anyhow::anyhow!("{refusal:?}");
     let process = world.processes[0].clone();
@@ -265,7 +268,12 @@ async fn set_in_motion(world: &mut SimWorld, flow: Flow, faults: FaultPlan) -> R
     let here = visitor(1).address;
     let other = world.processes[2].clone();
     let calls = match flow {
-        Flow::Claim | Flow::OtherCapacity | Flow::Throttled | Flow::Resume | Flow::Bootstrap => 0,
+        Flow::Claim
+        | Flow::ClaimInvited
+        | Flow::OtherCapacity
+        | Flow::Throttled
+        | Flow::Resume
+        | Flow::Bootstrap => 0,
         // Two pages of the visitor ask, one after the other.
         Flow::Turn => {
             ensure!(!world.runs(&id), "it is queued");

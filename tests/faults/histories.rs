@@ -14,9 +14,10 @@ use anyhow::{Context, Result, ensure};
 use casting_core::ControlPlane;
 use casting_core::cast::{CountBy, IpLimit};
 use casting_core::ids::SessionId;
+use casting_core::policy::LinkParameters;
 use casting_core::{Claimed, Report};
 use casting_tests::faults::{FaultPlan, run_actor};
-use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open_with, visitor};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -114,6 +115,93 @@ pub fn play(
 #[expect(clippy::disallowed_methods, reason = "a test's own settings")]
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// Fewer histories than of links without invitations: what else is counted is the same.
+#[test]
+fn invitations_are_counted_in_random_histories() {
+    let count = count().div_ceil(4);
+    let given: usize = share_of_each_core(count, |seeds| {
+        play(seeds, &async |shared_db, seed| {
+            invited(shared_db, seed).await
+        })
+    });
+    assert!(given as u64 >= count / 2, "{given} sessions in {count}");
+}
+
+/// Visitors with one invitation; sometimes it is revoked while they come.
+async fn invited(shared_db: &SharedDb, seed: u64) -> Result<usize> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let uses = Some(rng.u32(1..5));
+    let limits = Limits {
+        total: rng.bool().then(|| rng.u64(1..5)),
+        live: rng.bool().then(|| rng.u32(1..4)),
+        invited: uses,
+        ..Limits::default()
+    };
+    let revoked_at = rng.bool().then(|| rng.usize(1..STEPS));
+    let mut world = SimWorld::new(shared_db, seed, limits).await?;
+    let mut when_revoked = None;
+    let mut undelivered = Vec::new();
+    let mut claims: Vec<Claimed> = Vec::new();
+    for step in 0..STEPS {
+        if rng.u8(0..6) == 0 {
+            world.refuse_starts(rng.usize(1..3));
+        }
+        undelivered.extend(world.events());
+        let mut actors = JoinSet::new();
+        for n in 0..rng.u64(1..7) {
+            let process = world.processes[rng.usize(0..3)].clone();
+            let percent = if rng.bool() { 0 } else { 15 };
+            send_actor(
+                &mut actors,
+                &mut rng,
+                &world,
+                process,
+                FaultPlan::Random { percent },
+                &claims,
+                &mut undelivered,
+                seed * 1000 + step as u64 * 10 + n,
+            );
+        }
+        if revoked_at == Some(step) {
+            // Some claims are under way.
+            tokio::task::yield_now().await;
+            world.revoke_invitation().await?;
+            when_revoked = Some(world.sessions().await?.len());
+        }
+        while let Some(done) = actors.join_next().await {
+            match done.context("an actor panicked")? {
+                Done::Given(claimed, _) => {
+                    world.given.insert(claimed.session.id.clone());
+                    claims.push(*claimed);
+                }
+                Done::Served(id) => _ = world.served.insert(id),
+                Done::HasSecret(id) => world.give_secret(&id)?,
+                Done::NotTaken(event) => undelivered.push(event),
+                Done::Nothing => {}
+            }
+        }
+        if let Some(before) = when_revoked {
+            let now = world.sessions().await?.len();
+            ensure!(
+                now == before,
+                "{now} sessions, and {before} when the invitation was revoked"
+            );
+        }
+        world
+            .check_ledger()
+            .await
+            .with_context(|| format!("after step {step}"))?;
+        tokio::time::sleep(Duration::from_secs(rng.u64(0..100))).await;
+    }
+    for event in undelivered {
+        casting_fn_lifecycle::handle(world.stable_process(), event)
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
+    }
+    world.finish().await?;
+    Ok(claims.len())
 }
 
 async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
@@ -232,8 +320,10 @@ pub fn send_actor(
         (0..=4, _) | (_, None) => {
             let (proof, again) = ((rng.u8(1..4), rng.u8(1..9)), rng.bool());
             let other = world.processes[rng.usize(0..3)].clone();
-            actors
-                .spawn(async move { visit(process, other, key, proof, again, faults, seed).await });
+            let parameters = world.parameters();
+            actors.spawn(async move {
+                visit(process, other, key, parameters, proof, again, faults, seed).await
+            });
         }
         (5..=6, Some(claimed)) => {
             // A gate speaks only out of a task that runs.
@@ -330,17 +420,19 @@ pub fn send_actor(
 }
 
 /// Opens the link and claims a session; sometimes clicks twice at once.
+#[expect(clippy::too_many_arguments, reason = "a whole visit, once")]
 async fn visit(
     process: Arc<ControlPlane>,
     other: Arc<ControlPlane>,
     key: String,
+    parameters: LinkParameters,
     proof: Proof,
     again: bool,
     faults: FaultPlan,
     seed: u64,
 ) -> Done {
     let who = visitor(proof.0);
-    let Ok(mut opened) = open(&process, &key, &who).await else {
+    let Ok(mut opened) = open_with(&process, &key, &parameters, &who).await else {
         return Done::Nothing;
     };
     opened.captcha = Some(format!("good-{}", proof.1));

@@ -14,7 +14,10 @@ use casting_core::address_rules::AddressRule;
 use casting_core::cast::{Cast, Counter, CounterChange, IpLimit};
 use casting_core::cast_form;
 use casting_core::deployment::{DEPLOYMENT_ID, Deployment};
-use casting_core::ids::{CastId, CastKey, Entropy, SessionId, StagingId, random_bytes};
+use casting_core::ids::{
+    CastId, CastKey, Entropy, InvitationId, SessionId, StagingId, random_bytes,
+};
+use casting_core::invitation::Invitation;
 use casting_core::keys::Keyring;
 use casting_core::policy::LinkParameters;
 use casting_core::ports::{Replaced, Saved};
@@ -142,6 +145,8 @@ pub struct SimWorld {
     pub pool: Option<StagingConfig>,
     /// The link.
     pub cast: Cast,
+    /// The invitation by which visitors come, if they do.
+    pub invitation: Option<Invitation>,
     /// How many sessions the counter was last set to.
     pub total: u64,
     /// Whether the number of live sessions is limited only while some live already.
@@ -229,6 +234,8 @@ pub struct Limits {
     pub spot_first: bool,
     /// So many addresses are banned.
     pub bans: u8,
+    /// Visitors come by one invitation, which is good for so many sessions.
+    pub invited: Option<u32>,
 }
 
 impl SimWorld {
@@ -275,6 +282,7 @@ impl SimWorld {
         cast.settings.max_live_sessions = limits.live;
         cast.settings.waiting_room = limits.room;
         cast.settings.require_captcha = limits.captcha;
+        cast.settings.invitation_required = limits.invited.is_some();
         cast.settings.allow_resume = limits.resume;
         cast.settings.banned_addresses = (0..limits.bans)
             .map(|n| AddressRule::parse(&format!("198.51.100.{n} {}", "word ".repeat(11))))
@@ -298,6 +306,17 @@ impl SimWorld {
         processes[0].store.put_record(&image, None, None).await?;
         processes[0].store.create_cast(&cast, None).await?;
         processes[0].count_of_cast(&cast).await?;
+        let invitation = limits.invited.map(|uses| {
+            let mut invitation = testing::invitation(1);
+            invitation.id = InvitationId::from_bytes(random_bytes(&*entropy));
+            invitation.cast_id = cast.id.clone();
+            invitation.settings.uses = uses;
+            invitation
+        });
+        if let Some(invitation) = &invitation {
+            let store = &processes[0].store;
+            store.put_invitation(invitation, None, None).await?;
+        }
         let pool = limits.ready.map(|ready| {
             pool_of(
                 &image,
@@ -317,6 +336,7 @@ impl SimWorld {
             gates,
             pool,
             cast,
+            invitation,
             total,
             is_limited_late: false,
             served: HashSet::new(),
@@ -517,6 +537,7 @@ impl SimWorld {
                 self.total
             );
         }
+        self.check_invitation(&rows).await?;
         let counts = self.live_counts().await?;
         if let (Some(most), false) = (cast.settings.max_live_sessions, self.is_limited_late) {
             let LiveCount { taken, uncounted } = counts[0];
@@ -544,6 +565,59 @@ impl SimWorld {
             );
         }
         Ok(())
+    }
+
+    /// The uses of the invitation are those of sessions that live or were served, no more than it is
+    /// good for, and every session says whose it is.
+    async fn check_invitation(&self, rows: &[Session]) -> Result<()> {
+        let Some(invitation) = &self.invitation else {
+            return Ok(());
+        };
+        let held = invitation.quota().held();
+        let using = rows.iter().filter(|row| row.charge.held.contains(&held));
+        let used = using.filter(|row| !row.is_refunded()).count() as u64;
+        let taken = self.stable_process().store.quota(&held.key).await?;
+        let most = u64::from(invitation.settings.uses);
+        ensure!(
+            taken == used && taken <= most,
+            "{taken} uses of {most} are taken, and {used} sessions live or were served"
+        );
+        let marked = |row: &&Session| row.invitation == Some(invitation.mark());
+        ensure!(
+            rows.iter().filter(marked).count() == rows.len(),
+            "a session came without the invitation that the link requires"
+        );
+        Ok(())
+    }
+
+    /// An administrator revokes the invitation: from now on it gives no session.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn revoke_invitation(&mut self) -> Result<()> {
+        let Some(before) = self.invitation.clone() else {
+            return Ok(());
+        };
+        let after = Invitation {
+            version: before.version + 1,
+            revoked_at: Some(self.factory.clock.now()),
+            ..before.clone()
+        };
+        let store = &self.stable_process().store;
+        let saved = store.put_invitation(&after, Some(before.version), None);
+        ensure!(saved.await? == Saved::Done, "it was revoked meanwhile");
+        store.close_tally(&before.quota().key).await?;
+        self.invitation = Some(after);
+        Ok(())
+    }
+
+    /// What stands in the address by which visitors come.
+    pub fn parameters(&self) -> LinkParameters {
+        let named = self.invitation.as_ref();
+        LinkParameters {
+            invitation: named.map(|invitation| invitation.id.to_string()),
+            ..LinkParameters::default()
+        }
     }
 
     /// How the live sessions of the link are counted, for the link and for the deployment.
@@ -776,11 +850,20 @@ pub async fn open(
     key: &str,
     visitor: &Visitor,
 ) -> Result<ClaimRequest, Refusal> {
-    match process
-        .open(key, visitor, &LinkParameters::default(), None)
-        .await?
-        .next
-    {
+    open_with(process, key, &LinkParameters::default(), visitor).await
+}
+
+/// The same with these parameters in its address.
+///
+/// # Errors
+/// The refusal.
+pub async fn open_with(
+    process: &ControlPlane,
+    key: &str,
+    parameters: &LinkParameters,
+    visitor: &Visitor,
+) -> Result<ClaimRequest, Refusal> {
+    match process.open(key, visitor, parameters, None).await?.next {
         NextStep::Claim(claim) => Ok(ClaimRequest {
             ticket: claim.ticket,
             ..ClaimRequest::default()

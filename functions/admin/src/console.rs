@@ -26,6 +26,7 @@ pub mod find;
 pub mod form;
 pub mod form_parser;
 pub mod history;
+pub mod invitations;
 pub mod layout;
 pub mod page_context;
 pub(crate) mod paths;

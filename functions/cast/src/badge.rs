@@ -118,7 +118,9 @@ const fn say(link_status: &LinkStatus, words: &words::Badge) -> (&'static str, &
             (words.busy, AMBER)
         }
         Some(DenialCode::LoginRequired) => (words.sign_in, GREEN),
-        Some(DenialCode::ReferrerDenied | DenialCode::AddressDenied) => (words.restricted, GREY),
+        Some(
+            DenialCode::ReferrerDenied | DenialCode::AddressDenied | DenialCode::InvitationRequired,
+        ) => (words.restricted, GREY),
         Some(_) => (words.unavailable, GREY),
     }
 }
@@ -205,6 +207,12 @@ mod tests {
             (Some(DenialCode::LoginRequired), None, "sign in", 200),
             (Some(DenialCode::ReferrerDenied), None, "restricted", 200),
             (Some(DenialCode::AddressDenied), None, "restricted", 200),
+            (
+                Some(DenialCode::InvitationRequired),
+                None,
+                "restricted",
+                200,
+            ),
             (Some(DenialCode::ImageUnavailable), None, "unavailable", 200),
             (Some(DenialCode::UnknownCast), None, "no such link", 404),
         ] {

@@ -54,6 +54,10 @@ struct SignIn<'a> {
 }
 
 impl Landing<'_> {
+    fn invited(&self, name: &str) -> String {
+        self.words.landing().invited(name)
+    }
+
     fn signed_in_as(&self, name: &str) -> String {
         self.words.account().signed_in_as(name)
     }
@@ -226,15 +230,9 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
         .via
         .as_ref()
         .map(|via| link_path(opened, look.parameters, via));
-    let another = urls::cast_with(
-        &settings.key,
-        &[
-            ("kasm_url", look.parameters.kasm_url.as_deref()),
-            ("docker_network", look.parameters.docker_network.as_deref()),
-            ("via", claim.via.as_deref()),
-            ("another", Some("yes")),
-        ],
-    );
+    let mut pairs = look.parameters.pairs().to_vec();
+    pairs.extend([("via", claim.via.as_deref()), ("another", Some("yes"))]);
+    let another = urls::cast_with(&settings.key, &pairs);
     let (proof, user_name) = (proof.as_ref(), look.user_name);
     let main = Landing {
         opened,
@@ -383,14 +381,9 @@ fn login_path(opened: &LandingInfo, parameters: &LinkParameters, via: &str) -> S
 
 /// The link, with its parameters and the ticket that keeps the referrer.
 fn link_path(opened: &LandingInfo, parameters: &LinkParameters, via: &str) -> String {
-    urls::cast_with(
-        &opened.cast.settings.key,
-        &[
-            ("kasm_url", parameters.kasm_url.as_deref()),
-            ("docker_network", parameters.docker_network.as_deref()),
-            ("via", Some(via)),
-        ],
-    )
+    let mut pairs = parameters.pairs().to_vec();
+    pairs.push(("via", Some(via)));
+    urls::cast_with(&opened.cast.settings.key, &pairs)
 }
 
 #[cfg(test)]
@@ -424,6 +417,7 @@ mod tests {
             cast: cast.into(),
             image_name: "Paint <&> Draw".into(),
             keeps_files: false,
+            invited: None,
             next: NextStep::Claim(claim.into()),
         }
     }
@@ -585,7 +579,8 @@ mod tests {
         };
         let parameters = LinkParameters {
             kasm_url: Some("https://a.example/?b=c&d".into()),
-            docker_network: None,
+            invitation: Some("v1".into()),
+            ..LinkParameters::default()
         };
         let reply = looked_at("text/html", &parameters, |look| show(&opened, look));
         assert_eq!(reply.status(), 303);
@@ -602,7 +597,7 @@ mod tests {
         assert_eq!(
             to,
             format!(
-                "/cast/{}?kasm_url=https%3A%2F%2Fa.example%2F%3Fb%3Dc%26d&via=v1.via.sig",
+                "/cast/{}?kasm_url=https%3A%2F%2Fa.example%2F%3Fb%3Dc%26d&invitation=v1&via=v1.via.sig",
                 cast(1).settings.key
             )
         );

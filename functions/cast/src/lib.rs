@@ -8,6 +8,7 @@ mod room;
 mod widget;
 
 use casting_core::denial::DenialCode;
+use casting_core::invitation;
 use casting_core::policy::LinkParameters;
 use casting_core::rate_limit::RateLimit;
 use casting_core::urls;
@@ -151,6 +152,7 @@ async fn open(
     let parameters = LinkParameters {
         kasm_url: visit.query("kasm_url").map(str::to_owned),
         docker_network: visit.query("docker_network").map(str::to_owned),
+        invitation: visit.query(invitation::PARAMETER).map(str::to_owned),
     };
     let opened = control_plane
         .open(key, visitor, &parameters, visit.query("via"))

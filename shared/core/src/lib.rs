@@ -49,16 +49,16 @@ pub use flow::{
     SIGNED_IN_SECONDS, STARTS_AT_ONCE, Swept, Trial, TrialOutcome, Visitor, Waiting, outcome,
 };
 pub use input::{
-    api_key_form, cast_form, form, group_form, image_form, json_schema, network_form, resource,
-    settings_form, staging_form, text_format,
+    api_key_form, cast_form, form, group_form, image_form, invitation_form, json_schema,
+    network_form, resource, settings_form, staging_form, text_format,
 };
 pub(crate) use input::{
     client_form, exec_form, field, field_parser, image_rules, open_hours_form, read_only,
 };
 pub use pool::{pool_history, pool_plan, pooled, staging};
 pub use records::{
-    actor, api_key, audit, cast, cast_warnings, deployment, group, hourly_stats, image, network,
-    permission, preset, profile, queries, record, user,
+    actor, api_key, audit, cast, cast_warnings, deployment, group, hourly_stats, image, invitation,
+    network, permission, preset, profile, queries, record, user,
 };
 pub(crate) use sessions::{end_reason, launch_spec, owner, task_times};
 pub use sessions::{persistent_profile, pricing, session, start_times};

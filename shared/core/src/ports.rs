@@ -19,7 +19,7 @@ use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use crate::image::Image;
 use crate::network::Placement;
 use crate::queries::{CastQuery, Counted, SessionQuery};
-use crate::quota::{Quota, QuotaKind};
+use crate::quota::{Quota, QuotaKind, Tally};
 use crate::rate_window::RateWindow;
 use crate::session::{EndReason, Session, TaskRef};
 use crate::time::Timestamp;
@@ -341,6 +341,13 @@ pub trait Store: Send + Sync {
     async fn complete_quota(&self, quota: &Quota) -> Result<(), Fault>;
     /// How many of this count are taken.
     async fn quota(&self, key: &str) -> Result<u64, Fault>;
+    /// What the row of this count says; nothing is taken where there is none.
+    async fn tally(&self, key: &str) -> Result<Tally, Fault>;
+    /// Notes that what is counted was opened at `now`, unless that was noted before, and returns
+    /// what the row says then.
+    async fn open_tally(&self, key: &str, now: Timestamp) -> Result<Tally, Fault>;
+    /// From when this returns, no claim takes of this count; what was taken can be given back.
+    async fn close_tally(&self, key: &str) -> Result<(), Fault>;
     /// A page of the sessions of this kind whose `due_at` is at or before `now`, the longest due
     /// first, as they are now. Which they are may be a moment old, so one may be due no more.
     async fn due_sessions(

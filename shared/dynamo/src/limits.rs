@@ -1,16 +1,17 @@
 //! Owns the rows of table `limits`: rate windows, quotas and used CAPTCHA solutions, each as a part
 //! of another transaction, and the requests under idempotency keys. Must not decide.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use casting_core::captcha::Proof;
 use casting_core::ids::SessionId;
 use casting_core::ports::{Fault, FaultKind, WindowClaim};
-use casting_core::quota::{Held, Quota};
+use casting_core::quota::{Held, Quota, Tally};
 use casting_core::rate_window::RateWindow;
 use casting_core::time::Timestamp;
 
 use crate::fault::corrupt;
 use crate::names;
+use crate::retry::call;
 use crate::rows::{
     Item, ProofRow, QuotaRow, RequestRow, ScheduleRow, StartsRow, WindowRow, from_item, key,
     number, text, to_item,
@@ -34,6 +35,10 @@ pub async fn window(store: &DynamoStore, key_text: &str) -> Result<RateWindow, F
 }
 
 pub async fn quota(store: &DynamoStore, key_text: &str) -> Result<u64, Fault> {
+    Ok(tally(store, key_text).await?.taken)
+}
+
+pub async fn tally(store: &DynamoStore, key_text: &str) -> Result<Tally, Fault> {
     let row = store
         .get::<QuotaRow>(
             "read a count",
@@ -41,7 +46,43 @@ pub async fn quota(store: &DynamoStore, key_text: &str) -> Result<u64, Fault> {
             key(names::ID, names::quota(key_text)),
         )
         .await?;
-    Ok(row.map_or(0, |row| row.taken))
+    Ok(row.map_or_else(Tally::default, Tally::from))
+}
+
+pub async fn open_tally(
+    store: &DynamoStore,
+    key_text: &str,
+    now: Timestamp,
+) -> Result<Tally, Fault> {
+    const WHAT: &str = "note that a count was opened";
+    let request = store
+        .client
+        .update_item()
+        .table_name(&store.tables.limits)
+        .set_key(Some(key(names::ID, names::quota(key_text))))
+        .update_expression(names::OPEN_TALLY)
+        .expression_attribute_values(":now", number(now.millis()))
+        .expression_attribute_values(":zero", number(0))
+        .return_values(ReturnValue::AllNew);
+    let answer = call(WHAT, || request.clone().send())
+        .await?
+        .map_err(|_| corrupt(WHAT, "refused without a condition"))?;
+    let row = answer
+        .attributes
+        .ok_or_else(|| corrupt(WHAT, "the row is not shown"))?;
+    Ok(from_item::<QuotaRow>(WHAT, row)?.into())
+}
+
+pub async fn close_tally(store: &DynamoStore, key_text: &str) -> Result<(), Fault> {
+    const WHAT: &str = "close a count";
+    let (table, row) = (&store.tables.limits, key(names::ID, names::quota(key_text)));
+    let closed = Condition::none()
+        .value(":one", number(1))
+        .value(":zero", number(0));
+    store
+        .update(WHAT, table, row, names::CLOSE_TALLY, closed)
+        .await?;
+    Ok(())
 }
 
 pub async fn first_request(

@@ -108,7 +108,8 @@ pub const IS_AS_SEEN: &str = "stamp = :seen";
 pub const HAS_SLOT: &str = "attribute_exists(slots.#session)";
 pub const BUCKET_IS_TAKEN: &str = "buckets.#bucket >= :one";
 pub const PLACE_IS_THERE: &str = "places.#place.seen_at > :gone";
-pub const TALLY_HAS_ROOM: &str = "attribute_not_exists(id) OR taken <= :room";
+pub const TALLY_HAS_ROOM: &str =
+    "attribute_not_exists(id) OR (taken <= :room AND attribute_not_exists(sealed))";
 pub const TALLY_IS_COMPLETE_AND_HAS_ROOM: &str = "counted_since >= :since AND taken <= :room";
 pub const TALLY_IS_OLDER: &str = "attribute_not_exists(counted_since) OR counted_since < :since";
 pub const TALLY_IS_TAKEN: &str = "taken >= :amount";
@@ -127,6 +128,9 @@ pub const TAKE_TALLY: &str = "SET taken = if_not_exists(taken, :zero) + :amount"
 pub const TAKE_TALLY_FOR_A_TIME: &str =
     "SET taken = if_not_exists(taken, :zero) + :amount, expires_at = :expires";
 pub const COMPLETE_TALLY: &str = "SET counted_since = :since, taken = if_not_exists(taken, :zero)";
+pub const OPEN_TALLY: &str = "SET opened_at = if_not_exists(opened_at, :now), \
+                              taken = if_not_exists(taken, :zero)";
+pub const CLOSE_TALLY: &str = "SET sealed = :one, taken = if_not_exists(taken, :zero)";
 pub const GIVE_TALLY: &str = "SET taken = taken - :amount";
 pub const SET_CONFIG: &str = "SET cast_key = :key, version = :after, settings = :settings, \
                               updated_at = :updated, name_sort = :name";

@@ -9,6 +9,7 @@ use casting_core::cast::{Cast, CastSettings, Counter};
 use casting_core::hourly_stats::HourlyStats;
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{Fault, RefusalCount, RefusalSample};
+use casting_core::quota::Tally;
 use casting_core::rate_window::RateWindow;
 use casting_core::session::{LEDGER_SECONDS, Owner, Session};
 use casting_core::session_options::SessionOptions;
@@ -337,6 +338,18 @@ pub struct QuotaRow {
     /// It has all live sessions since the settings had this version.
     #[serde(default)]
     pub counted_since: Option<u64>,
+    /// When what is counted was opened first.
+    #[serde(default)]
+    pub opened_at: Option<Timestamp>,
+}
+
+impl From<QuotaRow> for Tally {
+    fn from(row: QuotaRow) -> Self {
+        Self {
+            taken: row.taken,
+            opened_at: row.opened_at,
+        }
+    }
 }
 
 /// Table `limits`: until when claims are in the schedule.

@@ -15,7 +15,7 @@ use casting_core::ports::{
     Reserved, Saved, Staged, Store,
 };
 use casting_core::queries::{CastQuery, Counted, SessionQuery};
-use casting_core::quota::Quota;
+use casting_core::quota::{Quota, Tally};
 use casting_core::rate_window::RateWindow;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
@@ -182,6 +182,18 @@ impl Store for DynamoStore {
 
     async fn quota(&self, key: &str) -> Result<u64, Fault> {
         limits::quota(self, key).await
+    }
+
+    async fn tally(&self, key: &str) -> Result<Tally, Fault> {
+        limits::tally(self, key).await
+    }
+
+    async fn open_tally(&self, key: &str, now: Timestamp) -> Result<Tally, Fault> {
+        limits::open_tally(self, key, now).await
+    }
+
+    async fn close_tally(&self, key: &str) -> Result<(), Fault> {
+        limits::close_tally(self, key).await
     }
 
     async fn due_sessions(

@@ -102,6 +102,11 @@ id!(
     StagingId, "p"
 );
 
+id!(
+    /// An invitation to a link. Whoever has it is invited, so it is never logged.
+    InvitationId, "v"
+);
+
 impl SessionId {
     /// The one session that a launch ticket's nonce can ever lead to, so that a double click, a
     /// retry and a refresh meet.

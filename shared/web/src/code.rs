@@ -113,11 +113,15 @@ impl Code {
                 DenialCode::UnknownCast | DenialCode::UnknownSession => StatusCode::NOT_FOUND,
                 DenialCode::CastExpired
                 | DenialCode::NoSessionsLeft
+                | DenialCode::InvitationExpired
+                | DenialCode::InvitationUsed
                 | DenialCode::SessionEnded
                 | DenialCode::ShareEnded => StatusCode::GONE,
                 DenialCode::LoginRequired => StatusCode::UNAUTHORIZED,
                 DenialCode::ReferrerDenied
                 | DenialCode::AddressDenied
+                | DenialCode::InvitationRequired
+                | DenialCode::InvitationUnknown
                 | DenialCode::CaptchaFailed
                 | DenialCode::LoginFailed
                 | DenialCode::TicketForeign

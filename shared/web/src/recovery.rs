@@ -80,6 +80,10 @@ pub const fn recoveries(code: Code) -> &'static [Recovery] {
             DenialCode::LoginUnavailable | DenialCode::Maintenance | DenialCode::BudgetReached => {
                 &[Retry, Ask]
             }
+            DenialCode::InvitationRequired => &[Ask, Start],
+            DenialCode::InvitationUnknown
+            | DenialCode::InvitationExpired
+            | DenialCode::InvitationUsed => &[OpenLink, Ask],
             DenialCode::LoginRequired => &[LogIn],
             DenialCode::LoginFailed => &[LogIn, Ask],
             DenialCode::ParameterInvalid | DenialCode::NetworkDenied => &[OpenPlain, Ask],

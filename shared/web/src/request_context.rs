@@ -164,6 +164,7 @@ impl RequestContext {
             browser: self.browser(secure).map(str::to_owned),
             own: None,
             another: self.query("another").is_some(),
+            automated: self.automated,
             language: self.wish,
         })
     }

@@ -25,7 +25,7 @@ use casting_web::HandlerError;
 const ROWS: usize = 3000;
 
 /// The columns, and where each stands in the claim's document.
-const COLUMNS: [(&str, &str); 22] = [
+const COLUMNS: [(&str, &str); 25] = [
     ("time", "/created_at"),
     ("outcome", "/outcome"),
     ("reference", "/reference"),
@@ -48,6 +48,9 @@ const COLUMNS: [(&str, &str); 22] = [
     ("session_id", "/id"),
     ("pool_id", "/pool/id"),
     ("pool_place", "/pool/place"),
+    ("invitation_id", "/invitation/id"),
+    ("invitation_name", "/invitation/name"),
+    ("invitation_label", "/invitation/label"),
 ];
 
 /// `/claims/export?format=csv|json`, with the filters of `/claims`.
@@ -156,10 +159,11 @@ mod tests {
     #[test]
     fn every_export_column_is_a_field_of_a_claim() {
         let document = sessions::view(&session(&cast(1), 1));
-        for (name, pointer) in COLUMNS
-            .iter()
-            .filter(|(name, _)| !["count", "owner_name", "pool_id", "pool_place"].contains(name))
-        {
+        for (name, pointer) in COLUMNS.iter().filter(|(name, pointer)| {
+            let is_optional = ["/pool/", "/invitation/"].iter();
+            !["count", "owner_name"].contains(name)
+                && !is_optional.clone().any(|part| pointer.starts_with(part))
+        }) {
             assert!(document.pointer(pointer).is_some(), "{name}");
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod claims;
 mod configuration;
 pub(crate) mod export;
 mod images;
+mod invitations;
 pub(crate) mod paging;
 pub(crate) mod people;
 pub(crate) mod query;

@@ -21,7 +21,8 @@ use http::Method;
 
 use super::paging::Paging;
 use super::{
-    Call, casts, claims, configuration, export, images, people, query, records, sessions, settings,
+    Call, casts, claims, configuration, export, images, invitations, people, query, records,
+    sessions, settings,
 };
 use crate::openapi::{
     self, API_KEY, Answer, CAST, GROUP, IF_MATCH, IMAGE, Keys, NETWORK, Operation, STAGING,
@@ -183,6 +184,34 @@ api_routes! {
                 },
             )
         };
+    /// Lists the invitations to a cast, with their uses.
+    "listInvitations" = GET "/api/admin/casts/{id}/invitations", Read =>
+        invitations::list [Paging::asked], Operation {
+        segment: Some(CAST.id.schema()),
+        ..shows(CAST.tag, "Invitations")
+    };
+    /// Invites guests: each gets an address of their own.
+    "createInvitations" = POST "/api/admin/casts/{id}/invitations", Write(Casts) =>
+        invitations::create, Operation {
+        body: Some(("NewInvitations", true)),
+        segment: Some(CAST.id.schema()),
+        problems: &[409],
+        ..plain(
+            CAST.tag,
+            Answer::Document {
+                status: 201,
+                schema: "InvitationsMade",
+                versioned: false,
+            },
+        )
+    };
+    /// Revokes invitations to a cast.
+    "revokeInvitations" = POST "/api/admin/casts/{id}/invitation-revocations", Write(Casts) =>
+        invitations::revoke, Operation {
+        body: Some(("InvitationRevocations", true)),
+        segment: Some(CAST.id.schema()),
+        ..shows(CAST.tag, "InvitationsRevoked")
+    };
     /// Lists all claims, accepted and refused.
     "listClaims" = GET "/api/admin/claims", Read => claims::list [claims::asked_of_all],
         shows("Claims", "Claims");

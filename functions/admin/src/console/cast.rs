@@ -97,6 +97,7 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
             kind: ActionKind::Open,
         },
         ActionButton::go("Test this link", "", paths::cast_test(id)),
+        ActionButton::go("Invitations", "", paths::cast_invitations(id)),
     ];
     if may_change {
         let (label, value) = if on(cast, "enabled") {

@@ -54,6 +54,9 @@ fn hours_of(cast: &Value) -> Option<OpenHours> {
 /// What the link does, a sentence for each thing that matters to a visitor.
 pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
     let mut told = vec![who(cast)];
+    if on(cast, "invitation_required") {
+        told.push("By invitation only.".to_owned());
+    }
     let lists = [
         ("restrict_to_referrers", "sites"),
         ("allowed_addresses", "address blocks"),

@@ -101,6 +101,14 @@ paths! {
         cast_restore_key = "/admin/casts/{id}/restore-key";
         /// Duplicates a cast.
         cast_copy = "/admin/casts/{id}/copy";
+        /// The invitations to a cast.
+        cast_invitations = "/admin/casts/{id}/invitations";
+        /// The form for new invitations to a cast.
+        cast_invite = "/admin/casts/{id}/invite";
+        /// The invitations to a cast as a sheet with QR codes.
+        cast_invitation_sheet = "/admin/casts/{id}/invitation-sheet";
+        /// Revokes an invitation to a cast.
+        cast_revoke_invitation = "/admin/casts/{id}/revoke-invitation";
         /// One session.
         session = "/admin/sessions/{id}";
         /// Tells the visitor of a session something.
@@ -222,7 +230,8 @@ pub(crate) const API_KEY_PATHS: RecordPaths = RecordPaths {
 /// The paths for records of this kind, if they have pages of their own.
 pub(crate) const fn of_kind(kind: RecordKind) -> Option<RecordPaths> {
     match kind {
-        RecordKind::Cast => Some(CAST_PATHS),
+        // Entries of invitations are those of their cast.
+        RecordKind::Cast | RecordKind::Invitation => Some(CAST_PATHS),
         RecordKind::Image => Some(IMAGE_PATHS),
         RecordKind::Network => Some(NETWORK_PATHS),
         RecordKind::Group => Some(GROUP_PATHS),

@@ -242,6 +242,15 @@ pub fn owner(session: &Value) -> String {
     }
 }
 
+/// By whose invitation a session came, in words; empty when by none.
+pub fn invited(session: &Value) -> String {
+    let invitation = &session["invitation"];
+    match text(invitation, "label") {
+        "" => text(invitation, "name").to_owned(),
+        label => format!("{} ({label})", text(invitation, "name")),
+    }
+}
+
 /// A session's state, in a word.
 pub fn badge(state: &str) -> Badge {
     match state {
@@ -459,6 +468,7 @@ fn facts(context: &PageContext, session: &Value) -> Vec<(&'static str, String, S
             String::new(),
         ),
         ("User", owner(session), user),
+        ("Invitation", invited(session), String::new()),
         ("Cast", origin, origin_href),
         (
             "Image",

@@ -16,7 +16,7 @@ use super::shown;
 use super::time_format::length;
 
 /// The fields of a made-up visit: name, label, example, help.
-const FIELDS: [(&str, &str, &str, &str); 8] = [
+const FIELDS: [(&str, &str, &str, &str); 9] = [
     (
         "address",
         "Address",
@@ -53,6 +53,12 @@ const FIELDS: [(&str, &str, &str, &str); 8] = [
         "docker_network",
         "lab",
         "The network passed with the link.",
+    ),
+    (
+        "invitation",
+        "invitation",
+        "",
+        "The invitation passed with the link: what stands behind invitation= in its address.",
     ),
     ("at", "When", "2026-12-31T18:00:00Z", "Empty: now."),
 ];

@@ -34,6 +34,14 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
             "stranger",
             json!({ "address": "192.0.2.1", "referrer": "https://acme.com/try" }),
         )],
+        "NewInvitations" => vec![(
+            "class",
+            json!({
+                "guests": [{ "name": "Ann Smith" }, { "name": "Ben Jones", "label": "Class 8a" }],
+                "label": "Class 7b", "uses": 2, "expires_at": "2027-01-31T18:00:00Z",
+            }),
+        )],
+        "InvitationRevocations" => vec![("one", json!({ "ids": [id("v")] }))],
         "NewImage" => vec![
             (
                 "desktop",

@@ -274,6 +274,11 @@ fn parameters(query: &mut Query) {
         &any(),
     );
     query.optional(
+        "invitation",
+        "The invitation by which the visitor comes.",
+        &any(),
+    );
+    query.optional(
         "via",
         "The ticket with which the login redirected back.",
         &any(),

@@ -9,16 +9,16 @@ use casting_core::ids::{Reference, SessionId};
 use casting_core::json_schema::{self, Schemas};
 use casting_core::policy::NotApplied;
 use casting_core::{
-    api_key_form, cast_form, group_form, image_form, network_form, session::EndReason,
-    settings_form, staging_form,
+    api_key_form, cast_form, group_form, image_form, invitation_form, network_form,
+    session::EndReason, settings_form, staging_form,
 };
 use serde_json::{Map, Value, json};
 
 use super::document::codes;
 use crate::api::{claims as statistics, people};
 use casting_core::admin::{
-    audits, casts, claims, configuration, pools, profiles, references, session_actions, sessions,
-    settings, trials, users,
+    audits, casts, claims, configuration, invitations, pools, profiles, references,
+    session_actions, sessions, settings, trials, users,
 };
 
 /// Every schema by its name.
@@ -52,6 +52,17 @@ pub(super) fn all() -> Map<String, Value> {
         ("References", references::schema()),
         ("Trial", trials::schema()),
         ("TrialResult", trials::answer_schema()),
+        ("Invitation", invitation_form::schema()),
+        ("Invitations", page("Invitation")),
+        ("NewInvitations", invitation_form::new_schema()),
+        (
+            "InvitationsMade",
+            json_schema::object(
+                json!({ "items": { "type": "array", "items": reference("Invitation") } }),
+            ),
+        ),
+        ("InvitationRevocations", invitations::revocation_schema()),
+        ("InvitationsRevoked", invitations::done_schema()),
         ("Settings", of_settings.shown),
         ("SettingsChange", of_settings.change),
         ("CaptchaKeys", settings::keys_schema()),

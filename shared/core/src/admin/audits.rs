@@ -60,7 +60,7 @@ pub fn can_be_undone(audit: &Audit) -> bool {
 /// The scope that a change of this kind of record needs.
 pub const fn scope_of(noun: RecordKind) -> Option<Scope> {
     match noun {
-        RecordKind::Cast | RecordKind::Staging => Some(Scope::Casts),
+        RecordKind::Cast | RecordKind::Staging | RecordKind::Invitation => Some(Scope::Casts),
         RecordKind::Image | RecordKind::Network => Some(Scope::Images),
         RecordKind::Group | RecordKind::User | RecordKind::Profile => Some(Scope::People),
         RecordKind::Settings => Some(Scope::Settings),

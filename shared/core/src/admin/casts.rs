@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 
 use crate::admin::error::{AdminError, TRIES};
 use crate::admin::version::Precondition;
-use crate::admin::{AdminService, filtered, session_actions, settings};
+use crate::admin::{AdminService, filtered, invitations, session_actions, settings};
 
 /// The longest time that an old key opens a link after a rotation, in seconds (365 days).
 const LONGEST_GRACE: u64 = 31_536_000;
@@ -563,6 +563,8 @@ pub async fn delete(
     if deleted {
         service.control_plane.forget();
         tracing::info!(actor.id = service.actor.id, cast.id = %id, "Cast {id} was deleted");
+        // Nobody finds them any more; what a fault leaves of them costs only its storage.
+        invitations::delete_all(service, &id).await?;
     }
     let ended = if terminate {
         session_actions::end_all(service, &id).await?
@@ -665,7 +667,7 @@ async fn require_group(service: &AdminService<'_>, id: Option<&GroupId>) -> Resu
 }
 
 /// Whether the group with this id does not exist.
-async fn is_group_gone(
+pub(super) async fn is_group_gone(
     service: &AdminService<'_>,
     id: Option<&GroupId>,
 ) -> Result<bool, AdminError> {

@@ -15,6 +15,7 @@ pub mod configuration;
 pub mod error;
 mod filtered;
 pub mod images;
+pub mod invitations;
 pub mod pools;
 pub mod profiles;
 pub mod records;

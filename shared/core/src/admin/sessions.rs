@@ -4,7 +4,9 @@
 use crate::audit::{Action, RecordKind};
 use crate::excerpt::Speaker;
 use crate::form::TextType;
-use crate::ids::{CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId};
+use crate::ids::{
+    CastId, CastKey, GroupId, ImageId, InvitationId, Reference, SessionId, StagingId, UserId,
+};
 use crate::image::Image;
 use crate::json_schema;
 use crate::permission::Permission;
@@ -44,7 +46,7 @@ pub struct SessionsAsked {
     /// Only those with this outcome.
     pub outcome: Option<Outcome>,
     /// Only those that have all of these words somewhere: in the reference, the id, the names of
-    /// owner, link and image, the key, the referring host or the task.
+    /// owner, link and image, the key, the referring host, the invitation or the task.
     pub search: Option<String>,
 }
 
@@ -86,6 +88,8 @@ fn has(session: &Session, search: &str) -> bool {
         Some(session.cast_key.as_str()),
         Some(session.launch.image_name.as_str()),
         session.origin.referrer.as_deref(),
+        (session.invitation.as_ref()).map(|invited| invited.name.as_str()),
+        (session.invitation.as_ref()).map(|invited| invited.label.as_str()),
         session.task.as_ref().map(|task| task.arn.as_str()),
     ];
     let known = known.into_iter().flatten().collect::<Vec<_>>();
@@ -534,6 +538,11 @@ fn origin_fields() -> Vec<ReadOnlyField<Session>> {
             json!(session.launch.image_name)
         }),
         Field::new("owner", owner_schema(), |session| owner(&session.owner)),
+        Field::new("invitation", invitation_schema(), |session| {
+            json!(session.invitation.as_ref().map(|invited| {
+                json!({ "id": invited.id, "name": invited.name, "label": invited.label })
+            }))
+        }),
         Field::new("referrer", referrer, |session| {
             json!(session.origin.referrer)
         }),
@@ -651,6 +660,14 @@ fn pool(session: &Session) -> Value {
     json!(session.pooled.as_ref().map(|pooled| {
         json!({ "id": pooled.pool, "place": pooled.role.as_str(), "name": name })
     }))
+}
+
+fn invitation_schema() -> Value {
+    json!({
+        "type": ["object", "null"], "required": ["id", "name", "label"],
+        "description": "The invitation that the claim came by.",
+        "properties": { "id": InvitationId::SYNTAX.schema(), "name": text(), "label": text() },
+    })
 }
 
 fn timeline_schema() -> Value {

@@ -1,7 +1,7 @@
 //! Owns the trial of a link: it evaluates every rule for a made-up visit. Must not know the rules.
 
 use crate::form::{FieldErrors, Form, formatted, line, parsed};
-use crate::ids::UserId;
+use crate::ids::{InvitationId, UserId};
 use crate::json_schema::{self, SchemaBuilder};
 use crate::language::Wish;
 use crate::policy::LinkParameters;
@@ -39,7 +39,7 @@ pub fn view(outcome: &TrialOutcome) -> Value {
 }
 
 /// Parses a made-up visit: `address`, and if wanted `referrer`, `user`, `groups`, `browser`,
-/// `kasm_url`, `docker_network`, `at`.
+/// `kasm_url`, `docker_network`, `invitation`, `at`.
 fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
     read_form(&mut Form::over(Map::new(), input, &[])?, now)
 }
@@ -80,6 +80,7 @@ const WORDS: &[(&str, &str)] = &[
     ),
     ("kasm_url", "What the link's address asks to open."),
     ("docker_network", "The network that it asks for."),
+    ("invitation", "The invitation that it names."),
     ("at", "When; now when it is left out."),
 ];
 
@@ -103,6 +104,10 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
     let browser = form.nullable("browser", line(1..=100));
     let kasm_url = form.nullable("kasm_url", line(0..=2100));
     let docker_network = form.nullable("docker_network", line(0..=100));
+    let read_invitation = |text: &str| {
+        InvitationId::parse(text).ok_or_else(|| "is not the id of an invitation.".to_owned())
+    };
+    let invitation = form.nullable("invitation", parsed(read_invitation));
     let read_time = |text: &str| {
         Timestamp::parse(text)
             .ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z.".to_owned())
@@ -127,11 +132,14 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
             browser,
             own: None,
             another: false,
+            // A test begins no activation time-out.
+            automated: true,
             language: Wish::default(),
         },
         parameters: LinkParameters {
             kasm_url,
             docker_network,
+            invitation: invitation.map(|id: InvitationId| id.to_string()),
         },
         at,
     })

@@ -97,11 +97,19 @@ pub enum DenialCode {
     Fault = 41,
     /// As much as there may be has been spent on sessions, or is going to be.
     BudgetReached = 42,
+    /// The link is for invited visitors, and the address names no invitation.
+    InvitationRequired = 43,
+    /// No such invitation to this link, or it was revoked.
+    InvitationUnknown = 44,
+    /// The invitation has expired, by its date or by its activation time-out.
+    InvitationExpired = 45,
+    /// The invitation has been used as often as it may be.
+    InvitationUsed = 46,
 }
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 42] = [
+    pub const ALL: [DenialCode; 46] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -109,6 +117,10 @@ impl DenialCode {
         Self::IpLimit,
         Self::AddressDenied,
         Self::CastClosed,
+        Self::InvitationRequired,
+        Self::InvitationUnknown,
+        Self::InvitationExpired,
+        Self::InvitationUsed,
         Self::LoginRequired,
         Self::LoginFailed,
         Self::LoginUnavailable,
@@ -176,6 +188,10 @@ impl DenialCode {
             Self::PlaceLost => "place-lost",
             Self::Maintenance => "maintenance",
             Self::BudgetReached => "budget-reached",
+            Self::InvitationRequired => "invitation-required",
+            Self::InvitationUnknown => "invitation-unknown",
+            Self::InvitationExpired => "invitation-expired",
+            Self::InvitationUsed => "invitation-used",
             Self::RequestDiffers => "request-differs",
             Self::ImageUnavailable => "image-unavailable",
             Self::NoCapacity => "no-capacity",
@@ -238,6 +254,10 @@ impl DenialCode {
             Self::PlaceLost => "You lost your place in the queue",
             Self::Maintenance => "Closed for maintenance",
             Self::BudgetReached => "Closed for now",
+            Self::InvitationRequired => "This link is by invitation only",
+            Self::InvitationUnknown => "This invitation is not valid",
+            Self::InvitationExpired => "This invitation has expired",
+            Self::InvitationUsed => "This invitation has been used",
             Self::RequestDiffers => "The idempotency key was already used",
             Self::ImageUnavailable => "This link is not available right now",
             Self::NoCapacity | Self::SystemBusy => "No capacity right now",
@@ -316,6 +336,19 @@ impl DenialCode {
             Self::Maintenance => "No sessions are started at the moment; please try again later.",
             Self::BudgetReached => {
                 "This link starts no more sessions for now; please try again later."
+            }
+            Self::InvitationRequired => {
+                "Open the address in your invitation, or ask the person who told you of this link \
+                 for one."
+            }
+            Self::InvitationUnknown => {
+                "It may have been withdrawn, or a part of its address is missing; ask the person \
+                 who invited you."
+            }
+            Self::InvitationExpired => "Ask the person who invited you for a new one.",
+            Self::InvitationUsed => {
+                "It was good for a limited number of sessions; ask the person who invited you for \
+                 a new one."
             }
             Self::RequestDiffers => "Use a new key for a new request.",
             Self::ImageUnavailable => {

@@ -27,6 +27,8 @@ pub enum QuotaKind {
     BudgetDay,
     /// Sessions that wait in one pool for their visitors.
     Pool,
+    /// Uses of one invitation.
+    Invitation,
 }
 
 impl QuotaKind {
@@ -40,13 +42,17 @@ impl QuotaKind {
             Self::BudgetHour => "budget-hour",
             Self::BudgetDay => "budget-day",
             Self::Pool => "pool",
+            Self::Invitation => "invitation",
         }
     }
 
     /// Whether a session that was served gives its one back when it ends. (One that was refunded
     /// gives everything back.)
     pub const fn is_live(self) -> bool {
-        !matches!(self, Self::Minted | Self::BudgetHour | Self::BudgetDay)
+        !matches!(
+            self,
+            Self::Minted | Self::BudgetHour | Self::BudgetDay | Self::Invitation
+        )
     }
 
     /// Whether it counts money: of that, a session gives back what it has not cost.
@@ -72,6 +78,15 @@ pub struct Quota {
     pub counted_since: Option<u64>,
     /// When the count may be forgotten; `None` is never.
     pub forgotten_at: Option<Timestamp>,
+}
+
+/// What the row of a count says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many are taken.
+    pub taken: u64,
+    /// When what is counted was opened first, if that was noted.
+    pub opened_at: Option<Timestamp>,
 }
 
 /// A session's place in a quota.
@@ -192,6 +207,7 @@ mod tests {
             QuotaKind::BudgetHour,
             QuotaKind::BudgetDay,
             QuotaKind::Pool,
+            QuotaKind::Invitation,
         ] {
             assert_eq!(json!(kind), kind.as_str());
         }

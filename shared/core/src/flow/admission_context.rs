@@ -9,11 +9,12 @@ use crate::address;
 use crate::cast::{AnonymousResume, Cast, CountBy};
 use crate::deployment::Deployment;
 use crate::group;
-use crate::ids::{CastId, CastKey, SessionId};
+use crate::ids::{CastId, CastKey, InvitationId, SessionId};
 use crate::image::Image;
+use crate::invitation::Invitation;
 use crate::network::Network;
 use crate::permission::{Grant, Permission};
-use crate::policy::{self, Facts, LinkParameters, NotApplied, ProofFact, QueueView};
+use crate::policy::{self, Brought, Facts, LinkParameters, NotApplied, ProofFact, QueueView};
 use crate::ports::Fault;
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
@@ -32,6 +33,8 @@ pub(super) struct VisitDetails<'a> {
     pub(super) referrer: Option<&'a str>,
     /// The parameters of the link.
     pub(super) parameters: &'a LinkParameters,
+    /// How long the attempt limiter holds the visitor back, in seconds; then less is read.
+    pub(super) wait: Option<u64>,
 }
 
 /// Everything that was loaded for the policies.
@@ -43,6 +46,10 @@ pub(super) struct AdmissionContext<'a> {
     pub(super) network: Option<Arc<Network>>,
     pub(super) deployment: Arc<Deployment>,
     pub(super) grant: Grant,
+    /// The invitation to the link that the visitor brings, if there is one of this id.
+    pub(super) invitation: Option<Invitation>,
+    /// When it was opened first, if that matters and was noted.
+    pub(super) opened_at: Option<Timestamp>,
     pub(super) own_session: Option<Session>,
     /// The link's parameters that a resumed session did not apply; `None` until one is resumed.
     pub(super) not_applied: Option<Vec<NotApplied>>,
@@ -75,6 +82,11 @@ impl AdmissionContext<'_> {
             user: self.visitor.user.as_ref(),
             own_session: self.own_session.as_ref(),
             parameters: self.parameters,
+            invitation: Brought {
+                is_named: self.parameters.invitation().is_some(),
+                found: self.invitation.as_ref(),
+                opened_at: self.opened_at,
+            },
             consent: self.consent,
             wait: self.wait,
             proof: self.proof,
@@ -154,6 +166,7 @@ impl ControlPlane {
             visitor,
             referrer,
             parameters,
+            wait,
         } = details;
         let deployment = self.cache.deployment(&*self.store, now).await?;
         let mut context = AdmissionContext {
@@ -163,6 +176,8 @@ impl ControlPlane {
             network: None,
             deployment,
             grant: Grant::default(),
+            invitation: None,
+            opened_at: None,
             own_session,
             not_applied: None,
             full: BTreeSet::new(),
@@ -172,7 +187,7 @@ impl ControlPlane {
             referrer,
             parameters,
             consent: None,
-            wait: None,
+            wait,
             proof: ProofFact::NotAsked,
             left: None,
         };
@@ -193,20 +208,24 @@ impl ControlPlane {
             .cache
             .image(&*self.store, &cast.settings.image_id, now)
             .await?;
+        context.invitation = self.find_invitation(cast, context).await?;
+        let invitation = context.invitation.as_ref();
         let wanted = context
             .image
             .as_deref()
-            .and_then(|image| policy::wanted_network(cast, image, context.parameters));
+            .and_then(|image| policy::wanted_network(cast, image, invitation, context.parameters));
         context.network = match wanted {
             Some(name) => self.cache.network(&*self.store, &name, now).await?,
             None => None,
         };
         let user = context.visitor.user.as_ref();
-        context.grant = group::grant(cast, user, &self.cache.groups(&*self.store, now).await?);
+        let groups = self.cache.groups(&*self.store, now).await?;
+        context.grant = group::grant(cast, user, invitation, &groups);
         let quotas = policy::live_limits::quotas(
             cast,
             context.image.as_deref(),
             user,
+            invitation,
             &context.grant,
             &context.deployment.settings,
             now,
@@ -217,6 +236,57 @@ impl ControlPlane {
             .map(|quota| quota.kind)
             .collect();
         context.cast = Some(cast.clone());
+        Ok(())
+    }
+
+    /// The invitation to this link that the visitor brings. Costs no read where none is named, or
+    /// after too many attempts.
+    pub(super) async fn find_invitation(
+        &self,
+        cast: &Cast,
+        context: &AdmissionContext<'_>,
+    ) -> Result<Option<Invitation>, Fault> {
+        let named = context
+            .parameters
+            .invitation()
+            .and_then(InvitationId::parse);
+        match named.filter(|_| context.wait.is_none()) {
+            Some(id) => self.store.invitation(&cast.id, &id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Reads how often the invitation was used, and when it was opened first.
+    pub(super) async fn look_at_uses(
+        &self,
+        context: &mut AdmissionContext<'_>,
+    ) -> Result<(), Fault> {
+        if let Some(quota) = context.invitation.as_ref().map(Invitation::quota) {
+            let tally = self.store.tally(&quota.key).await?;
+            context.opened_at = tally.opened_at;
+            if quota.is_full(tally.taken) {
+                context.full.insert(quota.kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the activation time-out of the invitation, if it has one that has not begun. A program
+    /// that only looks at the page begins none.
+    pub(super) async fn begin_activation(
+        &self,
+        context: &mut AdmissionContext<'_>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let invitation = context.invitation.as_ref().filter(|invitation| {
+            invitation.settings.activation_minutes.is_some()
+                && context.opened_at.is_none()
+                && !context.visitor.automated
+        });
+        if let Some(invitation) = invitation {
+            let tally = self.store.open_tally(&invitation.quota().key, now).await?;
+            context.opened_at = tally.opened_at;
+        }
         Ok(())
     }
 

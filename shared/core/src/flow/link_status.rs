@@ -49,6 +49,7 @@ impl ControlPlane {
             visitor: &nobody,
             referrer,
             parameters: &parameters,
+            wait: None,
         };
         let context = self.gather(visit.cast, None, details, now).await?;
         let Some(cast) = context.cast.clone() else {

@@ -80,7 +80,8 @@ impl ControlPlane {
             | QuotaKind::Minted
             | QuotaKind::BudgetHour
             | QuotaKind::BudgetDay
-            | QuotaKind::Pool => Ok(()),
+            | QuotaKind::Pool
+            | QuotaKind::Invitation => Ok(()),
         }
     }
 

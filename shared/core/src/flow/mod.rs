@@ -170,6 +170,8 @@ pub struct Visitor {
     pub own: Option<SessionId>,
     /// Whether the visitor wants another session beside their own.
     pub another: bool,
+    /// Whether it is a program that only looks at the page, as its browser says.
+    pub automated: bool,
     /// The language that the visitor wants.
     pub language: Wish,
 }
@@ -184,6 +186,7 @@ impl Visitor {
             browser: None,
             own: None,
             another: false,
+            automated: false,
             language: Wish {
                 asked: None,
                 accepted: None,

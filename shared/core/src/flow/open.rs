@@ -26,6 +26,8 @@ pub struct LandingInfo {
     pub image_name: String,
     /// Whether its sessions keep files for their user.
     pub keeps_files: bool,
+    /// Who is invited, if the visitor came by an invitation.
+    pub invited: Option<String>,
     /// The visitor's next step.
     pub next: NextStep,
 }
@@ -83,8 +85,9 @@ pub struct CaptchaNeed {
 }
 
 impl ControlPlane {
-    /// Evaluates the visit of a link without writing anything, and issues a launch ticket. `via` is
-    /// the ticket that the visitor brings back from the login.
+    /// Evaluates the visit of a link, and issues a launch ticket. Writes nothing, but when an
+    /// invitation with an activation time-out is opened first. `via` is the ticket that the visitor
+    /// brings back from the login.
     ///
     /// # Errors
     /// The refusal that a claim would get, as far as it is known now.
@@ -150,11 +153,16 @@ impl ControlPlane {
                     visitor,
                     referrer,
                     parameters,
+                    wait: visit.wait,
                 },
                 now,
             )
             .await?;
-        context.wait = visit.wait;
+        self.look_at_uses(&mut context).await?;
+        if parameters.invitation().is_some() && context.invitation.is_none() {
+            // A guess, as an unknown key is.
+            self.attempts.note(&visit.address, now);
+        }
         if found
             .as_ref()
             .is_some_and(|cast| cast.settings.waiting_room)
@@ -186,6 +194,7 @@ impl ControlPlane {
             }
             Verdict::Deny(denial) => return Err(denial.into()),
             Verdict::Admit(admission) => {
+                self.begin_activation(&mut context, now).await?;
                 let opens = admission
                     .kasm_url
                     .url
@@ -220,6 +229,9 @@ impl ControlPlane {
         Ok(LandingInfo {
             cast,
             keeps_files,
+            invited: context
+                .invitation
+                .map(|invitation| invitation.settings.name),
             image_name,
             next,
         })
@@ -245,6 +257,7 @@ impl ControlPlane {
             referrer: context.referrer.map(str::to_owned),
             kasm_url: context.parameters.kasm_url.clone(),
             docker_network: context.parameters.docker_network.clone(),
+            invitation: context.parameters.invitation().map(str::to_owned),
             address,
             nonce,
             place: None,

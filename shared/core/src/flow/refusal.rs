@@ -216,22 +216,9 @@ impl ControlPlane {
         });
         // A link that is disabled gets the same address as one that does not exist.
         let parameters = cast.map(|_| &visit.parameters);
-        let link = CastKey::parse(visit.key).map(|key| {
-            urls::cast_with(
-                &key,
-                &[
-                    (
-                        "kasm_url",
-                        parameters.and_then(|parameters| parameters.kasm_url.as_deref()),
-                    ),
-                    (
-                        "docker_network",
-                        parameters.and_then(|parameters| parameters.docker_network.as_deref()),
-                    ),
-                    ("via", via.as_deref()),
-                ],
-            )
-        });
+        let mut pairs = parameters.map_or_else(Vec::new, |parameters| parameters.pairs().into());
+        pairs.push(("via", via.as_deref()));
+        let link = CastKey::parse(visit.key).map(|key| urls::cast_with(&key, &pairs));
         Help {
             link,
             contact,

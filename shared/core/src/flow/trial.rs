@@ -45,12 +45,14 @@ impl ControlPlane {
                     visitor,
                     referrer: visitor.referrer.as_deref(),
                     parameters: &trial.parameters,
+                    wait: None,
                 },
                 now,
             )
             .await?;
         let cast = std::sync::Arc::new(cast.clone());
         self.gather_for(&cast, &mut context, now).await?;
+        self.look_at_uses(&mut context).await?;
         context.entry = Some((SessionId::from_bytes([0; 16]), false));
         self.load_queue(&cast, &mut context).await?;
         context.own_session = self.find_own(Some(&cast), visitor, None).await?;
@@ -65,6 +67,7 @@ impl ControlPlane {
             &cast,
             context.image.as_deref(),
             visitor.user.as_ref(),
+            context.invitation.as_ref(),
             &context.grant,
             &context.deployment.settings,
             now,
@@ -83,7 +86,12 @@ impl ControlPlane {
                 None => None,
             };
         let groups = self.cache.groups(&*self.store, now).await?;
-        let groups = group::groups_of(&cast, visitor.user.as_ref(), &groups);
+        let groups = group::groups_of(
+            &cast,
+            visitor.user.as_ref(),
+            context.invitation.as_ref(),
+            &groups,
+        );
         Ok(TrialOutcome {
             steps: policy::trace(&context.facts(window.as_ref(), now)),
             groups: groups

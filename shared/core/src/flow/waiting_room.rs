@@ -136,6 +136,7 @@ impl ControlPlane {
             let parameters = LinkParameters {
                 kasm_url: ticket.kasm_url,
                 docker_network: ticket.docker_network,
+                invitation: ticket.invitation,
             };
             (parameters, ticket.referrer)
         });
@@ -210,6 +211,7 @@ impl ControlPlane {
         let deployment = self.cache.deployment(&*self.store, now).await?;
         for quota in policy::live_limits::quotas(
             cast,
+            None,
             None,
             None,
             &Default::default(),

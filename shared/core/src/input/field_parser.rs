@@ -12,7 +12,8 @@ use crate::audit::AuditId;
 use crate::captcha::CaptchaKind;
 use crate::cast::{AnonymousResume, CountBy, LinkLanguage, StartOnClick};
 use crate::ids::{
-    ApiKeyId, CastId, CastKey, GroupId, ImageId, Reference, SessionId, StagingId, UserId,
+    ApiKeyId, CastId, CastKey, GroupId, ImageId, InvitationId, Reference, SessionId, StagingId,
+    UserId,
 };
 use crate::image::Architecture;
 use crate::network::NetworkName;
@@ -196,6 +197,7 @@ text_types! {
     UserId = TextSyntax::Id(UserId::PREFIX);
     ApiKeyId = TextSyntax::Id(ApiKeyId::PREFIX);
     StagingId = TextSyntax::Id(StagingId::PREFIX);
+    InvitationId = TextSyntax::Id(InvitationId::PREFIX);
     Scope = TextSyntax::OneOf(|| Scope::ALL.map(Scope::as_str).to_vec());
     CountBy = TextSyntax::OneOf(|| CountBy::ALL.map(CountBy::as_str).to_vec());
     AnonymousResume = TextSyntax::OneOf(|| {

@@ -12,6 +12,7 @@ pub mod form;
 pub mod group_form;
 pub mod image_form;
 pub(crate) mod image_rules;
+pub mod invitation_form;
 pub mod json_schema;
 pub mod network_form;
 pub(crate) mod open_hours_form;

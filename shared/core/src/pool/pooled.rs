@@ -96,6 +96,7 @@ impl Session {
             charge: Charge::default(),
             launch,
             origin: Origin::default(),
+            invitation: None,
             created_at: now,
             ready_by: now.plus_seconds(image.settings.start_timeout_seconds.into()),
             ready_at: None,
@@ -313,6 +314,7 @@ impl Session {
                 ..self.launch.clone()
             },
             origin: Origin::default(),
+            invitation: None,
             notes: Vec::new(),
             said: Vec::new(),
             request: None,

@@ -147,13 +147,15 @@ pub enum RecordKind {
     ApiKey,
     /// A visitor's container.
     Session,
+    /// An invitation to a link; its entries are those of the link.
+    Invitation,
     /// The console itself.
     Console,
 }
 
 impl RecordKind {
     /// Every noun.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Cast,
         Self::Image,
         Self::Network,
@@ -164,6 +166,7 @@ impl RecordKind {
         Self::Settings,
         Self::ApiKey,
         Self::Session,
+        Self::Invitation,
         Self::Console,
     ];
 
@@ -180,6 +183,7 @@ impl RecordKind {
             Self::Settings => "settings",
             Self::ApiKey => "api-key",
             Self::Session => "session",
+            Self::Invitation => "invitation",
             Self::Console => "console",
         }
     }

@@ -197,6 +197,9 @@ pub struct CastSettings {
     /// seed: Require reCAPTCHA. Means something only with `allow_anonymous`.
     #[serde(default)]
     pub require_captcha: bool,
+    /// Whether only visitors with an invitation get sessions.
+    #[serde(default)]
+    pub invitation_required: bool,
     /// seed: Allow Resume.
     #[serde(default)]
     pub allow_resume: bool,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cast::Cast;
 use crate::ids::GroupId;
+use crate::invitation::Invitation;
 use crate::permission::{ClientSettings, Grant};
 use crate::record::Record;
 use crate::session::{ANONYMOUS_KEEPALIVE_SECONDS, ENTRY_TIMEOUT_SECONDS};
@@ -92,20 +93,38 @@ impl GroupSettings {
 }
 
 /// The groups of a visitor to this cast, the most important first: for a user those of the login,
-/// for an anonymous visitor the cast's Anonymous User Group, and *All Users* in any case.
-pub fn groups_of<'a>(cast: &Cast, user: Option<&User>, groups: &'a [Group]) -> Vec<&'a Group> {
+/// for an anonymous visitor the cast's Anonymous User Group, for an invited one the invitation's,
+/// and *All Users* in any case.
+pub fn groups_of<'a>(
+    cast: &Cast,
+    user: Option<&User>,
+    invitation: Option<&Invitation>,
+    groups: &'a [Group],
+) -> Vec<&'a Group> {
     let anonymous = cast.settings.anonymous_group_id.as_ref();
-    members(groups, |group| match user {
-        Some(user) => group.settings.is_named_in(&user.groups),
-        None => anonymous == Some(&group.id),
+    let invited = invitation.and_then(|invitation| invitation.settings.group_id.as_ref());
+    members(groups, |group| {
+        let is_own = match user {
+            Some(user) => group.settings.is_named_in(&user.groups),
+            None => anonymous == Some(&group.id),
+        };
+        is_own || invited == Some(&group.id)
     })
 }
 
-/// What holds for a session of this cast, by the visitor's groups. A group that is gone says
-/// nothing.
-pub fn grant(cast: &Cast, user: Option<&User>, groups: &[Group]) -> Grant {
+/// What holds for a session of this cast, by the visitor's groups and invitation. A group that is
+/// gone says nothing.
+pub fn grant(
+    cast: &Cast,
+    user: Option<&User>,
+    invitation: Option<&Invitation>,
+    groups: &[Group],
+) -> Grant {
     let enforced = cast.settings.enforced_client_settings.as_ref();
-    let mut grant = resolve(&groups_of(cast, user, groups), enforced);
+    let mut grant = resolve(&groups_of(cast, user, invitation, groups), enforced);
+    if let Some(invitation) = invitation {
+        grant = invitation.limits(grant);
+    }
     grant
         .entry_timeout_seconds
         .get_or_insert(ENTRY_TIMEOUT_SECONDS);
@@ -180,7 +199,7 @@ mod tests {
             ),
             ("a user, set", patient, Some(&user), Some(7200), Some(900)),
         ] {
-            let grant = grant(&cast(1), user, &[group]);
+            let grant = grant(&cast(1), user, None, &[group]);
             assert_eq!(
                 (grant.keepalive_seconds, grant.entry_timeout_seconds),
                 (keepalive, entry),
@@ -226,8 +245,43 @@ mod tests {
             let mut cast = cast(1);
             cast.settings.anonymous_group_id =
                 anonymous_group.map(|n| GroupId::from_bytes([n; 16]));
-            let grant = grant(&cast, user.as_ref(), &groups);
+            let grant = grant(&cast, user.as_ref(), None, &groups);
             assert_eq!(grant.permissions.contains(&Webcam), webcam, "{name}");
+        }
+    }
+
+    #[test]
+    fn invited_visitor_is_in_the_group_of_the_invitation() {
+        let user = crate::testing::user(1);
+        let groups = [
+            Group::all_users(),
+            group(1, "Guests", 10, true),
+            group(2, "Link", 20, false),
+        ];
+        let mut cast = cast(1);
+        cast.settings.anonymous_group_id = Some(GroupId::from_bytes([2; 16]));
+        let mut invitation = crate::testing::invitation(1);
+        invitation.settings.group_id = Some(GroupId::from_bytes([1; 16]));
+        for (name, user, invitation, expected) in [
+            ("anonymous", None, None, vec!["Link", ALL_USERS]),
+            (
+                "invited",
+                None,
+                Some(&invitation),
+                vec!["Guests", "Link", ALL_USERS],
+            ),
+            (
+                "invited, logged in",
+                Some(&user),
+                Some(&invitation),
+                vec!["Guests", ALL_USERS],
+            ),
+        ] {
+            let found: Vec<&str> = groups_of(&cast, user, invitation, &groups)
+                .into_iter()
+                .map(|group| group.settings.name.as_str())
+                .collect();
+            assert_eq!(found, expected, "{name}");
         }
     }
 
@@ -254,7 +308,7 @@ mod tests {
                 roles: Vec::new(),
                 groups: login.into_iter().map(str::to_owned).collect(),
             };
-            let found: Vec<&str> = groups_of(&cast(1), Some(&user), &groups)
+            let found: Vec<&str> = groups_of(&cast(1), Some(&user), None, &groups)
                 .into_iter()
                 .map(|group| group.settings.name.as_str())
                 .collect();

@@ -10,6 +10,7 @@ pub mod deployment;
 pub mod group;
 pub mod hourly_stats;
 pub mod image;
+pub mod invitation;
 pub mod network;
 pub mod permission;
 pub mod preset;

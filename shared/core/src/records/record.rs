@@ -76,9 +76,7 @@ impl dyn Store + '_ {
         expected_version: Option<u64>,
         audit: Option<&Audit>,
     ) -> Result<Saved, Fault> {
-        let document =
-            serde_json::to_value(record).map_err(|error| corrupt("write a record", &error))?;
-        self.put_record_document(R::KIND, document, expected_version, audit)
+        self.put_record_document(R::KIND, written(record)?, expected_version, audit)
             .await
     }
 
@@ -96,7 +94,13 @@ impl dyn Store + '_ {
     }
 }
 
-fn read<R: Record>(document: Value) -> Result<R, Fault> {
+/// The document of a record.
+pub(crate) fn written(record: &impl Serialize) -> Result<Value, Fault> {
+    serde_json::to_value(record).map_err(|error| corrupt("write a record", &error))
+}
+
+/// The record of a document.
+pub(crate) fn read<R: DeserializeOwned>(document: Value) -> Result<R, Fault> {
     serde_json::from_value(document).map_err(|error| corrupt("read a record", &error))
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::end_reason::EndReason;
 use crate::excerpt::Excerpt;
 use crate::ids::{CastId, CastKey, Nonce, SessionId};
+use crate::invitation::Invited;
 use crate::language::Language;
 pub use crate::launch_spec::{LaunchNetwork, LaunchSpec};
 pub use crate::owner::Owner;
@@ -78,6 +79,9 @@ pub struct Session {
     pub launch: LaunchSpec,
     /// Where the claim came from.
     pub origin: Origin,
+    /// The invitation that the claim came by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<Invited>,
     /// When the claim was accepted.
     pub created_at: Timestamp,
     /// When it must be ready, else it is stopped and refunded.
@@ -781,6 +785,7 @@ impl Session {
         let mut after = self.clone();
         after.owner = Owner::Anonymised;
         after.origin = Origin::default();
+        after.invitation = None;
         after.launch.kasm_url = None;
         after.said = Vec::new();
         after.message = None;

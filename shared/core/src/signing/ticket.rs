@@ -51,6 +51,9 @@ pub struct LaunchTicket {
     /// What the link's `docker_network` parameter asked for.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub docker_network: Option<String>,
+    /// The invitation that the link's `invitation` parameter names.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
     /// Keyed hash of the prefix of the address that the page was opened from. The claim may come
     /// from another one; this one names the caller of an idempotency key.
     #[serde(rename = "a")]
@@ -320,6 +323,7 @@ mod tests {
             referrer: Some("acme.com".into()),
             kasm_url: Some("https://example.com/".into()),
             docker_network: None,
+            invitation: None,
             address: "hash".into(),
             nonce: Nonce::from_bytes([2; 16]),
             place: None,

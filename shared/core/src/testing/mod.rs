@@ -7,8 +7,9 @@ use crate::captcha::{
     CaptchaCheck, CaptchaSettings, CaptchaVerdict, CaptchaVerifier, KeysVerdict, Proof,
 };
 use crate::cast::{Cast, CastSettings, Counter};
-use crate::ids::{CastId, CastKey, ImageId, Nonce, SessionId, UserId};
+use crate::ids::{CastId, CastKey, ImageId, InvitationId, Nonce, SessionId, UserId};
 use crate::image::{AppAccess, Architecture, ContainerSource, Image, ImageSettings, ImageSource};
+use crate::invitation::{Invitation, InvitationSettings};
 use crate::permission::Grant;
 use crate::persistent_profile::ProfileSettings;
 use crate::session::{Charge, LaunchSpec, Origin, Owner, Session, State};
@@ -101,6 +102,22 @@ pub fn image(n: u8) -> Image {
     }
 }
 
+/// An invitation to [`cast`] `n`, good for one session; its id follows from `n`.
+pub fn invitation(n: u8) -> Invitation {
+    Invitation {
+        id: InvitationId::from_bytes([n; 16]),
+        version: 1,
+        cast_id: cast(n).id,
+        settings: InvitationSettings {
+            name: format!("Guest {n}"),
+            uses: 1,
+            ..InvitationSettings::default()
+        },
+        created_at: NOON,
+        revoked_at: None,
+    }
+}
+
 /// A user who has logged in, whose id follows from `n`.
 pub fn user(n: u8) -> User {
     User {
@@ -128,6 +145,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
             expires_at: None,
         },
         charge: Charge::default(),
+        invitation: None,
         launch: LaunchSpec {
             image_id: image.id,
             image_name: image.settings.name,

@@ -83,6 +83,8 @@ cases! {
         of_two_moves_at_once_one_is_written;
     quotas:
         a_count_is_taken_only_while_there_is_room
+        a_closed_count_takes_no_claim_and_is_given_back
+        a_count_is_opened_once
         money_is_taken_by_amount_and_comes_back_unused_once
         a_count_that_began_late_takes_claims_once_it_is_complete
         fifty_claims_at_once_on_a_count_of_twenty_get_exactly_twenty

@@ -2,6 +2,7 @@
 
 about = Ihre eigene Sitzung, nur für Sie gestartet. Wenn sie endet, wird alles darin gelöscht.
 about-kept-files = Ihre eigene Sitzung, nur für Sie gestartet. Ihre Dateien bleiben für das nächste Mal erhalten; alles andere wird am Ende gelöscht.
+invited = Einladung für { $name }
 opens = Dieser Link lässt die Sitzung eine Adresse öffnen, die sein Absender gewählt hat:
 opens-care = Fahren Sie nur fort, wenn Sie die Adresse kennen oder dem Absender des Links vertrauen.
 agree = Öffnen

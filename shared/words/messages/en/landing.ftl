@@ -2,6 +2,7 @@
 
 about = Your own session, started just for you. Everything in it is deleted when it ends.
 about-kept-files = Your own session, started just for you. Your files are kept for next time; everything else is deleted when it ends.
+invited = Invitation for { $name }
 opens = This link asks the session to open an address that its sender chose:
 opens-care = Continue only if you recognise it, or trust who sent you the link.
 agree = Open it

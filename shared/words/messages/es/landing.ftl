@@ -2,6 +2,7 @@
 
 about = Su propia sesión, iniciada solo para usted. Todo lo que contiene se borra al terminar.
 about-kept-files = Su propia sesión, iniciada solo para usted. Sus archivos se conservan para la próxima vez; todo lo demás se borra al terminar.
+invited = Invitación para { $name }
 opens = Este enlace pide a la sesión que abra una dirección elegida por su remitente:
 opens-care = Continúe solo si la reconoce o si confía en quien le envió el enlace.
 agree = Abrirla

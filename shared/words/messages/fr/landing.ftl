@@ -2,6 +2,7 @@
 
 about = Votre propre session, lancée rien que pour vous. Tout ce qu’elle contient est supprimé à la fin.
 about-kept-files = Votre propre session, lancée rien que pour vous. Vos fichiers sont conservés pour la prochaine fois ; tout le reste est supprimé à la fin.
+invited = Invitation pour { $name }
 opens = Ce lien demande à la session d’ouvrir une adresse choisie par son expéditeur :
 opens-care = Ne continuez que si vous la reconnaissez ou si vous faites confiance à la personne qui vous a envoyé le lien.
 agree = L’ouvrir

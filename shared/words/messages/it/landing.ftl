@@ -2,6 +2,7 @@
 
 about = La tua sessione, avviata solo per te. Quando termina, tutto ciò che contiene viene cancellato.
 about-kept-files = La tua sessione, avviata solo per te. I tuoi file restano per la prossima volta; tutto il resto viene cancellato alla fine.
+invited = Invito per { $name }
 opens = Questo link chiede alla sessione di aprire un indirizzo scelto da chi l’ha inviato:
 opens-care = Continua solo se lo riconosci o se ti fidi di chi ti ha inviato il link.
 agree = Aprilo

@@ -2,6 +2,7 @@
 
 about = Sua própria sessão, iniciada só para você. Tudo nela é apagado quando termina.
 about-kept-files = Sua própria sessão, iniciada só para você. Seus arquivos ficam guardados para a próxima vez; todo o resto é apagado quando termina.
+invited = Convite para { $name }
 opens = Este link pede à sessão que abra um endereço escolhido por quem o enviou:
 opens-care = Continue apenas se você o reconhece ou confia em quem lhe enviou o link.
 agree = Abrir

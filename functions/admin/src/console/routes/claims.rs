@@ -22,7 +22,7 @@ use crate::console::dashboard::{self, Overview};
 use crate::console::history;
 use crate::console::page_context::Severity;
 use crate::console::paths;
-use crate::console::sessions::owner;
+use crate::console::sessions::{invited, owner};
 use crate::console::table::Badge;
 use crate::console::time_format::{grouped, wait};
 use casting_core::admin::AdminService;
@@ -274,7 +274,10 @@ fn of_session(session: &Value) -> Claim {
             called(text(session, "cast_name"), text(session, "cast_key")),
             part("cast_id"),
         ),
-        who: owner(session),
+        who: match invited(session) {
+            name if name.is_empty() => owner(session),
+            name => format!("{}, invited as {name}", owner(session)),
+        },
         referrer: part("referrer"),
         session: Some(part("id")),
         said: said(session),

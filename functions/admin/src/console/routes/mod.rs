@@ -7,6 +7,7 @@
 mod casts;
 mod claims;
 mod find;
+mod invitations;
 mod people;
 mod profiles;
 mod records;
@@ -207,10 +208,12 @@ pub(super) enum FlashMessage {
     TakenBack,
     Registered,
     MaintenanceOff,
+    Invited,
+    Revoked,
 }
 
 impl FlashMessage {
-    const ALL: [(Self, &'static str, &'static str); 26] = [
+    const ALL: [(Self, &'static str, &'static str); 28] = [
         (
             Self::MaintenanceOff,
             "maintenance-off",
@@ -292,6 +295,16 @@ impl FlashMessage {
             "Profile restored. The next session uses it.",
         ),
         (Self::TakenBack, "taken-back", "Change undone."),
+        (
+            Self::Invited,
+            "invited",
+            "Invitations created. Save them as CSV for a mail merge, or print the sheet.",
+        ),
+        (
+            Self::Revoked,
+            "revoked",
+            "Invitation revoked. Running sessions continue.",
+        ),
         (
             Self::Registered,
             "registered",

@@ -306,6 +306,7 @@ const fn words(kind: RecordKind) -> &'static str {
         RecordKind::Settings => "the settings",
         RecordKind::ApiKey => "the API key",
         RecordKind::Session => "a session of",
+        RecordKind::Invitation => "the invitation of",
         RecordKind::Console => "the console",
     }
 }

@@ -11,8 +11,8 @@ use http::Method;
 
 use super::records::Kind;
 use super::{
-    ConsoleRequest, casts, claims, find, people, profiles, records, sessions, show_sign_in,
-    sign_in, sign_out,
+    ConsoleRequest, casts, claims, find, invitations, people, profiles, records, sessions,
+    show_sign_in, sign_in, sign_out,
 };
 use casting_web::HandlerError;
 
@@ -97,6 +97,18 @@ console_routes! {
     GET "/admin/casts/{id}/claims", Read => claims::of_cast;
     /// A link as a QR code.
     GET "/admin/casts/{id}/qr.svg", Read => casts::qr_code;
+    /// The invitations to a cast.
+    GET "/admin/casts/{id}/invitations", Read => invitations::list;
+    /// New invitations to a cast.
+    POST "/admin/casts/{id}/invitations", Write(Casts) => invitations::make;
+    /// The form for new invitations to a cast.
+    GET "/admin/casts/{id}/invite", Write(Casts) => invitations::ask;
+    /// The invitations to a cast as a sheet with QR codes.
+    GET "/admin/casts/{id}/invitation-sheet", Read => invitations::sheet;
+    /// Whether to revoke an invitation.
+    GET "/admin/casts/{id}/revoke-invitation", Write(Casts) => invitations::ask_to_revoke;
+    /// Revokes an invitation.
+    POST "/admin/casts/{id}/revoke-invitation", Write(Casts) => invitations::revoke;
     /// Enables or disables a cast.
     POST "/admin/casts/{id}/enabled", Write(Casts) => casts::switch;
     /// Replaces the key of a cast.

@@ -10,6 +10,7 @@ use crate::denial::{Denial, DenialCode};
 use crate::deployment::DeploymentSettings;
 use crate::ids::UserId;
 use crate::image::Image;
+use crate::invitation::Invitation;
 use crate::permission::Grant;
 use crate::persistent_profile;
 use crate::policy::budget;
@@ -23,6 +24,7 @@ pub fn quotas(
     cast: &Cast,
     image: Option<&Image>,
     user: Option<&User>,
+    invitation: Option<&Invitation>,
     grant: &Grant,
     deployment: &DeploymentSettings,
     now: Timestamp,
@@ -40,6 +42,7 @@ pub fn quotas(
     let profile = image.and_then(|image| persistent_profile::carried(cast, image, user));
     let extension = cast.settings.allowed_extension();
     [
+        invitation.map(Invitation::quota),
         // Two sessions with one profile would each save what the other has not.
         profile.map(|profile| Quota::new(QuotaKind::Profile, profile.id.as_str(), 1)),
         user.map_or_else(minted, |user| Some(of_user(&user.id))),
@@ -114,8 +117,11 @@ pub fn check(
         return super::refuse(DenialCode::Maintenance);
     }
     match full.first() {
-        // No claim is refused because of a pool; money has a rule of its own.
-        None | Some(QuotaKind::Pool | QuotaKind::BudgetHour | QuotaKind::BudgetDay) => Ok(()),
+        // No claim is refused because of a pool; money and invitations have rules of their own.
+        None
+        | Some(
+            QuotaKind::Pool | QuotaKind::BudgetHour | QuotaKind::BudgetDay | QuotaKind::Invitation,
+        ) => Ok(()),
         Some(QuotaKind::Profile) => super::refuse(DenialCode::ProfileBusy),
         Some(QuotaKind::User) => super::refuse(DenialCode::UserLimit),
         Some(QuotaKind::Minted) => Err(Denial::retry(
@@ -182,6 +188,7 @@ mod tests {
                 &cast,
                 Some(&image),
                 user.as_ref(),
+                None,
                 &grant(per_user),
                 &deployment,
                 NOON,
@@ -249,6 +256,7 @@ mod tests {
                 &cast,
                 Some(&image),
                 user,
+                None,
                 &Grant::default(),
                 &DeploymentSettings::default(),
                 NOON,

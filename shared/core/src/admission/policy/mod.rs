@@ -12,6 +12,7 @@ pub mod captcha;
 pub mod consent;
 pub mod enabled;
 pub mod image;
+pub mod invitation;
 pub mod ip_window;
 pub mod kasm_url;
 pub mod live_limits;
@@ -33,6 +34,7 @@ use crate::cast::{AnonymousResume, Cast, IpLimit};
 use crate::denial::{Denial, DenialCode};
 use crate::deployment::DeploymentSettings;
 use crate::image::Image;
+use crate::invitation::Invitation;
 use crate::network::{Network, NetworkName};
 use crate::permission::Grant;
 use crate::quota::{Quota, QuotaKind};
@@ -42,6 +44,7 @@ use crate::time::Timestamp;
 use crate::user::User;
 
 pub use captcha::ProofFact;
+pub use invitation::Brought;
 pub use kasm_url::Chosen;
 pub use resume::{NotApplied, Resumption};
 pub use trace::{Step, trace};
@@ -71,6 +74,8 @@ pub struct Facts<'a> {
     pub own_session: Option<&'a Session>,
     /// The parameters of the link.
     pub parameters: &'a LinkParameters,
+    /// The invitation that the visitor brings.
+    pub invitation: Brought<'a>,
     /// Whether the visitor agreed to the parameters; `None` before they were asked.
     pub consent: Option<bool>,
     /// How long this address must wait before it tries again, in seconds.
@@ -111,6 +116,25 @@ pub struct LinkParameters {
     pub kasm_url: Option<String>,
     /// seed: the `docker_network` parameter.
     pub docker_network: Option<String>,
+    /// The `invitation` parameter.
+    pub invitation: Option<String>,
+}
+
+impl LinkParameters {
+    /// The invitation that is named, if one is: the parameter may be empty.
+    pub fn invitation(&self) -> Option<&str> {
+        let named = self.invitation.as_deref().map(str::trim);
+        named.filter(|named| !named.is_empty())
+    }
+
+    /// The names and values, as they stand in an address.
+    pub fn pairs(&self) -> [(&'static str, Option<&str>); 3] {
+        [
+            ("kasm_url", self.kasm_url.as_deref()),
+            ("docker_network", self.docker_network.as_deref()),
+            (crate::invitation::PARAMETER, self.invitation()),
+        ]
+    }
 }
 
 /// The result of the policies.
@@ -160,6 +184,8 @@ pub enum RuleId {
     Resume,
     /// The deployment is not in maintenance.
     Maintenance,
+    /// The visitor is invited, or need not be.
+    Invitation,
     /// The image can be started.
     Image,
     /// The Kasm URL can be opened.
@@ -194,14 +220,10 @@ pub fn admit(facts: &Facts<'_>) -> Verdict {
 pub fn wanted_network(
     cast: &Cast,
     image: &Image,
+    invitation: Option<&Invitation>,
     parameters: &LinkParameters,
 ) -> Option<NetworkName> {
-    network::check(
-        &cast.settings,
-        &image.settings,
-        parameters.docker_network.as_deref(),
-    )
-    .ok()?
+    invitation::runs_in(&cast.settings, &image.settings, invitation, parameters).ok()?
 }
 
 /// Evaluates every policy in order. `observer` sees each result and decides whether a denial ends
@@ -260,7 +282,13 @@ fn evaluate(
         RuleId::Maintenance,
         maintenance::check(&facts.deployment.maintenance, facts.now),
     )?;
-    let chosen = kasm_url::check(settings, facts.parameters.kasm_url.as_deref());
+    observer(
+        RuleId::Invitation,
+        invitation::check(cast, facts.invitation, facts.full, facts.now),
+    )?;
+    let invited = facts.invitation.found;
+    let chosen = kasm_url::check(settings, facts.parameters.kasm_url.as_deref())
+        .map(|chosen| invitation::opens(chosen, invited));
     observer(RuleId::Image, image::check(facts.image))?;
     observer(RuleId::KasmUrl, chosen.clone().map(drop))?;
     observer(RuleId::Network, judge_network(facts, cast))?;
@@ -302,6 +330,7 @@ fn evaluate(
             cast,
             facts.image,
             facts.user,
+            invited,
             facts.grant,
             facts.deployment,
             facts.now,
@@ -315,15 +344,14 @@ fn judge_network(facts: &Facts<'_>, cast: &Cast) -> Result<(), Denial> {
     let Some(image) = facts.image else {
         return Ok(());
     };
-    let chosen = network::check(
-        &cast.settings,
-        &image.settings,
-        facts.parameters.docker_network.as_deref(),
-    )?;
+    let invited = facts.invitation.found;
+    let chosen = invitation::runs_in(&cast.settings, &image.settings, invited, facts.parameters)?;
     let exists = facts
         .network
         .is_some_and(|network| Some(&network.id) == chosen.as_ref());
-    network::found(chosen.as_ref(), exists, chosen != image.settings.network)
+    let own = invited.and_then(|invited| invited.settings.network.as_ref());
+    let by_visitor = chosen != image.settings.network && chosen.as_ref() != own;
+    network::found(chosen.as_ref(), exists, by_visitor)
 }
 
 /// A shorthand for the rules.
@@ -375,6 +403,10 @@ pub(crate) mod tests {
                 user: None,
                 own_session: None,
                 parameters: &self.parameters,
+                invitation: Brought {
+                    is_named: self.parameters.invitation().is_some(),
+                    ..Brought::default()
+                },
                 consent: None,
                 wait: None,
                 proof: ProofFact::NotAsked,
@@ -413,6 +445,7 @@ pub(crate) mod tests {
         fixture.parameters = LinkParameters {
             kasm_url: Some("http://localhost/".into()),
             docker_network: Some("lab".into()),
+            invitation: Some("nobody's".into()),
         };
         fixture.full = [QuotaKind::Deployment].into();
         fixture.deployment.maintenance.is_on = true;
@@ -477,6 +510,11 @@ pub(crate) mod tests {
                 DenialCode::AddressDenied => settings.banned_addresses.clear(),
                 DenialCode::ReferrerDenied => referrer = Some("acme.com"),
                 DenialCode::LoginRequired => settings.allow_anonymous = true,
+                DenialCode::InvitationUnknown => {
+                    fixture.parameters.invitation = None;
+                    settings.invitation_required = true;
+                }
+                DenialCode::InvitationRequired => settings.invitation_required = false,
                 DenialCode::ImageUnavailable => fixture.image.settings.enabled = true,
                 DenialCode::ParameterInvalid => {
                     fixture.parameters.kasm_url = Some("https://example.com/".into());
@@ -502,6 +540,8 @@ pub(crate) mod tests {
             "login-required",
             "too-many-attempts",
             "maintenance",
+            "invitation-unknown",
+            "invitation-required",
             "image-unavailable",
             "parameter-invalid",
             "network-denied",
@@ -588,6 +628,7 @@ pub(crate) mod tests {
         let with = |url: Option<&str>, network: Option<&str>| LinkParameters {
             kasm_url: url.map(str::to_owned),
             docker_network: network.map(str::to_owned),
+            ..LinkParameters::default()
         };
         for (state, set) in states() {
             for (case, parameters, not_applied) in [

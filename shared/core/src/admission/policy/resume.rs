@@ -190,7 +190,7 @@ mod tests {
             own.options.exec.go = own.options.exec.go.filter(|_| can_go);
             let parameters = LinkParameters {
                 kasm_url: requested.map(str::to_owned),
-                docker_network: None,
+                ..LinkParameters::default()
             };
             let (opens, not_applied) = match expected {
                 Ok(opens) => (opens, vec![]),
@@ -217,8 +217,8 @@ mod tests {
             ("nonsense", Some("../lab"), unchanged),
         ] {
             let parameters = LinkParameters {
-                kasm_url: None,
                 docker_network: requested.map(str::to_owned),
+                ..LinkParameters::default()
             };
             let plan = plan(&cast(1).settings, &own(), &parameters, Some(true));
             assert_eq!(plan.not_applied, expected, "{name}");
@@ -226,8 +226,8 @@ mod tests {
         let mut own = own();
         own.launch.network = None;
         let parameters = LinkParameters {
-            kasm_url: None,
             docker_network: Some("lab".into()),
+            ..LinkParameters::default()
         };
         let plan = plan(&cast(1).settings, &own, &parameters, Some(true));
         assert_eq!(plan.not_applied, unchanged, "in the deployment's own");

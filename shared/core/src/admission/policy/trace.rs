@@ -128,6 +128,7 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
                 },
             )
         }
+        RuleId::Invitation => invited(facts, settings.invitation_required),
         RuleId::Image => facts.image.map_or_else(
             || "The image is gone.".to_owned(),
             |image| format!("Image {}.", image.settings.name),
@@ -218,6 +219,32 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
     }
 }
 
+fn invited(facts: &Facts<'_>, is_required: bool) -> String {
+    match (facts.invitation.is_named, facts.invitation.found) {
+        (false, _) if is_required => "None is named, and one is required.".to_owned(),
+        (false, _) => "None is named, and none is required.".to_owned(),
+        (true, None) => "It is none of this link.".to_owned(),
+        (true, Some(found)) => {
+            let (settings, opened) = (&found.settings, facts.invitation.opened_at);
+            let mut told = format!("Invitation of {}", settings.name);
+            if !settings.label.is_empty() {
+                told.push_str(&format!(" ({})", settings.label));
+            }
+            told.push_str(&format!(", for {} uses", settings.uses));
+            if let Some(end) = found.ends_at(opened) {
+                told.push_str(&format!(", until {end}"));
+            }
+            if let Some(minutes) = settings.activation_minutes.filter(|_| opened.is_none()) {
+                told.push_str(&format!(", for {minutes} minutes once it is opened"));
+            }
+            if let Some(revoked) = found.revoked_at {
+                told.push_str(&format!(", revoked at {revoked}"));
+            }
+            told + "."
+        }
+    }
+}
+
 impl RuleId {
     /// The rule in one word, and as a question.
     const fn words(self) -> (&'static str, &'static str) {
@@ -231,6 +258,10 @@ impl RuleId {
             Self::Attempts => ("attempts", "Has this address tried too often?"),
             Self::Resume => ("resume", "Does the visitor have a session already?"),
             Self::Maintenance => ("maintenance", "Is the deployment not in maintenance?"),
+            Self::Invitation => (
+                "invitation",
+                "Is the visitor\u{2019}s invitation good, if one is named or required?",
+            ),
             Self::Image => ("image", "Can the image be started?"),
             Self::KasmUrl => ("kasm_url", "Can the address be opened?"),
             Self::Network => ("network", "Can the network be used?"),
@@ -270,7 +301,7 @@ mod tests {
             .filter(|step| !step.passes)
             .map(|step| step.rule)
             .collect();
-        assert_eq!((steps.len(), refused), (19, vec!["referrer", "total"]));
+        assert_eq!((steps.len(), refused), (20, vec!["referrer", "total"]));
         let Verdict::Deny(denial) = admit(&facts) else {
             panic!("is refused")
         };

@@ -9,6 +9,7 @@
 //! | pick | a staged session, out of this process's cache | `return_staged`, where the reservation fails |
 //! | reserve | one of Sessions Remaining (`Charge::count`) | the write that ends the session unserved (`Store::save_session`) |
 //! | reserve | a slot in the IP window (`Charge::window`) | the same write |
+//! | reserve | a use of the visitor's invitation (`Charge::held`) | the write that ends the session unserved |
 //! | reserve | counts of live sessions, and money (`Charge::held`) | the write that ends the session, served or not; of money, what was not used |
 //! | reserve | the CAPTCHA's proof | nothing: a proof is used once |
 //! | reserve | a staged session, out of its pool | nothing: an exchange (`deliver_assignment`) gives the claim another one, with all that it took |
@@ -33,6 +34,7 @@ use crate::captcha::Proof;
 use crate::cast::{AnonymousResume, Cast};
 use crate::denial::DenialCode;
 use crate::ids::{CastKey, Nonce, SessionId};
+use crate::invitation::Invitation;
 use crate::policy::{self, LinkParameters, NotApplied};
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
@@ -104,7 +106,7 @@ struct ClaimAttempt<'a> {
     /// Whether the nonce follows from the visitor's browser.
     follows_browser: bool,
     /// The parts of the request that must be the same when its idempotency key is repeated.
-    content: Option<[&'a str; 3]>,
+    content: Option<Vec<&'a str>>,
     proof: Option<Proof>,
     /// The rate window, if it was read.
     window: Option<RateWindow>,
@@ -136,6 +138,8 @@ impl ControlPlane {
         let claimed = async {
             let visitor = &Visitor {
                 another: self.wants_another(request, visit.now),
+                // A claim is no look.
+                automated: false,
                 ..visitor.clone()
             };
             let own = self
@@ -147,6 +151,7 @@ impl ControlPlane {
             parameters = LinkParameters {
                 kasm_url: ticket.kasm_url.clone(),
                 docker_network: ticket.docker_network.clone(),
+                invitation: ticket.invitation.clone(),
             };
             // On the heap: the future of a claim is large, and every caller's would contain it.
             Box::pin(async {
@@ -155,9 +160,15 @@ impl ControlPlane {
                     visitor,
                     referrer: ticket.referrer.as_deref(),
                     parameters: &parameters,
+                    wait: visit.wait,
                 };
                 let mut context = self.gather(Some(cast.clone()), own, details, now).await?;
-                (context.consent, context.wait) = (Some(request.consent), visit.wait);
+                context.consent = Some(request.consent);
+                let is_timed = |found: &Invitation| found.settings.activation_minutes.is_some();
+                if context.invitation.as_ref().is_some_and(is_timed) {
+                    self.look_at_uses(&mut context).await?;
+                    self.begin_activation(&mut context, now).await?;
+                }
                 context.key = CastKey::parse(key);
                 ClaimAttempt::new(self, cast, context, &ticket, request)
                     .serve(now)
@@ -276,11 +287,15 @@ impl<'a> ClaimAttempt<'a> {
             },
         );
         let content = key.map(|_| {
-            [
+            let parts = [
                 ticket.kasm_url.as_deref().unwrap_or_default(),
                 ticket.docker_network.as_deref().unwrap_or_default(),
                 if request.consent { "agreed" } else { "" },
-            ]
+            ];
+            parts
+                .into_iter()
+                .chain(ticket.invitation.as_deref())
+                .collect()
         });
         let id = SessionId::from_nonce(&cast.id, &nonce);
         context.entry = Some(

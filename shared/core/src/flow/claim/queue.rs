@@ -133,6 +133,7 @@ impl ClaimAttempt<'_> {
             &cast,
             context.image.as_deref(),
             user,
+            context.invitation.as_ref(),
             &context.grant,
             &context.deployment.settings,
             now,

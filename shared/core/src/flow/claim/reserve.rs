@@ -14,6 +14,7 @@ use crate::flow::open::captcha_bond;
 use crate::flow::{FlowError, TRIES};
 use crate::ids::UserId;
 use crate::image::Image;
+use crate::invitation::Invitation;
 use crate::persistent_profile;
 use crate::policy::{self, Admission, ProofFact, Resumption, Verdict};
 use crate::ports::{Fault, FaultKind, Reservation, Reserved};
@@ -192,6 +193,11 @@ impl ClaimAttempt<'_> {
             Reserved::QueueMoved(seen) => self.context.queue = Some(seen),
             Reserved::WindowMoved(seen) => self.window = Some(seen),
             Reserved::Full(kind) => {
+                if kind == QuotaKind::Invitation {
+                    // It may have been revoked meanwhile.
+                    self.context.invitation =
+                        (self.plane.find_invitation(&self.cast, &self.context)).await?;
+                }
                 self.context.full.insert(kind);
                 if let Some(quota) = reservation.quotas.iter().find(|quota| quota.kind == kind) {
                     self.plane.cache.learn_full(&quota.key, now, mark);
@@ -313,6 +319,7 @@ impl ClaimAttempt<'_> {
                 referrer: self.ticket.referrer.clone(),
                 language: context.visitor.language.with(cast.settings.language.0),
             },
+            invitation: context.invitation.as_ref().map(Invitation::mark),
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
@@ -331,7 +338,7 @@ impl ClaimAttempt<'_> {
                 Vec::new()
             },
             said: Vec::new(),
-            request: self.content.map(|content| plane.keys.fingerprint(&content)),
+            request: (self.content.as_ref()).map(|content| plane.keys.fingerprint(content)),
             secret_key: plane.keys.sessions().name().to_owned(),
             bootstrapped: None,
             go: None,
@@ -382,7 +389,9 @@ impl ClaimAttempt<'_> {
         let hours = context.deployment.settings.anonymous_user_hours;
         Owner::Anonymous {
             id: UserId::of_session(&self.id),
-            group: self.cast.settings.anonymous_group_id.clone(),
+            group: (context.invitation.as_ref())
+                .and_then(|invitation| invitation.settings.group_id.clone())
+                .or_else(|| self.cast.settings.anonymous_group_id.clone()),
             expires_at: hours.map(|hours| now.plus_seconds(u64::from(hours) * 3600)),
         }
     }

@@ -141,6 +141,18 @@ fn access() -> Section {
             .widget(Widget::Select(OptionSource::Group))
             .under("allow_anonymous")
             .doc("The group that anonymous visitors are in besides All Users."),
+            Field::flag("invitation_required", false, |cast| {
+                &mut cast.settings.invitation_required
+            })
+            .label("By invitation only")
+            .help(
+                "Only visitors with an invitation to this link get sessions. Make invitations on \
+                 the page of the cast.",
+            )
+            .doc(
+                "Whether only visitors with an invitation get sessions. An invitation works on \
+                 every link that it was made for, whether one is required or not.",
+            ),
             Field::list(
                 "restrict_to_referrers",
                 MAX_REFERRERS,

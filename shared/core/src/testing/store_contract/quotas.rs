@@ -12,7 +12,7 @@ use crate::captcha::Proof;
 use crate::cast::Cast;
 use crate::ids::{SessionId, random_bytes};
 use crate::ports::{Fault, Reservation, Reserved, Saved};
-use crate::quota::{Quota, QuotaKind};
+use crate::quota::{Quota, QuotaKind, Tally};
 use crate::session::{EndReason, Endpoint, Session};
 
 /// A count that no other test uses.
@@ -83,6 +83,63 @@ pub async fn a_count_is_taken_only_while_there_is_room(fixture: &Fixture<'_>) ->
         Reserved::Placed,
         "the first of a count is the rules' to refuse"
     );
+    Ok(())
+}
+
+pub async fn a_closed_count_takes_no_claim_and_is_given_back(
+    fixture: &Fixture<'_>,
+) -> Result<(), Fault> {
+    let (cast, store) = (fixture.cast(0).await?, fixture.store);
+    let (quota, untouched) = (
+        fresh(fixture, QuotaKind::Invitation, 3),
+        fresh(fixture, QuotaKind::Invitation, 3),
+    );
+    let session = fixture.place(&claim(fixture, &cast, &[&quota])).await?;
+    for closed in [&quota, &untouched, &quota] {
+        store.close_tally(&closed.key).await?;
+        let late = claim(fixture, &cast, &[closed]);
+        assert_eq!(
+            store.reserve(&late).await?,
+            Reserved::Full(QuotaKind::Invitation)
+        );
+        assert_eq!(store.session(&late.session.id).await?, None);
+    }
+    let refunded = refunded(&session, NOON);
+    assert_eq!(store.save_session(&session, &refunded).await?, Saved::Done);
+    assert_eq!(
+        store.quota(&quota.key).await?,
+        0,
+        "what was taken comes back"
+    );
+    let again = store.reserve(&claim(fixture, &cast, &[&quota])).await?;
+    assert_eq!(
+        again,
+        Reserved::Full(QuotaKind::Invitation),
+        "and stays closed"
+    );
+    Ok(())
+}
+
+pub async fn a_count_is_opened_once(fixture: &Fixture<'_>) -> Result<(), Fault> {
+    let (cast, store) = (fixture.cast(0).await?, fixture.store);
+    let quota = fresh(fixture, QuotaKind::Invitation, 1);
+    assert_eq!(store.tally(&quota.key).await?, Tally::default());
+    let opened = |taken| Tally {
+        taken,
+        opened_at: Some(NOON),
+    };
+    let later = NOON.plus_seconds(60);
+    let times = [NOON, later, later].map(|at| store.open_tally(&quota.key, at));
+    for time in times {
+        assert_eq!(time.await?, opened(0), "the first time counts");
+    }
+    fixture.place(&claim(fixture, &cast, &[&quota])).await?;
+    assert_eq!(store.tally(&quota.key).await?, opened(1));
+    assert_eq!(store.open_tally(&quota.key, later).await?, opened(1));
+    let taken = fresh(fixture, QuotaKind::Invitation, 1);
+    fixture.place(&claim(fixture, &cast, &[&taken])).await?;
+    let found = store.open_tally(&taken.key, NOON).await?;
+    assert_eq!(found, opened(1), "also after the first claim");
     Ok(())
 }
 
