@@ -110,7 +110,7 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
         for chunk in sessions.chunks(AT_A_TIME) {
             insist(async || store.import_sessions(chunk).await).await;
         }
-        for (of, counts) in sum(&sessions, &refusals(&all, &sessions)) {
+        for (of, counts) in sum(&sessions, &refusals(&all, &sessions), |_| 0) {
             if of.1 <= settled {
                 hours.entry(of).or_default().add(&counts);
             }

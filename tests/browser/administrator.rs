@@ -3,7 +3,7 @@
 //! scripting.
 
 use casting_tests::processes::soon;
-use fantoccini::Client;
+use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -135,6 +135,12 @@ async fn first_console_visit_creates_and_undoes_a_link() {
     // Summed over the hours, because a full hour may pass between the visits and this page.
     let numbers = text_of(&window, ".chart .dense").await;
     assert_eq!(launches_and_refusals(&numbers), (1, 1), "{numbers}");
+    // The values of a chart are read by keyboard too; U+E010 is the key End.
+    let plot = window.find(Locator::Css("[data-plot]")).await;
+    let plot = plot.expect("a picture");
+    plot.send_keys("\u{e010}").await.expect("takes keys");
+    let reading = text_of(&window, ".reading").await;
+    assert!(reading.contains("Launched"), "{reading}");
     shoot(&window, "console-road-used").await;
     desk.open(&format!("{home}/claims"), "Claims").await;
     let claims = text_of(&window, ".list-card table").await.to_lowercase();
@@ -208,14 +214,14 @@ async fn first_console_visit_creates_and_undoes_a_link() {
     window.close().await.expect("closes");
 }
 
-/// The sums of the last columns of a chart's table, whose rows read `20:00 3 1`: hour, launched,
-/// refused.
+/// The sums of a chart's table, whose rows read `Mon 23 Nov, 20:00 3 1 2`: hour, launched, refused,
+/// launched in the period before.
 fn launches_and_refusals(table: &str) -> (u64, u64) {
     table
         .lines()
         .filter_map(|row| {
             let mut cells = row.split_whitespace();
-            cells.next().filter(|hour| hour.contains(':'))?;
+            cells.find(|hour| hour.contains(':'))?;
             let launched: u64 = cells.next()?.parse().ok()?;
             let refused: u64 = cells.next().map_or(Some(0), |cell| cell.parse().ok())?;
             Some((launched, refused))
@@ -225,8 +231,9 @@ fn launches_and_refusals(table: &str) -> (u64, u64) {
 
 /// Every page of the console, and what its heading says. `{cast}` and its siblings stand for things
 /// that are there.
-const PAGES: [(&str, &str); 31] = [
+const PAGES: [(&str, &str); 32] = [
     ("/admin", "Overview"),
+    ("/admin/time-zone", "Time zone"),
     ("/admin/casts", "Casts"),
     ("/admin/new-cast", "New cast"),
     ("/admin/casts/{cast}", "Test"),
@@ -331,6 +338,7 @@ async fn console_pages_are_accessible_small_and_self_contained() {
         desk.fill("#key", casting.key()).await;
         desk.lead("form[action='/admin/sign-in'] button", "h1", "Overview")
             .await;
+        check_requests_and_size(&window, "console-signed-in", &[]).await;
         for (path, words) in PAGES {
             let real = names
                 .iter()

@@ -218,3 +218,71 @@ async fn claims_during_an_open_form_are_not_undone() {
     );
     stack.local.stop().await;
 }
+
+#[tokio::test]
+async fn charts_are_in_the_time_zone_of_the_browser_or_the_chosen_one() {
+    let stack = TestStack::start().await;
+    assert_eq!(stack.claim(Caller(1), "welcome").await.status, 202);
+    let cookie = sign_in(&stack, &stack.local.admin_key).await;
+    let page = async |more: &str, path: &str| {
+        let console = Console {
+            stack: &stack,
+            cookie: format!("{cookie}{more}"),
+        };
+        console.page(path).await
+    };
+    for (more, axis) in [
+        ("", "Hour (UTC)"),
+        ("; cast-zone-browser=Asia/Kolkata", "Hour (Asia/Kolkata)"),
+        (
+            "; cast-zone-browser=Asia/Kolkata; cast-zone=America/New_York",
+            "Hour (America/New_York)",
+        ),
+        ("; cast-zone=../../x", "Hour (UTC)"),
+    ] {
+        let overview = page(more, "/admin").await;
+        assert!(overview.contains(axis), "{more}");
+        assert_eq!(
+            overview.matches(":30</th>").count() > 20,
+            axis.contains("Kolkata"),
+            "every hour has a row, also the empty ones: {more}"
+        );
+    }
+    let month = page("", "/admin/claims?hours=720").await;
+    assert!(month.contains("Day (UTC)") && month.contains("Launched before"));
+    let alone = page(
+        "",
+        "/admin/claims?hours=days&from=2026-11-20&to=2026-11-23&compare=nothing",
+    )
+    .await;
+    assert!(alone.contains("From (UTC)") && !alone.contains("Launched before"));
+    assert!(
+        alone.contains("name=\"from\" value=\"2026-11-20\""),
+        "{alone}"
+    );
+
+    let console = Console {
+        stack: &stack,
+        cookie: cookie.clone(),
+    };
+    let token = csrf_token(&console.page("/admin/time-zone").await);
+    for (typed, status, set) in [
+        ("Europe/Berlin", 303, "cast-zone=Europe/Berlin"),
+        ("", 303, "cast-zone=;"),
+        ("Berlin or so", 422, ""),
+    ] {
+        let fields = [
+            ("csrf_token".to_owned(), token.clone()),
+            ("zone".to_owned(), typed.to_owned()),
+        ];
+        let sent = console.send("/admin/time-zone", &fields).await;
+        let cookies = sent.headers.get_all("set-cookie").iter();
+        let cookies: Vec<&str> = cookies.filter_map(|cookie| cookie.to_str().ok()).collect();
+        assert_eq!(sent.status, status, "{typed}: {}", sent.text);
+        assert!(
+            set.is_empty() || cookies.iter().any(|cookie| cookie.starts_with(set)),
+            "{typed}: {cookies:?}"
+        );
+    }
+    stack.local.stop().await;
+}

@@ -623,3 +623,54 @@ async fn anonymising_a_user_removes_all_personal_data() {
     );
     stack.local.stop().await;
 }
+
+#[tokio::test]
+async fn cost_of_an_hour_is_completed_a_day_later() {
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"key": "dear-link"})).await;
+    let claimed = stack.claim(Caller(1), "dear-link").await;
+    assert_eq!(claimed.status, 202, "{}", claimed.text);
+    let session = claimed.json()["session_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    stack.wait_until_running(&session).await;
+    let began = stack.clock.now().minus_seconds(7200);
+    let of_cast = format!("casts/{}/statistics?since={began}", id(&cast));
+    let cost = async || {
+        let told = stack.admin(Method::GET, &of_cast, None).await;
+        assert_eq!(told.status, 200, "{}", told.text);
+        told.json()["total"]["cost_cents"].as_f64().expect("cents")
+    };
+    let control_plane = &stack.local.control_plane;
+    control_plane.write_hours().await.expect("built");
+    stack.clock.advance(3 * 3600);
+    control_plane.write_hours().await.expect("built");
+    let so_far = cost().await;
+    assert!(so_far > 0.0, "three hours: {so_far}");
+
+    stack.clock.advance(3600);
+    let path = format!("sessions/{session}");
+    stack
+        .admin(Method::POST, &format!("{path}/stop"), None)
+        .await;
+    let shown = async || stack.admin(Method::GET, &path, None).await.json();
+    for _ in 0..200 {
+        if shown().await["state"] == "ended" {
+            break;
+        }
+        control_plane.sweep().await.expect("sweeps");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let ended = shown().await;
+    assert_eq!(ended["state"], "ended", "{ended}");
+    assert!((cost().await - so_far).abs() < 0.01, "as it was built");
+    for _ in 0..2 {
+        stack.clock.advance(13 * 3600);
+        control_plane.write_hours().await.expect("built");
+    }
+    let whole = ended["cost_so_far_cents"].as_f64().expect("cents");
+    assert!(whole > so_far + 0.1, "{whole} {so_far}");
+    assert!((cost().await - whole).abs() < 0.02, "{whole}");
+    stack.local.stop().await;
+}

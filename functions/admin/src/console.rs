@@ -5,7 +5,7 @@
 //! A page is a function from a [`page_context::PageContext`] and documents as the API shows them to
 //! a [`layout::Screen`]; [`layout::answer`] sends it.
 //! - around each page: `page_context`, `layout`
-//! - parts of pages: `table`, `chart`, `qr`, `time_format`, `preview`, `cast_labels`
+//! - parts of pages: `table`, `chart`, `range`, `zone`, `qr`, `time_format`, `preview`, `cast_labels`
 //! - forms: `resources` (the fields, from core's tables), `form` (document to form), `form_parser`
 //!   (form to document), `schedule_field`
 //! - `routes`: their handlers, which call the admin service; `paths`: their addresses, for links
@@ -34,6 +34,7 @@ pub mod pool;
 pub mod preview;
 pub mod profiles;
 pub mod qr;
+pub mod range;
 pub mod records;
 pub mod resources;
 mod routes;
@@ -42,7 +43,9 @@ pub mod sessions;
 pub mod sign_in;
 pub mod table;
 pub mod time_format;
+pub mod time_zone;
 pub mod trial;
+pub mod zone;
 
 use askama::Template;
 

@@ -17,6 +17,7 @@ use crate::api::paging::Paging;
 use crate::api::query::Query;
 use casting_core::admin::casts;
 use casting_core::admin::claims::{self, ClaimOutcome, ClaimsAsked, ClaimsOf};
+use casting_core::admin::pools::cents;
 use casting_core::admin::sessions::Outcome;
 use casting_web::HandlerError;
 
@@ -213,6 +214,9 @@ fn view_hour(hour: &HourlyStats) -> Map<String, Value> {
         "refused": hour.refused,
         "starts": hour.starts,
         "mean_start_millis": hour.mean_start_millis(),
+        "median_start_millis": hour.start_percentile_millis(50),
+        "p95_start_millis": hour.start_percentile_millis(95),
+        "cost_cents": cents(hour.cost_micros),
     });
     if let Value::Object(fields) = view {
         fields
@@ -231,6 +235,13 @@ pub(crate) fn schema() -> Value {
             "starts": { "type": "array", "items": count(), "description":
                 "How many took how long, by the bounds; empty when there were none." },
             "mean_start_millis": { "type": ["integer", "null"] },
+            "median_start_millis": { "type": ["integer", "null"], "description":
+                "Interpolated between the bounds; null when none started." },
+            "p95_start_millis": { "type": ["integer", "null"], "description":
+                "The 95th percentile, interpolated between the bounds." },
+            "cost_cents": { "type": "number", "minimum": 0, "description":
+                "What the sessions claimed in this time cost at list price, in US cents, over their whole lives; \
+                 of those that live, up to now or to when their hour was counted." },
         })
     };
     let mut hour = counts();

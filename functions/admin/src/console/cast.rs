@@ -14,6 +14,7 @@ use super::form::Choices;
 use super::layout::{Place, Screen};
 use super::page_context::PageContext;
 use super::paths;
+use super::range::Range;
 use super::table::{ActionButton, ActionKind, Table};
 use super::time_format::{Moment, grouped};
 use super::{qr, shown};
@@ -27,8 +28,10 @@ pub struct CastPage<'a> {
     pub choices: &'a Choices,
     /// Figures under the heading: what, how many, of what.
     pub figures: Vec<(String, String, String)>,
-    /// Launches and refusals, start times, places left.
+    /// Launches and refusals, start times, cost, places left.
     pub charts: Vec<Chart>,
+    /// The time of the charts.
+    pub range: Range,
     /// The last claims.
     pub claims: Vec<Claim>,
 }

@@ -1,47 +1,52 @@
 //! Owns the charts: numbers over time, drawn on the server as SVG, each with a table of its values.
 //! Must not know what is counted.
 //!
-//! The drawing library gets placeholder colours, which are replaced by properties of the style
-//! sheet, so that a chart works in the light and dark theme.
+//! A picture has one column for each step of its time, whether something happened in it or not. Its
+//! shapes are stretched to the width that there is; all words stand beside them as HTML and keep
+//! their size, so that a chart can be read on a phone. Colours and strokes are the style sheet's.
+//! Each column names its values to the pointer; the console's script reads them out for the arrow
+//! keys.
+
+use std::fmt::Write as _;
 
 use askama::Template;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// The stand-ins and what becomes of them.
-const INKS: [(RGBColor, &str, &str); 9] = [
-    (RGBColor(1, 0, 0), "#010000", "var(--s1)"),
-    (RGBColor(2, 0, 0), "#020000", "var(--s2)"),
-    (RGBColor(3, 0, 0), "#030000", "var(--s3)"),
-    (RGBColor(4, 0, 0), "#040000", "var(--s4)"),
-    (RGBColor(5, 0, 0), "#050000", "var(--s5)"),
-    (RGBColor(6, 0, 0), "#060000", "var(--s6)"),
-    (RGBColor(7, 0, 0), "#070000", "var(--soft)"),
-    (RGBColor(8, 0, 0), "#080000", "var(--line)"),
-    (RGBColor(9, 0, 0), "#090000", "var(--card)"),
-];
-const TEXT: usize = 6;
-const GRID: usize = 7;
-const GAP: usize = 8;
 /// How many series have a colour of their own; more are drawn in the last one.
 const SERIES: usize = 6;
+/// How many steps have a label below the picture at most.
+const TICKS: usize = 6;
+/// The width of a column, and the height of the picture, in its own units.
+const COLUMN: usize = 10;
+const HEIGHT: f64 = 100.0;
+/// How much of a column a bar leaves free on each side.
+const MARGIN: f64 = 1.4;
 
 /// A row of numbers with a name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// What is counted.
     pub name: String,
-    /// One number for each label of the chart.
-    pub values: Vec<f64>,
+    /// One number for each step of the chart; `None` where there is none, such as a median of
+    /// nothing.
+    pub values: Vec<Option<f64>>,
 }
 
 /// How the numbers are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Each label has a bar, in which the series stand on each other.
+    /// Each step has a bar, in which the series stand on each other.
     Bars,
-    /// Each series is a line over the labels.
+    /// Each series is a line over the steps.
     Lines,
+}
+
+/// One step of the time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// Below the picture, such as `14:00`.
+    pub short: String,
+    /// In the table and for the pointer, such as `Mon 23 Nov, 14:00`.
+    pub long: String,
 }
 
 /// A chart with its title, its legend and its table.
@@ -52,33 +57,18 @@ pub struct Chart {
     pub title: String,
     /// What it comes to, in a sentence; read to those who do not see it.
     pub summary: String,
-    /// What stands along the bottom, such as `14:00`.
-    pub labels: Vec<String>,
-    /// What stands over the labels in the table, such as `Hour (UTC)`.
-    pub axis: &'static str,
+    /// The steps of the time, without gaps.
+    pub labels: Vec<Label>,
+    /// What stands over the labels in the table, such as `Hour (Europe/Berlin)`.
+    pub axis: String,
     /// The unit of the numbers, such as `s`; empty for counts.
     pub unit: &'static str,
     /// The numbers.
     pub series: Vec<Series>,
+    /// The same of the period before, drawn as a line behind them.
+    pub before: Option<Series>,
     /// How they are drawn.
     pub shape: Shape,
-}
-
-impl Shape {
-    /// How large the picture is, in its own units. Two charts of lines stand beside each other.
-    const fn size(self) -> (u32, u32) {
-        match self {
-            Self::Bars => (760, 220),
-            Self::Lines => (520, 210),
-        }
-    }
-
-    const fn class(self) -> &'static str {
-        match self {
-            Self::Bars => "plot bars",
-            Self::Lines => "plot",
-        }
-    }
 }
 
 impl Chart {
@@ -87,184 +77,218 @@ impl Chart {
         self.shape == Shape::Bars
     }
 
+    /// All series, as the table has them.
+    fn columns(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter().chain(&self.before)
+    }
+
+    /// The name of a column of the table, with its unit.
+    fn heading(&self, series: &Series) -> String {
+        if self.unit.is_empty() {
+            series.name.clone()
+        } else {
+            format!("{} ({})", series.name, self.unit)
+        }
+    }
+
     /// Whether there is anything to draw.
     fn is_empty(&self) -> bool {
+        let is_nothing = |value: &Option<f64>| value.is_none_or(|value| value == 0.0);
         self.labels.is_empty()
             || self
-                .series
-                .iter()
-                .all(|series| series.values.iter().all(|value| *value == 0.0))
+                .columns()
+                .all(|series| series.values.iter().all(is_nothing))
     }
 
-    /// Whether there is enough for a picture: a line needs two ends.
-    fn has_picture(&self) -> bool {
-        self.shape == Shape::Bars || self.labels.len() > 1
+    /// The class of the series at this place.
+    fn class(index: usize) -> String {
+        format!("s{}", index.min(SERIES - 1) + 1)
     }
 
-    /// The picture. Empty when it cannot be drawn: the table says it all.
-    fn picture(&self) -> String {
-        let mut svg = String::new();
-        if self.draw(&mut svg).is_none() {
-            tracing::error!(
-                "The chart \u{201c}{}\u{201d} could not be drawn",
-                self.title
-            );
-            return String::new();
-        }
-        for (_, stand_in, property) in INKS {
-            svg = svg.replace(stand_in, property);
-        }
-        // The figure around it has the words; the picture itself only repeats them. Its size is the
-        // style sheet's.
-        let (width, height) = self.shape.size();
-        let size = format!("width=\"{width}\" height=\"{height}\" ");
-        let tag = format!(
-            "<svg class=\"{}\" aria-hidden=\"true\" focusable=\"false\"",
-            self.shape.class()
-        );
-        svg.replacen(&size, "", 1).replacen("<svg", &tag, 1)
+    /// The class and the name of each series.
+    fn legend(&self) -> Vec<(String, &str)> {
+        let named = self.series.iter().enumerate();
+        let before = self
+            .before
+            .iter()
+            .map(|series| ("before".to_owned(), series));
+        named
+            .map(|(index, series)| (Self::class(index), series))
+            .chain(before)
+            .map(|(class, series)| (class, series.name.as_str()))
+            .collect()
     }
 
-    fn draw(&self, svg: &mut String) -> Option<()> {
-        let root = SVGBackend::with_string(svg, self.shape.size()).into_drawing_area();
+    /// What stands beside the picture, from top to bottom.
+    fn scale(&self) -> [String; 3] {
+        let top = self.top();
+        [top, top / 2.0, 0.0].map(|value| number(value, self.unit))
+    }
+
+    /// What stands below the picture: where, in percent of its width, and what.
+    fn ticks(&self) -> Vec<(String, &str)> {
         let count = self.labels.len();
-        let top = round_up(self.highest());
-        let lines = self.shape == Shape::Lines;
-        // A line goes from the first label to the last; bars stand between two marks.
-        let width = if lines {
-            count.saturating_sub(1).max(1) as f64
-        } else {
-            count as f64
-        };
-        let text = ink(TEXT);
-        let style = TextStyle::from(("sans-serif", if lines { 16 } else { 14 })).color(&text);
-        let mut chart = ChartBuilder::on(&root)
-            .margin_top(10)
-            .margin_right(18)
-            .x_label_area_size(26)
-            .y_label_area_size(44)
-            .build_cartesian_2d(0.0..width, 0.0..top)
-            .ok()?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .x_labels(0)
-            .y_labels(4)
-            .y_label_style(style.clone())
-            .y_label_formatter(&|value| number(*value))
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(ink(GRID))
-            .axis_style(ink(GRID))
-            .draw()
-            .ok()?;
-        let baseline: Vec<(f64, (i32, i32))> = (0..count)
-            .map(|index| {
-                let x = if lines {
-                    index as f64
-                } else {
-                    index as f64 + 0.5
-                };
-                (x, chart.backend_coord(&(x, 0.0)))
-            })
-            .collect();
-        if lines {
-            for (index, series) in self.series.iter().enumerate() {
-                let points: Vec<(f64, f64)> = series
-                    .values
-                    .iter()
-                    .enumerate()
-                    .map(|(at, value)| (at as f64, *value))
-                    .collect();
-                let colour = ink(index.min(SERIES - 1));
-                if self.series.len() == 1 {
-                    chart
-                        .draw_series(AreaSeries::new(points.clone(), 0.0, colour.mix(0.12)))
-                        .ok()?;
-                }
-                chart
-                    .draw_series(LineSeries::new(points, colour.stroke_width(2)))
-                    .ok()?;
-            }
-        } else {
-            for at in 0..count {
-                let mut from = 0.0;
-                for (index, series) in self.series.iter().enumerate() {
-                    let value = series.values.get(at).copied().unwrap_or_default();
-                    if value > 0.0 {
-                        let corners = [(at as f64 + 0.14, from), (at as f64 + 0.86, from + value)];
-                        chart
-                            .draw_series([Rectangle::new(
-                                corners,
-                                ink(index.min(SERIES - 1)).filled(),
-                            )])
-                            .ok()?;
-                        if from > 0.0 {
-                            // A hairline keeps two neighbours apart for those who cannot tell their
-                            // colours.
-                            let seam = vec![(at as f64 + 0.14, from), (at as f64 + 0.86, from)];
-                            chart.draw_series(LineSeries::new(seam, ink(GAP))).ok()?;
-                        }
-                        from += value;
-                    }
-                }
-            }
-        }
-        let step = count.div_ceil(if lines { 6 } else { 8 }).max(1);
-        let centred = style.pos(Pos::new(HPos::Center, VPos::Top));
-        for ((_, (x, y)), label) in baseline.into_iter().zip(&self.labels).step_by(step) {
-            root.draw(&Text::new(label.clone(), (x, y + 9), centred.clone()))
-                .ok()?;
-        }
-        drop(chart);
-        root.present().ok()
+        let step = count.div_ceil(TICKS).max(1);
+        // The newest step is the one that people look for.
+        let first = count.saturating_sub(1) % step;
+        let at = |index: usize| format!("{:.1}", (index as f64 + 0.5) / count as f64 * 100.0);
+        let labels = self.labels.iter().enumerate().skip(first).step_by(step);
+        labels
+            .map(|(index, label)| (at(index), label.short.as_str()))
+            .collect()
     }
 
-    fn highest(&self) -> f64 {
+    fn width(&self) -> usize {
+        self.labels.len() * COLUMN
+    }
+
+    /// The end of the vertical axis.
+    fn top(&self) -> f64 {
         let at = |index: usize| {
-            self.series
-                .iter()
-                .map(move |series| series.values.get(index).copied().unwrap_or_default())
+            let of = move |series: &Series| series.values.get(index).copied().flatten();
+            let all = self.series.iter().filter_map(of);
+            let most = match self.shape {
+                Shape::Bars => all.sum::<f64>(),
+                Shape::Lines => all.fold(0.0, f64::max),
+            };
+            self.before.as_ref().and_then(of).unwrap_or(0.0).max(most)
         };
-        let each = (0..self.labels.len()).map(|index| match self.shape {
-            Shape::Bars => at(index).sum(),
-            Shape::Lines => at(index).fold(0.0, f64::max),
-        });
-        each.fold(0.0, f64::max)
+        let highest = (0..self.labels.len()).map(at).fold(0.0, f64::max);
+        round_up(highest, if self.unit == "$" { 0.04 } else { 4.0 })
+    }
+
+    /// The shapes, as SVG; made of numbers and our own words.
+    fn shapes(&self) -> String {
+        let (top, mut svg) = (self.top(), String::new());
+        let width = self.width();
+        _ = write!(
+            svg,
+            "<path class=\"grid\" d=\"M0 0H{width}M0 50H{width}M0 100H{width}\"/>"
+        );
+        match self.shape {
+            Shape::Bars => self.bars(&mut svg, top),
+            Shape::Lines => {
+                for (index, series) in self.series.iter().enumerate() {
+                    line(&mut svg, &Self::class(index), series, top);
+                }
+            }
+        }
+        if let Some(before) = &self.before {
+            // A line of two colours can be seen over bars and beside them.
+            line(&mut svg, "halo", before, top);
+            line(&mut svg, "before", before, top);
+        }
+        svg
+    }
+
+    fn bars(&self, svg: &mut String, top: f64) {
+        let mut stacked = vec![0.0; self.labels.len()];
+        for (index, series) in self.series.iter().enumerate() {
+            _ = write!(svg, "<g class=\"{}\">", Self::class(index));
+            for (at, (value, below)) in series.values.iter().zip(&mut stacked).enumerate() {
+                let Some(value) = value.filter(|value| *value > 0.0) else {
+                    continue;
+                };
+                let height = value / top * HEIGHT;
+                let y = HEIGHT - *below - height;
+                _ = write!(
+                    svg,
+                    "<rect x=\"{:.1}\" y=\"{y:.2}\" width=\"{:.1}\" height=\"{height:.2}\"/>",
+                    (at * COLUMN) as f64 + MARGIN,
+                    COLUMN as f64 - 2.0 * MARGIN
+                );
+                *below += height;
+            }
+            svg.push_str("</g>");
+        }
+    }
+
+    /// What the pointer reads in each column: where it begins, and its values in words.
+    fn hits(&self) -> Vec<(usize, String)> {
+        let words = |index: usize| {
+            let said = self.columns().filter_map(|series| {
+                let value = series.values.get(index).copied().flatten()?;
+                // Of counts, those that are nothing are not named.
+                if value == 0.0 && self.unit.is_empty() {
+                    return None;
+                }
+                let unit = if self.unit.is_empty() || self.unit == "$" {
+                    String::new()
+                } else {
+                    format!("\u{a0}{}", self.unit)
+                };
+                let value = number(value, self.unit);
+                Some(format!("{} {value}{unit}", series.name))
+            });
+            said.collect::<Vec<_>>().join(", ")
+        };
+        let labels = self.labels.iter().enumerate();
+        labels
+            .map(|(index, label)| {
+                let words = words(index);
+                let words = if words.is_empty() { "nothing" } else { &words };
+                (index * COLUMN, format!("{}: {words}", label.long))
+            })
+            .collect()
     }
 
     /// The rows of the table: a label and its numbers.
     fn rows(&self) -> Vec<(&str, Vec<String>)> {
         let numbers = |at: usize| {
-            self.series
-                .iter()
-                .map(move |series| number(series.values.get(at).copied().unwrap_or_default()))
+            self.columns().map(move |series| {
+                let value = series.values.get(at).copied().flatten();
+                value.map_or_else(|| "\u{2013}".to_owned(), |value| number(value, self.unit))
+            })
         };
         self.labels
             .iter()
             .enumerate()
-            .map(|(at, label)| (label.as_str(), numbers(at).collect()))
+            .map(|(at, label)| (label.long.as_str(), numbers(at).collect()))
             .collect()
     }
 }
 
-fn ink(index: usize) -> RGBColor {
-    INKS.get(index).map_or(BLACK, |(colour, _, _)| *colour)
+/// A line through the middles of the columns, interrupted where there is no number. A number alone
+/// becomes a dot.
+fn line(svg: &mut String, class: &str, series: &Series, top: f64) {
+    let mut path = String::new();
+    let mut is_on = false;
+    for (at, value) in series.values.iter().enumerate() {
+        let Some(value) = value else {
+            is_on = false;
+            continue;
+        };
+        let (x, y) = (at * COLUMN + COLUMN / 2, HEIGHT - value / top * HEIGHT);
+        let alone = !is_on && series.values.get(at + 1).copied().flatten().is_none();
+        _ = write!(path, "{}{x} {y:.2}", if is_on { 'L' } else { 'M' });
+        if alone {
+            path.push_str("h0");
+        }
+        is_on = true;
+    }
+    _ = write!(svg, "<path class=\"line {class}\" d=\"{path}\"/>");
 }
 
-/// The next number that makes a good end of an axis.
-fn round_up(highest: f64) -> f64 {
-    let wanted = highest.max(4.0);
+/// The next number that makes a good end of an axis; at least `least`.
+fn round_up(highest: f64, least: f64) -> f64 {
+    let wanted = highest.max(least);
     let power = 10f64.powf(wanted.log10().floor());
     let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
     steps
         .into_iter()
         .map(|step| step * power)
-        .find(|end| *end >= wanted)
+        .find(|end| *end >= wanted - 1e-9)
         .unwrap_or(wanted)
 }
 
 /// A number without digits that say nothing. What is something does not become nothing.
-fn number(value: f64) -> String {
+fn number(value: f64, unit: &str) -> String {
+    if unit == "$" {
+        return match value {
+            value if value > 0.0 && value < 0.005 => "< $0.01".to_owned(),
+            value => format!("${value:.2}"),
+        };
+    }
     if value > 0.0 && value < 0.05 {
         return "< 0.1".to_owned();
     }
@@ -280,24 +304,29 @@ mod tests {
     use super::*;
 
     fn chart(shape: Shape, values: &[f64]) -> Chart {
+        let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
         Chart {
             title: "Launches".into(),
             summary: "Some.".into(),
             labels: (0..values.len())
-                .map(|hour| format!("{hour:02}:00"))
+                .map(|hour| Label {
+                    short: format!("{hour:02}:00"),
+                    long: format!("Mon {hour:02}:00"),
+                })
                 .collect(),
-            axis: "Hour",
+            axis: "Hour".into(),
             unit: "",
             series: vec![
                 Series {
                     name: "Launched".into(),
-                    values: values.to_vec(),
+                    values: values.clone(),
                 },
                 Series {
                     name: "Too many <b>".into(),
-                    values: values.to_vec(),
+                    values,
                 },
             ],
+            before: None,
             shape,
         }
     }
@@ -306,18 +335,15 @@ mod tests {
     fn chart_svg_has_no_inline_colour_or_style() {
         for shape in [Shape::Bars, Shape::Lines] {
             let html = chart(shape, &[1.0, 3.0, 0.0]).to_string();
-            assert!(
-                html.contains("var(--s1)") && html.contains("var(--s2)"),
-                "{html}"
-            );
-            for word in ["#0", "style=", "<b>"] {
+            assert!(html.contains("s1\"") && html.contains("s2\""), "{html}");
+            for word in ["style=", "fill=", "stroke=", "<b>"] {
                 assert!(!html.contains(word), "{word} in {html}");
             }
         }
     }
 
     #[test]
-    fn chart_table_has_every_number() {
+    fn chart_table_and_columns_have_every_number() {
         let html = chart(Shape::Bars, &[1.0, 3.25, 0.0, 0.04, 0.06]).to_string();
         for cell in [
             ">1<",
@@ -328,8 +354,50 @@ mod tests {
             "00:00",
             "01:00",
             "02:00",
+            "<title>Mon 01:00: Launched 3.2, Too many &#60;b&#62; 3.2</title>",
         ] {
             assert!(html.contains(cell), "{cell} in {html}");
+        }
+    }
+
+    #[test]
+    fn steps_without_a_number_interrupt_the_line() {
+        let mut chart = chart(Shape::Lines, &[4.0; 5]);
+        chart.series = vec![Series {
+            name: "Median".into(),
+            values: vec![Some(2.0), Some(4.0), None, Some(1.0), None],
+        }];
+        let html = chart.to_string();
+        assert!(html.contains("d=\"M5 50.00L15 0.00M35 75.00h0\""), "{html}");
+        assert_eq!(html.matches("<title>").count(), 5, "no hour is left out");
+        assert!(html.contains("<title>Mon 02:00: nothing</title>"), "{html}");
+    }
+
+    #[test]
+    fn period_before_is_a_line_and_a_column() {
+        let mut chart = chart(Shape::Bars, &[1.0, 3.0]);
+        chart.before = Some(Series {
+            name: "Launched before".into(),
+            values: vec![Some(20.0), Some(2.0)],
+        });
+        let html = chart.to_string();
+        assert!(html.contains("class=\"line before\""), "{html}");
+        assert!(html.contains(">Launched before</th>"), "{html}");
+        assert!(html.contains(">20<"), "the axis reaches it: {html}");
+    }
+
+    #[test]
+    fn ticks_are_few_and_the_newest_has_one() {
+        for (count, expected, last) in [
+            (1, 1, "50.0"),
+            (6, 6, "91.7"),
+            (24, 6, "97.9"),
+            (90, 6, "99.4"),
+        ] {
+            let chart = chart(Shape::Bars, &vec![1.0; count]);
+            let ticks = chart.ticks();
+            assert_eq!(ticks.len(), expected, "{count}");
+            assert_eq!(ticks.last().expect("a tick").0, last, "{count}");
         }
     }
 
@@ -354,11 +422,16 @@ mod tests {
             (99.0, 100.0),
             (1200.0, 1500.0),
         ] {
-            assert!(
-                (round_up(highest) - end).abs() < 1e-9,
-                "{highest}: {}",
-                round_up(highest)
-            );
+            let found = round_up(highest, 4.0);
+            assert!((found - end).abs() < 1e-9, "{highest}: {found}");
+        }
+        assert!((round_up(0.11, 0.04) - 0.15).abs() < 1e-9);
+    }
+
+    #[test]
+    fn money_has_cents() {
+        for (value, words) in [(0.0, "$0.00"), (0.001, "< $0.01"), (12.5, "$12.50")] {
+            assert_eq!(number(value, "$"), words);
         }
     }
 }

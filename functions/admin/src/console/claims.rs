@@ -8,6 +8,7 @@ use super::chart::Chart;
 use super::layout::{Place, Screen};
 use super::page_context::{PageContext, Severity};
 use super::paths;
+use super::range::Range;
 use super::shown;
 use super::table::{Badge, Cell, Empty, Log, Row, Table, words};
 use super::time_format::Moment;
@@ -38,12 +39,12 @@ pub struct Claim {
 }
 
 /// What the list is narrowed to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ClaimFilter {
     /// `accepted`, `refused`, an outcome or nothing.
     pub outcome: String,
-    /// How far back, in hours.
-    pub hours: u64,
+    /// The time.
+    pub range: Range,
     /// A reference.
     pub reference: String,
 }
@@ -65,12 +66,6 @@ pub struct ClaimPage {
     pub exports: (String, String),
 }
 
-const SPANS: [(u64, &str); 4] = [
-    (1, "Last hour"),
-    (24, "Last 24 hours"),
-    (168, "Last 7 days"),
-    (720, "Last 30 days"),
-];
 const OUTCOMES: [(&str, &str); 6] = [
     ("", "All"),
     ("accepted", "Accepted"),

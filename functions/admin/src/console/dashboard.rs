@@ -8,6 +8,7 @@ use super::claims::{Claim, claims_table};
 use super::layout::{Place, Screen};
 use super::page_context::PageContext;
 use super::paths;
+use super::range::Range;
 use super::shown;
 use super::table::{ActionButton, Badge, Table};
 
@@ -18,8 +19,10 @@ pub struct Overview {
     pub figures: Vec<(String, String, String)>,
     /// What wants attention: a word, a sentence, and where to go.
     pub attention_items: Vec<(Badge, String, String)>,
-    /// Launches and refusals.
+    /// Launches and refusals, start times, cost.
     pub charts: Vec<Chart>,
+    /// The time of the charts.
+    pub range: Option<Range>,
     /// The last claims.
     pub claims: Vec<Claim>,
     /// What a new deployment needs, while it is new: an image, a cast, a first session, in this

@@ -109,7 +109,7 @@ pub fn page(context: &PageContext, edit: &Edit<'_>) -> Screen {
 }
 
 /// Zones that are offered while one is typed; every other is taken too.
-const ZONES: [&str; 24] = [
+pub(super) const ZONES: [&str; 24] = [
     "UTC",
     "Europe/London",
     "Europe/Berlin",

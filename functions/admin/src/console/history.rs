@@ -1,71 +1,131 @@
 //! Owns how what became of claims is drawn: launches and refusals by reason, start times, places
 //! left. Must not know how anything is counted.
 
-use std::collections::BTreeMap;
-
 use casting_core::History;
 use casting_core::denial::DenialCode;
 use casting_core::hourly_stats::{HourlyStats, START_BOUNDS};
 use casting_core::time::Timestamp;
 
-use super::chart::{Chart, Series, Shape};
-use super::time_format::{grouped, length, spell};
+use super::chart::{Chart, Label, Series, Shape};
+use super::time_format::{grouped, length};
+use super::zone::Zone;
 
 /// How many reasons have a colour of their own; the rest is one.
 const REASONS: usize = 4;
-/// From so many hours on, days are drawn.
+/// Up to so many hours, hours are drawn.
 const HOURS_AS_HOURS: usize = 50;
+/// Up to so many hours, quarters of a day are drawn; then days.
+const HOURS_AS_QUARTERS: usize = 8 * 24 + 1;
 
-/// The time as it is drawn: hours, or days of them, each with its label.
+/// The time as it is drawn: hours, quarters of days, or days, each with its label.
 struct Steps {
-    axis: &'static str,
-    steps: Vec<(String, HourlyStats)>,
+    axis: String,
+    steps: Vec<(Label, HourlyStats)>,
 }
 
 impl Steps {
-    fn of(history: &History) -> Self {
-        let label = |hour: i64, format: &str| spell(Timestamp::from_millis(hour * 1000), format);
-        if history.hours.len() <= HOURS_AS_HOURS {
-            let steps = history
-                .hours
-                .iter()
-                .map(|(hour, counts)| (label(*hour, "%H:%M"), counts.clone()))
-                .collect();
-            return Self {
-                axis: "Hour (UTC)",
-                steps,
-            };
-        }
-        let mut days: BTreeMap<i64, HourlyStats> = BTreeMap::new();
+    /// The hours of this time in steps of the zone; no step is left out.
+    fn of(history: &History, zone: &Zone) -> Self {
+        let count = history.hours.len();
+        let (what, short, long) = if count <= HOURS_AS_HOURS {
+            ("Hour", "%H:%M", "%a %-d %b, %H:%M")
+        } else if count <= HOURS_AS_QUARTERS {
+            ("From", "%a %-d", "%a %-d %b, %H:%M")
+        } else {
+            ("Day", "%-d %b", "%a %-d %b %Y")
+        };
+        let mut steps: Vec<(String, Label, HourlyStats)> = Vec::new();
         for (hour, counts) in &history.hours {
-            days.entry(hour.div_euclid(86_400) * 86_400)
-                .or_default()
-                .add(counts);
+            let at = Timestamp::from_millis(hour * 1000);
+            let step = match what {
+                "Hour" => hour.to_string(),
+                "From" => {
+                    let hour: u32 = zone.spell(at, "%H").parse().unwrap_or_default();
+                    format!("{} {}", zone.spell(at, "%F"), hour / 6)
+                }
+                _ => zone.spell(at, "%F"),
+            };
+            match steps.last_mut().filter(|(known, ..)| *known == step) {
+                Some((_, _, sum)) => sum.add(counts),
+                None => {
+                    let label = Label {
+                        short: zone.spell(at, short),
+                        long: zone.spell(at, long),
+                    };
+                    steps.push((step, label, counts.clone()));
+                }
+            }
         }
+        let steps = steps.into_iter().map(|(_, label, counts)| (label, counts));
         Self {
-            axis: "Day (UTC)",
-            steps: days
-                .iter()
-                .map(|(day, counts)| (label(*day, "%-d %b"), counts.clone()))
-                .collect(),
+            axis: format!("{what} ({})", zone.name()),
+            steps: steps.collect(),
         }
     }
 
-    fn labels(&self) -> Vec<String> {
+    fn labels(&self) -> Vec<Label> {
         self.steps.iter().map(|(label, _)| label.clone()).collect()
     }
 
     fn series(&self, name: impl Into<String>, value: impl Fn(&HourlyStats) -> f64) -> Series {
+        self.sparse(name, |counts| Some(value(counts)))
+    }
+
+    fn sparse(
+        &self,
+        name: impl Into<String>,
+        value: impl Fn(&HourlyStats) -> Option<f64>,
+    ) -> Series {
         Series {
             name: name.into(),
             values: self.steps.iter().map(|(_, counts)| value(counts)).collect(),
         }
     }
+
+    /// The same of the period before, step by step beside these.
+    fn before(
+        &self,
+        before: Option<&History>,
+        zone: &Zone,
+        name: &str,
+        value: impl Fn(&HourlyStats) -> Option<f64>,
+    ) -> Option<Series> {
+        let steps = Self::of(before?, zone);
+        let mut series = steps.sparse(name, value);
+        series.values.resize(self.steps.len(), None);
+        Some(series)
+    }
+}
+
+/// What is shown of a time: its history, that of the period before, and in whose time zone.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// The outcomes of claims.
+    pub history: &'a History,
+    /// The same of the period before, if it is compared.
+    pub before: Option<&'a History>,
+    /// The time zone of the axis.
+    pub zone: &'a Zone,
+}
+
+impl Told<'_> {
+    fn steps(&self) -> Steps {
+        Steps::of(self.history, self.zone)
+    }
+
+    /// A number, with that of the period before.
+    fn beside(&self, words: &str, of: impl Fn(&HourlyStats) -> u64) -> String {
+        let now = grouped(of(&self.history.total()));
+        match self.before.map(|before| of(&before.total())) {
+            Some(before) => format!("{now} {words} ({} before)", grouped(before)),
+            None => format!("{now} {words}"),
+        }
+    }
 }
 
 /// Sessions that were launched, and visitors who were refused, by reason.
-pub fn launches(history: &History) -> Chart {
-    let (steps, total) = (Steps::of(history), history.total());
+pub fn launches(told: &Told<'_>) -> Chart {
+    let (steps, total) = (told.steps(), told.history.total());
     let mut reasons: Vec<(&String, u64)> = total
         .refused
         .iter()
@@ -92,51 +152,84 @@ pub fn launches(history: &History) -> Chart {
         };
         series.push(steps.series("Other reasons", sum));
     }
-    let partial = if history.is_partial {
+    let partial = if told.history.is_partial {
         " Incomplete: too many claims to count now."
     } else {
         ""
     };
     let summary = format!(
-        "{} launched, {} refunded, {} refused.{partial}",
-        grouped(total.launched),
-        grouped(total.refunded),
-        grouped(total.refused_in_all())
+        "{}, {}, {}.{partial}",
+        told.beside("launched", |total| total.launched),
+        told.beside("refunded", |total| total.refunded),
+        told.beside("refused", HourlyStats::refused_in_all)
     );
-    let (labels, axis) = (steps.labels(), steps.axis);
+    let before = steps.before(told.before, told.zone, "Launched before", |hour| {
+        Some(hour.launched as f64)
+    });
     Chart {
         title: "Launches and refusals".into(),
         summary,
-        labels,
-        axis,
+        labels: steps.labels(),
+        axis: steps.axis,
         unit: "",
         series,
+        before,
         shape: Shape::Bars,
     }
 }
 
-/// How long visitors waited from the click to the session, in those hours in which sessions
-/// started.
-pub fn starts(history: &History) -> Chart {
-    let (mut steps, total) = (Steps::of(history), history.total());
-    steps.steps.retain(|(_, counts)| counts.started() > 0);
+/// How long visitors waited from the click to the session: the median and the 95th percentile of
+/// each step in which sessions started.
+pub fn starts(told: &Told<'_>) -> Chart {
+    let (steps, total) = (told.steps(), told.history.total());
     let summary = match (within(&total, 50), within(&total, 95)) {
         (Some(half), Some(most)) => {
             format!("50 % ready within {half}, 95 % within {most}.")
         }
         _ => String::new(),
     };
-    let series = vec![steps.series("Mean", |hour| {
-        hour.mean_start_millis().unwrap_or_default() as f64 / 1000.0
-    })];
-    let (labels, axis) = (steps.labels(), steps.axis);
+    let of = |percent: u64| {
+        move |hour: &HourlyStats| {
+            let millis = hour.start_percentile_millis(percent)?;
+            Some(millis as f64 / 1000.0)
+        }
+    };
+    let series = vec![
+        steps.sparse("Median", of(50)),
+        steps.sparse("95th percentile", of(95)),
+    ];
     Chart {
         title: "Time from click to session".into(),
         summary,
-        labels,
-        axis,
+        labels: steps.labels(),
+        before: steps.before(told.before, told.zone, "Median before", of(50)),
+        axis: steps.axis,
         unit: "s",
         series,
+        shape: Shape::Lines,
+    }
+}
+
+/// What the sessions cost that were claimed in each step.
+pub fn costs(told: &Told<'_>) -> Chart {
+    let steps = told.steps();
+    let dollars = |hour: &HourlyStats| hour.cost_micros as f64 / 1_000_000.0;
+    let total = dollars(&told.history.total());
+    let before = told.before.map(|before| dollars(&before.total()));
+    let before = before.map_or_else(String::new, |before| format!(" (${before:.2} before)"));
+    let summary = format!(
+        "${total:.2}{before} at list price, for all of their time; those that live, so far."
+    );
+    Chart {
+        title: "Cost of the sessions claimed".into(),
+        summary,
+        labels: steps.labels(),
+        before: steps.before(told.before, told.zone, "Cost before", |hour| {
+            Some(dollars(hour))
+        }),
+        series: vec![steps.series("Cost", dollars)],
+        axis: steps.axis,
+        unit: "$",
         shape: Shape::Lines,
     }
 }
@@ -157,37 +250,35 @@ fn within(total: &HourlyStats, percent: u64) -> Option<String> {
 
 /// How many places were left at the end of each step. They follow from how many are left now and
 /// what was launched since, which holds from the last change of the cast on: `since`.
-pub fn places(history: &History, left_now: u64, since: Timestamp) -> Chart {
-    let steps = Steps::of(history);
+pub fn places(told: &Told<'_>, left_now: u64, since: Timestamp) -> Chart {
+    let steps = told.steps();
     let mut left = left_now as f64;
-    let mut values: Vec<f64> = Vec::new();
+    let mut values: Vec<Option<f64>> = Vec::new();
     for (_, counts) in steps.steps.iter().rev() {
-        values.push(left);
+        values.push(Some(left));
         left += counts.launched.saturating_sub(counts.refunded) as f64;
     }
     values.reverse();
-    let mut labels = steps.labels();
-    if steps.axis.starts_with("Hour") {
-        let first = history
-            .hours
-            .iter()
-            .position(|(hour, _)| *hour + 3600 > since.seconds())
-            .unwrap_or_default();
-        values = values.split_off(first.min(values.len()));
-        labels = labels.split_off(first.min(labels.len()));
+    // Hours are exact; a longer step in which the cast was changed is drawn whole.
+    if steps.steps.len() == told.history.hours.len() {
+        for (value, (hour, _)) in values.iter_mut().zip(&told.history.hours) {
+            if *hour + 3600 <= since.seconds() {
+                *value = None;
+            }
+        }
     }
-    let summary = format!("{} remaining now.", grouped(left_now));
     let series = vec![Series {
         name: "Left".into(),
         values,
     }];
     Chart {
         title: "Sessions remaining".into(),
-        summary,
-        labels,
+        summary: format!("{} remaining now.", grouped(left_now)),
+        labels: steps.labels(),
         axis: steps.axis,
         unit: "",
         series,
+        before: None,
         shape: Shape::Lines,
     }
 }
@@ -220,6 +311,8 @@ mod tests {
                 refused,
                 starts: vec![0, 1, 0, 0, 1],
                 start_millis: 12_000,
+                cost_micros: 250_000,
+                live: 0,
             };
             (NOON.seconds() + at * 3600, counts)
         };
@@ -229,9 +322,22 @@ mod tests {
         }
     }
 
+    fn told<'a>(history: &'a History, zone: &'a Zone) -> Told<'a> {
+        Told {
+            history,
+            before: None,
+            zone,
+        }
+    }
+
+    fn values(series: &Series) -> Vec<f64> {
+        series.values.iter().flatten().copied().collect()
+    }
+
     #[test]
     fn most_frequent_refusals_are_listed_and_the_rest_summed() {
-        let chart = launches(&history(3));
+        let (hours, utc) = (history(3), Zone::default());
+        let chart = launches(&told(&hours, &utc));
         let names: Vec<&str> = chart
             .series
             .iter()
@@ -246,45 +352,134 @@ mod tests {
                 "Other reasons"
             )
         );
-        assert_eq!(chart.series[5].values, [2.0, 2.0, 2.0]);
+        assert_eq!(values(&chart.series[5]), [2.0, 2.0, 2.0]);
         assert_eq!(chart.summary, "9 launched, 3 refunded, 48 refused.");
-        assert_eq!(chart.labels, ["12:00", "13:00", "14:00"]);
+        let labels: Vec<&str> = chart
+            .labels
+            .iter()
+            .map(|label| label.short.as_str())
+            .collect();
+        assert_eq!(labels, ["12:00", "13:00", "14:00"]);
+        assert_eq!(chart.before, None);
+        let compared = launches(&Told {
+            before: Some(&hours),
+            ..told(&hours, &utc)
+        });
+        assert_eq!(
+            compared.summary,
+            "9 launched (9 before), 3 refunded (3 before), 48 refused (48 before)."
+        );
+        assert_eq!(values(&compared.before.expect("a line")), [3.0, 3.0, 3.0]);
     }
 
     #[test]
-    fn long_ranges_are_charted_by_day() {
-        let chart = launches(&history(24 * 7));
-        assert_eq!(
-            (chart.axis, chart.labels.len(), chart.labels[0].as_str()),
-            ("Day (UTC)", 8, "23 Nov")
-        );
-        assert_eq!(chart.series[0].values.iter().sum::<f64>(), 504.0);
+    fn axis_is_continuous_in_the_zone_of_the_administrator() {
+        for (hours, zone, axis, count, first) in [
+            (24, "UTC", "Hour (UTC)", 24, "Mon 23 Nov, 12:00"),
+            (
+                24,
+                "Asia/Kolkata",
+                "Hour (Asia/Kolkata)",
+                24,
+                "Mon 23 Nov, 17:30",
+            ),
+            (
+                24 * 7,
+                "Europe/Berlin",
+                "From (Europe/Berlin)",
+                29,
+                "Mon 23 Nov, 13:00",
+            ),
+            (
+                24 * 30,
+                "Europe/Berlin",
+                "Day (Europe/Berlin)",
+                31,
+                "Mon 23 Nov 2026",
+            ),
+        ] {
+            let (mut history, zone) = (history(hours), Zone::named(zone).expect("a zone"));
+            // Most hours are empty, and stand there all the same.
+            for (at, (_, counts)) in history.hours.iter_mut().enumerate() {
+                if at > 0 {
+                    *counts = HourlyStats::default();
+                }
+            }
+            let charts = [
+                launches(&told(&history, &zone)),
+                starts(&told(&history, &zone)),
+                costs(&told(&history, &zone)),
+            ];
+            for chart in charts {
+                assert_eq!(
+                    (
+                        chart.axis.as_str(),
+                        chart.labels.len(),
+                        chart.labels[0].long.as_str()
+                    ),
+                    (axis, count, first),
+                    "{}",
+                    chart.title
+                );
+                let lengths = chart.series.iter().map(|series| series.values.len());
+                assert!(lengths.into_iter().all(|length| length == count));
+            }
+        }
     }
 
     #[test]
     fn remaining_sessions_are_reconstructed_backwards() {
+        let (hours, utc) = (history(3), Zone::default());
+        let left = |since| {
+            places(&told(&hours, &utc), 10, since).series[0]
+                .values
+                .clone()
+        };
+        assert_eq!(left(NOON), [Some(14.0), Some(12.0), Some(10.0)]);
         assert_eq!(
-            places(&history(3), 10, NOON).series[0].values,
-            [14.0, 12.0, 10.0]
-        );
-        assert_eq!(
-            places(&history(3), 10, NOON.plus_seconds(3700)).series[0].values,
-            [12.0, 10.0]
+            left(NOON.plus_seconds(3700)),
+            [None, Some(12.0), Some(10.0)]
         );
     }
 
     #[test]
-    fn start_times_are_shown_as_upper_bounds() {
-        let chart = starts(&history(2));
+    fn start_times_are_drawn_as_median_and_95th_percentile() {
+        let (mut hours, utc) = (history(2), Zone::default());
+        hours.hours[1].1 = HourlyStats::default();
+        let chart = starts(&told(&hours, &utc));
         assert_eq!(chart.summary, "50 % ready within 2 s, 95 % within 20 s.");
-        assert_eq!(chart.series[0].values, [6.0, 6.0]);
+        let drawn: Vec<(&str, &[Option<f64>])> = chart
+            .series
+            .iter()
+            .map(|series| (series.name.as_str(), series.values.as_slice()))
+            .collect();
         assert_eq!(
-            starts(&History {
-                hours: Vec::new(),
-                is_partial: false
-            })
-            .summary,
-            ""
+            drawn,
+            [
+                ("Median", &[Some(2.0), None][..]),
+                ("95th percentile", &[Some(19.0), None][..])
+            ]
+        );
+        let none = History {
+            hours: Vec::new(),
+            is_partial: false,
+        };
+        assert_eq!(starts(&told(&none, &utc)).summary, "");
+    }
+
+    #[test]
+    fn cost_is_summed_and_compared() {
+        let (hours, utc) = (history(3), Zone::default());
+        let chart = costs(&Told {
+            before: Some(&hours),
+            ..told(&hours, &utc)
+        });
+        assert!(
+            chart
+                .summary
+                .starts_with("$0.75 ($0.75 before) at list price"),
+            "{}",
+            chart.summary
         );
     }
 }

@@ -5,6 +5,7 @@ use casting_core::deployment::Maintenance;
 use casting_core::time::Timestamp;
 
 use super::time_format::Moment;
+use super::zone::Zone;
 
 /// The context of a page.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct PageContext {
     pub flash: Option<Flash>,
     /// The maintenance of the deployment, while it is on.
     pub maintenance: Option<Maintenance>,
+    /// The time zone of charts.
+    pub zone: Zone,
 }
 
 /// The current user.

@@ -32,6 +32,8 @@ paths! {
     SIGN_IN = "/admin/sign-in";
     /// Signs out.
     SIGN_OUT = "/admin/sign-out";
+    /// The time zone of charts.
+    TIME_ZONE = "/admin/time-zone";
     /// All casts.
     CASTS = "/admin/casts";
     /// The form for a new cast.

@@ -8,12 +8,13 @@ use casting_core::staging::StagingSettings;
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
-use super::chart::{Chart, Series, Shape};
+use super::chart::{Chart, Label, Series, Shape};
 use super::page_context::{PageContext, Severity};
 use super::sessions::sessions_table;
 use super::shown;
 use super::table::{Badge, Empty, Table};
 use super::time_format::{grouped, spell};
+use super::zone::Zone;
 use casting_core::admin::pools::Numbers;
 
 /// How much time is drawn, in seconds.
@@ -26,7 +27,7 @@ struct Main {
     badge: Badge,
     pause: Option<String>,
     figures: Vec<(&'static str, String, String)>,
-    charts: [Chart; 2],
+    charts: [Chart; 3],
     table: Table,
 }
 
@@ -50,7 +51,7 @@ pub fn state(
         badge: badge(pool, numbers),
         pause: pause(pool),
         figures: figures(settings, pool, numbers),
-        charts: charts(pool, numbers),
+        charts: charts(pool, numbers, &context.zone),
         table,
     })
 }
@@ -151,23 +152,31 @@ fn dollars(micros: u64) -> String {
     format!("${:.2}", micros as f64 / 1_000_000.0)
 }
 
-/// What was ready and starting, and whom it served, by the hour.
-fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
+/// What was ready and starting, whom it served, and how often it could, by the hour.
+fn charts(pool: &PoolView, numbers: Numbers, zone: &Zone) -> [Chart; 3] {
     let hours = hours(&whole(pool, numbers));
     let series = |name: &str, value: fn(&PoolSpan) -> u32| Series {
         name: name.to_owned(),
-        values: hours.iter().map(|hour| f64::from(value(hour))).collect(),
+        values: hours
+            .iter()
+            .map(|hour| Some(f64::from(value(hour))))
+            .collect(),
     };
+    let at = |hour: &PoolSpan| Timestamp::from_millis(hour.since * 1000);
     let chart = |title: &str, summary: String, series: Vec<Series>| Chart {
         title: title.to_owned(),
         summary,
         labels: hours
             .iter()
-            .map(|hour| spell(Timestamp::from_millis(hour.since * 1000), "%a %H:%M"))
+            .map(|hour| Label {
+                short: zone.spell(at(hour), "%a %H:%M"),
+                long: zone.spell(at(hour), "%a %-d %b, %H:%M"),
+            })
             .collect(),
-        axis: "Hour (UTC)",
+        axis: format!("Hour ({})", zone.name()),
         unit: "",
         series,
+        before: None,
         shape: Shape::Bars,
     };
     let stock = vec![
@@ -178,6 +187,14 @@ fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
         series("Served instantly", |hour| hour.assigned),
         series("Missed", |hour| hour.missed),
     ];
+    let rate = |hour: &PoolSpan| {
+        let visitors = hour.assigned + hour.missed;
+        (visitors > 0).then(|| f64::from(hour.assigned) / f64::from(visitors) * 100.0)
+    };
+    let rates = vec![Series {
+        name: "Served instantly".to_owned(),
+        values: hours.iter().map(rate).collect(),
+    }];
     let served = format!(
         "{} served instantly, {} missed in the last day.",
         grouped(numbers.assigned),
@@ -190,7 +207,19 @@ fn charts(pool: &PoolView, numbers: Numbers) -> [Chart; 2] {
             stock,
         ),
         chart("Visitors", served, visitors),
+        Chart {
+            unit: "%",
+            shape: Shape::Lines,
+            ..chart("Hit rate", rate_words(numbers), rates)
+        },
     ]
+}
+
+/// How often a visitor whom the pool fits was served from it, in a sentence.
+fn rate_words(numbers: Numbers) -> String {
+    numbers.hit_rate().map_or_else(String::new, |rate| {
+        format!("{:.0} % of the visitors of the last day.", rate * 100.0)
+    })
 }
 
 /// The same by the hour: the worst value of each, over all visitors.
@@ -340,21 +369,28 @@ mod tests {
             .noted(seen, NOON)
             .noted(seen, NOON.plus_seconds(3600));
         pool.at = NOON.plus_seconds(5400);
-        let [stock, visitors] = charts(
+        let [stock, visitors, rates] = charts(
             &pool,
             Numbers {
                 ready: 1,
                 ..Numbers::default()
             },
+            &Zone::default(),
         );
+        assert_eq!(rates.series[0].values, [Some(50.0), Some(50.0)]);
         assert_eq!(
             (
                 stock.series[0].values.as_slice(),
                 visitors.series[0].values.as_slice()
             ),
-            (&[0.0, 0.0][..], &[1.0, 1.0][..])
+            (&[Some(0.0), Some(0.0)][..], &[Some(1.0), Some(1.0)][..])
         );
-        assert_eq!(stock.labels, ["Mon 12:00", "Mon 13:00"]);
+        let labels: Vec<&str> = stock
+            .labels
+            .iter()
+            .map(|label| label.short.as_str())
+            .collect();
+        assert_eq!(labels, ["Mon 12:00", "Mon 13:00"]);
         let ready: Vec<u32> = whole(
             &pool,
             Numbers {

@@ -39,6 +39,35 @@
     show();
   }
 
+  // Charts show times as the browser's clock does, unless another zone was chosen.
+  try {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (zone) document.cookie = "cast-zone-browser=" + zone + ";path=/admin;max-age=31536000;samesite=lax";
+  } catch { /* without it, times are in UTC */ }
+
+  // The values of a chart, at the pointer and by the arrow keys.
+  for (const plot of $("[data-plot]")) {
+    const columns = $(".hits rect", plot), reading = document.createElement("p");
+    reading.className = "reading"; reading.setAttribute("role", "status"); reading.textContent = "Point at the picture, or use the arrow keys, to read its values.";
+    plot.after(reading);
+    plot.tabIndex = 0;
+    plot.setAttribute("aria-label", plot.getAttribute("aria-label") + ". The arrow keys read its values.");
+    let at = columns.length;
+    const read = (next) => {
+      at = Math.max(0, Math.min(columns.length - 1, next));
+      columns.forEach((column, number) => column.classList.toggle("on", number === at));
+      reading.textContent = columns[at].textContent;
+    };
+    plot.addEventListener("pointermove", (event) => { const found = columns.indexOf(event.target); if (found >= 0 && found !== at) read(found); });
+    plot.addEventListener("pointerdown", (event) => { const found = columns.indexOf(event.target); if (found >= 0) read(found); });
+    plot.addEventListener("keydown", (event) => {
+      const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: columns.length - 1 }[event.key];
+      if (next === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      read(next);
+    });
+  }
+
   // One more line in a weekly plan.
   for (const plan of $("form .plan .lines")) {
     const more = document.createElement("button");

@@ -18,7 +18,7 @@ use casting_core::{
 use casting_fn_admin::console::audit::Entry;
 use casting_fn_admin::console::cast::{CastPage, figure};
 use casting_fn_admin::console::casts::{CastList, CastRow};
-use casting_fn_admin::console::chart::{Chart, Series, Shape};
+use casting_fn_admin::console::chart::{Chart, Label, Series, Shape};
 use casting_fn_admin::console::claims::{Claim, ClaimFilter, ClaimPage};
 use casting_fn_admin::console::confirm::Confirm;
 use casting_fn_admin::console::dashboard::Overview;
@@ -28,10 +28,12 @@ use casting_fn_admin::console::form::{Choices, FormMessages};
 use casting_fn_admin::console::layout::{Place, Screen};
 use casting_fn_admin::console::page_context::{CurrentUser, Flash, PageContext, Severity};
 use casting_fn_admin::console::preview::Preview;
+use casting_fn_admin::console::range::Range;
 use casting_fn_admin::console::sessions::{SessionList, Typed};
 use casting_fn_admin::console::sign_in::SignIn;
 use casting_fn_admin::console::table::{Badge, View};
 use casting_fn_admin::console::trial::TrialPage;
+use casting_fn_admin::console::zone::Zone;
 use casting_fn_admin::console::{
     audit, cast, casts, claims, confirm, dashboard, edit, find, profiles, records, sessions,
     sign_in, time_format, trial,
@@ -56,6 +58,7 @@ fn context() -> PageContext {
         now: NOON,
         flash: None,
         maintenance: None,
+        zone: Zone::default(),
     }
 }
 
@@ -174,20 +177,27 @@ fn all_casts() -> Vec<CastRow> {
     .into()
 }
 
-fn wave(count: u32, height: f64, shift: f64) -> Vec<f64> {
-    (0..count)
-        .map(|at| {
-            ((f64::from(at) / 4.0 + shift).sin().max(-0.6) * height + height * 0.8)
-                .max(0.0)
-                .round()
-        })
-        .collect()
+fn wave(count: u32, height: f64, shift: f64) -> Vec<Option<f64>> {
+    let value = |at: u32| {
+        let wave = (f64::from(at) / 4.0 + shift).sin().max(-0.6) * height;
+        Some((wave + height * 0.8).max(0.0).round())
+    };
+    (0..count).map(value).collect()
 }
 
-fn hours(count: u32) -> Vec<String> {
-    (0..count)
-        .map(|hour| format!("{:02}:00", (hour + 13) % 24))
-        .collect()
+/// The last day, or two days where `days` is chosen.
+fn range(choice: &str) -> Range {
+    let of = |name: &str| (name == "hours" && choice == "days").then_some("days");
+    Range::of(of, &Zone::default(), NOON)
+}
+
+fn hours(count: u32) -> Vec<Label> {
+    let label = |hour: u32| {
+        let short = format!("{:02}:00", (hour + 13) % 24);
+        let long = format!("Mon 23 Nov, {short}");
+        Label { short, long }
+    };
+    (0..count).map(label).collect()
 }
 
 fn launches() -> Chart {
@@ -201,7 +211,7 @@ fn launches() -> Chart {
         title: "Launches and refusals".into(),
         summary: "412 sessions started in the last 24 hours, 131 visitors were turned away.".into(),
         labels: hours(24),
-        axis: "Hour (UTC)",
+        axis: "Hour (UTC)".into(),
         unit: "",
         series: series
             .map(|(name, height, shift)| Series {
@@ -209,6 +219,10 @@ fn launches() -> Chart {
                 values: wave(24, height, shift),
             })
             .into(),
+        before: Some(Series {
+            name: "Launched before".into(),
+            values: wave(24, 18.0, 0.4),
+        }),
         shape: Shape::Bars,
     }
 }
@@ -218,9 +232,10 @@ fn charts() -> Vec<Chart> {
         title: title.into(),
         summary: summary.into(),
         labels: hours(24),
-        axis: "Hour (UTC)",
+        axis: "Hour (UTC)".into(),
         unit,
         series: values,
+        before: None,
         shape: Shape::Lines,
     };
     let two = |a: &str, b: &str| {
@@ -237,7 +252,9 @@ fn charts() -> Vec<Chart> {
     };
     let left = Series {
         name: "Left".into(),
-        values: (0..24).map(|at| f64::from(60 - at * 42 / 23)).collect(),
+        values: (0..24)
+            .map(|at| (at > 4).then(|| f64::from(60 - at * 42 / 23)))
+            .collect(),
     };
     vec![
         launches(),
@@ -245,7 +262,7 @@ fn charts() -> Vec<Chart> {
             "Time from click to session",
             "Half of all sessions were ready within 12 s, 95 % within 31 s.",
             "s",
-            two("Half", "19 of 20"),
+            two("Median", "95th percentile"),
         ),
         line("Sessions remaining", "18 of 60 are left.", "", vec![left]),
     ]
@@ -632,7 +649,8 @@ fn overview_page(is_new: bool) -> Overview {
                 "/admin/casts/cast-1".into(),
             ),
         ],
-        charts: vec![launches()],
+        charts: charts(),
+        range: Some(range("")),
         claims: some_claims(),
         first_steps: None,
     }
@@ -678,13 +696,15 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         choices: &choices,
         figures,
         charts: charts(),
+        range: range("days"),
         claims: some_claims(),
     };
     let claim_page = |cast, claims| ClaimPage {
         cast,
         filter: ClaimFilter {
-            hours: 24,
-            ..ClaimFilter::default()
+            outcome: String::new(),
+            range: range("hours"),
+            reference: String::new(),
         },
         charts: vec![launches()],
         claims,

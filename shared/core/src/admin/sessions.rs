@@ -353,27 +353,11 @@ pub async fn details(service: &AdminService<'_>, session: &Session) -> Result<Va
     let logs = control_plane.logs.as_ref().zip(session.task.as_ref());
     view["log_tail"] = json!(logs.and_then(|(logs, task)| logs.tail(&task.arn)));
     view["watchers"] = json!(watchers);
-    let cost = image.and_then(|image| cost_so_far(&session, &image, control_plane.clock.now()));
+    let now = control_plane.clock.now();
+    let hour = image.and_then(|image| pricing::session_hour(&image));
+    let cost = hour.map(|hour| pricing::cost_so_far(&session, hour, now));
     view["cost_so_far_cents"] = json!(cost.map(cents));
     Ok(view)
-}
-
-/// What a session has cost so far, in millionths of a dollar, at the list price of its image's
-/// size; `None` when that is not known.
-fn cost_so_far(session: &Session, image: &Image, now: Timestamp) -> Option<u64> {
-    let hour = pricing::session_hour(image)?;
-    let Some(task) = &session.task else {
-        return Some(0);
-    };
-    let began = task
-        .times
-        .pulling
-        .or(task.times.created)
-        .unwrap_or(session.created_at);
-    let ended = Times::of(&session.state).ended_at.unwrap_or(now);
-    // Fargate counts from the fetching of the image, and a minute at least.
-    let seconds = began.seconds_until(ended).max(60);
-    Some(hour * seconds / 3600)
 }
 
 /// What has happened to a session and when, the earliest first.
@@ -925,32 +909,6 @@ mod tests {
         ] {
             assert_eq!(names(order), expected, "{order:?}");
         }
-    }
-
-    #[test]
-    fn cost_counts_from_the_image_to_the_end() {
-        let image = crate::testing::image(1);
-        let hour = pricing::session_hour(&image).expect("a size");
-        let mut session = starting();
-        assert_eq!(
-            cost_so_far(&crate::testing::session(&cast(1), 1), &image, NOON),
-            Some(0)
-        );
-        let at = |seconds| NOON.plus_seconds(seconds);
-        assert_eq!(cost_so_far(&session, &image, at(7200)), Some(2 * hour));
-        assert_eq!(
-            cost_so_far(&session, &image, at(1)),
-            Some(hour / 60),
-            "a minute at least"
-        );
-        if let Some(task) = &mut session.task {
-            task.times.pulling = Some(at(3600));
-        }
-        assert_eq!(cost_so_far(&session, &image, at(7200)), Some(hour));
-        let ended = session
-            .ended(EndReason::TimeLimit, at(5400))
-            .expect("lives");
-        assert_eq!(cost_so_far(&ended, &image, at(90_000)), Some(hour / 2));
     }
 
     #[test]

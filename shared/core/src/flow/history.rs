@@ -4,7 +4,7 @@
 //! An hour is built once, when all of its claims have reached their final outcome, from the ledger
 //! alone: after a crash it is simply built again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::try_join;
@@ -14,7 +14,9 @@ use crate::hourly_stats::{
     HOUR_SECONDS, HourKey, HourlyStats, SETTLED_AFTER_SECONDS, hour_of, sum,
 };
 use crate::ids::{CastId, ImageId};
+use crate::image::Image;
 use crate::ports::{Fault, RefusalCount};
+use crate::pricing;
 use crate::queries::{SessionQuery, SessionsOf};
 use crate::session::Session;
 use crate::start_times::{self, StartTimes};
@@ -27,6 +29,9 @@ const PAGE: u32 = 100;
 const PAGES_OF_AN_HOUR: u32 = 1500;
 /// The most pages of recent claims, which no hourly row contains yet, that are read for a chart.
 const PAGES_OF_A_LOOK: u32 = 25;
+/// After how many seconds an hour is built again, if sessions of it lived when it was built: a day,
+/// and a week, which no session outlives by much.
+const COMPLETED_AFTER: [i64; 2] = [86_400, 7 * 86_400];
 /// Hours that one sweep builds after a time without sweeps.
 const HOURS_AT_ONCE: u32 = 24;
 
@@ -40,6 +45,16 @@ pub struct History {
 }
 
 impl History {
+    /// Only the hours that begin in this time.
+    pub fn between(&self, since: Timestamp, until: Timestamp) -> Self {
+        let is_in = |hour: i64| since.seconds() <= hour && hour < until.seconds();
+        let hours = self.hours.iter().filter(|(hour, _)| is_in(*hour));
+        Self {
+            hours: hours.cloned().collect(),
+            is_partial: self.is_partial,
+        }
+    }
+
     /// The sum over all hours.
     pub fn total(&self) -> HourlyStats {
         let mut total = HourlyStats::default();
@@ -85,7 +100,8 @@ impl ControlPlane {
             .map_or(settled, |newest| newest + HOUR_SECONDS);
         let mut made = 0;
         while hour <= settled && made < HOURS_AT_ONCE {
-            self.write_hour(hour).await?;
+            self.write_hour(hour, true).await?;
+            self.complete_hours(hour).await?;
             self.hour_cursor.0.fetch_max(hour, Ordering::Relaxed);
             made += 1;
             hour += HOUR_SECONDS;
@@ -96,11 +112,12 @@ impl ControlPlane {
         Ok(made)
     }
 
-    async fn write_hour(&self, hour: i64) -> Result<(), Fault> {
+    async fn write_hour(&self, hour: i64, is_first: bool) -> Result<(), Fault> {
         let ledger = self
             .read_ledger(None, hour, hour + HOUR_SECONDS, PAGES_OF_AN_HOUR)
             .await?;
-        let mut hours: Vec<(HourKey, HourlyStats)> = sum(&ledger.sessions, &ledger.refusals)
+        let cost = self.cost_of(&ledger.sessions).await?;
+        let mut hours: Vec<(HourKey, HourlyStats)> = sum(&ledger.sessions, &ledger.refusals, cost)
             .into_iter()
             .collect();
         let all = hours
@@ -109,7 +126,9 @@ impl ControlPlane {
             .map(|index| hours.remove(index).1)
             .unwrap_or_default();
         self.store.put_hours(&hours).await?;
-        self.learn_starts(&ledger.sessions).await?;
+        if is_first {
+            self.learn_starts(&ledger.sessions).await?;
+        }
         // The row that marks the hour as built is written last.
         self.store.put_hours(&[((None, hour), all)]).await?;
         tracing::info!(
@@ -120,6 +139,43 @@ impl ControlPlane {
             Timestamp::from_millis(hour * 1000)
         );
         Ok(())
+    }
+
+    /// Builds hours again whose sessions lived on when they were built, so that their cost is whole:
+    /// a day and a week later.
+    async fn complete_hours(&self, built: i64) -> Result<(), Fault> {
+        for later in COMPLETED_AFTER {
+            let hour = built - later;
+            let stored = self.store.hours(None, hour, hour + HOUR_SECONDS).await?;
+            if stored.iter().any(|(_, counts)| counts.live > 0) {
+                self.write_hour(hour, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What each of these sessions has cost, in millionths of a dollar; nothing where its image is
+    /// gone or does not say how large it is.
+    async fn cost_of(
+        &self,
+        sessions: &[Session],
+    ) -> Result<impl Fn(&Session) -> u64 + use<>, Fault> {
+        let mut hours: BTreeMap<ImageId, u64> = BTreeMap::new();
+        let images: BTreeSet<&ImageId> = sessions
+            .iter()
+            .map(|session| &session.launch.image_id)
+            .collect();
+        for id in images {
+            let image = self.store.record::<Image>(id.as_str()).await?;
+            if let Some(hour) = image.and_then(|image| pricing::session_hour(&image)) {
+                hours.insert(id.clone(), hour);
+            }
+        }
+        let now = self.clock.now();
+        Ok(move |session: &Session| {
+            let hour = hours.get(&session.launch.image_id);
+            hour.map_or(0, |hour| pricing::cost_so_far(session, *hour, now))
+        })
     }
 
     /// Adds how long these sessions took to start to what is known of their images. An hour that
@@ -169,7 +225,8 @@ impl ControlPlane {
         let (made, ledger) = try_join!(made, live)?;
         let mut told: BTreeMap<i64, HourlyStats> = made.into_iter().collect();
         let is_partial = ledger.is_partial;
-        let wanted = sum(&ledger.sessions, &ledger.refusals)
+        let cost = self.cost_of(&ledger.sessions).await?;
+        let wanted = sum(&ledger.sessions, &ledger.refusals, cost)
             .into_iter()
             .filter(|((of, _), _)| of.as_ref() == cast);
         told.extend(wanted.map(|((_, hour), counts)| (hour, counts)));

@@ -41,6 +41,17 @@ pub struct HourlyStats {
     /// The sum of these times, in milliseconds.
     #[serde(default)]
     pub start_millis: u64,
+    /// What these sessions cost at list price over their whole lives, in millionths of a dollar;
+    /// those that lived when the hour was built only up to then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cost_micros: u64,
+    /// How many of them lived when the hour was built.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub live: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The hour that a time is in, as its first second since 1970.
@@ -52,9 +63,12 @@ pub const fn hour_of(time: Timestamp) -> i64 {
 pub type HourKey = (Option<CastId>, i64);
 
 impl HourlyStats {
-    /// Counts a session that was claimed in this hour.
-    pub fn add_session(&mut self, session: &Session) {
+    /// Counts a session that was claimed in this hour, and what it has cost, in millionths of a
+    /// dollar.
+    pub fn add_session(&mut self, session: &Session, cost_micros: u64) {
         self.launched += 1;
+        self.cost_micros += cost_micros;
+        self.live += u64::from(session.is_live());
         if session.is_refunded() {
             self.refunded += 1;
         }
@@ -92,6 +106,8 @@ impl HourlyStats {
         self.served += other.served;
         self.refunded += other.refunded;
         self.start_millis += other.start_millis;
+        self.cost_micros += other.cost_micros;
+        self.live += other.live;
         for (code, count) in &other.refused {
             *self.refused.entry(code.clone()).or_default() += count;
         }
@@ -113,6 +129,25 @@ impl HourlyStats {
         self.starts.iter().sum()
     }
 
+    /// The start time that so many in a hundred starts stayed below, in milliseconds: in its bucket
+    /// it is interpolated; beyond the last bound it is that bound.
+    pub fn start_percentile_millis(&self, percent: u64) -> Option<u64> {
+        let started = self.started();
+        let wanted = (started * percent) as f64 / 100.0;
+        let (mut below, mut seen) = (0.0, 0.0);
+        let bounds = START_BOUNDS.iter().map(|bound| f64::from(*bound) * 1000.0);
+        for (bound, count) in bounds.zip(&self.starts) {
+            let count = *count as f64;
+            if count > 0.0 && seen + count >= wanted {
+                let share = (wanted - seen) / count;
+                return Some((below + (bound - below) * share).round() as u64);
+            }
+            seen += count;
+            below = bound;
+        }
+        (started > 0).then_some(below as u64)
+    }
+
     /// The mean start time, in milliseconds.
     pub fn mean_start_millis(&self) -> Option<u64> {
         self.start_millis.checked_div(self.started())
@@ -120,15 +155,18 @@ impl HourlyStats {
 }
 
 /// Every hour that follows from these sessions and refusals: of each link, and of all together.
+/// `cost` is what a session has cost, in millionths of a dollar.
 pub fn sum<'a>(
     sessions: impl IntoIterator<Item = &'a Session>,
     refusals: impl IntoIterator<Item = &'a RefusalCount>,
+    cost: impl Fn(&Session) -> u64,
 ) -> BTreeMap<HourKey, HourlyStats> {
     let mut hours: BTreeMap<HourKey, HourlyStats> = BTreeMap::new();
     for session in sessions {
-        let hour = hour_of(session.created_at);
+        let (hour, cost) = (hour_of(session.created_at), cost(session));
         for of in [Some(session.cast_id.clone()), None] {
-            hours.entry((of, hour)).or_default().add_session(session);
+            let counts = hours.entry((of, hour)).or_default();
+            counts.add_session(session, cost);
         }
     }
     for refusal in refusals {
@@ -179,7 +217,10 @@ mod tests {
             samples: Vec::new(),
         };
         let refusals = [refusal(Some(cast(1).id), 3), refusal(None, 4)];
-        let hours = sum(&[reserved, ready, served, refunded], &refusals);
+        let cost = |session: &Session| if session.is_live() { 5 } else { 2 };
+        let hours = sum(&[reserved, ready, served, refunded], &refusals, cost);
+        let all = &hours[&(None, NOON.seconds())];
+        assert_eq!((all.cost_micros, all.live), (14, 2));
         let told = |of: Option<CastId>| {
             let hour = &hours[&(of, NOON.seconds())];
             (
@@ -199,6 +240,37 @@ mod tests {
             2,
             "up to ten seconds"
         );
+    }
+
+    #[test]
+    fn percentiles_are_interpolated_in_their_bucket() {
+        let of = |starts: &[u64]| HourlyStats {
+            starts: starts.to_vec(),
+            ..HourlyStats::default()
+        };
+        for (name, starts, median, most) in [
+            ("none", &[][..], None, None),
+            ("zeros", &[0; 10], None, None),
+            ("one, up to 2 s", &[0, 1], Some(1500), Some(1950)),
+            ("ten, up to 5 s", &[0, 0, 10], Some(3500), Some(4850)),
+            ("two kinds", &[10, 0, 0, 10], Some(1000), Some(9500)),
+            (
+                "beyond the last bound",
+                &[0, 0, 0, 0, 0, 0, 0, 0, 0, 3],
+                Some(300_000),
+                Some(300_000),
+            ),
+        ] {
+            let hour = of(starts);
+            assert_eq!(
+                (
+                    hour.start_percentile_millis(50),
+                    hour.start_percentile_millis(95)
+                ),
+                (median, most),
+                "{name}"
+            );
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Owns what a running session costs by the hour, at AWS's list prices in us-east-1 (Fargate on
-//! Linux). Must not know who pays, or for how long.
+//! Owns what sessions cost, by the hour and so far, at AWS's list prices in us-east-1 (Fargate on
+//! Linux). Must not know who pays.
 
 use crate::image::{Architecture, Image, ImageSource};
+use crate::session::{Session, State};
+use crate::time::Timestamp;
 
 /// A vCPU and a GB of memory for an hour, each in millionths of a dollar.
 const fn prices(architecture: Architecture) -> (u64, u64) {
@@ -47,9 +49,55 @@ pub fn session_hour_at_most(image: &Image) -> u64 {
         + storage.saturating_sub(FREE_STORAGE) * STORAGE_HOUR
 }
 
+/// What a session of so many millionths of a dollar an hour has cost so far, in millionths.
+pub fn cost_so_far(session: &Session, hour: u64, now: Timestamp) -> u64 {
+    let Some(task) = &session.task else {
+        return 0;
+    };
+    let began = task
+        .times
+        .pulling
+        .or(task.times.created)
+        .unwrap_or(session.created_at);
+    let ended = match &session.state {
+        State::Ended { at, .. } => *at,
+        _ => now,
+    };
+    // Fargate counts from the fetching of the image, and a minute at least.
+    hour * began.seconds_until(ended).max(60) / 3600
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::{EndReason, TaskRef, TaskStatus, TaskTimes};
+    use crate::testing::{NOON, cast, session};
+
+    #[test]
+    fn cost_counts_from_the_image_to_the_end() {
+        let hour = 3600;
+        let mut session = session(&cast(1), 1);
+        assert_eq!(cost_so_far(&session, hour, NOON), 0);
+        session.task = Some(TaskRef {
+            arn: "arn:1".into(),
+            status: TaskStatus::Pending,
+            version: 1,
+            times: TaskTimes::default(),
+        });
+        let at = |seconds| NOON.plus_seconds(seconds);
+        let cost = |session: &Session, seconds| cost_so_far(session, hour, at(seconds));
+        assert_eq!(cost(&session, 7200), 2 * hour);
+        assert_eq!(cost(&session, 1), hour / 60, "a minute at least");
+        if let Some(task) = &mut session.task {
+            task.times.pulling = Some(at(3600));
+        }
+        assert_eq!(cost(&session, 7200), hour);
+        let ended = session
+            .ended(EndReason::TimeLimit, at(5400))
+            .expect("lives");
+        assert_eq!(cost(&ended, 90_000), hour / 2);
+    }
+
     use crate::testing::image;
 
     #[test]

@@ -24,12 +24,14 @@ use crate::console::casts::{self, CastList, CastRow};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
 use crate::console::form::{self, Choices, FormMessages};
+use crate::console::history::{self, Told};
 use crate::console::layout::{Place, Screen};
 use crate::console::paths;
 use crate::console::preview::Preview;
+use crate::console::range::Range;
 use crate::console::time_format::{grouped, length, wait};
 use crate::console::trial::{self, TrialPage};
-use crate::console::{form_parser, history, qr};
+use crate::console::{form_parser, qr};
 use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
 use casting_core::admin::error::AdminError;
 use casting_core::admin::references::{self, Counted};
@@ -211,10 +213,12 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     let found = verbs::read(&request.service, request.id).await?;
     let cast = found.view(&request.context.public_url);
     let found = found.cast;
+    let zone = &request.context.zone;
+    let range = Range::of(|name| request.visit.query(name), zone, now);
     let told = async {
-        Ok(control_plane
-            .history(Some(&found.id), now.minus_seconds(DAY - 3600), now)
-            .await?)
+        let since = claims::earliest(zone, &range, now);
+        let until = range.until.minus_seconds(1).max(now);
+        Ok(control_plane.history(Some(&found.id), since, until).await?)
     };
     let (told, live, waiting, claims, choices) = try_join!(
         told,
@@ -223,7 +227,8 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         claims::last(request, Some(&found.id)),
         request.choices()
     )?;
-    let total = told.total();
+    let shown = told.between(range.since, range.until);
+    let (total, span) = (shown.total(), range.words());
     let remaining = cast["sessions_remaining"]
         .as_u64()
         .filter(|_| on(&cast, "limit_total_sessions"));
@@ -233,16 +238,29 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     }
     figures.push(("Live now".to_owned(), live, String::new()));
     figures.extend(waiting.map(|waiting| figure("Waiting now", Some(waiting), "")));
-    figures.push(figure("Started, 24 h", Some(total.launched), ""));
-    figures.push(figure("Refused, 24 h", Some(total.refused_in_all()), ""));
-    let mean = total
-        .mean_start_millis()
+    figures.push(figure(
+        &format!("Started, {span}"),
+        Some(total.launched),
+        "",
+    ));
+    figures.push(figure(
+        &format!("Refused, {span}"),
+        Some(total.refused_in_all()),
+        "",
+    ));
+    let median = total
+        .start_percentile_millis(50)
         .map_or_else(|| "\u{2013}".to_owned(), wait);
-    figures.push(("Mean start, 24 h".to_owned(), mean, String::new()));
-    let mut charts = vec![history::launches(&told), history::starts(&told)];
-    if let Some(remaining) = remaining {
+    figures.push((format!("Median start, {span}"), median, String::new()));
+    figures.extend(claims::monthly_costs(zone, now, &told));
+    let mut charts = claims::charts(zone, &range, &told);
+    if let Some(remaining) = remaining.filter(|_| range.until > now) {
         charts.push(history::places(
-            &told,
+            &Told {
+                history: &shown,
+                before: None,
+                zone,
+            },
             remaining,
             Timestamp::parse(text(&cast, "updated_at")).unwrap_or(now),
         ));
@@ -254,6 +272,7 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
             choices: &choices,
             figures,
             charts,
+            range,
             claims,
         },
     )))

@@ -1,6 +1,7 @@
 //! Owns the pages of claims, and the first page, which begins with them. Must not know what the
 //! verbs do.
 
+use casting_core::History;
 use casting_core::cast_form;
 use casting_core::excerpt::Excerpt;
 use casting_core::ids::{CastId, Reference};
@@ -17,14 +18,17 @@ use serde_json::Value;
 use super::{ConsoleRequest, ROWS, casts};
 use crate::console::cast::figure;
 use crate::console::cast_labels::{called, on, text};
+use crate::console::chart::Chart;
 use crate::console::claims::{self, Claim, ClaimFilter, ClaimPage};
 use crate::console::dashboard::{self, Overview};
-use crate::console::history;
+use crate::console::history::{self, Told};
 use crate::console::page_context::Severity;
 use crate::console::paths;
+use crate::console::range::Range;
 use crate::console::sessions::{invited, owner};
 use crate::console::table::Badge;
 use crate::console::time_format::{grouped, wait};
+use crate::console::zone::Zone;
 use casting_core::admin::AdminService;
 use casting_core::admin::casts::{self as cast_verbs, CastsAsked};
 use casting_core::admin::claims::{self as verbs, ClaimOutcome, ClaimsAsked, ClaimsOf};
@@ -67,26 +71,21 @@ async fn page(
         },
         request.context.now,
     );
-    let hours = query("hours")
-        .parse()
-        .ok()
-        .filter(|hours| [1, 24, 168, 720].contains(hours))
-        .unwrap_or(24);
+    let range = Range::of(|name| request.visit.query(name), &request.context.zone, now).with_hour();
     let filter = ClaimFilter {
         outcome: query("outcome"),
-        hours,
+        range: range.clone(),
         reference: query("reference"),
     };
     let outcome = match filter.outcome.as_str() {
         "refused" => Some(ClaimOutcome::Refused),
         text => Outcome::parse(text).map(ClaimOutcome::Accepted),
     };
-    let since = now.minus_seconds(hours * HOUR);
     let reference = Reference::parse(&filter.reference);
     let asked = ClaimsAsked {
         of: of.clone(),
-        since,
-        until: now.plus_seconds(1),
+        since: range.since,
+        until: range.until,
         outcome,
         reference,
     };
@@ -105,7 +104,11 @@ async fn page(
             Ok(request
                 .service
                 .control_plane
-                .history(id, since.plus_seconds(HOUR), now)
+                .history(
+                    id,
+                    range.before().unwrap_or(range.since),
+                    range.until.minus_seconds(1),
+                )
                 .await?)
         },
         names_unless(request, cast.is_some()),
@@ -116,7 +119,7 @@ async fn page(
     let charts = if asked.reference.is_some() {
         Vec::new()
     } else {
-        vec![history::launches(&told), history::starts(&told)]
+        charts(&request.context.zone, &range, &told)
     };
     let claims = if is_nonsense {
         Vec::new()
@@ -129,17 +132,15 @@ async fn page(
             ROWS as usize,
         )
     };
-    let text = hours.to_string();
-    let kept = [
-        ("hours", text.as_str()),
-        ("outcome", &filter.outcome),
-        ("reference", &filter.reference),
-    ];
+    let parameters = range.parameters();
+    let mut kept: Vec<(&str, &str)> = parameters
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    kept.push(("outcome", &filter.outcome));
+    kept.push(("reference", &filter.reference));
     let next = request.next(found.accepted.next.as_ref(), &kept);
-    let exports = (
-        export(id, since, &asked, "csv"),
-        export(id, since, &asked, "json"),
-    );
+    let exports = (export(id, &asked, "csv"), export(id, &asked, "json"));
     Ok(request.show(&claims::page(
         &request.context,
         &ClaimPage {
@@ -153,12 +154,57 @@ async fn page(
     )))
 }
 
+/// The charts of a time, beside those of the period before, from a history that has both.
+pub(super) fn charts(zone: &Zone, range: &Range, told: &History) -> Vec<Chart> {
+    let now = told.between(range.since, range.until);
+    let before = range
+        .before()
+        .map(|before| told.between(before, range.since));
+    let told = Told {
+        history: &now,
+        before: before.as_ref(),
+        zone,
+    };
+    vec![
+        history::launches(&told),
+        history::starts(&told),
+        history::costs(&told),
+    ]
+}
+
+/// What the sessions cost that were claimed in this month and in the one before, in the zone of the
+/// administrator.
+pub(super) fn monthly_costs(
+    zone: &Zone,
+    now: Timestamp,
+    told: &History,
+) -> Vec<(String, String, String)> {
+    let month = |before: i32| zone.start_of_month(now, before);
+    let spans = [
+        ("Cost, this month", month(0), Some(now.plus_seconds(1))),
+        ("Cost, last month", month(1), month(0)),
+    ];
+    let figure = |(name, since, until): (&str, Option<Timestamp>, Option<Timestamp>)| {
+        let total = told.between(since?, until?).total();
+        let dollars = total.cost_micros as f64 / 1_000_000.0;
+        Some((name.to_owned(), format!("${dollars:.2}"), String::new()))
+    };
+    spans.into_iter().filter_map(figure).collect()
+}
+
+/// From when on a history must be read for the charts of this time and for [`monthly_costs`].
+pub(super) fn earliest(zone: &Zone, range: &Range, now: Timestamp) -> Timestamp {
+    let month = zone.start_of_month(now, 1).unwrap_or(range.since);
+    range.before().unwrap_or(range.since).min(month)
+}
+
 /// The address of these claims as a file.
-fn export(cast: Option<&CastId>, since: Timestamp, asked: &ClaimsAsked, format: &str) -> String {
+fn export(cast: Option<&CastId>, asked: &ClaimsAsked, format: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query
         .append_pair("format", format)
-        .append_pair("since", &since.to_string());
+        .append_pair("since", &asked.since.to_string())
+        .append_pair("until", &asked.until.to_string());
     if let Some(cast) = cast {
         query.append_pair("cast", cast.as_str());
     }
@@ -307,13 +353,19 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
         ..SessionsAsked::default()
     };
     let of_casts = CastsAsked::default();
+    let zone = &request.context.zone;
+    let range = Range::of(|name| request.visit.query(name), zone, now);
     let (page, images, told, living, deployment, claims) = try_join!(
         cast_verbs::list(service, &of_casts, None, CASTS).err_into(),
         async { Ok(service.control_plane.store.all_records::<Image>().await?) },
         async {
             Ok(service
                 .control_plane
-                .history(None, now.minus_seconds(23 * HOUR), now)
+                .history(
+                    None,
+                    earliest(zone, &range, now),
+                    range.until.minus_seconds(1).max(now),
+                )
                 .await?)
         },
         sessions::list(service, &of_living, None, 100).err_into(),
@@ -326,7 +378,8 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
         .map(|cast| cast_form::view(cast, &request.context.public_url))
         .collect();
     let more = if page.next.is_some() { "+" } else { "" };
-    let total = told.total();
+    let total = told.between(range.since, range.until).total();
+    let span = range.words();
     let live = format!(
         "{}{}",
         grouped(living.items.len() as u64),
@@ -334,9 +387,11 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
     );
     let most = deployment.settings.max_sessions;
     let enabled = all.iter().filter(|cast| on(cast, "enabled")).count();
-    let mean = total
-        .mean_start_millis()
+    let median = total
+        .start_percentile_millis(50)
         .map_or_else(|| "\u{2013}".to_owned(), wait);
+    let mut costs = monthly_costs(zone, now, &told);
+    costs.truncate(1);
     let steps = [!images.is_empty(), !all.is_empty(), !claims.is_empty()];
     let mut attention_items = casts::attention_items(&all, &images, now);
     if most == Some(0) {
@@ -352,17 +407,25 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
                 most.map(|most| format!("of {}", grouped(u64::from(most))))
                     .unwrap_or_default(),
             ),
-            figure("Started, 24 h", Some(total.launched), ""),
-            figure("Refused, 24 h", Some(total.refused_in_all()), ""),
-            ("Mean start, 24 h".to_owned(), mean, String::new()),
+            figure(&format!("Started, {span}"), Some(total.launched), ""),
+            figure(
+                &format!("Refused, {span}"),
+                Some(total.refused_in_all()),
+                "",
+            ),
+            (format!("Median start, {span}"), median, String::new()),
             figure(
                 "Casts enabled",
                 Some(enabled as u64),
                 &format!("of {}{more}", grouped(all.len() as u64)),
             ),
-        ],
+        ]
+        .into_iter()
+        .chain(costs)
+        .collect(),
         attention_items,
-        charts: vec![history::launches(&told)],
+        charts: charts(zone, &range, &told),
+        range: Some(range),
         claims,
         // Steps that the user may not take are not offered.
         first_steps: (steps.contains(&false)

@@ -38,8 +38,11 @@ use super::form::{Choices, FormMessages};
 use super::form_parser::FormData;
 use super::layout::{self, Place, Screen};
 use super::page_context::{CurrentUser, Flash, PageContext, Severity};
+use super::paths;
 use super::sign_in::{self as sign_in_form, SignIn};
 use super::table::View;
+use super::time_zone;
+use super::zone::{self, Zone};
 use crate::console_auth::{self, ConsoleSession};
 use crate::file;
 use casting_core::admin::version::Precondition;
@@ -48,6 +51,8 @@ use casting_web::HandlerError;
 
 /// The cookie that carries the flash message to the next page.
 const FLASH_COOKIE: &str = "cast-told";
+/// How long a browser keeps the time zone, in seconds (a year).
+const ZONE_SECONDS: u64 = 31_536_000;
 /// How many rows a list has.
 const ROWS: u32 = 50;
 
@@ -135,6 +140,34 @@ async fn sign_in(control_plane: &ControlPlane, visit: &RequestContext, request: 
     )
 }
 
+/// The form in which the time zone of charts is chosen.
+async fn ask_for_zone(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    Ok(request.show(&time_zone::page(&request.context, None)))
+}
+
+/// Keeps the time zone in a cookie; an empty one is the browser's.
+async fn set_zone(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let typed = request.form_data.first("zone").unwrap_or_default().trim();
+    let zone = Zone::named(typed);
+    if zone.is_none() && !typed.is_empty() {
+        return Ok(request.show(&time_zone::page(&request.context, Some(typed))));
+    }
+    let mut reply = request
+        .redirect_with_flash(paths::DASHBOARD, FlashMessage::ZoneSet, None)
+        .await?;
+    reply::set_cookie(
+        &mut reply,
+        &SetCookie {
+            name: zone::CHOSEN_COOKIE,
+            value: zone.as_ref().map_or("", Zone::name),
+            path: urls::CONSOLE,
+            max_age: if zone.is_some() { ZONE_SECONDS } else { 0 },
+            secure: request.service.control_plane.urls.is_secure(),
+        },
+    );
+    Ok(reply)
+}
+
 async fn sign_out(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     Ok(console_auth::sign_out(request.service.control_plane))
 }
@@ -153,6 +186,7 @@ fn sign_in_page(
         now: control_plane.clock.now(),
         flash: None,
         maintenance: None,
+        zone: Zone::default(),
     };
     let home = console_auth::target(to);
     // A login with a role is redirected; one that is shown this page has no role for the console.
@@ -210,10 +244,16 @@ pub(super) enum FlashMessage {
     MaintenanceOff,
     Invited,
     Revoked,
+    ZoneSet,
 }
 
 impl FlashMessage {
-    const ALL: [(Self, &'static str, &'static str); 28] = [
+    const ALL: [(Self, &'static str, &'static str); 29] = [
+        (
+            Self::ZoneSet,
+            "zone-set",
+            "Time zone saved in this browser.",
+        ),
         (
             Self::MaintenanceOff,
             "maintenance-off",
@@ -371,6 +411,10 @@ impl<'a> ConsoleRequest<'a> {
             now: service.control_plane.clock.now(),
             flash: visit.cookie(FLASH_COOKIE).and_then(flash),
             maintenance: None,
+            zone: Zone::of_cookies(
+                visit.cookie(zone::CHOSEN_COOKIE),
+                visit.cookie(zone::BROWSER_COOKIE),
+            ),
         };
         Self {
             service,

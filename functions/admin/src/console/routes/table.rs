@@ -11,8 +11,8 @@ use http::Method;
 
 use super::records::Kind;
 use super::{
-    ConsoleRequest, casts, claims, find, invitations, people, profiles, records, sessions,
-    show_sign_in, sign_in, sign_out,
+    ConsoleRequest, ask_for_zone, casts, claims, find, invitations, people, profiles, records,
+    sessions, set_zone, show_sign_in, sign_in, sign_out,
 };
 use casting_web::HandlerError;
 
@@ -71,6 +71,10 @@ console_routes! {
     POST "/admin/sign-in", Public => sign_in;
     /// Signs out.
     POST "/admin/sign-out", SignedIn => sign_out;
+    /// The form in which the time zone of charts is chosen.
+    GET "/admin/time-zone", SignedIn => ask_for_zone;
+    /// Keeps the time zone of charts in the browser.
+    POST "/admin/time-zone", SignedIn => set_zone;
     /// The dashboard.
     GET "/admin", Read => claims::overview;
     /// All casts.

@@ -1,0 +1,119 @@
+//! Owns the time zone of an administrator: which one it is, and how times are read and written in
+//! it. Must not know what happened at these times.
+
+use casting_core::time::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// The cookie with the zone that was chosen in the console.
+pub const CHOSEN_COOKIE: &str = "cast-zone";
+/// The cookie in which the console's script says which zone the browser has.
+pub const BROWSER_COOKIE: &str = "cast-zone-browser";
+
+/// A time zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    name: String,
+    zone: TimeZone,
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self {
+            name: "UTC".to_owned(),
+            zone: TimeZone::UTC,
+        }
+    }
+}
+
+impl Zone {
+    /// The zone of this name in the database of time zones; `None` if there is none.
+    pub fn named(name: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"/_+-".contains(&b);
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+            return None;
+        }
+        let zone = TimeZone::get(name).ok()?;
+        let name = zone.iana_name().unwrap_or(name).to_owned();
+        Some(Self { name, zone })
+    }
+
+    /// The zone that was chosen, or else the browser's, or else UTC.
+    pub fn of_cookies(chosen: Option<&str>, browser: Option<&str>) -> Self {
+        [chosen, browser]
+            .into_iter()
+            .flatten()
+            .find_map(Self::named)
+            .unwrap_or_default()
+    }
+
+    /// As the database calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A time in this zone, in jiff's notation.
+    pub fn spell(&self, at: Timestamp, format: &str) -> String {
+        self.at(at)
+            .map_or_else(|| at.to_string(), |time| time.strftime(format).to_string())
+    }
+
+    /// The day that this time is on.
+    pub fn day(&self, at: Timestamp) -> Option<Date> {
+        Some(self.at(at)?.date())
+    }
+
+    /// When this day begins.
+    pub fn start_of(&self, day: Date) -> Option<Timestamp> {
+        let start = day.to_zoned_datetime(self.zone.clone()).ok()?;
+        Some(Timestamp::from_millis(start.timestamp().as_millisecond()))
+    }
+
+    /// When the month begins that is so many before this time's.
+    pub fn start_of_month(&self, at: Timestamp, months_before: i32) -> Option<Timestamp> {
+        let months = jiff::Span::new().try_months(months_before).ok()?;
+        let first = self.day(at)?.first_of_month();
+        self.start_of(first.checked_sub(months).ok()?)
+    }
+
+    fn at(&self, at: Timestamp) -> Option<jiff::ZonedDateTime> {
+        let time = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
+        Some(time.to_zoned_datetime(self.zone.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casting_core::testing::NOON;
+
+    #[test]
+    fn zone_is_the_chosen_one_or_the_browsers_or_utc() {
+        for (chosen, browser, name) in [
+            (Some("Asia/Kolkata"), Some("Europe/Berlin"), "Asia/Kolkata"),
+            (None, Some("Europe/Berlin"), "Europe/Berlin"),
+            (Some("Nowhere/Land"), Some("Europe/Berlin"), "Europe/Berlin"),
+            (Some("../etc/passwd"), None, "UTC"),
+            (Some("a b"), Some(""), "UTC"),
+            (None, None, "UTC"),
+        ] {
+            assert_eq!(Zone::of_cookies(chosen, browser).name(), name, "{chosen:?}");
+        }
+    }
+
+    #[test]
+    fn days_and_months_begin_at_local_midnight() {
+        let berlin = Zone::named("Europe/Berlin").expect("a zone");
+        assert_eq!(berlin.spell(NOON, "%a %H:%M"), "Mon 13:00");
+        let day = berlin.day(NOON).expect("a day");
+        let told = |at: Option<Timestamp>| at.expect("a time").to_string();
+        assert_eq!(told(berlin.start_of(day)), "2026-11-22T23:00:00Z");
+        for (before, start) in [
+            (0, "2026-10-31T23:00:00Z"),
+            (1, "2026-09-30T22:00:00Z"),
+            (11, "2025-11-30T23:00:00Z"),
+        ] {
+            assert_eq!(told(berlin.start_of_month(NOON, before)), start, "{before}");
+        }
+    }
+}
