@@ -2,6 +2,7 @@
 //! the deployment.
 
 use casting_core::deployment::FirstLimits;
+use casting_core::ids::SessionId;
 use casting_core::testing::user;
 use casting_core::ticket::LoginTicket;
 use casting_core::time::Clock;
@@ -292,6 +293,90 @@ async fn budget_closes_links_until_its_window_ends() {
     assert!(wait > 3600, "until midnight: {wait}");
     set(json!({"budget_per_hour_cents": null, "budget_per_day_cents": null})).await;
     assert_eq!(stack.claim(Caller(4), key(&cast)).await.status, 202);
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn budget_of_a_link_closes_it_and_counts_extensions() {
+    let stack = TestStack::start().await;
+    // A session of this image can cost just under two cents.
+    let cast = stack
+        .cast(&json!({"budget_per_hour_cents": 2, "budget_per_month_cents": 900}))
+        .await;
+    let other = stack.cast(&json!({"name": "Other"})).await;
+    let id = cast["id"].as_str().expect("an id");
+    let budgets = async || {
+        let path = format!("casts/{id}/budgets");
+        let read = stack.admin(Method::GET, &path, None).await;
+        read.json()["items"].as_array().expect("items").clone()
+    };
+    stack.clock.advance(1800);
+    let first = stack.claim(Caller(1), key(&cast)).await;
+    assert_eq!(first.status, 202, "{}", first.text);
+    let refused = stack.claim(Caller(2), key(&cast)).await;
+    assert_eq!(
+        (
+            refused.status,
+            refused.code(),
+            refused.header("retry-after")
+        ),
+        (503, "link-budget-reached".to_owned(), "1800")
+    );
+    let told = stack.get("/error/link-budget-reached").await;
+    assert!(told.text.contains("This link is closed for now"));
+    assert_eq!(stack.claim(Caller(3), key(&other)).await.status, 202);
+    let [hour, month] = &budgets().await[..] else {
+        panic!("two are set")
+    };
+    assert_eq!(
+        (&hour["window"], &hour["limit_cents"]),
+        (&json!("hour"), &json!(2))
+    );
+    let taken = hour["taken_cents"].as_f64().expect("a number");
+    assert!((1.0..2.0).contains(&taken), "{hour}");
+    let forecast = hour["forecast_cents"].as_f64().expect("a number");
+    assert!(
+        (forecast - taken * 2.0).abs() < 0.02,
+        "half of it is over: {hour}"
+    );
+    assert_eq!(month["ends_at"], "2026-12-01T00:00:00Z");
+    // An administrator's extension is counted too, where the session goes on in another hour.
+    let session = SessionId::parse(first.json()["session_id"].as_str().expect("an id"));
+    let session = session.expect("an id");
+    let secret = stack.local.control_plane.keys.sessions();
+    let report = stack.request(Method::POST, &format!("/session/{session}/reports"));
+    let report = report.bearer_auth(secret.secret(&session).expose());
+    Answer::of(report.json(&casting_core::Report::Ready { port: 9 })).await;
+    stack.clock.advance(1900);
+    assert_eq!(budgets().await[0]["taken_cents"], 0.0, "a new hour");
+    let path = format!("sessions/{session}/extend");
+    for _ in 0..2 {
+        let more = json!({"minutes": 30});
+        let extended = stack.admin(Method::POST, &path, Some(&more)).await;
+        assert_eq!(extended.status, 200, "{}", extended.text);
+    }
+    let hour = &budgets().await[0];
+    let taken = hour["taken_cents"].as_f64().expect("a number");
+    assert!((1.7..1.8).contains(&taken), "two halves of an hour: {hour}");
+    let full = stack.claim(Caller(4), key(&cast)).await;
+    assert_eq!(full.code(), "link-budget-reached");
+    let path = format!("sessions/{session}/stop");
+    assert_eq!(stack.admin(Method::POST, &path, None).await.status, 200);
+    stack.clock.advance(60);
+    stack.local.control_plane.sweep().await.expect("sweeps");
+    let left = budgets().await[0]["taken_cents"]
+        .as_f64()
+        .expect("a number");
+    assert!(left < 1.0, "what it has not cost comes back: {left}");
+    // A budget of all time says no time to come back.
+    let change = json!({"budget_per_hour_cents": null, "budget_in_all_cents": 1});
+    let set = stack
+        .admin(Method::PATCH, &format!("casts/{id}"), Some(&change))
+        .await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    let closed = stack.claim(Caller(5), key(&cast)).await;
+    assert_eq!(closed.code(), "link-budget-reached");
+    assert_eq!(closed.header("retry-after"), "");
     stack.local.stop().await;
 }
 

@@ -226,6 +226,12 @@ async fn api_responses_match_the_openapi_document() {
                     .ask(&stack, post.clone(), &restorations, None, status)
                     .await;
             }
+            let set = json!({"budget_per_hour_cents": 100, "budget_in_all_cents": 900});
+            reader
+                .ask(&stack, patch.clone(), &path, Some(&set), 200)
+                .await;
+            let budgets = format!("{path}/budgets");
+            reader.ask(&stack, get.clone(), &budgets, None, 200).await;
             let invitations = format!("{path}/invitations");
             let guests = json!({"guests": [{"name": "Ann"}]});
             let invited = reader

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use casting_core::ControlPlane;
+use casting_core::cast::CounterChange;
 use casting_core::denial::DenialCode;
 use casting_core::deployment::{DEPLOYMENT_ID, Deployment};
 use casting_core::ids::SessionId;
 use casting_core::policy::budget;
-use casting_core::ports::Saved;
+use casting_core::ports::{Replaced, Saved};
 use casting_core::session::Session;
 use casting_core::settings_form;
 use casting_core::{Claimed, Report, Visitor};
@@ -35,6 +36,24 @@ async fn set(process: &ControlPlane, hour: Option<u32>, day: Option<u32>) -> Res
     let after = Deployment::new(before.version + 1, settings, process.clock.now());
     let saved = process.store.put_record(&after, expected, None).await?;
     ensure!(saved == Saved::Done, "the settings changed meanwhile");
+    process.forget();
+    Ok(())
+}
+
+/// An administrator sets budgets of the link, in cents, smaller than those of the deployment.
+async fn set_of_link(world: &SimWorld, most: u32) -> Result<()> {
+    let before = world.cast_now().await?;
+    let mut after = before.clone();
+    after.version += 1;
+    after.settings.budget_per_hour_cents = Some(most.div_ceil(2));
+    after.settings.budget_per_month_cents = Some(3 * most);
+    after.settings.budget_in_all_cents = Some(2 * most);
+    let process = world.stable_process();
+    let replaced = process
+        .store
+        .replace_cast(&before, &after, CounterChange::Keep, None)
+        .await?;
+    ensure!(replaced == Replaced::Done, "the cast changed meanwhile");
     process.forget();
     Ok(())
 }
@@ -127,6 +146,38 @@ async fn concurrent_claims_stay_within_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn crowd_stays_within_the_budget_of_its_link() {
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = SimWorld::new(&shared_db, 23, Limits::default())
+        .await
+        .expect("a world");
+    set_of_link(&world, 20).await.expect("is set");
+    let key = world.cast.settings.key.as_str().to_owned();
+    let mut crowd = JoinSet::new();
+    for n in 0..60_u32 {
+        let (process, key) = (world.processes[n as usize % 3].clone(), key.clone());
+        process.forget();
+        crowd.spawn(async move {
+            let visitor = Visitor::from(std::net::Ipv4Addr::from(0x0a00_0000 + n).into());
+            let visit = visit(&process, &key, &visitor);
+            let acted = run_actor(u64::from(n), FaultPlan::Random { percent: 0 }, visit).await;
+            acted.result.expect("nobody crashes")
+        });
+    }
+    let mut given = 0;
+    while let Some(visited) = crowd.join_next().await {
+        match visited.expect("does not panic") {
+            Ok(_) => given += 1,
+            Err(code) => assert_eq!(code, DenialCode::LinkBudgetReached),
+        }
+    }
+    assert_eq!(given, 100_000 / SESSION, "ten cents an hour");
+    assert!(check(&world).await.expect("is exact") <= 100_000);
+    world.clear().await.expect("ends");
+    check(&world).await.expect("is exact");
+}
+
+#[tokio::test(start_paused = true)]
 async fn reached_budget_resets_with_its_window() {
     let shared_db = SharedDb::new().await.expect("a database");
     let world = SimWorld::new(&shared_db, 22, Limits::default())
@@ -160,6 +211,9 @@ async fn history(_: &SharedDb, seed: u64) -> Result<usize> {
         rng.bool().then_some(2 * most),
     )
     .await?;
+    if rng.bool() {
+        set_of_link(&world, most).await?;
+    }
     let key = world.cast.settings.key.as_str().to_owned();
     let mut given = 0;
     for step in 0..8_u64 {
@@ -173,7 +227,7 @@ async fn history(_: &SharedDb, seed: u64) -> Result<usize> {
             process.forget();
             let (key, percent) = (key.clone(), if rng.bool() { 0 } else { 15 });
             let row = (!rows.is_empty()).then(|| rows[rng.usize(0..rows.len())].id.clone());
-            let (deed, visitor) = (rng.u8(0..4), visitor(rng.u8(1..200)));
+            let (deed, visitor) = (rng.u8(0..5), visitor(rng.u8(1..200)));
             actors.spawn(async move {
                 let deed = async {
                     match (deed, row) {
@@ -192,6 +246,12 @@ async fn history(_: &SharedDb, seed: u64) -> Result<usize> {
                             drop(process.sweep().await);
                             false
                         }
+                        (3, Some(id)) => {
+                            if let Ok(Some(row)) = process.store.session(&id).await {
+                                drop(process.extend_as_administrator(row, 600, None).await);
+                            }
+                            false
+                        }
                         _ => visit(&process, &key, &visitor).await.is_ok(),
                     }
                 };
@@ -207,9 +267,13 @@ async fn history(_: &SharedDb, seed: u64) -> Result<usize> {
         let spent = check(&world)
             .await
             .with_context(|| format!("after {step}"))?;
+        // What administrators add is counted, whatever is left.
+        let rows = world.sessions().await?;
+        let added: u64 = rows.iter().map(|row| u64::from(row.added_seconds)).sum();
+        let added = added * 17_342 / 3600 + rows.len() as u64;
         ensure!(
-            spent <= u64::from(2 * most) * 10_000,
-            "{spent} of {most} cents"
+            spent <= u64::from(2 * most) * 10_000 + added,
+            "{spent} of {most} cents, with {added} added"
         );
         tokio::time::sleep(Duration::from_secs(rng.u64(0..900))).await;
     }

@@ -113,7 +113,9 @@ const fn say(link_status: &LinkStatus, words: &words::Badge) -> (&'static str, &
         Some(DenialCode::CastExpired) => (words.expired, GREY),
         Some(DenialCode::CastClosed) => (words.closed, GREY),
         Some(DenialCode::Maintenance) => (words.maintenance, AMBER),
-        Some(DenialCode::BudgetReached) => (words.closed_for_now, AMBER),
+        Some(DenialCode::BudgetReached | DenialCode::LinkBudgetReached) => {
+            (words.closed_for_now, AMBER)
+        }
         Some(DenialCode::CastBusy | DenialCode::SystemBusy | DenialCode::AnonymousLimit) => {
             (words.busy, AMBER)
         }

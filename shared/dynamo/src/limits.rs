@@ -215,15 +215,20 @@ pub fn hold_quota(
     store: &DynamoStore,
     held: &Held,
 ) -> Result<TransactWriteItem, Fault> {
-    let amount = Condition::none()
+    let mut values = Condition::none()
         .value(":zero", number(0))
         .value(":amount", number(held.amount));
+    let mut change = names::TAKE_TALLY;
+    if let Some(at) = held.forgotten_at() {
+        values = values.value(":expires", number(at.seconds()));
+        change = names::TAKE_TALLY_FOR_A_TIME;
+    }
     write::update(
         what,
         &store.tables.limits,
         key(names::ID, names::quota(&held.key)),
-        names::TAKE_TALLY,
-        amount,
+        change,
+        values,
     )
 }
 

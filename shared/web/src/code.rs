@@ -148,6 +148,7 @@ impl Code {
                 | DenialCode::Waiting
                 | DenialCode::Maintenance
                 | DenialCode::BudgetReached
+                | DenialCode::LinkBudgetReached
                 | DenialCode::CaptchaUnavailable
                 | DenialCode::LoginUnavailable
                 | DenialCode::Busy

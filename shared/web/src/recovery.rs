@@ -80,6 +80,7 @@ pub const fn recoveries(code: Code) -> &'static [Recovery] {
             DenialCode::LoginUnavailable | DenialCode::Maintenance | DenialCode::BudgetReached => {
                 &[Retry, Ask]
             }
+            DenialCode::LinkBudgetReached => &[Retry, Ask],
             DenialCode::InvitationRequired => &[Ask, Start],
             DenialCode::InvitationUnknown
             | DenialCode::InvitationExpired

@@ -11,6 +11,7 @@ use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::version;
+use casting_core::admin::budgets;
 use casting_core::admin::casts::{self, CastsAsked, Edited};
 use casting_core::admin::trials;
 use casting_web::HandlerError;
@@ -138,6 +139,12 @@ pub(crate) async fn delete(call: &Call<'_>, terminate: bool) -> Result<Reply, Ha
     )
     .await?;
     Ok(reply::no_content())
+}
+
+/// The budgets of a cast, and what is taken of them.
+pub(crate) async fn budgets(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    let budgets = budgets::read(&call.service, call.id).await?;
+    Ok(reply::json(StatusCode::OK, &budgets))
 }
 
 /// Evaluates every rule for a made-up visit.

@@ -139,6 +139,11 @@ api_routes! {
             segment: Some(CAST.id.schema()),
             ..shows("Claims", "Statistics")
         };
+    /// The budgets of a cast: what is taken of each, and a forecast.
+    "readCastBudgets" = GET "/api/admin/casts/{id}/budgets", Read => casts::budgets, Operation {
+        segment: Some(CAST.id.schema()),
+        ..shows(CAST.tag, "Budgets")
+    };
     /// Tests every rule of a cast with a made-up visit.
     "tryCast" = POST "/api/admin/casts/{id}/trials", Read => casts::try_link, Operation {
         body: Some(("Trial", true)),

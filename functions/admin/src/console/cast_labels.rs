@@ -160,6 +160,18 @@ fn limits(cast: &Value) -> Vec<String> {
             plural(most, "session", "sessions")
         ));
     }
+    let budgets = [
+        ("budget_per_hour_cents", "an hour"),
+        ("budget_per_day_cents", "a day"),
+        ("budget_per_month_cents", "a month"),
+        ("budget_in_all_cents", "all time"),
+    ];
+    for (field, window) in budgets {
+        if let Some(cents) = number(field) {
+            let (dollars, cents) = (cents / 100, cents % 100);
+            told.push(format!("A budget of ${dollars}.{cents:02} for {window}."));
+        }
+    }
     if on(cast, "waiting_room") {
         told.push("When full, visitors wait in a queue.".to_owned());
     }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::document::codes;
 use crate::api::{claims as statistics, people};
 use casting_core::admin::{
-    audits, casts, claims, configuration, invitations, pools, profiles, references,
+    audits, budgets, casts, claims, configuration, invitations, pools, profiles, references,
     session_actions, sessions, settings, trials, users,
 };
 
@@ -52,6 +52,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("References", references::schema()),
         ("Trial", trials::schema()),
         ("TrialResult", trials::answer_schema()),
+        ("Budgets", budgets::schema()),
         ("Invitation", invitation_form::schema()),
         ("Invitations", page("Invitation")),
         ("NewInvitations", invitation_form::new_schema()),

@@ -9,6 +9,7 @@
 
 pub mod api_keys;
 pub mod audits;
+pub mod budgets;
 pub mod casts;
 pub mod claims;
 pub mod configuration;

@@ -105,11 +105,13 @@ pub enum DenialCode {
     InvitationExpired = 45,
     /// The invitation has been used as often as it may be.
     InvitationUsed = 46,
+    /// As much as there may be has been spent on the sessions of the link, or is going to be.
+    LinkBudgetReached = 47,
 }
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 46] = [
+    pub const ALL: [DenialCode; 47] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -141,6 +143,7 @@ impl DenialCode {
         Self::PlaceLost,
         Self::Maintenance,
         Self::BudgetReached,
+        Self::LinkBudgetReached,
         Self::RequestDiffers,
         Self::ImageUnavailable,
         Self::NoCapacity,
@@ -188,6 +191,7 @@ impl DenialCode {
             Self::PlaceLost => "place-lost",
             Self::Maintenance => "maintenance",
             Self::BudgetReached => "budget-reached",
+            Self::LinkBudgetReached => "link-budget-reached",
             Self::InvitationRequired => "invitation-required",
             Self::InvitationUnknown => "invitation-unknown",
             Self::InvitationExpired => "invitation-expired",
@@ -254,6 +258,7 @@ impl DenialCode {
             Self::PlaceLost => "You lost your place in the queue",
             Self::Maintenance => "Closed for maintenance",
             Self::BudgetReached => "Closed for now",
+            Self::LinkBudgetReached => "This link is closed for now",
             Self::InvitationRequired => "This link is by invitation only",
             Self::InvitationUnknown => "This invitation is not valid",
             Self::InvitationExpired => "This invitation has expired",
@@ -336,6 +341,10 @@ impl DenialCode {
             Self::Maintenance => "No sessions are started at the moment; please try again later.",
             Self::BudgetReached => {
                 "This link starts no more sessions for now; please try again later."
+            }
+            Self::LinkBudgetReached => {
+                "As many sessions as were planned for it have been started; ask the person who gave \
+                 you the link, or come back later."
             }
             Self::InvitationRequired => {
                 "Open the address in your invitation, or ask the person who told you of this link \

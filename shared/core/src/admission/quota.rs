@@ -29,6 +29,15 @@ pub enum QuotaKind {
     Pool,
     /// Uses of one invitation.
     Invitation,
+    /// Millionths of a dollar that the sessions of one link may cost that are claimed in one clock
+    /// hour.
+    LinkBudgetHour,
+    /// The same of one day (UTC).
+    LinkBudgetDay,
+    /// The same of one month (UTC).
+    LinkBudgetMonth,
+    /// The same of all sessions of the link.
+    LinkBudgetTotal,
 }
 
 impl QuotaKind {
@@ -43,21 +52,33 @@ impl QuotaKind {
             Self::BudgetDay => "budget-day",
             Self::Pool => "pool",
             Self::Invitation => "invitation",
+            Self::LinkBudgetHour => "link-budget-hour",
+            Self::LinkBudgetDay => "link-budget-day",
+            Self::LinkBudgetMonth => "link-budget-month",
+            Self::LinkBudgetTotal => "link-budget-total",
         }
     }
 
     /// Whether a session that was served gives its one back when it ends. (One that was refunded
     /// gives everything back.)
     pub const fn is_live(self) -> bool {
-        !matches!(
-            self,
-            Self::Minted | Self::BudgetHour | Self::BudgetDay | Self::Invitation
-        )
+        !self.is_money() && !matches!(self, Self::Minted | Self::Invitation)
     }
 
     /// Whether it counts money: of that, a session gives back what it has not cost.
     pub const fn is_money(self) -> bool {
-        matches!(self, Self::BudgetHour | Self::BudgetDay)
+        matches!(self, Self::BudgetHour | Self::BudgetDay) || self.is_of_link()
+    }
+
+    /// Whether it counts the money of one link.
+    pub const fn is_of_link(self) -> bool {
+        matches!(
+            self,
+            Self::LinkBudgetHour
+                | Self::LinkBudgetDay
+                | Self::LinkBudgetMonth
+                | Self::LinkBudgetTotal
+        )
     }
 }
 
@@ -152,11 +173,25 @@ impl Quota {
     /// The money that the sessions claimed in one window may cost, of which a claim takes `amount`;
     /// the window ends at `ends`. All in millionths of a dollar.
     pub fn money(kind: QuotaKind, ends: Timestamp, amount: u64, most: u64) -> Self {
+        Self::money_of(kind, &[], Some(ends), amount, most)
+    }
+
+    /// The same of something that has money of its own, by its name; a count without an end is
+    /// never forgotten.
+    pub fn money_of(
+        kind: QuotaKind,
+        of: &[&str],
+        ends: Option<Timestamp>,
+        amount: u64,
+        most: u64,
+    ) -> Self {
+        let end = ends.map(|ends| ends.seconds().to_string());
+        let parts: Vec<&str> = of.iter().copied().chain(end.as_deref()).collect();
         Self {
             amount,
             most: Some(most),
-            forgotten_at: Some(ends.plus_seconds(3600)),
-            ..Self::unlimited(kind, &ends.seconds().to_string())
+            forgotten_at: ends.map(forgotten_at),
+            ..Self::unlimited(kind, &parts.join("/"))
         }
     }
 
@@ -180,8 +215,18 @@ impl Quota {
     }
 }
 
+/// When the count of a window of money may be forgotten.
+const fn forgotten_at(ends: Timestamp) -> Timestamp {
+    ends.plus_seconds(3600)
+}
+
 impl Held {
-    /// When the window ends of which it is money; `None` when it is none.
+    /// When its count may be forgotten; `None` is never.
+    pub fn forgotten_at(&self) -> Option<Timestamp> {
+        self.window_ends().map(forgotten_at)
+    }
+
+    /// When the window ends of which it is money; `None` when it is none, or has no end.
     pub fn window_ends(&self) -> Option<Timestamp> {
         let ends = self.key.rsplit('/').next()?.parse::<i64>().ok()?;
         self.kind
@@ -208,6 +253,10 @@ mod tests {
             QuotaKind::BudgetDay,
             QuotaKind::Pool,
             QuotaKind::Invitation,
+            QuotaKind::LinkBudgetHour,
+            QuotaKind::LinkBudgetDay,
+            QuotaKind::LinkBudgetMonth,
+            QuotaKind::LinkBudgetTotal,
         ] {
             assert_eq!(json!(kind), kind.as_str());
         }

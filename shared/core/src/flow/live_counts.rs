@@ -81,7 +81,11 @@ impl ControlPlane {
             | QuotaKind::BudgetHour
             | QuotaKind::BudgetDay
             | QuotaKind::Pool
-            | QuotaKind::Invitation => Ok(()),
+            | QuotaKind::Invitation
+            | QuotaKind::LinkBudgetHour
+            | QuotaKind::LinkBudgetDay
+            | QuotaKind::LinkBudgetMonth
+            | QuotaKind::LinkBudgetTotal => Ok(()),
         }
     }
 

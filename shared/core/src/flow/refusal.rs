@@ -144,7 +144,10 @@ impl ControlPlane {
             "refused"
         };
         let code = refusal.denial().code;
-        if code == DenialCode::BudgetReached {
+        if matches!(
+            code,
+            DenialCode::BudgetReached | DenialCode::LinkBudgetReached
+        ) {
             tracing::info!(target: METRICS, budget_reached = 1_u64);
         }
         if code == DenialCode::CaptchaUnavailable {

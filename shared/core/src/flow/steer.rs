@@ -2,9 +2,12 @@
 //! Must not know who they are. Its gate is pushed, so that the visitor sees it at once.
 
 use super::{ControlPlane, FlowError, Refusal};
+use crate::cast::{Cast, CastSettings, Counter};
 use crate::denial::DenialCode;
 use crate::ids::SessionId;
+use crate::policy::budget;
 use crate::ports::Fault;
+use crate::quota::Held;
 use crate::session::{EndReason, Session, State};
 use crate::session_options::Message;
 use crate::time::Timestamp;
@@ -45,6 +48,7 @@ impl ControlPlane {
         seen: Option<Timestamp>,
     ) -> Result<Result<Session, Session>, Fault> {
         let (id, known, now) = (session.id.clone(), session.clone(), self.clock.now());
+        let money = self.money_of_extension(&session, seconds, now).await?;
         let mut is_ours = false;
         let is_seen = |row: &Session| match &row.state {
             State::Ready { ends_at, .. } => seen.is_none_or(|seen| seen == *ends_at),
@@ -53,7 +57,7 @@ impl ControlPlane {
         let row = self
             .move_session(&id, Some(session), |row| {
                 let after = is_seen(row)
-                    .then(|| row.extended_by_administrator(seconds, now))
+                    .then(|| row.extended_by_administrator(seconds, &money, now))
                     .flatten();
                 is_ours = after.is_some();
                 after
@@ -65,6 +69,34 @@ impl ControlPlane {
         }
         self.refresh_gate(&row).await;
         Ok(Ok(row))
+    }
+
+    /// What so much more of a session takes of the budgets of its link and of the deployment;
+    /// nothing where its image is gone, of which the price is not known any more.
+    async fn money_of_extension(
+        &self,
+        session: &Session,
+        seconds: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Held>, Fault> {
+        let store = &*self.store;
+        let found = store.cast_in_force(&session.cast_id).await?;
+        // A link that is gone has no budget of its own.
+        let cast = found.unwrap_or_else(|| Cast {
+            id: session.cast_id.clone(),
+            version: 0,
+            settings: CastSettings::default(),
+            counter: Counter::default(),
+            created_at: now,
+            updated_at: now,
+        });
+        let deployment = self.cache.deployment(store, now).await?;
+        let image = self
+            .cache
+            .image(store, &session.launch.image_id, now)
+            .await?;
+        let of = |image| budget::of_extension(image, &cast, &deployment.settings, seconds, now);
+        Ok(image.as_deref().map_or_else(Vec::new, of))
     }
 
     /// An administrator tells the owner of a session something.

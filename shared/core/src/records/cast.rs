@@ -213,6 +213,19 @@ pub struct CastSettings {
     /// then its live sessions are counted.
     #[serde(default)]
     pub counted_since: u64,
+    /// What the sessions claimed in one clock hour may cost together, in US cents; `None` is no
+    /// limit.
+    #[serde(default)]
+    pub budget_per_hour_cents: Option<u32>,
+    /// The same of one day (UTC).
+    #[serde(default)]
+    pub budget_per_day_cents: Option<u32>,
+    /// The same of one month (UTC).
+    #[serde(default)]
+    pub budget_per_month_cents: Option<u32>,
+    /// The same of all sessions since it was set first.
+    #[serde(default)]
+    pub budget_in_all_cents: Option<u32>,
     /// Whether visitors who find every place taken wait in line instead of being refused.
     #[serde(default)]
     pub waiting_room: bool,

@@ -180,6 +180,15 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// Adds to what it holds: more of a count that it holds already, or another one.
+    pub fn hold(&mut self, more: Held) {
+        let known = self.held.iter_mut().find(|held| held.key == more.key);
+        match known {
+            Some(known) => known.amount += more.amount,
+            None => self.held.push(more),
+        }
+    }
+
     /// Whether nothing was taken.
     pub const fn is_free(&self) -> bool {
         self.count.is_none() && self.window.is_none() && self.held.is_empty()
@@ -443,11 +452,23 @@ impl Session {
         gift
     }
 
-    /// The counts that the move from `before` to this row takes one of: see [`Self::holding`].
+    /// What the move from `before` to this row takes of counts: see [`Self::holding`] and
+    /// [`Self::extended_by_administrator`].
     pub fn takes(&self, before: &Self) -> Vec<Held> {
-        let is_new = |held: &&Held| !before.charge.held.contains(held);
-        let held = self.charge.held.iter().filter(is_new);
-        held.filter(|_| self.is_live()).cloned().collect()
+        let more = |held: &Held| {
+            let known = before
+                .charge
+                .held
+                .iter()
+                .find(|known| known.key == held.key);
+            let amount = held.amount - known.map_or(0, |known| known.amount.min(held.amount));
+            (amount > 0).then(|| Held {
+                amount,
+                ..held.clone()
+            })
+        };
+        let held = self.charge.held.iter().filter(|_| self.is_live());
+        held.filter_map(more).collect()
     }
 
     /// When its row may be forgotten; `None` while it lives.
@@ -702,9 +723,14 @@ impl Session {
         Some(after)
     }
 
-    /// An administrator extends it by so many seconds; `None` when that is more than it may have, or
-    /// its time is up.
-    pub fn extended_by_administrator(&self, seconds: u32, now: Timestamp) -> Option<Self> {
+    /// An administrator extends it by so many seconds, which takes this money of budgets; `None` when
+    /// that is more than it may have, or its time is up.
+    pub fn extended_by_administrator(
+        &self,
+        seconds: u32,
+        money: &[Held],
+        now: Timestamp,
+    ) -> Option<Self> {
         let added = self.added_seconds.checked_add(seconds)?;
         let mut after = self.clone();
         let State::Ready { ends_at, .. } = &mut after.state else {
@@ -715,6 +741,9 @@ impl Session {
         }
         *ends_at = ends_at.plus_seconds(seconds.into());
         after.added_seconds = added;
+        for held in money {
+            after.charge.hold(held.clone());
+        }
         after.rev += 1;
         Some(after)
     }

@@ -32,6 +32,7 @@ use crate::console::range::Range;
 use crate::console::time_format::{grouped, length, wait};
 use crate::console::trial::{self, TrialPage};
 use crate::console::{form_parser, qr};
+use casting_core::admin::budgets::{self, SpentBudget};
 use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
 use casting_core::admin::error::AdminError;
 use casting_core::admin::references::{self, Counted};
@@ -227,6 +228,7 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         claims::last(request, Some(&found.id)),
         request.choices()
     )?;
+    let spent = budgets::of_link(&request.service, &found).await?;
     let shown = told.between(range.since, range.until);
     let (total, span) = (shown.total(), range.words());
     let remaining = cast["sessions_remaining"]
@@ -253,6 +255,7 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         .map_or_else(|| "\u{2013}".to_owned(), wait);
     figures.push((format!("Median start, {span}"), median, String::new()));
     figures.extend(claims::monthly_costs(zone, now, &told));
+    figures.extend(spent.iter().map(budget));
     let mut charts = claims::charts(zone, &range, &told);
     if let Some(remaining) = remaining.filter(|_| range.until > now) {
         charts.push(history::places(
@@ -276,6 +279,20 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
             claims,
         },
     )))
+}
+
+/// What is taken of a budget, of how much, and what it will be.
+fn budget(spent: &SpentBudget) -> (String, String, String) {
+    let dollars = |micros: u64| format!("${:.2}", micros as f64 / 1_000_000.0);
+    let name = match spent.window() {
+        "all" => "Budget, in all".to_owned(),
+        window => format!("Budget, this {window}"),
+    };
+    let mut of = format!("of {}", dollars(u64::from(spent.budget.cents) * 10_000));
+    if let Some(forecast) = spent.forecast {
+        of.push_str(&format!(", forecast {}", dollars(forecast)));
+    }
+    (name, dollars(spent.taken), of)
 }
 
 /// A number of sessions in words.

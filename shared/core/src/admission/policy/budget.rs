@@ -1,11 +1,17 @@
 //! Owns the rule that the sessions claimed in one clock hour, and in one day (UTC), together cost
-//! at most so much. A claim takes what its session can cost at most in its whole life; what it has
+//! at most so much, in the whole deployment and in one link, which has a month and all time too. A
+//! claim takes what its session can cost at most in its whole life; what it has
 //! not cost comes back when it ends ([`unused`]). Must not know how counts are stored.
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};
 use crate::deployment::DeploymentSettings;
+use crate::ids::CastId;
 use crate::image::Image;
 use crate::permission::Grant;
 use crate::pricing;
@@ -19,57 +25,154 @@ use crate::time::Timestamp;
 const STOP_SECONDS: u64 = 120 + SWEEP_INTERVAL_SECONDS;
 /// The minimum that AWS charges for a task, in seconds.
 const LEAST_SECONDS: u64 = 60;
-/// The windows, and how long they are, in seconds.
-const WINDOWS: [(QuotaKind, i64); 2] = [
-    (QuotaKind::BudgetHour, 3600),
-    (QuotaKind::BudgetDay, 86_400),
-];
 /// Millionths of a dollar in a cent.
 const CENT: u64 = 10_000;
+
+/// A budget that is set: what is counted, how many cents, and the window that is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// What is counted.
+    pub kind: QuotaKind,
+    /// How much it may be, in cents.
+    pub cents: u32,
+    /// When the window began, and when it ends; `None`: it is for all time.
+    pub window: Option<(Timestamp, Timestamp)>,
+}
+
+impl Budget {
+    /// When its window ends.
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.window.map(|(_, ends)| ends)
+    }
+
+    /// Its count, of which `amount` is taken, in millionths of a dollar.
+    pub fn quota(&self, cast: &CastId, amount: u64) -> Quota {
+        let of = [cast.as_str()];
+        let of: &[&str] = if self.kind.is_of_link() { &of } else { &[] };
+        let most = CENT * u64::from(self.cents);
+        Quota::money_of(self.kind, of, self.ends(), amount, most)
+    }
+
+    /// What its window will have taken when it ends, if it goes on as it did until `now`; `None` for
+    /// a budget without an end, and in the first tenth of a window, which says little.
+    pub fn forecast(&self, taken: u64, now: Timestamp) -> Option<u64> {
+        let (began, ends) = self.window?;
+        let (passed, whole) = (began.seconds_until(now), began.seconds_until(ends));
+        if passed * 10 < whole || passed == 0 {
+            return None;
+        }
+        let forecast = u128::from(taken) * u128::from(whole) / u128::from(passed);
+        Some(u64::try_from(forecast).unwrap_or(u64::MAX).max(taken))
+    }
+}
+
+/// The budgets of the deployment and of this link that are set.
+pub fn budgets(cast: &Cast, deployment: &DeploymentSettings, now: Timestamp) -> Vec<Budget> {
+    let settings = &cast.settings;
+    let (hour, day) = (Some(window(3600, now)), Some(window(86_400, now)));
+    [
+        (
+            QuotaKind::BudgetHour,
+            deployment.budget_per_hour_cents,
+            hour,
+        ),
+        (QuotaKind::BudgetDay, deployment.budget_per_day_cents, day),
+        (
+            QuotaKind::LinkBudgetHour,
+            settings.budget_per_hour_cents,
+            hour,
+        ),
+        (QuotaKind::LinkBudgetDay, settings.budget_per_day_cents, day),
+        (
+            QuotaKind::LinkBudgetMonth,
+            settings.budget_per_month_cents,
+            Some(month(now)),
+        ),
+        (
+            QuotaKind::LinkBudgetTotal,
+            settings.budget_in_all_cents,
+            None,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(kind, cents, window)| {
+        let cents = cents?;
+        Some(Budget {
+            kind,
+            cents,
+            window,
+        })
+    })
+    .collect()
+}
 
 /// The counts of money that a claim takes of; none where no budget is set.
 pub fn quotas(
     image: &Image,
     grant: &Grant,
-    extension: Option<Extension>,
+    cast: &Cast,
     deployment: &DeploymentSettings,
     now: Timestamp,
 ) -> Vec<Quota> {
-    let amount = most_of(image, grant, extension);
-    WINDOWS
+    let amount = most_of(image, grant, cast.settings.allowed_extension());
+    budgets(cast, deployment, now)
         .iter()
-        .filter_map(|(kind, seconds)| {
-            let most = CENT * u64::from(budget(deployment, *kind)?);
-            Some(Quota::money(*kind, ends(*seconds, now), amount, most))
-        })
+        .map(|budget| budget.quota(&cast.id, amount))
+        .collect()
+}
+
+/// What an administrator's extension of a session by so many seconds takes of the budgets of now,
+/// whatever is left of them.
+pub fn of_extension(
+    image: &Image,
+    cast: &Cast,
+    deployment: &DeploymentSettings,
+    seconds: u32,
+    now: Timestamp,
+) -> Vec<Held> {
+    let amount = price(image, seconds.into());
+    budgets(cast, deployment, now)
+        .iter()
+        .map(|budget| budget.quota(&cast.id, amount).held())
         .collect()
 }
 
 /// Passes unless a budget has no room for a session of this image.
 ///
 /// # Errors
-/// `BudgetReached`, until the window of the budget is over.
+/// `BudgetReached`, or `LinkBudgetReached` for the link's own, until the window of the budget is
+/// over; without an end where the budget has none.
 pub fn check(
     image: Option<&Image>,
     grant: &Grant,
-    extension: Option<Extension>,
+    cast: &Cast,
     deployment: &DeploymentSettings,
     full: &BTreeSet<QuotaKind>,
     now: Timestamp,
 ) -> Result<(), Denial> {
-    let quotas = image.map(|image| quotas(image, grant, extension, deployment, now));
-    // The day comes last: a visitor who returned when the hour is over would otherwise be refused
-    // again.
-    quotas
+    let quotas = image.map(|image| quotas(image, grant, cast, deployment, now));
+    let reached = quotas
         .unwrap_or_default()
-        .iter()
-        .rev()
-        .find(|quota| full.contains(&quota.kind) || quota.is_full(0))
-        .and_then(|quota| quota.held().window_ends())
-        .map_or(Ok(()), |ends| {
-            let wait = now.seconds_until(ends).max(1);
-            Err(Denial::retry(DenialCode::BudgetReached, wait))
-        })
+        .into_iter()
+        .filter(|quota| full.contains(&quota.kind) || quota.is_full(0));
+    // The latest end counts: a visitor who returned when another window is over would be refused
+    // again.
+    let last = reached.max_by_key(|quota| {
+        let ends = quota.held().window_ends();
+        (ends.is_none(), ends)
+    });
+    let Some(last) = last else {
+        return Ok(());
+    };
+    let code = if last.kind.is_of_link() {
+        DenialCode::LinkBudgetReached
+    } else {
+        DenialCode::BudgetReached
+    };
+    Err(match last.held().window_ends() {
+        Some(ends) => Denial::retry(code, now.seconds_until(ends).max(1)),
+        None => Denial::new(code),
+    })
 }
 
 /// The refund of a session that has just ended: what it has not cost. `None` once the window is
@@ -78,7 +181,7 @@ pub fn unused(session: &Session, held: &Held) -> Option<Held> {
     let State::Ended { at, .. } = &session.state else {
         return None;
     };
-    if held.window_ends()? <= *at {
+    if held.window_ends().is_some_and(|ends| ends <= *at) {
         return None;
     }
     let cost = if session.task.is_none() && session.ready_at.is_none() {
@@ -89,7 +192,7 @@ pub fn unused(session: &Session, held: &Held) -> Option<Held> {
         let share = u128::from(held.amount) * u128::from(seconds.max(LEAST_SECONDS));
         let most = u128::from(longest(
             session.start_timeout_seconds(),
-            session.longest_seconds(),
+            session.longest_seconds() + u64::from(session.added_seconds),
         ));
         u64::try_from(share.div_ceil(most)).unwrap_or(u64::MAX)
     };
@@ -100,15 +203,6 @@ pub fn unused(session: &Session, held: &Held) -> Option<Held> {
     })
 }
 
-/// The configured budget, in cents.
-pub fn budget(deployment: &DeploymentSettings, window: QuotaKind) -> Option<u32> {
-    match window {
-        QuotaKind::BudgetHour => deployment.budget_per_hour_cents,
-        QuotaKind::BudgetDay => deployment.budget_per_day_cents,
-        _ => None,
-    }
-}
-
 /// The most that a session of this image can cost with every extension, in millionths of a dollar.
 fn most_of(image: &Image, grant: &Grant, extension: Option<Extension>) -> u64 {
     let settings = &image.settings;
@@ -117,6 +211,11 @@ fn most_of(image: &Image, grant: &Grant, extension: Option<Extension>) -> u64 {
         u64::from(grant.time_limit_seconds(settings.session_time_limit_seconds))
             + extension.map_or(0, |extension| extension.seconds(extension.times)),
     );
+    price(image, seconds)
+}
+
+/// What a session of this image costs at most in so many seconds, in millionths of a dollar.
+fn price(image: &Image, seconds: u64) -> u64 {
     pricing::session_hour_at_most(image)
         .saturating_mul(seconds)
         .div_ceil(3600)
@@ -127,15 +226,33 @@ const fn longest(start_seconds: u64, limit_seconds: u64) -> u64 {
     start_seconds + limit_seconds + STOP_SECONDS
 }
 
-/// When the window of so many seconds ends in which `now` is.
-fn ends(seconds: i64, now: Timestamp) -> Timestamp {
-    let window = now.seconds().div_euclid(seconds) + 1;
-    Timestamp::from_millis(window.saturating_mul(seconds).saturating_mul(1000))
+/// The window of so many seconds in which `now` is.
+fn window(seconds: i64, now: Timestamp) -> (Timestamp, Timestamp) {
+    let window = now.seconds().div_euclid(seconds);
+    let at = |window: i64| Timestamp::from_millis(window.saturating_mul(seconds * 1000));
+    (at(window), at(window + 1))
+}
+
+/// The month (UTC) in which `now` is.
+fn month(now: Timestamp) -> (Timestamp, Timestamp) {
+    let midnight = |date: Date| {
+        let midnight = TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+        Some(Timestamp::from_millis(midnight.as_millisecond()))
+    };
+    let month = || {
+        let now = jiff::Timestamp::from_millisecond(now.millis()).ok()?;
+        let first = TimeZone::UTC.to_datetime(now).date().first_of_month();
+        let next = first.last_of_month().tomorrow().ok()?;
+        Some((midnight(first)?, midnight(next)?))
+    };
+    // Only a time that no calendar has is in no month.
+    month().unwrap_or_else(|| window(30 * 86_400, now))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cast::CastSettings;
     use crate::image::ImageSource;
     use crate::session::{EndReason, TaskRef, TaskStatus};
     use crate::testing::{NOON, cast, image, session};
@@ -165,16 +282,16 @@ mod tests {
             ..Grant::default()
         };
         let free = Grant::default();
-        let twice = Some(Extension {
+        let twice = Extension {
             times: 2,
             minutes: 30,
-        });
+        };
         for (name, image, grant, extension, deployment, expected) in [
             (
                 "no budget",
                 &small,
                 &free,
-                None,
+                Extension::default(),
                 budgets(None, None),
                 vec![],
             ),
@@ -182,7 +299,7 @@ mod tests {
                 "an hour",
                 &small,
                 &free,
-                None,
+                Extension::default(),
                 budgets(Some(100), None),
                 vec![(54_370, 1_000_000)],
             ),
@@ -190,7 +307,7 @@ mod tests {
                 "an hour and a day",
                 &small,
                 &free,
-                None,
+                Extension::default(),
                 budgets(Some(100), Some(500)),
                 vec![(54_370, 1_000_000), (54_370, 5_000_000)],
             ),
@@ -198,7 +315,7 @@ mod tests {
                 "half the time by the group",
                 &small,
                 &limited,
-                None,
+                Extension::default(),
                 budgets(None, Some(500)),
                 vec![(27_185, 5_000_000)],
             ),
@@ -214,12 +331,14 @@ mod tests {
                 "a size that nobody knows is the largest",
                 &unknown,
                 &free,
-                None,
+                Extension::default(),
                 budgets(Some(100), None),
                 vec![(1_206_060, 1_000_000)],
             ),
         ] {
-            let found: Vec<_> = quotas(image, grant, extension, &deployment, NOON)
+            let mut cast = cast(1);
+            cast.settings.extension = extension;
+            let found: Vec<_> = quotas(image, grant, &cast, &deployment, NOON)
                 .iter()
                 .map(|quota| (quota.amount, quota.most.expect("a limit")))
                 .collect();
@@ -260,7 +379,7 @@ mod tests {
             let verdict = check(
                 Some(&image),
                 &Grant::default(),
-                None,
+                &cast(1),
                 deployment,
                 &full,
                 half_past,
@@ -271,6 +390,141 @@ mod tests {
                 wait.map(|wait| (DenialCode::BudgetReached, Some(wait))),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn budget_of_a_link_closes_it_alone() {
+        type Set = fn(&mut CastSettings);
+        let image = image(1);
+        let at = Timestamp::parse("2026-12-31T23:30:00Z").expect("a time");
+        let of_link = |set: Set| {
+            let mut cast = cast(1);
+            set(&mut cast.settings);
+            cast
+        };
+        let code = DenialCode::LinkBudgetReached;
+        let cases: [(&str, Set, QuotaKind, _); 7] = [
+            ("none", |_| {}, QuotaKind::LinkBudgetHour, None),
+            (
+                "an hour",
+                |link| link.budget_per_hour_cents = Some(900),
+                QuotaKind::LinkBudgetHour,
+                Some((code, Some(1800))),
+            ),
+            (
+                "a day",
+                |link| link.budget_per_day_cents = Some(900),
+                QuotaKind::LinkBudgetDay,
+                Some((code, Some(1800))),
+            ),
+            (
+                "a month, which ends with the year",
+                |link| link.budget_per_month_cents = Some(900),
+                QuotaKind::LinkBudgetMonth,
+                Some((code, Some(1800))),
+            ),
+            (
+                "all time, without an end",
+                |link| link.budget_in_all_cents = Some(900),
+                QuotaKind::LinkBudgetTotal,
+                Some((code, None)),
+            ),
+            (
+                "less than one session costs",
+                |link| link.budget_in_all_cents = Some(1),
+                QuotaKind::Cast,
+                Some((code, None)),
+            ),
+            (
+                "another window is full",
+                |link| link.budget_in_all_cents = Some(900),
+                QuotaKind::LinkBudgetMonth,
+                None,
+            ),
+        ];
+        let grant = Grant::default();
+        for (name, set, full, expected) in cases {
+            let (cast, full) = (of_link(set), [full].into());
+            let none = DeploymentSettings::default();
+            let verdict = check(Some(&image), &grant, &cast, &none, &full, at);
+            let found = verdict
+                .err()
+                .map(|denial| (denial.code, denial.retry_after));
+            assert_eq!(found, expected, "{name}");
+        }
+        let both = of_link(|link| link.budget_per_day_cents = Some(900));
+        let full = [QuotaKind::BudgetHour, QuotaKind::LinkBudgetDay].into();
+        let hour = budgets(Some(900), None);
+        let verdict = check(Some(&image), &grant, &both, &hour, &full, NOON);
+        let found = verdict.err().map(|denial| denial.code);
+        assert_eq!(found, Some(code), "the later end");
+    }
+
+    #[test]
+    fn window_of_a_budget_is_of_the_clock_or_the_calendar() {
+        let mut link = cast(1);
+        link.settings.budget_per_hour_cents = Some(1);
+        link.settings.budget_per_day_cents = Some(1);
+        link.settings.budget_per_month_cents = Some(1);
+        link.settings.budget_in_all_cents = Some(1);
+        let none = DeploymentSettings::default();
+        for (now, ends) in [
+            (
+                "2028-02-29T12:30:00Z",
+                [
+                    "2028-02-29T13:00:00Z",
+                    "2028-03-01T00:00:00Z",
+                    "2028-03-01T00:00:00Z",
+                ],
+            ),
+            (
+                "2026-12-01T00:00:00Z",
+                [
+                    "2026-12-01T01:00:00Z",
+                    "2026-12-02T00:00:00Z",
+                    "2027-01-01T00:00:00Z",
+                ],
+            ),
+        ] {
+            let now = Timestamp::parse(now).expect("a time");
+            let found: Vec<_> = super::budgets(&link, &none, now)
+                .iter()
+                .map(|budget| budget.ends().map(|ends| ends.to_string()))
+                .collect();
+            let expected = ends.map(|ends| Some(ends.to_owned()));
+            assert_eq!(found[..3], expected, "{now}");
+            assert_eq!(found[3], None, "{now}");
+        }
+        let keys: Vec<_> = super::budgets(&link, &none, NOON)
+            .iter()
+            .map(|budget| budget.quota(&link.id, 1).held())
+            .collect();
+        assert!(keys.iter().all(|held| held.key.contains(link.id.as_str())));
+        assert_eq!(keys[3].window_ends(), None);
+        assert!(keys[2].window_ends().is_some(), "{:?}", keys[2]);
+    }
+
+    #[test]
+    fn forecast_follows_what_was_taken_so_far() {
+        let hour = Budget {
+            kind: QuotaKind::LinkBudgetHour,
+            cents: 100,
+            window: Some((NOON, NOON.plus_seconds(3600))),
+        };
+        let in_all = Budget {
+            window: None,
+            ..hour
+        };
+        for (name, budget, taken, seconds, expected) in [
+            ("too early", hour, 500, 359, None),
+            ("a quarter", hour, 500, 900, Some(2000)),
+            ("nothing", hour, 0, 900, Some(0)),
+            ("the end", hour, 500, 3600, Some(500)),
+            ("without an end", in_all, 500, 900, None),
+        ] {
+            let found = budget.forecast(taken, NOON.plus_seconds(seconds));
+            assert_eq!(found, expected, "{name}");
         }
     }
 
@@ -304,5 +558,16 @@ mod tests {
             assert_eq!(given, expected, "{name}");
         }
         assert_eq!(unused(&started, &hour(until).held()), None, "it lives");
+        // Half an hour more, by an administrator: 1,800 seconds at the same price.
+        let mut longer = started;
+        longer.added_seconds = 1800;
+        let ended = longer.ended(EndReason::Owner, NOON.plus_seconds(599));
+        let held = Quota::money(QuotaKind::BudgetHour, until, 576_000, 1_000_000).held();
+        let given = unused(&ended.expect("ends"), &held).map(|held| held.amount);
+        assert_eq!(given, Some(516_100), "what was added comes back too");
+        let total = Quota::money_of(QuotaKind::LinkBudgetTotal, &["c1"], None, 396_000, 1);
+        let late = fresh.ended(EndReason::Owner, NOON.plus_seconds(99_999));
+        let given = unused(&late.expect("ends"), &total.held()).map(|held| held.amount);
+        assert_eq!(given, Some(396_000), "a budget of all time has no end");
     }
 }

@@ -40,7 +40,6 @@ pub fn quotas(
             .map(|most| Quota::of_hour(now, most))
     };
     let profile = image.and_then(|image| persistent_profile::carried(cast, image, user));
-    let extension = cast.settings.allowed_extension();
     [
         invitation.map(Invitation::quota),
         // Two sessions with one profile would each save what the other has not.
@@ -54,7 +53,7 @@ pub fn quotas(
     .chain(
         image
             .into_iter()
-            .flat_map(|image| budget::quotas(image, grant, extension, deployment, now)),
+            .flat_map(|image| budget::quotas(image, grant, cast, deployment, now)),
     )
     .collect()
 }
@@ -120,7 +119,14 @@ pub fn check(
         // No claim is refused because of a pool; money and invitations have rules of their own.
         None
         | Some(
-            QuotaKind::Pool | QuotaKind::BudgetHour | QuotaKind::BudgetDay | QuotaKind::Invitation,
+            QuotaKind::Pool
+            | QuotaKind::BudgetHour
+            | QuotaKind::BudgetDay
+            | QuotaKind::Invitation
+            | QuotaKind::LinkBudgetHour
+            | QuotaKind::LinkBudgetDay
+            | QuotaKind::LinkBudgetMonth
+            | QuotaKind::LinkBudgetTotal,
         ) => Ok(()),
         Some(QuotaKind::Profile) => super::refuse(DenialCode::ProfileBusy),
         Some(QuotaKind::User) => super::refuse(DenialCode::UserLimit),

@@ -311,7 +311,7 @@ fn evaluate(
         budget::check(
             facts.image,
             facts.grant,
-            settings.allowed_extension(),
+            cast,
             facts.deployment,
             facts.full,
             facts.now,

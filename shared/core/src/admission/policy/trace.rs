@@ -184,17 +184,12 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
             )
         }
         RuleId::Budget => {
-            let budget = |window| super::budget::budget(facts.deployment, window);
-            match (budget(QuotaKind::BudgetHour), budget(QuotaKind::BudgetDay)) {
-                (None, None) => "No budget.".to_owned(),
-                (hour, day) => [(hour, "an hour"), (day, "a day")]
-                    .into_iter()
-                    .filter_map(|(cents, window)| {
-                        let cents = cents?;
-                        Some(format!("${}.{:02} in {window}.", cents / 100, cents % 100))
-                    })
-                    .collect::<Vec<_>>()
-                    .join(" "),
+            let set = super::budget::budgets(cast, facts.deployment, facts.now);
+            let told: Vec<String> = set.iter().map(told_budget).collect();
+            if told.is_empty() {
+                "No budget.".to_owned()
+            } else {
+                told.join(" ")
             }
         }
         RuleId::IpWindow => match &settings.ip_limit {
@@ -217,6 +212,19 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
         }
         RuleId::Total => "Off.".to_owned(),
     }
+}
+
+fn told_budget(budget: &super::budget::Budget) -> String {
+    let window = match budget.kind {
+        QuotaKind::BudgetHour => "in an hour, all links together",
+        QuotaKind::BudgetDay => "in a day, all links together",
+        QuotaKind::LinkBudgetHour => "in an hour, this link",
+        QuotaKind::LinkBudgetDay => "in a day, this link",
+        QuotaKind::LinkBudgetMonth => "in a month, this link",
+        _ => "in all, this link",
+    };
+    let cents = budget.cents;
+    format!("${}.{:02} {window}.", cents / 100, cents % 100)
 }
 
 fn invited(facts: &Facts<'_>, is_required: bool) -> String {

@@ -14,7 +14,7 @@ use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
 use crate::resource::{OptionSource, Widget};
 use crate::session_options::Extension;
-use crate::settings_form::MAX_ADDRESSES;
+use crate::settings_form::{MAX_ADDRESSES, MAX_CENTS};
 use crate::text_format;
 use crate::url_rules::{self, OwnUrls};
 use crate::{client_form, group_form, image_form, open_hours_form};
@@ -305,6 +305,54 @@ fn limits() -> Section {
             .help("How many sessions of this link may run at the same time. Empty: no limit.")
             .unit("sessions")
             .doc("How many sessions of this link may live at once; null is no limit."),
+            Field::nullable(
+                "budget_per_hour_cents",
+                whole(1..=u64::from(MAX_CENTS)),
+                |cast| &mut cast.settings.budget_per_hour_cents,
+            )
+            .label("Budget of an hour")
+            .help(
+                "What the sessions of this link claimed in a clock hour may cost together, by the \
+                 list price of the image. Each counts with the most that it can cost until it has \
+                 ended. Then the link is closed until the hour is over. Empty: no limit.",
+            )
+            .unit("cents")
+            .doc(
+                "What the sessions claimed in one clock hour may cost together, in US cents; null \
+                 is no limit.",
+            ),
+            Field::nullable(
+                "budget_per_day_cents",
+                whole(1..=u64::from(MAX_CENTS)),
+                |cast| &mut cast.settings.budget_per_day_cents,
+            )
+            .label("Budget of a day")
+            .help("The same of a day, which ends at midnight UTC.")
+            .unit("cents")
+            .doc("The same of one day (UTC)."),
+            Field::nullable(
+                "budget_per_month_cents",
+                whole(1..=u64::from(MAX_CENTS)),
+                |cast| &mut cast.settings.budget_per_month_cents,
+            )
+            .label("Budget of a month")
+            .help("The same of a calendar month (UTC).")
+            .unit("cents")
+            .doc("The same of one calendar month (UTC)."),
+            Field::nullable(
+                "budget_in_all_cents",
+                whole(1..=u64::from(MAX_CENTS)),
+                |cast| &mut cast.settings.budget_in_all_cents,
+            )
+            .label("Budget in all")
+            .help(
+                "The same of all sessions since it was first set. Raise it to open the link again.",
+            )
+            .unit("cents")
+            .doc(
+                "The same of all sessions that are claimed while it is set; what they have cost \
+                 stays counted when it is changed.",
+            ),
             Field::flag("waiting_room", false, |cast| {
                 &mut cast.settings.waiting_room
             })
