@@ -78,8 +78,7 @@ async fn first_console_visit_creates_and_undoes_a_link() {
     desk.fill("#f-name", "First app").await;
     desk.fill("#f-container-image", "local/first").await;
     desk.fill("#f-command", &command(&casting).await).await;
-    desk.fill("#f-cpu", "256").await;
-    desk.fill("#f-memory", "512").await;
+    desk.set("#f-cpu", "256/512").await;
     desk.lead(SEND, ".flash", "Image created.").await;
 
     desk.open("/admin/casts", "Casts").await;

@@ -131,7 +131,8 @@ impl Console<'_> {
                 .all(|wanted| fields.iter().any(|(name, _)| name == wanted)),
             "{fields:?}"
         );
-        fields.retain(|(found, _)| found != name);
+        // What is typed is in the API's own unit.
+        fields.retain(|(found, _)| found != name && *found != format!("{name}.unit"));
         match typed {
             Typed::Text(text) => fields.push((name.to_owned(), text.clone())),
             Typed::On => fields.push((name.to_owned(), "on".to_owned())),

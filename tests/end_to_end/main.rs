@@ -20,6 +20,7 @@ mod console_fields;
 mod endings;
 mod environment;
 mod extensions;
+mod forms;
 mod guards;
 mod happy_path;
 mod images;

@@ -6,7 +6,7 @@
 //! a [`layout::Screen`]; [`layout::answer`] sends it.
 //! - around each page: `page_context`, `layout`
 //! - parts of pages: `table`, `chart`, `range`, `zone`, `qr`, `time_format`, `preview`, `cast_labels`
-//! - forms: `resources` (the fields, from core's tables), `form` (document to form), `form_parser`
+//! - forms: `resources` (the fields, from core's tables), `measure` (units that people type), `form` (document to form), `form_parser`
 //!   (form to document), `schedule_field`
 //! - `routes`: their handlers, which call the admin service; `paths`: their addresses, for links
 //! - pages: `sign_in`, `dashboard`, `casts`, `cast`, `claims`, `sessions`, `find`, `pool`, `trial`,
@@ -28,9 +28,11 @@ pub mod form_parser;
 pub mod history;
 pub mod invitations;
 pub mod layout;
+mod measure;
 pub mod page_context;
 pub(crate) mod paths;
 pub mod pool;
+pub mod presets;
 pub mod preview;
 pub mod profiles;
 pub mod qr;
@@ -45,6 +47,7 @@ pub mod table;
 pub mod time_format;
 pub mod time_zone;
 pub mod trial;
+mod try_image;
 pub mod zone;
 
 use askama::Template;

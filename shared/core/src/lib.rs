@@ -57,8 +57,8 @@ pub(crate) use input::{
 };
 pub use pool::{pool_history, pool_plan, pooled, staging};
 pub use records::{
-    actor, api_key, audit, cast, cast_warnings, deployment, group, hourly_stats, image, invitation,
-    network, permission, preset, profile, queries, record, user,
+    actor, api_key, audit, cast, cast_template, cast_warnings, deployment, group, hourly_stats,
+    image, invitation, network, permission, preset, profile, queries, record, user,
 };
 pub(crate) use sessions::{end_reason, launch_spec, owner, task_times};
 pub use sessions::{persistent_profile, pricing, session, start_times};

@@ -8,7 +8,10 @@ use casting_core::form::FieldError;
 use casting_core::resource::{FormField, OptionSource, Resource, ResourceSection, Widget};
 use serde_json::{Map, Value};
 
+use super::measure::{self, Unit};
 use super::schedule_field::{self, Plan};
+use casting_core::image::Architecture;
+use casting_core::{image_form, pricing};
 
 /// The options: a value and how people read it.
 pub type Choices = HashMap<OptionSource, Vec<(String, String)>>;
@@ -106,6 +109,19 @@ pub enum FieldValue {
         /// What stands in it.
         value: String,
     },
+    /// A number in units of which one is chosen; the first is the field's own.
+    Measure {
+        /// What stands in it.
+        value: String,
+        /// How many of the field's own units the chosen one is.
+        factor: u64,
+        /// The units.
+        units: &'static [Unit],
+    },
+    /// The sizes of a task: a heading and its choices.
+    Sizes(Vec<(String, Vec<Choice>)>),
+    /// Stands in another control.
+    Elsewhere(String),
     /// Several lines.
     Area {
         /// What stands in it.
@@ -235,7 +251,7 @@ pub fn mistakes(resource: &Resource, messages: &FormMessages) -> Vec<FormError> 
 
 /// What a remark says beside its field: `Line 2 must be …`.
 pub fn sentence(resource: &Resource, field: &FormField, rest: &str, detail: &str) -> String {
-    let detail = resource.in_labels(detail);
+    let detail = in_units(field, &resource.in_labels(detail));
     let within = rest.rsplit('/').next().unwrap_or_default();
     let subject = match (within.parse::<usize>(), within) {
         (_, "") => String::new(),
@@ -257,6 +273,18 @@ pub fn sentence(resource: &Resource, field: &FormField, rest: &str, detail: &str
         .next()
         .map(|first| first.to_uppercase().chain(letters).collect())
         .unwrap_or_default()
+}
+
+/// A sentence about the bounds of a number, in the units that people type.
+fn in_units(field: &FormField, detail: &str) -> String {
+    let Widget::Number { min, max } = field.widget else {
+        return detail.to_owned();
+    };
+    let of_api = format!("must be a whole number from {min} to {max}.");
+    match measure::bounds(field, min, max) {
+        Some(bounds) if detail == of_api => format!("must be {bounds}."),
+        _ => detail.to_owned(),
+    }
 }
 
 /// The id of a field's control.
@@ -310,6 +338,19 @@ fn holds(field: &FormField, value: &Value, document: &Value, choices: &Choices) 
         },
         Widget::Text => area(typed(value), 2, false),
         Widget::Flag => FieldValue::Flag(value.as_bool().unwrap_or_default()),
+        Widget::Number { .. } if !measure::units(field).is_empty() && !value.is_string() => {
+            let units = measure::units(field);
+            let shown = value.as_u64().map(|number| measure::shown(number, units));
+            let usual = units.first().map_or(1, |(factor, _)| *factor);
+            let (value, factor) = shown.unwrap_or((String::new(), usual));
+            FieldValue::Measure {
+                value,
+                factor,
+                units,
+            }
+        }
+        Widget::TaskCpu => FieldValue::Sizes(sizes(value, &document["memory"])),
+        Widget::TaskMemory => FieldValue::Elsewhere(typed(value)),
         // A field for numbers would not show what is none, and what was typed must not be lost.
         Widget::Number { .. } => FieldValue::Line {
             kind: if value.is_string() { "text" } else { "number" },
@@ -371,6 +412,53 @@ fn holds(field: &FormField, value: &Value, document: &Value, choices: &Choices) 
         ),
         Widget::OpenHours => FieldValue::Plan(schedule_field::plan(value)),
     }
+}
+
+/// The sizes of Fargate by CPU, with their price, and that of a document, if it is another one.
+fn sizes(cpu: &Value, memory: &Value) -> Vec<(String, Vec<Choice>)> {
+    let is_usual = cpu.is_null() && memory.is_null();
+    let chosen = format!("{}/{}", typed(cpu), typed(memory));
+    let words = |cpu: u32, memory: u32| {
+        let hour = pricing::size_hour(cpu, memory, Architecture::default()) as f64 / 1_000_000.0;
+        format!(
+            "{} vCPU, {} GB: ${hour:.3} an hour",
+            f64::from(cpu) / 1024.0,
+            f64::from(memory) / 1024.0
+        )
+    };
+    let (usual_cpu, usual_memory) = image_form::USUAL_SIZE;
+    let usual = Choice {
+        value: String::new(),
+        words: format!("Default: {}", words(usual_cpu, usual_memory)),
+        chosen: is_usual,
+    };
+    let mut groups = vec![(String::new(), vec![usual])];
+    for (cpu, memory) in image_form::task_sizes() {
+        let name = format!("{} vCPU", f64::from(cpu) / 1024.0);
+        let value = format!("{cpu}/{memory}");
+        let choice = Choice {
+            chosen: value == chosen,
+            words: words(cpu, memory),
+            value,
+        };
+        match groups.last_mut().filter(|(known, _)| *known == name) {
+            Some((_, choices)) => choices.push(choice),
+            None => groups.push((name, vec![choice])),
+        }
+    }
+    let is_known = groups
+        .iter()
+        .flat_map(|(_, choices)| choices)
+        .any(|choice| choice.chosen);
+    if !is_known && let Some((_, first)) = groups.first_mut() {
+        let (cpu, memory) = (typed(cpu), typed(memory));
+        first.push(Choice {
+            words: format!("{cpu} CPU units, {memory} MiB"),
+            value: chosen,
+            chosen: true,
+        });
+    }
+    groups
 }
 
 /// What is chosen and no longer there is kept as a choice of its own, so that a look at a form
@@ -503,6 +591,11 @@ impl Control {
         }
     }
 
+    /// Whether it is money, whose unit stands before it.
+    pub fn is_money(&self) -> bool {
+        measure::is_money(self.field)
+    }
+
     /// What a browser sends of it.
     pub fn sends(&self) -> Vec<(String, String)> {
         let one = |value: &str| vec![(self.field.name.to_owned(), value.to_owned())];
@@ -523,7 +616,17 @@ impl Control {
             FieldValue::Permission(allowed) => {
                 one(allowed.map_or("", |allowed| if allowed { "true" } else { "false" }))
             }
-            FieldValue::Secret(_) | FieldValue::Fixed(_) => Vec::new(),
+            FieldValue::Measure { value, factor, .. } => vec![
+                (self.field.name.clone(), value.clone()),
+                (format!("{}.unit", self.field.name), factor.to_string()),
+            ],
+            FieldValue::Sizes(groups) => groups
+                .iter()
+                .flat_map(|(_, choices)| choices)
+                .filter(|choice| choice.chosen)
+                .flat_map(|choice| one(&choice.value))
+                .collect(),
+            FieldValue::Secret(_) | FieldValue::Fixed(_) | FieldValue::Elsewhere(_) => Vec::new(),
             FieldValue::Plan(plan) => {
                 let mut fields = vec![(format!("{}.zone", self.field.name), plan.zone.clone())];
                 for (at, line) in plan.lines.iter().enumerate() {

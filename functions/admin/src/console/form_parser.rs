@@ -5,6 +5,7 @@
 use casting_core::resource::{Empty, FormField, Resource, Widget};
 use serde_json::{Map, Value, json};
 
+use super::measure;
 use super::schedule_field;
 
 /// The fields of a form, as they were sent.
@@ -79,7 +80,21 @@ fn read(field: &FormField, form_data: &FormData) -> Option<Value> {
         },
         Widget::Text => json!(line),
         Widget::Flag => json!(form_data.first(&field.name).is_some()),
-        Widget::Number { .. } => number(line, field.required),
+        Widget::Number { .. } => {
+            let unit = form_data.first(&format!("{}.unit", field.name));
+            let factor = unit.and_then(|unit| unit.parse().ok());
+            number(
+                line,
+                field.required,
+                factor.filter(|unit| *unit > 0).unwrap_or(1),
+            )
+        }
+        Widget::TaskCpu => number(line.split('/').next().unwrap_or_default(), false, 1),
+        // The size stands in the field before this one, unless each was sent by itself.
+        Widget::TaskMemory => {
+            let size = form_data.first("cpu").and_then(|size| size.split_once('/'));
+            number(size.map_or(line, |(_, memory)| memory.trim()), false, 1)
+        }
         Widget::Time => time(line),
         Widget::Lines => json!(
             line.lines()
@@ -123,12 +138,11 @@ fn read(field: &FormField, form_data: &FormData) -> Option<Value> {
     Some(value)
 }
 
-fn number(line: &str, required: bool) -> Value {
+fn number(line: &str, required: bool, factor: u64) -> Value {
     if line.is_empty() && !required {
         return Value::Null;
     }
-    line.parse::<u64>()
-        .map_or_else(|_| json!(line), |number| json!(number))
+    measure::read(line, factor).map_or_else(|| json!(line), |number| json!(number))
 }
 
 /// Browsers send a time without seconds or zone, and it is meant in UTC.
@@ -272,6 +286,69 @@ mod tests {
                 expected,
                 "{name} \u{201c}{typed}\u{201d}"
             );
+        }
+    }
+
+    #[test]
+    fn units_and_sizes_become_the_numbers_of_the_api() {
+        for (resource, fields, pointer, expected) in [
+            (
+                image_form::resource(),
+                &[
+                    ("session_time_limit_seconds", "1.5"),
+                    ("session_time_limit_seconds.unit", "3600"),
+                ][..],
+                "/session_time_limit_seconds",
+                json!(5400),
+            ),
+            (
+                image_form::resource(),
+                &[
+                    ("session_time_limit_seconds", "a while"),
+                    ("session_time_limit_seconds.unit", "60"),
+                ],
+                "/session_time_limit_seconds",
+                json!("a while"),
+            ),
+            (
+                settings_form::resource(),
+                &[
+                    ("budget_per_hour_cents", "12.50"),
+                    ("budget_per_hour_cents.unit", "100"),
+                ],
+                "/budget_per_hour_cents",
+                json!(1250),
+            ),
+            (
+                image_form::resource(),
+                &[("cpu", "512/3072")],
+                "/cpu",
+                json!(512),
+            ),
+            (
+                image_form::resource(),
+                &[("cpu", "512/3072")],
+                "/memory",
+                json!(3072),
+            ),
+            (
+                image_form::resource(),
+                &[("cpu", "")],
+                "/memory",
+                json!(null),
+            ),
+            (
+                image_form::resource(),
+                &[("cpu", "/4096")],
+                "/cpu",
+                json!(null),
+            ),
+        ] {
+            let sent = fields
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()));
+            let document = document(resource, &FormData::new(sent.collect()));
+            assert_eq!(document.pointer(pointer), Some(&expected), "{fields:?}");
         }
     }
 

@@ -40,6 +40,18 @@ paths! {
     NEW_CAST = "/admin/new-cast";
     /// Checks a cast's form while it is filled in.
     CHECK_CAST = "/admin/check-cast";
+    /// Checks an image's form while it is filled in.
+    CHECK_IMAGE = "/admin/check-image";
+    /// Checks a network's form while it is filled in.
+    CHECK_NETWORK = "/admin/check-network";
+    /// Checks a group's form while it is filled in.
+    CHECK_GROUP = "/admin/check-group";
+    /// Checks a staging config's form while it is filled in.
+    CHECK_STAGING = "/admin/check-staging";
+    /// Checks an API key's form while it is filled in.
+    CHECK_API_KEY = "/admin/check-api-key";
+    /// Checks the form of the settings while it is filled in.
+    CHECK_SETTINGS = "/admin/check-settings";
     /// All claims.
     CLAIMS = "/admin/claims";
     /// Sessions.
@@ -101,6 +113,8 @@ paths! {
         cast_rotate = "/admin/casts/{id}/rotate";
         /// Takes the last replacement of the key of a cast back.
         cast_restore_key = "/admin/casts/{id}/restore-key";
+        /// The trial of an image by a link of its own.
+        cast_try = "/admin/casts/{id}/try";
         /// Duplicates a cast.
         cast_copy = "/admin/casts/{id}/copy";
         /// The invitations to a cast.
@@ -125,6 +139,8 @@ paths! {
         session_watch = "/admin/sessions/{id}/watch";
         /// One image.
         image = "/admin/images/{id}";
+        /// Makes a link to try an image.
+        image_try = "/admin/images/{id}/try";
         /// Deletes an image.
         image_delete = "/admin/images/{id}/delete";
         /// Registers the task definition of an image again.
@@ -174,11 +190,6 @@ pub(crate) fn find_of(words: &str) -> String {
 /// The anonymous users.
 pub(crate) fn anonymous_users() -> String {
     format!("{USERS}?kind=anonymous")
-}
-
-/// The form for a new image of a preset.
-pub(crate) fn new_image_of(preset: &str) -> String {
-    format!("{NEW_IMAGE}?preset={preset}")
 }
 
 /// The paths for records of one kind.

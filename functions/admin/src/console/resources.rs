@@ -375,7 +375,7 @@ mod tests {
                  10:00-24:00.",
                 "Sessions Remaining: Is required while \u{201c}Limit Total Session\u{201d} is on.",
                 "Camera: Must be true or false.",
-                "Idle limit: Must be a whole number from 1 to 10080.",
+                "Idle limit: Must be from 1 min to 7 d.",
             ]
         );
         let targets: Vec<&str> = mistakes

@@ -66,6 +66,18 @@ pub async fn create(
     Ok((key, text))
 }
 
+/// Whether this would create a key, or change the one with this id; nothing is written.
+pub async fn check(
+    service: &AdminService<'_>,
+    id: Option<&str>,
+    input: &Value,
+) -> Result<(), AdminError> {
+    if id.is_some() {
+        return records::check::<ApiKey>(service, id, input).await;
+    }
+    permit(None, &api_key_form::create(input)?, &service.actor)
+}
+
 /// Whether `actor` may give a key these settings; `before` is what it has already.
 ///
 /// # Errors

@@ -70,6 +70,20 @@ pub async fn change(
     save(service, id, Some(input), precondition).await
 }
 
+/// Whether this would create an image, or change the one with this id; nothing is written.
+pub async fn check(
+    service: &AdminService<'_>,
+    id: Option<&str>,
+    input: &Value,
+) -> Result<(), AdminError> {
+    let settings = match id {
+        None => image_form::create(input)?,
+        Some(id) => image_form::patch(&find(service, id).await?, input)?,
+    };
+    require_files(service, &settings)?;
+    require_networks(service, &settings).await
+}
+
 /// Registers the task definition again without other changes, so that new sessions have the current
 /// gate. Running sessions keep theirs.
 pub async fn register_again(

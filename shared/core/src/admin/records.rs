@@ -298,6 +298,24 @@ pub async fn change<R: EditableRecord>(
     Err(AdminError::contention("change a record"))
 }
 
+/// Whether this would create a record, or change the one with this id; nothing is written.
+pub async fn check<R: EditableRecord>(
+    service: &AdminService<'_>,
+    id: Option<&str>,
+    input: &Value,
+) -> Result<(), AdminError> {
+    let now = service.control_plane.clock.now();
+    match id {
+        None => R::create(input, [0; 16], now).map(drop)?,
+        Some(id) => {
+            let (before, _) = find::<R>(service, id).await?;
+            let after = before.patch(input, now)?;
+            R::permit(&before, &after, &service.actor)?;
+        }
+    }
+    Ok(())
+}
+
 /// Deletes a group. Records that name it fall back to *All Users*, so that needs `force`.
 pub async fn delete_group(
     service: &AdminService<'_>,

@@ -130,6 +130,12 @@ pub async fn change(
     Err(AdminError::contention("change the settings"))
 }
 
+/// Whether the settings can be changed so; nothing is written.
+pub async fn check(service: &AdminService<'_>, input: &Value) -> Result<(), AdminError> {
+    settings_form::patch(&read(service).await?, input)?;
+    Ok(())
+}
+
 /// What a check of the CAPTCHA's keys has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysFinding {

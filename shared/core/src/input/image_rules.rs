@@ -25,6 +25,15 @@ pub(crate) fn memory_for(cpu: u32) -> Option<Vec<u32>> {
     }
 }
 
+/// Every size that Fargate offers: CPU units, and MiB of memory.
+pub fn task_sizes() -> impl Iterator<Item = (u32, u32)> {
+    let with = |cpu: u32| {
+        let memories = memory_for(cpu).unwrap_or_default();
+        memories.into_iter().map(move |memory| (cpu, memory))
+    };
+    CPUS.into_iter().flat_map(with)
+}
+
 /// The smallest size that Fargate offers with at least so many CPU units and so much memory, in
 /// MiB; `None` when it offers none.
 pub fn next_size(units: u32, mib: u32) -> Option<(u32, u32)> {
@@ -39,7 +48,7 @@ pub fn next_size(units: u32, mib: u32) -> Option<(u32, u32)> {
 /// The CPU units that Fargate offers.
 pub(crate) const CPUS: [u32; 7] = [256, 512, 1024, 2048, 4096, 8192, 16_384];
 /// The size of a task without settings.
-pub(crate) const USUAL: (u32, u32) = (1024, 2048);
+pub const USUAL: (u32, u32) = (1024, 2048);
 
 /// The fields that go with `container_image` only.
 pub(crate) const OF_CONTAINERS: [&str; 6] = [

@@ -63,6 +63,10 @@ pub enum Widget {
         /// The most.
         max: u64,
     },
+    /// The CPU units of a task, chosen together with its memory among the sizes of Fargate.
+    TaskCpu,
+    /// The memory of a task, which stands in the choice of its CPU units.
+    TaskMemory,
     /// A point in time in UTC; empty is null.
     Time,
     /// A list of texts, one on each line.

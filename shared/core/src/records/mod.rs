@@ -5,6 +5,7 @@ pub mod actor;
 pub mod api_key;
 pub mod audit;
 pub mod cast;
+pub mod cast_template;
 pub mod cast_warnings;
 pub mod deployment;
 pub mod group;

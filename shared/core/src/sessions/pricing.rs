@@ -15,14 +15,20 @@ const fn prices(architecture: Architecture) -> (u64, u64) {
 /// A public address for an hour, in millionths of a dollar.
 const ADDRESS_HOUR: u64 = 5_000;
 
+/// What a session of this size costs in an hour, in millionths of a dollar: CPU units, MiB of
+/// memory, and a public address.
+pub fn size_hour(cpu: u32, memory: u32, architecture: Architecture) -> u64 {
+    let (cpu, memory) = (u64::from(cpu), u64::from(memory));
+    let (vcpu_hour, gb_hour) = prices(architecture);
+    cpu * vcpu_hour / 1024 + memory * gb_hour / 1024 + ADDRESS_HOUR
+}
+
 /// What one session of an image costs in an hour, in millionths of a dollar; `None` when only its
 /// own task definition says how large it is.
 pub fn session_hour(image: &Image) -> Option<u64> {
     match &image.settings.source {
         ImageSource::Container(source) => {
-            let (cpu, memory) = (u64::from(source.cpu), u64::from(source.memory));
-            let (vcpu_hour, gb_hour) = prices(source.architecture);
-            Some(cpu * vcpu_hour / 1024 + memory * gb_hour / 1024 + ADDRESS_HOUR)
+            Some(size_hour(source.cpu, source.memory, source.architecture))
         }
         ImageSource::TaskDefinition(_) => None,
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use casting_core::audit::RecordKind;
 use casting_core::cast_form;
+use casting_core::cast_template;
 use casting_core::form::{FieldError, Warning};
 use casting_core::ids::ImageId;
 use casting_core::image::Image;
@@ -17,29 +18,55 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::sessions::back;
-use super::{ConsoleRequest, FlashMessage, ROWS, claims, messages, stale, trail, typed_over};
+use super::{
+    ConsoleRequest, FlashMessage, ROWS, checked, claims, fill, messages, stale, trail, typed_over,
+};
 use crate::console::cast::{self, CastPage, figure};
 use crate::console::cast_labels::{called, on, plural, text};
 use crate::console::casts::{self, CastList, CastRow};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
-use crate::console::form::{self, Choices, FormMessages};
+use crate::console::form::{Choices, FormMessages};
 use crate::console::history::{self, Told};
 use crate::console::layout::{Place, Screen};
 use crate::console::paths;
+use crate::console::presets;
 use crate::console::preview::Preview;
 use crate::console::range::Range;
+use crate::console::sessions::{Typed, one};
 use crate::console::time_format::{grouped, length, wait};
 use crate::console::trial::{self, TrialPage};
+use crate::console::try_image;
 use crate::console::{form_parser, qr};
 use casting_core::admin::budgets::{self, SpentBudget};
 use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
 use casting_core::admin::error::AdminError;
+use casting_core::admin::images;
 use casting_core::admin::references::{self, Counted};
 use casting_core::admin::sessions::{self, SessionsAsked};
 use casting_core::admin::trials;
 use casting_core::admin::version::Precondition;
 use casting_web::HandlerError;
+
+/// The templates of links: name, words, and what they are for.
+const TEMPLATES: [(&str, &str, &str); 4] = [
+    (
+        "website",
+        "Demo for a website",
+        "anyone, briefly, after a CAPTCHA",
+    ),
+    (
+        "classroom",
+        "Classroom",
+        "30 places, one per browser, a queue",
+    ),
+    (
+        "support",
+        "Support desk",
+        "sign in, shared so that staff can watch",
+    ),
+    ("guest", "One guest", "one session, within a week"),
+];
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
@@ -353,6 +380,16 @@ pub(super) async fn ask(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerEr
     )))
 }
 
+/// The form of a new cast with what a template says where nothing else was typed.
+pub(super) async fn fill_in(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let typed = form_parser::document(cast_form::resource(), &request.form_data);
+    let now = request.context.now;
+    let fields = |name: &str| cast_template::fields(name, now);
+    let document = fill(request, cast_form::defaults(), &typed, fields);
+    let (choices, none) = (request.choices().await?, FormMessages::default());
+    Ok(request.show(&page(request, None, &document, none, &choices)))
+}
+
 pub(super) async fn edit(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let cast = find(request).await?;
     let warnings = cast["warnings"]
@@ -367,6 +404,53 @@ pub(super) async fn edit(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     };
     let choices = request.choices().await?;
     Ok(request.show(&page(request, Some(&cast), &cast, messages, &choices)))
+}
+
+/// How long a link to try an image can be opened, in seconds.
+const TRIAL_SECONDS: u64 = 900;
+
+/// Makes a link with room for one session of the image: it is claimed as by every visitor.
+pub(super) async fn try_image(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let image = images::find(&request.service, request.id).await?;
+    let name: String = image.settings.name.chars().take(80).collect();
+    let cast = json!({
+        "name": format!("Trial of {name}"),
+        "description": "Made by \u{201c}Try it now\u{201d} of the image. It can be deleted.",
+        "image_id": image.id, "allow_anonymous": true, "anonymous_resume": "always",
+        "limit_total_sessions": true, "sessions_remaining": 1, "start_on_click": "never",
+        "valid_until": request.context.now.plus_seconds(TRIAL_SECONDS).to_string(),
+    });
+    let made = verbs::create(&request.service, &cast).await?;
+    Ok(reply::see_other(&paths::cast_try(made.cast.id.as_str())))
+}
+
+/// What becomes of the session of a link that tries an image.
+pub(super) async fn show_try(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let cast = find(request).await?;
+    let query = SessionQuery {
+        of: SessionsOf::Cast(verbs::parse_id(request.id)?),
+        ..SessionQuery::default()
+    };
+    let asked = SessionsAsked {
+        query,
+        ..SessionsAsked::default()
+    };
+    let found = sessions::list(&request.service, &asked, None, 1).await?;
+    let state = match found.items.first() {
+        Some(session) => {
+            let view = sessions::details(&request.service, session).await?;
+            let page = one(
+                &request.context,
+                &view,
+                claims::said(&view),
+                &Typed::default(),
+            );
+            Some((page.live, session.id.to_string()))
+        }
+        None => None,
+    };
+    let page = try_image::page(&request.context, &cast, state);
+    Ok(request.show(&page))
 }
 
 /// The form of a cast, new or there.
@@ -411,7 +495,12 @@ fn page(
         id: stored.map(|cast| text(cast, "id").to_owned()),
         check: Some(paths::CHECK_CAST),
         aside,
-        above: String::new(),
+        above: if stored.is_none() {
+            let chosen = request.form_data.first("preset").unwrap_or_default();
+            presets::html("Start from a template", &TEMPLATES, paths::NEW_CAST, chosen)
+        } else {
+            String::new()
+        },
     };
     edit::page(&request.context, &edit)
 }
@@ -495,12 +584,6 @@ pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, Handler
         Some(cast) => cast_form::patch(cast, &typed, &own, Some(cast.counter.remaining)),
         None => cast_form::create(&typed, &own, &*control_plane.entropy),
     };
-    let at_field = |pointer: &str, detail: &str| {
-        let (field, rest) = cast_form::resource().field_at(pointer)?;
-        Some(
-            json!({ "field": field.name, "text": form::sentence(cast_form::resource(), field, rest, detail) }),
-        )
-    };
     let (errors, warnings): (Vec<FieldError>, Vec<Warning>) = match draft {
         Ok(draft) => {
             let id = stored.as_ref().map(|cast| &cast.id);
@@ -516,12 +599,14 @@ pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, Handler
         }
         Err(errors) => (errors.0, Vec::new()),
     };
-    let document = json!({
-        "errors": errors.iter().filter_map(|error| at_field(&error.pointer, &error.detail)).collect::<Vec<_>>(),
-        "warnings": warnings.iter().filter_map(|warning| at_field(warning.pointer, warning.detail)).collect::<Vec<_>>(),
-        "preview": Preview::of(&typed, &request.context.public_url, &request.choices().await?).to_string(),
-    });
-    Ok(reply::json(StatusCode::OK, &document))
+    let choices = request.choices().await?;
+    let preview = Preview::of(&typed, &request.context.public_url, &choices).to_string();
+    Ok(checked(
+        cast_form::resource(),
+        &errors,
+        &warnings,
+        Some(&preview),
+    ))
 }
 
 pub(super) async fn switch(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {

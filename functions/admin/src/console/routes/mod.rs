@@ -17,11 +17,12 @@ mod table;
 
 use casting_core::ControlPlane;
 use casting_core::actor::Scope;
+use casting_core::form::{FieldError, Warning};
 use casting_core::group::Group;
 use casting_core::image::Image;
 use casting_core::keys::hash_secret;
 use casting_core::network::Network;
-use casting_core::resource::OptionSource;
+use casting_core::resource::{OptionSource, Resource};
 use casting_core::urls;
 use casting_web::credentials::SetCookie;
 use casting_web::{Code, Problem, Reply, Request, RequestContext, RequestError, reply};
@@ -29,12 +30,12 @@ use futures_util::future::try_join_all;
 use futures_util::try_join;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::table::Handler;
 pub(crate) use self::table::{CONSOLE_ROUTER, CONSOLE_ROUTES};
 use super::error_page;
-use super::form::{Choices, FormMessages};
+use super::form::{self, Choices, FormMessages};
 use super::form_parser::FormData;
 use super::layout::{self, Place, Screen};
 use super::page_context::{CurrentUser, Flash, PageContext, Severity};
@@ -45,6 +46,7 @@ use super::time_zone;
 use super::zone::{self, Zone};
 use crate::console_auth::{self, ConsoleSession};
 use crate::file;
+use casting_core::admin::error::AdminError;
 use casting_core::admin::version::Precondition;
 use casting_core::admin::{AdminService, audits};
 use casting_web::HandlerError;
@@ -640,6 +642,106 @@ pub(super) fn messages(error: impl Into<HandlerError>) -> Result<FormMessages, H
     })
 }
 
+/// What stands at which field of a form that is being filled in: `errors`, `warnings`, and the
+/// preview of what comes of it.
+pub(super) fn checked(
+    resource: &Resource,
+    errors: &[FieldError],
+    warnings: &[Warning],
+    preview: Option<&str>,
+) -> Reply {
+    let at_field = |pointer: &str, detail: &str| {
+        let (field, rest) = resource.field_at(pointer)?;
+        let text = form::sentence(resource, field, rest, detail);
+        Some(json!({ "field": field.name, "text": text }))
+    };
+    let errors = errors
+        .iter()
+        .filter_map(|error| at_field(&error.pointer, &error.detail));
+    let warnings = warnings
+        .iter()
+        .filter_map(|warning| at_field(warning.pointer, warning.detail));
+    let document = json!({
+        "errors": errors.collect::<Vec<_>>(),
+        "warnings": warnings.collect::<Vec<_>>(),
+        "preview": preview,
+    });
+    reply::json(StatusCode::OK, &document)
+}
+
+/// The same of an operation that only checks: its errors are the answer.
+pub(super) fn checked_by(
+    resource: &Resource,
+    outcome: Result<(), AdminError>,
+) -> Result<Reply, HandlerError> {
+    let errors = match outcome {
+        Ok(()) => Vec::new(),
+        Err(AdminError::Fields(errors)) => errors.0,
+        Err(AdminError::Forbidden { errors, .. }) if !errors.is_empty() => errors,
+        // What stands in the way as a whole is said when the form is sent.
+        Err(AdminError::Conflict(_)) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(checked(resource, &errors, &[], None))
+}
+
+/// What was typed, filled up with the fields of the preset that was chosen: they stand wherever
+/// nothing was typed, or what the preset before had filled in.
+pub(super) fn fill(
+    request: &ConsoleRequest<'_>,
+    blank: Value,
+    typed: &Value,
+    fields: impl Fn(&str) -> Option<Map<String, Value>>,
+) -> Value {
+    let of = |name: &str| request.form_data.first(name).and_then(&fields);
+    filled(
+        blank,
+        typed,
+        &of("preset_before").unwrap_or_default(),
+        of("preset").unwrap_or_default(),
+    )
+}
+
+fn filled(
+    mut blank: Value,
+    typed: &Value,
+    before: &Map<String, Value>,
+    fields: Map<String, Value>,
+) -> Value {
+    let untouched = blank.clone();
+    if let Value::Object(blank) = &mut blank {
+        blank.extend(fields);
+    }
+    let is_typed = |name: &String, value: &Value| {
+        let filled = before.get(name).unwrap_or(&untouched[name.as_str()]);
+        !fits(filled, value)
+    };
+    let typed = typed.as_object().into_iter().flatten();
+    let kept = typed.filter(|(name, value)| is_typed(name, value));
+    if let Value::Object(document) = &mut blank {
+        document.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    blank
+}
+
+/// Whether a form shows the one as the other: what is not there is empty.
+fn fits(filled: &Value, typed: &Value) -> bool {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Bool(on) => !on,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Number(_) => false,
+    };
+    match (filled, typed) {
+        (Value::Object(filled), Value::Object(typed)) => typed
+            .iter()
+            .all(|(name, value)| fits(filled.get(name).unwrap_or(&Value::Null), value)),
+        (filled, typed) => filled == typed || is_empty(filled) && is_empty(typed),
+    }
+}
+
 /// The document as typed, with the read-only fields of the stored one.
 pub(super) fn typed_over(shown: &Value, typed: &Value) -> Value {
     let mut fields: Map<String, Value> = shown.as_object().cloned().unwrap_or_default();
@@ -657,8 +759,6 @@ pub(super) fn trail(place: Place) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use casting_core::admin::error::AdminError;
-
     use super::*;
 
     #[test]
@@ -673,6 +773,28 @@ mod tests {
         }
         assert_eq!(flash("<b>hello</b>"), None);
         assert_eq!(flash(""), None);
+    }
+
+    #[test]
+    fn preset_keeps_what_was_typed() {
+        let blank = json!({"name": null, "cpu": null, "port": null, "shared": false, "container": "session", "go": {}});
+        let object = |value: Value| value.as_object().cloned().expect("an object");
+        let one = object(json!({"cpu": 2048, "port": 6901, "shared": true, "go": {"cmd": "x"}}));
+        let two = object(json!({"cpu": 256, "port": 80}));
+        let typed = json!({"name": "Desk", "cpu": null, "port": null, "shared": false, "container": "session", "go": {}});
+        let first = filled(blank.clone(), &typed, &Map::new(), one.clone());
+        assert_eq!(
+            first,
+            json!({"name": "Desk", "cpu": 2048, "port": 6901, "shared": true, "container": "session", "go": {"cmd": "x"}})
+        );
+        let mut changed = first;
+        changed["port"] = json!(7000);
+        let second = filled(blank, &changed, &one, two);
+        assert_eq!(
+            second,
+            json!({"name": "Desk", "cpu": 256, "port": 7000, "shared": false, "container": "session", "go": {}}),
+            "what the first preset filled in gives way, what was typed stays"
+        );
     }
 
     #[test]

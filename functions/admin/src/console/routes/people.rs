@@ -8,7 +8,7 @@ use casting_core::settings_form;
 use casting_web::Reply;
 use serde_json::{Value, json};
 
-use super::{ConsoleRequest, FlashMessage, ROWS, messages, stale, trail, typed_over};
+use super::{ConsoleRequest, FlashMessage, ROWS, checked_by, messages, stale, trail, typed_over};
 use crate::console::audit::{self, Entry};
 use crate::console::cast_labels::text;
 use crate::console::confirm::{self, Confirm};
@@ -188,11 +188,18 @@ fn settings_page(
         is_new: false,
         id: None,
         counted: None,
-        check: None,
+        check: Some(paths::CHECK_SETTINGS),
         aside: String::new(),
         above,
     };
     edit::page(&request.context, &edit)
+}
+
+/// What is typed so far, checked.
+pub(super) async fn check_settings(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let typed = form_parser::document(settings_form::resource(), &request.form_data);
+    let outcome = verbs::check(&request.service, &typed).await;
+    checked_by(settings_form::resource(), outcome)
 }
 
 pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {

@@ -16,13 +16,14 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::casts::counted;
-use super::{ConsoleRequest, FlashMessage, messages, stale, trail, typed_over};
+use super::{ConsoleRequest, FlashMessage, checked_by, fill, messages, stale, trail, typed_over};
 use crate::console::cast_labels::{name_of, plural, text};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
 use crate::console::form::FormMessages;
 use crate::console::layout::{Place, Screen};
 use crate::console::paths::{self, RecordPaths};
+use crate::console::presets;
 use crate::console::table::ActionButton;
 use crate::console::time_format::grouped;
 use crate::console::{form_parser, pool, records, shown};
@@ -98,6 +99,17 @@ impl Kind {
         }
     }
 
+    /// Where what is typed is checked.
+    const fn check(self) -> &'static str {
+        match self {
+            Self::Image => paths::CHECK_IMAGE,
+            Self::Network => paths::CHECK_NETWORK,
+            Self::Group => paths::CHECK_GROUP,
+            Self::Staging => paths::CHECK_STAGING,
+            Self::ApiKey => paths::CHECK_API_KEY,
+        }
+    }
+
     /// What it takes to change one.
     const fn scope(self) -> &'static str {
         match self {
@@ -149,12 +161,6 @@ impl Kind {
             .map(|sentence| (*sentence).to_owned())
             .collect()
     }
-}
-
-#[derive(Template)]
-#[template(path = "console/presets.html")]
-struct Presets {
-    chosen: String,
 }
 
 /// The families of images that are known, and what they are.
@@ -235,31 +241,49 @@ async fn find(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Value, Handler
 }
 
 pub(super) async fn ask(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, HandlerError> {
-    let mut document = kind.blank();
-    let mut above = String::new();
-    if kind == Kind::Image {
-        let chosen = request.visit.query("preset").unwrap_or_default();
-        if let (false, Ok((fields, _))) = (
-            chosen.is_empty(),
-            preset::take(&json!({ "preset": chosen })),
-        ) {
-            document = typed_over(&document, &Value::Object(fields));
-        }
-        above = shown(&Presets {
-            chosen: chosen.to_owned(),
-        });
+    let document = kind.blank();
+    let above = image_presets(request, kind);
+    let none = FormMessages::default();
+    Ok(request.show(&page(request, kind, None, &document, none, above).await?))
+}
+
+/// The presets over the form of a new image.
+fn image_presets(request: &ConsoleRequest<'_>, kind: Kind) -> String {
+    if kind != Kind::Image {
+        return String::new();
     }
-    Ok(request.show(
-        &page(
-            request,
-            kind,
-            None,
-            &document,
-            FormMessages::default(),
-            above,
-        )
-        .await?,
-    ))
+    let chosen = request.form_data.first("preset").unwrap_or_default();
+    presets::html("Start from a preset", &PRESETS, paths::NEW_IMAGE, chosen)
+}
+
+/// The form of a new image with what a preset says where nothing else was typed.
+pub(super) async fn fill_in(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let kind = Kind::Image;
+    let typed = form_parser::document(kind.resource(), &request.form_data);
+    let document = fill(request, kind.blank(), &typed, preset::fields);
+    let above = image_presets(request, kind);
+    let none = FormMessages::default();
+    Ok(request.show(&page(request, kind, None, &document, none, above).await?))
+}
+
+/// What is typed so far, checked.
+pub(super) async fn check(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, HandlerError> {
+    let (service, form) = (&request.service, &request.form_data);
+    let mut typed = form_parser::document(kind.resource(), form);
+    let id = form.first("id");
+    let outcome = match kind {
+        Kind::Image => images::check(service, id, &typed).await,
+        Kind::Network => {
+            if let (Some(_), Value::Object(fields)) = (id, &mut typed) {
+                fields.shift_remove("name");
+            }
+            verbs::check::<Network>(service, id, &typed).await
+        }
+        Kind::Group => verbs::check::<Group>(service, id, &typed).await,
+        Kind::Staging => verbs::check::<StagingConfig>(service, id, &typed).await,
+        Kind::ApiKey => api_keys::check(service, id, &typed).await,
+    };
+    checked_by(kind.resource(), outcome)
 }
 
 pub(super) async fn show(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Reply, HandlerError> {
@@ -317,9 +341,9 @@ async fn page(
         messages,
         choices: &choices,
         is_new: stored.is_none(),
-        id: None,
+        id: stored.map(|_| request.id.to_owned()),
         counted: None,
-        check: None,
+        check: Some(kind.check()),
         aside: String::new(),
         above,
     };
@@ -331,6 +355,13 @@ async fn page(
             "",
             paths::audit_of(request.id),
         ));
+        if kind == Kind::Image && request.context.may("casts") {
+            screen.acts.push(ActionButton::send(
+                "Try it now",
+                text(stored, "name"),
+                paths::image_try(request.id),
+            ));
+        }
         if request.context.may(kind.scope()) && stored["registered_task_definition"].is_string() {
             screen.acts.push(ActionButton::send(
                 "Register again",
@@ -380,8 +411,17 @@ pub(super) async fn make(request: &ConsoleRequest<'_>, kind: Kind) -> Result<Rep
                 .redirect_with_flash(kind.paths().list, done, None)
                 .await
         }
-        Err(error) => Ok(request
-            .show(&page(request, kind, None, &typed, messages(error)?, String::new()).await?)),
+        Err(error) => Ok(request.show(
+            &page(
+                request,
+                kind,
+                None,
+                &typed,
+                messages(error)?,
+                image_presets(request, kind),
+            )
+            .await?,
+        )),
     }
 }
 

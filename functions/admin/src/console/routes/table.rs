@@ -119,10 +119,30 @@ console_routes! {
     POST "/admin/casts/{id}/rotate", Write(Casts) => casts::rotate;
     /// Takes the last replacement of the key of a cast back.
     POST "/admin/casts/{id}/restore-key", Write(Casts) => casts::restore_key;
+    /// What becomes of the session of a link that tries an image.
+    GET "/admin/casts/{id}/try", Read => casts::show_try;
+    /// Makes a link to try an image, with room for one session.
+    POST "/admin/images/{id}/try", Write(Casts) => casts::try_image;
     /// Copies a cast.
     POST "/admin/casts/{id}/copy", Write(Casts) => casts::copy;
     /// Checks the form of a cast while it is filled in.
     POST "/admin/check-cast", Write(Casts) => casts::check;
+    /// Fills in the form for a new cast from a template.
+    POST "/admin/new-cast", Write(Casts) => casts::fill_in;
+    /// Fills in the form for a new image from a preset.
+    POST "/admin/new-image", Write(Images) => records::fill_in;
+    /// Checks the form of an image while it is filled in.
+    POST "/admin/check-image", Write(Images) => records::check, Kind::Image;
+    /// Checks the form of a network while it is filled in.
+    POST "/admin/check-network", Write(Images) => records::check, Kind::Network;
+    /// Checks the form of a group while it is filled in.
+    POST "/admin/check-group", Write(People) => records::check, Kind::Group;
+    /// Checks the form of a staging config while it is filled in.
+    POST "/admin/check-staging", Write(Casts) => records::check, Kind::Staging;
+    /// Checks the form of an API key while it is filled in.
+    POST "/admin/check-api-key", Write(Keys) => records::check, Kind::ApiKey;
+    /// Checks the form of the settings while it is filled in.
+    POST "/admin/check-settings", Write(Settings) => people::check_settings;
     /// All claims.
     GET "/admin/claims", Read => claims::of_all;
     /// Acts on several casts.

@@ -205,17 +205,19 @@ fn size() -> Section {
         intro: "For container images. A task definition has its own.",
         fields: vec![
             Field::nullable("cpu", whole(256..=16_384), |image| &mut image.cpu)
-                .label("CPU units")
-                .help("1024 units are one vCPU. 256, 512, 1024, 2048, 4096, 8192 or 16384.")
-                .unit("units")
+                .label("Size")
+                .help(
+                    "The sizes that Fargate offers, with the list price of an hour on x86_64 \
+                     in us-east-1, a public address included.",
+                )
+                .widget(Widget::TaskCpu)
                 .doc(
                     "CPU units: 256, 512, 1024, 2048, 4096, 8192 or 16384; null is 1024. Goes \
                      with `container_image`.",
                 ),
             Field::nullable("memory", whole(512..=122_880), |image| &mut image.memory)
                 .label("Memory")
-                .help("Fargate allows certain sizes for each number of CPU units.")
-                .unit("MiB")
+                .widget(Widget::TaskMemory)
                 .doc(
                     "MiB, in the steps that Fargate offers for the CPU units; null is 2048. Goes \
                      with `container_image`.",

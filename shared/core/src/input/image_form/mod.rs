@@ -7,6 +7,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use crate::image_rules::{USUAL as USUAL_SIZE, task_sizes};
+
 use serde_json::{Map, Value, json};
 
 use crate::form::{FieldErrors, Form, TextType};
