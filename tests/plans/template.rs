@@ -269,14 +269,16 @@ fn functions_have_every_variable_that_boot_requires() {
         }
         let own = &function["Environment"]["Variables"];
         assert!(
-            !own["CASTING_SIGNING_KEY_PREVIOUS"].is_null(),
+            !own["CASTING_SIGNING_KEY_PREVIOUS_ARN"].is_null(),
             "{name} cannot change keys"
         );
         for variable in casting_boot::required_variables() {
             // Lambda itself sets these.
             if !variable.starts_with("AWS_") {
+                let secret = format!("{variable}_ARN");
+                let is_set = |name: &str| !common[name].is_null() || !own[name].is_null();
                 assert!(
-                    !common[variable.as_str()].is_null() || !own[variable.as_str()].is_null(),
+                    is_set(&variable) || is_set(&secret),
                     "{name} has no {variable}"
                 );
             }
@@ -314,16 +316,49 @@ fn function_variables_are_all_read_by_boot() {
                 .as_mapping()
                 .into_iter()
                 .flatten()
-                .filter_map(|(name, _)| name.as_str()),
+                .filter_map(|(name, _)| name.as_str())
+                // A secret, which boot reads by its ARN.
+                .map(|name| {
+                    let secret = name.strip_suffix("_ARN");
+                    secret.filter(|name| read.contains(name)).unwrap_or(name)
+                }),
         );
     }
     assert_eq!(set, read);
-    for (name, value) in common.as_mapping().expect("variables") {
-        assert!(
-            !format!("{value:?}").contains("resolve:secretsmanager"),
-            "{name:?} is a secret that every function gets"
-        );
+}
+
+/// Who may see a function's environment sees no secret, and a function may read only those that its
+/// environment names.
+#[test]
+fn environments_name_secrets_that_only_their_function_may_read() {
+    let template = template();
+    let source = serde_yaml_ng::to_string(&template).expect("YAML");
+    assert!(!source.contains("resolve:secretsmanager"));
+    let referred = |value: &Value| {
+        let value = value.get("!If").map_or(value, |choice| &choice[1]);
+        value.get("!Ref").and_then(Value::as_str).map(str::to_owned)
+    };
+    for (name, function) in resources(&template, "AWS::Serverless::Function") {
+        let variables = function["Environment"]["Variables"].as_mapping();
+        let secrets = variables.into_iter().flatten().filter_map(|(name, value)| {
+            let name = name.as_str()?.strip_suffix("_ARN")?;
+            is_secret(name).then(|| referred(value)).flatten()
+        });
+        let secrets: BTreeSet<_> = secrets.collect();
+        let statements = list(&function["Policies"])
+            .iter()
+            .flat_map(|policy| list(&policy["Statement"]));
+        let readable: BTreeSet<_> = statements
+            .filter(|statement| statement["Action"][0] == "secretsmanager:GetSecretValue")
+            .flat_map(|statement| list(&statement["Resource"]).iter().filter_map(referred))
+            .collect();
+        assert_eq!(secrets, readable, "{name}");
+        assert_eq!(secrets.is_empty(), name == "ErrorFunction", "{name}");
     }
+}
+
+fn is_secret(variable: &str) -> bool {
+    casting_boot::SECRETS.contains(&variable)
 }
 
 #[test]
@@ -346,12 +381,13 @@ fn only_functions_that_use_secrets_get_them() {
         "LifecycleFunction",
     );
     assert_eq!(
-        holders("CASTING_SIGNING_KEY"),
+        holders("CASTING_SIGNING_KEY_ARN"),
         [&asked[..], &[all]].concat()
     );
-    assert_eq!(holders("CASTING_VISITOR_PROOF"), asked);
-    assert_eq!(holders("CASTING_CAPTCHA_SECRET"), ["CastFunction"]);
-    assert_eq!(holders("CASTING_OIDC_CLIENT_SECRET"), ["AuthFunction"]);
+    assert_eq!(holders("CASTING_ADMIN_KEY_ARN"), ["AdminFunction"]);
+    assert_eq!(holders("CASTING_VISITOR_PROOF_ARN"), asked);
+    assert_eq!(holders("CASTING_CAPTCHA_SECRET_ARN"), ["CastFunction"]);
+    assert_eq!(holders("CASTING_OIDC_CLIENT_SECRET_ARN"), ["AuthFunction"]);
     let issuer = |function: &str| {
         template["Resources"][function]["Properties"]["Environment"]["Variables"]["CASTING_OIDC_ISSUER"].clone()
     };
@@ -441,6 +477,8 @@ fn task_permissions_are_bound_to_cluster_and_role() {
                     "s3:GetObject" | "s3:PutObject" | "s3:DeleteObject" => {
                         text(&resource["!Sub"]) == "${ProfileBucket.Arn}/profiles/*"
                     }
+                    // Which ones: environments_name_secrets_that_only_their_function_may_read.
+                    "secretsmanager:GetSecretValue" => true,
                     dynamodb => dynamodb.starts_with("dynamodb:"),
                 };
                 assert!(

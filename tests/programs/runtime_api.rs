@@ -361,3 +361,109 @@ async fn functions_tell_a_gate_that_its_session_was_stopped() {
     }
     Box::pin(stack.stop()).await;
 }
+
+/// Secrets Manager with these texts by ARN. It notes which were asked for.
+async fn secrets_manager(
+    texts: &'static [(&'static str, &'static str)],
+) -> (String, mpsc::UnboundedReceiver<String>) {
+    let (asked, arns) = mpsc::unbounded_channel();
+    let answer = move |request: axum::extract::Request| {
+        let asked = asked.clone();
+        async move {
+            let target = request.headers().get("x-amz-target").cloned();
+            assert_eq!(
+                target.expect("an operation"),
+                "secretsmanager.GetSecretValue"
+            );
+            let body = axum::body::to_bytes(request.into_body(), 1 << 16).await;
+            let body: Value = serde_json::from_slice(&body.expect("a body")).expect("JSON");
+            let arn = body["SecretId"].as_str().expect("an ARN").to_owned();
+            let text = texts.iter().find(|(known, _)| *known == arn);
+            let _ = asked.send(arn);
+            match text {
+                Some((arn, text)) => (
+                    axum::http::StatusCode::OK,
+                    json!({"ARN": arn, "SecretString": text}).to_string(),
+                ),
+                None => (
+                    axum::http::StatusCode::BAD_REQUEST,
+                    json!({"__type": "ResourceNotFoundException", "Message": "no such secret"})
+                        .to_string(),
+                ),
+            }
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let router = Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, arns)
+}
+
+const SIGNING: &str = "arn:aws:secretsmanager:local:1:secret:signing";
+const ADMIN: &str = "arn:aws:secretsmanager:local:1:secret:admin";
+
+#[tokio::test]
+async fn keys_are_read_from_secrets_manager_once() {
+    const ADMIN_KEY: &str = "an-admin-key-of-more-than-32-letters";
+    const SIGNING_KEY: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+    let (stack, mut environment) = backend().await;
+    let (url, mut asked) = secrets_manager(&[(SIGNING, SIGNING_KEY), (ADMIN, ADMIN_KEY)]).await;
+    environment.retain(|(name, _)| name != "CASTING_SIGNING_KEY" && name != "CASTING_ADMIN_KEY");
+    for (name, value) in [
+        ("CASTING_SIGNING_KEY_ARN", SIGNING),
+        ("CASTING_SIGNING_KEY_PREVIOUS_ARN", ""),
+        ("CASTING_ADMIN_KEY_ARN", ADMIN),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &url),
+    ] {
+        environment.push((name.to_owned(), value.to_owned()));
+    }
+    let mut admin = Function::start("admin", &environment).await;
+    for (key, expected) in [
+        (ADMIN_KEY, 200),
+        ("a-wrong-key-of-more-than-32-letters", 401),
+    ] {
+        let headers = json!({"authorization": format!("Bearer {key}")});
+        let event = event("GET", "/api/admin/casts", &headers, None);
+        let (_, answer) = admin.invoke(event).await;
+        assert_eq!(answer["statusCode"], expected, "{answer}");
+    }
+    let mut arns = Vec::new();
+    while let Ok(arn) = asked.try_recv() {
+        arns.push(arn);
+    }
+    arns.sort();
+    assert_eq!(arns, [ADMIN, SIGNING], "each once");
+    Box::pin(stack.stop()).await;
+}
+
+#[tokio::test]
+async fn secret_that_cannot_be_read_is_named_at_startup() {
+    let (stack, mut environment) = backend().await;
+    let (url, _asked) = secrets_manager(&[(ADMIN, "an-admin-key-of-more-than-32-letters")]).await;
+    environment.retain(|(name, _)| name != "CASTING_SIGNING_KEY");
+    for (name, value) in [
+        ("CASTING_SIGNING_KEY_ARN", SIGNING),
+        ("CASTING_ADMIN_KEY_ARN", ADMIN),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &url),
+    ] {
+        environment.push((name.to_owned(), value.to_owned()));
+    }
+    let mut command = command("admin");
+    let command = command
+        .envs(environment)
+        .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
+        .stdout(Stdio::piped());
+    let output = tokio::time::timeout(Duration::from_secs(20), command.output()).await;
+    let output = output.expect("ends in time").expect("runs");
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success());
+    assert!(
+        log.contains("CASTING_SIGNING_KEY_ARN names a secret that cannot be read")
+            && log.contains("ResourceNotFoundException"),
+        "{log}"
+    );
+    assert!(!log.contains("an-admin-key"), "{log}");
+    Box::pin(stack.stop()).await;
+}

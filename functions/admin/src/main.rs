@@ -8,7 +8,9 @@ use lambda_http::{Error, Request, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let control = casting_boot::start_calling_out().await?;
-    let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedProxy { header, proof });
+    let hop = &casting_boot::trusted_hop()
+        .await?
+        .map(|(header, proof)| TrustedProxy { header, proof });
     let control = &control;
     run(service_fn(async move |request: Request| {
         Ok::<_, Infallible>(

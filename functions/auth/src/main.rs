@@ -7,8 +7,13 @@ use lambda_http::{Error, Request, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let control = casting_boot::start().await?;
-    let oidc = casting_boot::login_settings()?.map(Oidc::new).transpose()?;
-    let hop = &casting_boot::trusted_hop()?.map(|(header, proof)| TrustedProxy { header, proof });
+    let oidc = casting_boot::login_settings()
+        .await?
+        .map(Oidc::new)
+        .transpose()?;
+    let hop = &casting_boot::trusted_hop()
+        .await?
+        .map(|(header, proof)| TrustedProxy { header, proof });
     let both = &(control, oidc);
     run(service_fn(async move |request: Request| {
         Ok::<_, Error>(

@@ -1,7 +1,7 @@
 //! Owns how the AWS clients are set up. Must not call them.
 //!
 //! The clients do not retry: the adapters do, because only they know which repetition is safe and
-//! what it means.
+//! what it means. The client of Secrets Manager only reads, and repeats by itself.
 
 use std::time::Duration;
 
@@ -19,7 +19,10 @@ const DYNAMODB_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long ECS may take for one answer; RunTask takes its time.
 const ECS_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The two configs are two types with the same methods.
+/// How long Secrets Manager may take for one answer.
+const SECRETS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The configs are types of their own with the same methods.
 macro_rules! configure {
     ($service:ident, $aws:expr, $http:expr, $timeout:expr) => {
         $service::Config::builder()
@@ -54,4 +57,12 @@ pub fn ecs(aws: &AwsSettings, http: &SharedHttpClient) -> aws_sdk_ecs::Client {
     let mut config = configure!(aws_sdk_ecs, aws, http, ECS_TIMEOUT);
     config.set_endpoint_url(aws.ecs_endpoint.clone());
     aws_sdk_ecs::Client::from_conf(config.build())
+}
+
+/// A Secrets Manager client.
+pub fn secrets(aws: &AwsSettings, http: &SharedHttpClient) -> aws_sdk_secretsmanager::Client {
+    let mut config = configure!(aws_sdk_secretsmanager, aws, http, SECRETS_TIMEOUT)
+        .retry_config(RetryConfig::standard());
+    config.set_endpoint_url(aws.secrets_endpoint.clone());
+    aws_sdk_secretsmanager::Client::from_conf(config.build())
 }

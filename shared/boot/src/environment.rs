@@ -91,6 +91,23 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     })
 }
 
+/// Reads how AWS is reached.
+///
+/// # Errors
+/// Every variable that is missing or wrong, by its name.
+pub(crate) fn read_access(variables: &Variables) -> Result<AwsSettings, SettingsError> {
+    let mut reader = Reader {
+        variables,
+        problems: Vec::new(),
+    };
+    let aws = read_aws(&mut reader);
+    if reader.problems.is_empty() {
+        Ok(aws)
+    } else {
+        Err(SettingsError(reader.problems))
+    }
+}
+
 /// Reads which login provider there is; `None` when none is set.
 ///
 /// # Errors
@@ -182,6 +199,7 @@ fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
         dynamodb_endpoint: endpoint("AWS_ENDPOINT_URL_DYNAMODB", reader),
         ecs_endpoint: endpoint("AWS_ENDPOINT_URL_ECS", reader),
         s3_endpoint: endpoint("AWS_ENDPOINT_URL_S3", reader),
+        secrets_endpoint: endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER", reader),
         transport: None,
     }
 }

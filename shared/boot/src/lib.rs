@@ -7,6 +7,7 @@
 //! - [`http`]: one connection pool and one TLS stack under all AWS clients; [`clients`] makes these
 //! - [`system`]: the real clock and randomness; [`log`]: where the log goes; `metrics`: what is
 //!   counted in it
+//! - `secrets`: the secrets that the environment names by their ARN
 //! - `no_captcha`: what functions that open no links have in place of a CAPTCHA's verifier
 //! - `warm`: connections are opened before the first request comes
 
@@ -16,6 +17,7 @@ pub mod http;
 pub mod log;
 mod metrics;
 mod no_captcha;
+mod secrets;
 pub mod settings;
 pub mod system;
 mod warm;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::HeaderName;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_core::captcha::CaptchaVerifier;
 use casting_core::keys::Keyring;
 use casting_core::ports::ProfileFiles;
@@ -35,11 +38,13 @@ use casting_identity::gates::HttpGates;
 use casting_identity::oidc::OidcSettings;
 use casting_identity::web_client::{self, ClientError};
 use casting_s3::{Bucket, BucketError, BucketSettings};
+use tokio::sync::OnceCell;
 
 pub use crate::environment::required as required_variables;
 pub use crate::http::TlsError;
 pub use crate::metrics::NAMESPACE as METRICS_NAMESPACE;
 use crate::no_captcha::NoCaptcha;
+pub use crate::secrets::SECRETS;
 pub use crate::settings::{AwsSettings, Settings, SettingsError};
 pub use crate::system::{SystemClock, SystemEntropy};
 
@@ -86,14 +91,18 @@ pub async fn start_calling_out() -> Result<ControlPlane, BootError> {
 async fn start_with(
     build: impl FnOnce(Settings) -> Result<ControlPlane, BootError>,
 ) -> Result<ControlPlane, BootError> {
-    let environment = environment::variables();
+    let variables = environment::variables();
     log::to_stdout_as_json(
-        environment.get(environment::LOG).map(String::as_str),
-        environment.get(environment::STACK).map(String::as_str),
+        variables.get(environment::LOG).map(String::as_str),
+        variables.get(environment::STACK).map(String::as_str),
     );
-    let control_plane = environment::read(&environment)
-        .map_err(BootError::from)
-        .and_then(build);
+    let control_plane = async {
+        let environment = environment().await?;
+        let mut settings = environment::read(&environment.variables)?;
+        settings.aws.transport.clone_from(&environment.transport);
+        build(settings)
+    };
+    let control_plane = control_plane.await;
     match &control_plane {
         Ok(control_plane) => warm::connect(control_plane).await,
         Err(error) => tracing::error!(%error, "This function cannot start"),
@@ -101,12 +110,44 @@ async fn start_with(
     control_plane
 }
 
+/// The environment with the secrets that it names.
+struct Environment {
+    variables: environment::Variables,
+    /// The client that has read the secrets; `None` when there were none to read.
+    transport: Option<SharedHttpClient>,
+}
+
+/// This process's environment with its secrets, which are read once.
+async fn environment() -> Result<&'static Environment, BootError> {
+    static ENVIRONMENT: OnceCell<Environment> = OnceCell::const_new();
+    let read = async || {
+        let mut variables = environment::variables();
+        let named = secrets::named(&variables);
+        let transport = if named.is_empty() {
+            None
+        } else {
+            let aws = environment::read_access(&variables)?;
+            let http = http::shared_client(aws.ca_bundle.as_deref())?;
+            let client = clients::secrets(&aws, &http);
+            let read = secrets::read(&client, named, &mut variables).await;
+            read.map_err(SettingsError)?;
+            Some(http)
+        };
+        Ok(Environment {
+            variables,
+            transport,
+        })
+    };
+    ENVIRONMENT.get_or_try_init(read).await
+}
+
 /// The login provider that the environment names; `None` when it names none.
 ///
 /// # Errors
 /// Every variable that is missing or wrong, in one error.
-pub fn login_settings() -> Result<Option<OidcSettings>, BootError> {
-    let settings = environment::read_login(&environment::variables()).map_err(BootError::from);
+pub async fn login_settings() -> Result<Option<OidcSettings>, BootError> {
+    let settings =
+        environment::read_login(&environment().await?.variables).map_err(BootError::from);
     if let Err(error) = &settings {
         tracing::error!(%error, "This function cannot start");
     }
@@ -118,8 +159,8 @@ pub fn login_settings() -> Result<Option<OidcSettings>, BootError> {
 ///
 /// # Errors
 /// When the header's name is none.
-pub fn trusted_hop() -> Result<Option<(HeaderName, Option<String>)>, BootError> {
-    let hop = environment::read_hop(&environment::variables()).map_err(BootError::from);
+pub async fn trusted_hop() -> Result<Option<(HeaderName, Option<String>)>, BootError> {
+    let hop = environment::read_hop(&environment().await?.variables).map_err(BootError::from);
     if let Err(error) = &hop {
         tracing::error!(%error, "This function cannot start");
     }

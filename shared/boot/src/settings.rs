@@ -83,8 +83,10 @@ pub struct AwsSettings {
     pub ecs_endpoint: Option<String>,
     /// S3's URL, when it is not the region's own.
     pub s3_endpoint: Option<String>,
-    /// Carries the calls to DynamoDB and ECS, when these are in this very process; `None`: the
-    /// network.
+    /// The URL of Secrets Manager, when it is not the region's own.
+    pub secrets_endpoint: Option<String>,
+    /// Carries the calls to AWS, when there is such a client already: one that has read the secrets,
+    /// or one to endpoints in this very process; `None`: a new one to the network.
     pub transport: Option<SharedHttpClient>,
 }
 
@@ -103,6 +105,7 @@ impl AwsSettings {
             dynamodb_endpoint: Some(dynamodb_endpoint.to_owned()),
             ecs_endpoint: Some(ecs_endpoint.to_owned()),
             s3_endpoint: None,
+            secrets_endpoint: None,
             transport: None,
         }
     }
