@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -14,9 +16,13 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use http::{Extensions, Response};
+use http_body_util::BodyExt;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
+use hyper_util::client::legacy::connect::{
+    CaptureConnection, HttpConnector as TcpConnector, HttpInfo, capture_connection,
+};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -45,6 +51,10 @@ pub enum TlsError {
 /// # Errors
 /// When the TLS stack cannot be made, or the file holds no certificates.
 pub fn shared_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, TlsError> {
+    pool(ca_bundle).map(SharedHttpClient::new)
+}
+
+fn pool(ca_bundle: Option<&Path>) -> Result<Pool, TlsError> {
     let mut tcp = TcpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -59,7 +69,7 @@ pub fn shared_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, TlsEr
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         .build(connector);
-    Ok(SharedHttpClient::new(Pool(pool)))
+    Ok(Pool(pool))
 }
 
 /// Trusts the roots in this file, and no other.
@@ -89,7 +99,7 @@ impl HttpClient for Pool {
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         let connecting = settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT);
-        // One limit from the first byte of the handshake to the answer's head: a call that needs a
+        // One limit from the first byte of the handshake to the answer's last: a call that needs a
         // new connection gets the time for both.
         let limit = settings.read_timeout().map(|reading| connecting + reading);
         SharedHttpConnector::new(Caller {
@@ -110,23 +120,52 @@ impl HttpConnector for Caller {
         let Pool(pool) = self.pool.clone();
         let limit = self.limit;
         HttpConnectorFuture::new(async move {
-            let request = request
+            let mut request = request
                 .try_into_http1x()
                 .map_err(|error| ConnectorError::user(error.into()))?;
-            let answer = pool.request(request);
+            let connection = capture_connection(&mut request);
+            // How the SDK finds the connection, which it closes after a failure that may be its fault.
+            if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+                capture.set_connection_retriever(move || connection_of(&connection));
+            }
+            // The body too: a connection may stall after the head.
+            let answer = async {
+                let (head, body) = pool.request(request).await?.into_parts();
+                let body = body.collect().await?.to_bytes();
+                Ok::<_, BoxError>(Response::from_parts(head, SdkBody::from(body)))
+            };
             let answer = match limit {
                 Some(limit) => tokio::time::timeout(limit, answer)
                     .await
                     .map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?,
                 None => answer.await,
             };
-            let answer = answer
-                .map_err(|error| ConnectorError::io(error.into()))?
-                .map(SdkBody::from_body_1_x);
+            let answer = answer.map_err(ConnectorError::io)?;
             HttpResponse::try_from(answer)
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
+}
+
+/// The connection that a request was sent on, for the SDK; `None` before there is one.
+fn connection_of(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
+    let known = captured.connection_metadata();
+    let connected = known.as_ref()?;
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    let addresses = extras.get::<HttpInfo>();
+    let mut metadata = ConnectionMetadata::builder();
+    metadata
+        .set_remote_addr(addresses.map(HttpInfo::remote_addr))
+        .set_local_addr(addresses.map(HttpInfo::local_addr));
+    let metadata = metadata.proxied(connected.is_proxied());
+    let captured = captured.clone();
+    let poison = move || {
+        if let Some(connected) = captured.connection_metadata().as_ref() {
+            connected.poison();
+        }
+    };
+    Some(metadata.poison_fn(poison).build())
 }
 
 #[cfg(test)]
@@ -134,6 +173,7 @@ mod tests {
     use super::*;
     use crate::clients;
     use crate::settings::AwsSettings;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -175,6 +215,57 @@ mod tests {
         }
         drop(client);
         assert_eq!(served.await.expect("no panic"), 3);
+    }
+
+    /// An endpoint that answers the first request of each connection like this; returns its URL and
+    /// how many connections there were.
+    async fn connections(first: &'static str) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 65_536];
+                    while stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {
+                        stream.write_all(first.as_bytes()).await.expect("an answer");
+                    }
+                });
+            }
+        });
+        (url, count)
+    }
+
+    #[tokio::test]
+    async fn connection_of_a_failed_call_is_not_used_again() {
+        const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+        const REFUSED: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+        for (name, answer, expected) in [("broken", BROKEN, 3), ("refused", REFUSED, 1)] {
+            let (url, count) = connections(answer).await;
+            let client = clients::dynamodb(
+                &AwsSettings::local(&url, &url),
+                &shared_client(None).expect("TLS"),
+            );
+            for _ in 0..3 {
+                assert!(client.list_tables().send().await.is_err());
+            }
+            assert_eq!(count.load(Ordering::SeqCst), expected, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn body_that_stalls_fails_within_the_limit() {
+        let (url, _) = connections("HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{").await;
+        let connector = Caller {
+            pool: pool(None).expect("TLS"),
+            limit: Some(Duration::from_millis(100)),
+        };
+        let request = http::Request::post(&url).body(SdkBody::empty());
+        let request = HttpRequest::try_from(request.expect("a request"));
+        let answer = connector.call(request.expect("a request")).await;
+        assert!(answer.is_err_and(|error| error.is_timeout()));
     }
 
     #[tokio::test]
