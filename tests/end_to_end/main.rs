@@ -12,6 +12,7 @@ mod authorization;
 mod bad_input;
 mod badges;
 mod bootstrap;
+mod brand;
 mod captcha;
 mod certified;
 mod configuration;

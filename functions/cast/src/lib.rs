@@ -157,7 +157,8 @@ async fn open(
     let opened = control_plane
         .open(key, visitor, &parameters, visit.query("via"))
         .await?;
-    let visit = &visit.speaking(opened.cast.settings.language.0);
+    let visit = visit.speaking(opened.cast.settings.language.0);
+    let visit = &visit.branded(control_plane.brand(Some(&opened.cast)));
     let user_name = visitor.user.as_ref().map(|user| user.name.as_str());
     let look = Look {
         visit,
@@ -201,7 +202,9 @@ async fn load_queue(
     let waiting = control_plane
         .wait(key, visit.query("ticket").unwrap_or_default(), visitor)
         .await?;
-    Ok(room::reply(&waiting, key, visit, &control_plane.urls))
+    let brand = control_plane.brand(Some(&waiting.cast));
+    let visit = visit.clone().branded(brand);
+    Ok(room::reply(&waiting, key, &visit, &control_plane.urls))
 }
 
 async fn leave_room(
@@ -215,7 +218,8 @@ async fn leave_room(
     control_plane
         .leave(key, &room::read(request)?, visitor)
         .await?;
-    Ok(room::left(key, visit))
+    let visit = visit.clone().branded(control_plane.brand(None));
+    Ok(room::left(key, &visit))
 }
 
 async fn claim(

@@ -104,7 +104,8 @@ async fn show(
     if visit.wants_json {
         return Ok(status_document(control_plane, visit, &session));
     }
-    let visit = &visit.speaking(session.origin.language);
+    let visit = visit.speaking(session.origin.language);
+    let visit = &visit.branded(session.options.brand.clone());
     match outcome(&session) {
         // Ended before it was ready, but deliberately: not a failure, so the link's error page is
         // not used.

@@ -18,6 +18,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
+use casting_protocol::brand;
 use casting_protocol::excerpt::Speaker;
 use casting_protocol::language::Language;
 use casting_protocol::session_options::ViewOnly;
@@ -77,6 +78,8 @@ struct Page<'a> {
     /// What the page's script says, as JSON.
     script: &'static str,
     title: &'a str,
+    /// The brand's name, which stands behind the title.
+    brand: Option<&'a str>,
     owner: bool,
     /// Whether the user's files are kept for the next session.
     keeps_files: bool,
@@ -205,7 +208,7 @@ async fn choose(
             pages::OWNERS_ONLY.reply(&parts.headers)
         }
         _ => match ASSETS.iter().find(|(name, ..)| *name == path) {
-            Some((_, kind, content)) if read => asset(kind, content),
+            Some((_, kind, content)) if read => asset(gate, kind, content),
             Some(_) => pages::NOT_THIS_WAY.reply(&parts.headers),
             None => pages::NOTHING_HERE.reply(&parts.headers),
         },
@@ -372,6 +375,7 @@ fn page(
         words,
         script: Words::of(language).script(),
         title: &directives.title,
+        brand: options.brand.name.as_deref(),
         owner,
         panel: options.control_panel,
         keeps_files: gate.keeps_files,
@@ -471,8 +475,13 @@ const fn clipboard_words(state: &SessionState, words: &Viewer) -> &'static str {
     }
 }
 
-fn asset(kind: &'static str, content: &'static str) -> Response {
-    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], content).into_response()
+fn asset(gate: &Gate, kind: &'static str, content: &'static str) -> Response {
+    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")];
+    let color = gate.state.directives().options.brand.color;
+    match color.filter(|_| kind == CSS) {
+        Some(color) => (headers, format!("{content}{}", brand::style(color))).into_response(),
+        None => (headers, content).into_response(),
+    }
 }
 
 /// Streams the session's state, on each change and regularly, for as long as the visitor is

@@ -34,7 +34,7 @@ pub use casting_protocol::report::{
     Bootstrap, Download, GateEndReason, NotSaved, ProfileDirectives, ProfileReport, Report, Upload,
 };
 pub use casting_protocol::{
-    excerpt, exec_user, ids, keys, language, public_host, referrer, session_environment,
+    brand, excerpt, exec_user, ids, keys, language, public_host, referrer, session_environment,
     session_options, session_origin, time, url_rules, urls,
 };
 // Modules are named without their folder: `casting_core::cast`.
@@ -53,7 +53,8 @@ pub use input::{
     network_form, resource, settings_form, staging_form, text_format,
 };
 pub(crate) use input::{
-    client_form, exec_form, field, field_parser, image_rules, open_hours_form, read_only,
+    brand_form, client_form, exec_form, field, field_parser, image_rules, open_hours_form,
+    read_only,
 };
 pub use pool::{pool_history, pool_plan, pooled, staging};
 pub use records::{

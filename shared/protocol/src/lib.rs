@@ -2,6 +2,7 @@
 //! gate reports, and the replies to it. A gate needs no more of the project. Must not know AWS,
 //! HTTP, the environment, or a clock or keys of its own.
 
+pub mod brand;
 pub mod excerpt;
 pub mod exec_user;
 pub mod ids;

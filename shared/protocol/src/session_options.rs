@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::brand::Brand;
 use crate::ids::{Entropy, random_bytes};
 use crate::language::Language;
 use crate::referrer::ReferrerRule;
@@ -133,6 +134,9 @@ pub struct SessionOptions {
     /// The language that is set for the link; `None` is the one of each visitor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
+    /// The brand of the link and of the deployment.
+    #[serde(skip_serializing_if = "Brand::is_empty")]
+    pub brand: Brand,
     /// The commands of the image.
     pub exec: ExecConfig,
 }
@@ -151,6 +155,7 @@ impl Default for SessionOptions {
             ime_on: false,
             extension: None,
             language: None,
+            brand: Brand::default(),
             exec: ExecConfig::default(),
         }
     }

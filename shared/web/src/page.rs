@@ -7,6 +7,7 @@ use askama::Template;
 use http::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, VARY};
 use http::{HeaderValue, StatusCode};
 
+use casting_core::brand::{self, Brand};
 use casting_core::language::Language;
 use casting_core::referrer::ReferrerRule;
 
@@ -85,6 +86,19 @@ struct Layout<'a> {
     page: &'a Page<'a>,
     nonce: &'a str,
     language: Language,
+    brand: &'a Brand,
+    /// The style rules of the brand.
+    brand_style: String,
+}
+
+impl Layout<'_> {
+    /// The title with the brand behind it.
+    fn title(&self) -> String {
+        match &self.brand.name {
+            Some(name) => format!("{} \u{2013} {name}", self.page.title),
+            None => self.page.title.to_owned(),
+        }
+    }
 }
 
 impl<'a> Page<'a> {
@@ -112,6 +126,8 @@ impl<'a> Page<'a> {
             page: self,
             nonce: &visit.nonce,
             language: visit.words.language(),
+            brand: &visit.brand,
+            brand_style: brand_style(&visit.brand),
         })
         .render()
         {
@@ -130,7 +146,7 @@ impl<'a> Page<'a> {
         headers.insert(VARY, HeaderValue::from_static("accept-language, cookie"));
         // Made of our own text, hex digits and host names; if it were no valid header, the
         // strictest policy would stay.
-        if let Ok(policy) = HeaderValue::from_str(&self.policy(&visit.nonce)) {
+        if let Ok(policy) = HeaderValue::from_str(&self.policy(visit)) {
             reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         }
         reply
@@ -150,7 +166,9 @@ impl<'a> Page<'a> {
         sent
     }
 
-    fn policy(&self, nonce: &str) -> String {
+    fn policy(&self, visit: &RequestContext) -> String {
+        let nonce = &visit.nonce;
+        let logo = visit.brand.logo.as_deref().unwrap_or_default();
         let foreign = self.foreign.as_ref().map_or("", |foreign| foreign.sources);
         let ours = format!("'nonce-{nonce}'");
         let forms = match self.forms {
@@ -174,7 +192,7 @@ impl<'a> Page<'a> {
             ("frame-src", vec![foreign]),
             (
                 "img-src",
-                vec!["'self'", "data:", self.background.unwrap_or_default()],
+                vec!["'self'", "data:", self.background.unwrap_or_default(), logo],
             ),
             ("form-action", vec![forms]),
             ("frame-ancestors", vec![framed_by.as_str()]),
@@ -184,6 +202,15 @@ impl<'a> Page<'a> {
             .map(|(name, sources)| format!("{name} {}", sources_or_none(&sources)))
             .join("; ")
     }
+}
+
+/// The style rules of the brand; none where there is none.
+fn brand_style(brand: &Brand) -> String {
+    if brand.is_empty() {
+        return String::new();
+    }
+    let color = brand.color.map_or_else(String::new, brand::style);
+    format!("{}{color}", include_str!("../templates/brand.css"))
 }
 
 /// One directive; empty without sources.
@@ -236,6 +263,35 @@ mod tests {
 
     fn body(reply: &Reply) -> &str {
         std::str::from_utf8(reply.body().as_ref()).expect("text")
+    }
+
+    #[test]
+    fn branded_page_shows_name_logo_colour_and_links() {
+        let brand = Brand {
+            name: Some("Acme <Labs>".into()),
+            logo: Some("https://acme.example/logo.svg".into()),
+            color: brand::Color::parse("#ffd400").ok(),
+            links: ["Imprint https://acme.example/imprint"]
+                .map(|link| brand::FooterLink::parse(link).expect("a link"))
+                .into(),
+        };
+        let reply = Page::new("Queue", &"<p>Hello</p>").reply(&visit().branded(brand));
+        let html = body(&reply);
+        for text in [
+            "<title>Queue \u{2013} Acme &#60;Labs&#62;</title>",
+            "<link rel=\"icon\" href=\"https://acme.example/logo.svg\">",
+            "<img src=\"https://acme.example/logo.svg\" alt=\"\" height=\"40\">Acme &#60;Labs&#62;</p>",
+            "<a href=\"https://acme.example/imprint\" target=\"_blank\" rel=\"noopener\">Imprint</a>",
+            "--accent:#ffd400",
+        ] {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+        assert!(!html.contains("class=\"mark\""));
+        let policy = reply.headers()[CONTENT_SECURITY_POLICY].to_str().expect("text");
+        assert!(policy.contains("img-src 'self' data: https://acme.example/logo.svg;"), "{policy}");
+        assert!(html.len() < 6_000, "{} bytes", html.len());
+        let plain = Page::new("Queue", &"").reply(&visit());
+        assert!(!body(&plain).contains("footer"), "nothing of it without a brand");
     }
 
     #[test]

@@ -56,6 +56,7 @@ impl RequestContext {
     pub fn show_refusal(&self, refusal: &Refusal) -> Reply {
         let problem = Problem::denied(refusal.denial(), Some(refusal.reference.clone()));
         let visit = self.speaking(refusal.help.language);
+        let visit = visit.branded(refusal.help.brand.clone());
         problem_page::reply(&problem, &visit, &refusal.framed_by, &refusal.help)
     }
 }

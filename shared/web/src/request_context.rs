@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use casting_core::Visitor;
+use casting_core::brand::Brand;
 use casting_core::ids::{Entropy, SessionId, random_bytes};
 use casting_core::keys::Keyring;
 use casting_core::language::{Language, Wish};
@@ -48,6 +49,8 @@ pub struct RequestContext {
     pub words: Words,
     /// The language that the visitor wants.
     pub wish: Wish,
+    /// The brand that the page of the answer shows.
+    pub brand: Brand,
     /// Whether the browser says that it is a program: it gets the same page, which starts nothing
     /// by itself.
     pub automated: bool,
@@ -92,6 +95,7 @@ impl RequestContext {
             nonce: format!("{:032x}", u128::from_be_bytes(random_bytes(entropy))),
             words: Words::of(Language::default()),
             wish: Wish::default(),
+            brand: Brand::default(),
             automated: is_automated(text(headers, &header::USER_AGENT).unwrap_or_default()),
             raw_query: request.uri().query().map(str::to_owned),
             query: form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
@@ -120,6 +124,13 @@ impl RequestContext {
         let mut context = self.clone();
         context.speak(set);
         context
+    }
+
+    /// The same request, answered by a page of that brand.
+    #[must_use]
+    pub fn branded(mut self, brand: Brand) -> Self {
+        self.brand = brand;
+        self
     }
 
     /// The public route of the request.

@@ -147,6 +147,7 @@ impl AdmissionContext<'_> {
             ime_on: cast.ime_mode_default_on,
             extension: cast.allowed_extension(),
             language: cast.language.0,
+            brand: cast.brand.or(&self.deployment.settings.brand),
             exec: image.exec.clone(),
         }
     }

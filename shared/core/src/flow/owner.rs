@@ -141,6 +141,7 @@ impl ControlPlane {
             help: Box::new(Help {
                 link: Some(urls::cast(&session.cast_key)),
                 language: session.origin.language,
+                brand: session.options.brand.clone(),
                 ..Help::default()
             }),
             ..self.refuse_quietly(error)

@@ -3,6 +3,7 @@
 use super::{ControlPlane, Visitor};
 use crate::METRICS;
 use crate::address;
+use crate::brand::Brand;
 use crate::cast::Cast;
 use crate::denial::{Denial, DenialCode};
 use crate::ids::{CastId, CastKey, Reference, SessionId};
@@ -80,6 +81,8 @@ pub struct Help {
     pub own: Option<OwnSession>,
     /// The language of the link or of the session.
     pub language: Option<Language>,
+    /// The brand of the link or of the deployment.
+    pub brand: Brand,
 }
 
 /// A visitor's own session that is in the way of another one.
@@ -227,7 +230,21 @@ impl ControlPlane {
             contact,
             own: None,
             language: cast.and_then(|cast| cast.settings.language.0),
+            brand: self.brand(cast),
         }
+    }
+
+    /// The brand of this link, or of the deployment. Reads nothing: where the deployment's settings
+    /// were not read lately, only the link's own.
+    pub fn brand(&self, cast: Option<&Cast>) -> Brand {
+        let deployment = self.cache.remembered_deployment(self.clock.now());
+        let of_deployment = deployment
+            .map(|deployment| deployment.settings.brand.clone())
+            .unwrap_or_default();
+        cast.map_or_else(
+            || of_deployment.clone(),
+            |cast| cast.settings.brand.or(&of_deployment),
+        )
     }
 
     /// The visitor's live session that has the profile which a session of this cast needs. A fault
@@ -293,6 +310,7 @@ impl ControlPlane {
                 contact,
                 own: None,
                 language: session.origin.language,
+                brand: session.options.brand.clone(),
             }),
         }
     }
@@ -330,6 +348,9 @@ impl ControlPlane {
         if notice.key.as_str() != key {
             return None;
         }
+        let cast = self.cache.remembered_cast(&notice.key, now);
+        // A link that is disabled looks like none.
+        let cast = cast.filter(|cast| cast.settings.enabled);
         let wait = |at: Timestamp| now.seconds_until(at).max(1);
         Some(Refusal {
             error: FlowError::Denied(Denial {
@@ -349,6 +370,7 @@ impl ControlPlane {
                     is_ending: notice.is_ending,
                 }),
                 language: notice.language,
+                brand: self.brand(cast.as_deref()),
             }),
         })
     }

@@ -45,7 +45,7 @@ type Reading<D> = dyn Fn(&mut Form, &mut D) + Send + Sync;
 /// The field of the record as the API shows it.
 type Showing<D> = dyn Fn(&mut D) -> Value + Send + Sync;
 /// Where a value stands in a record.
-type At<D, T> = fn(&mut D) -> &mut T;
+pub(crate) type At<D, T> = fn(&mut D) -> &mut T;
 
 impl<D> Field<D> {
     /// A field that must be there. In the record it may be an `Option`, `None` until it is read.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::actor::Scope;
 use crate::address_rules::AddressRule;
 use crate::audit::AuditId;
+use crate::brand::FooterLink;
 use crate::captcha::CaptchaKind;
 use crate::cast::{AnonymousResume, CountBy, LinkLanguage, StartOnClick};
 use crate::ids::{
@@ -185,6 +186,7 @@ text_types! {
     Timestamp = TextSyntax::Format(|| &text_format::TIME);
     ReferrerRule = TextSyntax::Format(|| &text_format::REFERRER);
     AddressRule = TextSyntax::Format(|| &text_format::ADDRESS_RULE);
+    FooterLink = TextSyntax::Format(|| &text_format::FOOTER_LINK);
     Span = TextSyntax::Format(|| &text_format::SPAN);
     NetworkName = TextSyntax::Format(|| &text_format::NETWORK_NAME);
     Reference = TextSyntax::Format(|| &text_format::REFERENCE);

@@ -3,6 +3,7 @@
 //! declaration is.
 
 pub mod api_key_form;
+pub(crate) mod brand_form;
 pub mod cast_form;
 pub(crate) mod client_form;
 pub(crate) mod exec_form;

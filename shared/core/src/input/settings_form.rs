@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 
 use crate::address_rules::AddressRule;
+use crate::brand_form;
 use crate::captcha::{CaptchaKind, CaptchaSettings};
 use crate::captcha_provider;
 use crate::deployment::{Deployment, DeploymentSettings};
@@ -28,7 +29,7 @@ type Section = field::Section<DeploymentSettings>;
 static FIELDS: LazyLock<FieldTable<DeploymentSettings>> = LazyLock::new(|| {
     FieldTable::new(
         "settings",
-        vec![maintenance(), captcha(), visitors(), limits()],
+        vec![maintenance(), captcha(), visitors(), brand(), limits()],
     )
 });
 
@@ -126,6 +127,20 @@ fn captcha() -> Section {
             .unit("percent")
             .doc("The lowest score that passes, in hundredths; for recaptcha-v3."),
         ],
+    }
+}
+
+fn brand() -> Section {
+    Section {
+        id: "brand",
+        title: "Brand",
+        intro: "On every page that visitors see, and in the session\u{2019}s panel. A cast may have its own.",
+        fields: brand_form::fields(
+            |deployment: &mut DeploymentSettings| &mut deployment.brand.name,
+            |deployment| &mut deployment.brand.logo,
+            |deployment| &mut deployment.brand.color,
+            |deployment| &mut deployment.brand.links,
+        ),
     }
 }
 

@@ -228,6 +228,14 @@ formats! {
     AUDIT_ID = TextFormat::new("[0-9]{14}-[0-9a-f]{16}", "01795435200000-0123456789abcdef", "must be the id of an entry.");
     /// The id of whatever may be changed.
     TARGET = TextFormat::new("[!-~]{1,100}", "lab", "must be an id.");
+    /// A colour.
+    COLOR = TextFormat::new("#[0-9A-Fa-f]{6}", "#0d6b63", "must be a colour such as #0d6b63.");
+    /// A label and a URL.
+    FOOTER_LINK = TextFormat::new(
+        &format!("[^{CONTROLS}{SPACES}][^{CONTROLS}]{{0,39}} https://[!-~]{{1,490}}"),
+        "Imprint https://example.com/imprint",
+        "must be a label, a space and an https URL, such as \u{201c}Imprint https://example.com/imprint\u{201d}.",
+    );
     /// A key of a link.
     CAST_KEY = TextFormat::new("[A-Za-z0-9_-]{6,64}", "workshop-2026",
         "must be 6 to 64 letters, digits, hyphens and underscores.");

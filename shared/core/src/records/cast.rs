@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address_rules::AddressRule;
+use crate::brand::Brand;
 use crate::ids::{CastId, CastKey, GroupId, ImageId};
 use crate::language::Language;
 use crate::open_hours::OpenHours;
@@ -149,6 +150,9 @@ pub struct CastSettings {
     /// Whom refused visitors can ask; `None` is the deployment's contact.
     #[serde(default)]
     pub contact: Option<String>,
+    /// What visitors see of whoever offers the sessions, where it differs from the deployment's.
+    #[serde(default, skip_serializing_if = "Brand::is_empty")]
+    pub brand: Brand,
     /// seed: URL Key.
     pub key: CastKey,
     /// The key before, while it still opens the link; only a rotation of keys sets it.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address_rules::AddressRule;
+use crate::brand::Brand;
 use crate::captcha::CaptchaSettings;
 use crate::record::Record;
 use crate::time::Timestamp;
@@ -126,6 +127,9 @@ pub struct DeploymentSettings {
     /// Whom refused visitors can ask, where their link names no contact of its own.
     #[serde(default)]
     pub contact: Option<String>,
+    /// What visitors see of whoever offers the sessions; links may say otherwise.
+    #[serde(default, skip_serializing_if = "Brand::is_empty")]
+    pub brand: Brand,
     /// When an anonymous user is forgotten, in hours after the claim, but never while the session
     /// lives; `None` is never.
     #[serde(default)]
@@ -170,6 +174,7 @@ impl Default for DeploymentSettings {
         Self {
             captcha: CaptchaSettings::default(),
             contact: None,
+            brand: Brand::default(),
             anonymous_user_hours: Some(8),
             anonymous_users_per_hour: None,
             maintenance: Maintenance::default(),

@@ -17,7 +17,7 @@ use crate::session_options::Extension;
 use crate::settings_form::{MAX_ADDRESSES, MAX_CENTS};
 use crate::text_format;
 use crate::url_rules::{self, OwnUrls};
-use crate::{client_form, group_form, image_form, open_hours_form};
+use crate::{brand_form, client_form, group_form, image_form, open_hours_form};
 
 /// A cast as its document has it: each switch beside what it switches, also while it is off.
 #[derive(Debug, Default)]
@@ -60,6 +60,7 @@ pub(super) static FIELDS: LazyLock<FieldTable<CastFields>> = LazyLock::new(|| {
         resources(),
         destination(),
         appearance(),
+        brand(),
     ];
     FieldTable::new("cast", sections)
 });
@@ -532,6 +533,20 @@ fn destination() -> Section {
                  once it is written out, and not a link of this host.",
             ),
         ],
+    }
+}
+
+fn brand() -> Section {
+    Section {
+        id: "brand",
+        title: "Brand",
+        intro: "For visitors of this link. What is empty is taken from Settings.",
+        fields: brand_form::fields(
+            |cast: &mut CastFields| &mut cast.settings.brand.name,
+            |cast| &mut cast.settings.brand.logo,
+            |cast| &mut cast.settings.brand.color,
+            |cast| &mut cast.settings.brand.links,
+        ),
     }
 }
 

@@ -1,0 +1,75 @@
+//! The brand of a deployment and of a link, on the pages that visitors see.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::test_stack::{Answer, Caller, TestStack};
+
+async fn page(stack: &TestStack, path: &str) -> Answer {
+    let asked = stack.request(Method::GET, path).header("accept", "text/html");
+    Answer::of(asked).await
+}
+
+#[tokio::test]
+async fn brand_is_on_every_page_and_links_may_have_their_own() {
+    let stack = TestStack::start().await;
+    let set = json!({
+        "brand_name": "Acme", "brand_color": "#7a1f5c", "brand_logo": "https://acme.example/logo.svg",
+        "brand_links": ["Imprint https://acme.example/imprint"],
+    });
+    let set = stack.admin(Method::PATCH, "settings", Some(&set)).await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    let own = json!({ "brand_name": "Acme Lab", "limit_total_sessions": true, "sessions_remaining": 1 });
+    let (plain, own) = (stack.cast(&json!({})).await, stack.cast(&own).await);
+    for (cast, name) in [(&plain, "Acme"), (&own, "Acme Lab")] {
+        let key = cast["key"].as_str().expect("a key");
+        let landing = page(&stack, &format!("/cast/{key}")).await;
+        for text in [
+            &format!("{name}</p>"),
+            "https://acme.example/logo.svg",
+            "https://acme.example/imprint",
+            "--accent:#7a1f5c",
+        ] {
+            assert!(landing.text.contains(text), "{name}: {text}");
+        }
+    }
+
+    let key = own["key"].as_str().expect("a key");
+    let claimed = stack.claim(Caller(1), key).await.json();
+    let session = claimed["session_id"].as_str().expect("an id");
+    let token = claimed["session_token"].as_str().expect("a token");
+    let waiting = stack.request(Method::GET, &format!("/session/{session}"));
+    let waiting = waiting.bearer_auth(token).header("accept", "text/html");
+    let waiting = Answer::of(waiting).await;
+    assert!(waiting.text.contains("Acme Lab</p>"), "{}", waiting.text);
+    let refused = page(&stack, &format!("/cast/{key}")).await;
+    assert_eq!(refused.status, 410, "{}", refused.text);
+    assert!(refused.text.contains("Acme Lab</p>"), "{}", refused.text);
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn brand_fields_refuse_what_pages_cannot_show() {
+    let stack = TestStack::start().await;
+    for (field, value) in [
+        ("brand_name", json!("x".repeat(41))),
+        ("brand_color", json!("red")),
+        ("brand_color", json!("#12345g")),
+        ("brand_logo", json!("http://acme.example/logo.svg")),
+        ("brand_logo", json!("data:image/svg+xml,x")),
+        ("brand_links", json!(["https://acme.example"])),
+        ("brand_links", json!(["Imprint javascript:alert(1)"])),
+        ("brand_links", json!(vec!["A https://a.example"; 6])),
+    ] {
+        let answer = stack
+            .admin(Method::PATCH, "settings", Some(&json!({ field: value })))
+            .await;
+        assert_eq!(answer.status, 422, "{field} {value}: {}", answer.text);
+        let pointer = answer.json()["errors"][0]["pointer"].clone();
+        let named = pointer.as_str().is_some_and(|at| at.starts_with(&format!("/{field}")));
+        assert!(named, "{field} {value}: {pointer}");
+    }
+    let settings = stack.admin(Method::GET, "settings", None).await.json();
+    assert_eq!(settings["brand_name"], Value::Null, "nothing was kept");
+    stack.local.stop().await;
+}
