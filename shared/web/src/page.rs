@@ -287,11 +287,19 @@ mod tests {
             assert!(html.contains(text), "{text}: {html}");
         }
         assert!(!html.contains("class=\"mark\""));
-        let policy = reply.headers()[CONTENT_SECURITY_POLICY].to_str().expect("text");
-        assert!(policy.contains("img-src 'self' data: https://acme.example/logo.svg;"), "{policy}");
+        let policy = reply.headers()[CONTENT_SECURITY_POLICY]
+            .to_str()
+            .expect("text");
+        assert!(
+            policy.contains("img-src 'self' data: https://acme.example/logo.svg;"),
+            "{policy}"
+        );
         assert!(html.len() < 6_000, "{} bytes", html.len());
         let plain = Page::new("Queue", &"").reply(&visit());
-        assert!(!body(&plain).contains("footer"), "nothing of it without a brand");
+        assert!(
+            !body(&plain).contains("footer"),
+            "nothing of it without a brand"
+        );
     }
 
     #[test]

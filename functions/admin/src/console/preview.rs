@@ -2,6 +2,7 @@
 //! words. Must not know how it is filled in; loads nothing from elsewhere.
 
 use askama::Template;
+use casting_core::brand::{Color, FooterLink};
 use casting_core::resource::OptionSource;
 use serde_json::Value;
 
@@ -18,6 +19,11 @@ pub struct Preview {
     asks_for_check: bool,
     asks_for_consent: bool,
     has_picture: bool,
+    brand: String,
+    has_logo: bool,
+    /// The brand's colour on light and on dark pages.
+    shades: Option<[Color; 2]>,
+    links: Vec<String>,
     sentences: Vec<String>,
 }
 
@@ -41,6 +47,18 @@ impl Preview {
             asks_for_check: anonymous && on(cast, "require_captcha"),
             asks_for_consent: on(cast, "allow_dynamic_kasm_url"),
             has_picture: !text(cast, "background_url").is_empty(),
+            brand: text(cast, "brand_name").to_owned(),
+            has_logo: !text(cast, "brand_logo").is_empty(),
+            shades: Color::parse(text(cast, "brand_color"))
+                .ok()
+                .map(|color| [color.on_light().accent, color.on_dark().accent]),
+            links: cast["brand_links"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|link| FooterLink::parse(link.as_str()?).ok())
+                .map(|link| link.label)
+                .collect(),
             sentences: sentences(cast, choices),
         }
     }
