@@ -230,7 +230,8 @@ fn launches_and_refusals(table: &str) -> (u64, u64) {
 
 /// Every page of the console, and what its heading says. `{cast}` and its siblings stand for things
 /// that are there.
-const PAGES: [(&str, &str); 32] = [
+const PAGES: [(&str, &str); 33] = [
+    ("/admin/help/console", "Manual"),
     ("/admin", "Overview"),
     ("/admin/time-zone", "Time zone"),
     ("/admin/casts", "Casts"),

@@ -6,6 +6,7 @@
     reason = "equipment of tests fails by panicking, as tests do"
 )]
 
+mod api_examples;
 mod command_line;
 mod configuration;
 mod confinement;

@@ -25,6 +25,7 @@ mod error_page;
 pub mod find;
 pub mod form;
 pub mod form_parser;
+pub mod help;
 pub mod history;
 pub mod invitations;
 pub mod layout;

@@ -24,7 +24,9 @@ pub enum Kind {
 pub fn kind(request: &Request) -> Option<Kind> {
     let text = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
     let essence = text.split(';').next()?.trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    // A change is a merge patch (RFC 7396), under whichever of the two names.
+    let json = ["application/json", "application/merge-patch+json"];
+    if json.iter().any(|json| essence.eq_ignore_ascii_case(json)) {
         Some(Kind::Json)
     } else {
         essence
@@ -86,6 +88,8 @@ pub fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
 /// As [`json`].
 pub fn json_up_to<T: DeserializeOwned>(request: &Request, most: usize) -> Result<T, Problem> {
     let text = text(request, Kind::Json, most)?;
+    // Some editors put a byte order mark before a text (RFC 8259 lets it be ignored).
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_json::from_str(text).map_err(|error| {
         Problem::new(RequestError::BadRequest).detail(format!(
             "The body is not the JSON that is read here: {error}."
@@ -189,6 +193,18 @@ mod tests {
                 "application/json; charset=UTF-8",
                 Body::from("[]"),
                 Ok(vec![]),
+            ),
+            (
+                "a merge patch",
+                "application/merge-patch+json",
+                Body::from("[1]"),
+                Ok(vec![1]),
+            ),
+            (
+                "with a byte order mark",
+                JSON,
+                Body::from("\u{feff}[1]"),
+                Ok(vec![1]),
             ),
             ("empty", JSON, Body::Empty, Err(400)),
             ("cut", JSON, Body::from("[1"), Err(400)),

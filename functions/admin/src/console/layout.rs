@@ -8,6 +8,7 @@ use casting_web::{Reply, reply};
 use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, StatusCode};
 
+use super::help;
 use super::page_context::PageContext;
 use super::paths;
 use super::table::{ActionButton, Table};
@@ -177,6 +178,11 @@ struct Shell<'a> {
 }
 
 impl Shell<'_> {
+    /// Where the manual of this part of the console is.
+    fn help(&self) -> String {
+        paths::help(help::of(self.screen.place))
+    }
+
     fn has_navigation(&self) -> bool {
         self.context.user.is_some()
     }

@@ -137,6 +137,8 @@ paths! {
         session_unshare = "/admin/sessions/{id}/unshare";
         /// Watches a session.
         session_watch = "/admin/sessions/{id}/watch";
+        /// A page of the manual.
+        help = "/admin/help/{id}";
         /// One image.
         image = "/admin/images/{id}";
         /// Makes a link to try an image.

@@ -467,6 +467,7 @@ pub fn api_keys(context: &PageContext, items: &[Value], view: &View) -> Screen {
                     scopes
                 }),
                 Cell::Time(Moment::of(&key["created_at"], context.now)),
+                Cell::Time(Moment::of(&key["last_used_at"], context.now)),
                 Cell::Time(Moment::of(&key["expires_at"], context.now)),
                 Cell::Acts(acts),
             ],
@@ -480,6 +481,7 @@ pub fn api_keys(context: &PageContext, items: &[Value], view: &View) -> Screen {
             words("Id").by("id"),
             words("Scopes").by("scopes"),
             words("Created").by("created"),
+            words("Last used").by("used"),
             words("Expires").by("expires"),
             buttons(),
         ],

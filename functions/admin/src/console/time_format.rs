@@ -21,7 +21,9 @@ impl Moment {
 
     /// The time in a field of a document, when there is one.
     pub fn of(value: &Value, now: Timestamp) -> Option<Self> {
-        Timestamp::parse(value.as_str()?).map(|at| Self { at, now })
+        // What was never written, such as a built-in group, has the beginning of time.
+        let at = Timestamp::parse(value.as_str()?).filter(|at| at.millis() > 0)?;
+        Some(Self { at, now })
     }
 
     /// As people say it: `3 min ago`, `in 2 h`; a date when it is more than six days away.
@@ -142,6 +144,8 @@ mod tests {
         ] {
             assert_eq!(Moment::new(at, NOON).words(), expected);
         }
+        let beginning = serde_json::json!("1970-01-01T00:00:00Z");
+        assert_eq!(Moment::of(&beginning, NOON), None);
         let shown = Moment::new(NOON, NOON).to_string();
         assert_eq!(
             shown,

@@ -37,6 +37,7 @@ pub(crate) use self::table::{CONSOLE_ROUTER, CONSOLE_ROUTES};
 use super::error_page;
 use super::form::{self, Choices, FormMessages};
 use super::form_parser::FormData;
+use super::help;
 use super::layout::{self, Place, Screen};
 use super::page_context::{CurrentUser, Flash, PageContext, Severity};
 use super::paths;
@@ -140,6 +141,13 @@ async fn sign_in(control_plane: &ControlPlane, visit: &RequestContext, request: 
         to,
         Some((problem.code.status(), words)),
     )
+}
+
+/// A page of the manual.
+async fn show_help(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let page = help::page(request.id);
+    let page = page.ok_or_else(|| Problem::new(RequestError::NotFound))?;
+    Ok(request.show(&page))
 }
 
 /// The form in which the time zone of charts is chosen.

@@ -286,15 +286,16 @@ fn entry(audit: &Audit, may: bool) -> Entry {
         id: audit.id.to_string(),
         at: audit.at,
         who: audit.actor_name.clone(),
-        deed: format!("{verb} {noun}"),
-        thing: (
-            if matches!(audit.noun, RecordKind::Settings | RecordKind::Console) {
-                String::new()
-            } else {
-                audit.target_name.clone()
-            },
-            href,
-        ),
+        deed: match audit.noun {
+            RecordKind::Settings => verb.to_owned(),
+            _ => format!("{verb} {noun}"),
+        },
+        // A link needs words of its own.
+        thing: match audit.noun {
+            RecordKind::Settings => (noun.to_owned(), href),
+            RecordKind::Console => (String::new(), None),
+            _ => (audit.target_name.clone(), href),
+        },
         changes: changes.collect(),
         undo: may && audits::can_be_undone(audit),
     }

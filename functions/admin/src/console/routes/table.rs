@@ -12,7 +12,7 @@ use http::Method;
 use super::records::Kind;
 use super::{
     ConsoleRequest, ask_for_zone, casts, claims, find, invitations, people, profiles, records,
-    sessions, set_zone, show_sign_in, sign_in, sign_out,
+    sessions, set_zone, show_help, show_sign_in, sign_in, sign_out,
 };
 use casting_web::HandlerError;
 
@@ -75,6 +75,8 @@ console_routes! {
     GET "/admin/time-zone", SignedIn => ask_for_zone;
     /// Keeps the time zone of charts in the browser.
     POST "/admin/time-zone", SignedIn => set_zone;
+    /// A page of the manual.
+    GET "/admin/help/{id}", SignedIn => show_help;
     /// The dashboard.
     GET "/admin", Read => claims::overview;
     /// All casts.
