@@ -177,3 +177,90 @@ async fn administrator_extends_exactly_once_and_a_day_at_most() {
     assert_eq!(status, 409, "it has ended");
     running.stack.local.stop().await;
 }
+
+#[tokio::test]
+async fn sessions_of_a_link_or_a_class_are_extended_together() {
+    let stack = TestStack::start().await;
+    let link = stack.cast(&json!({"name": "Workshop"})).await;
+    let other = stack.cast(&json!({"name": "Other"})).await;
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let path = format!("casts/{}/invitations", text(&link["id"]));
+    let guests = json!({"guests": [{"name": "Ann", "label": "Class 7b"}, {"name": "Ben"}]});
+    let invited = stack.admin(Method::POST, &path, Some(&guests)).await.json();
+    // One of a class, one of the link, one of another link; and one that is not ready.
+    let mut running = Vec::new();
+    for (n, cast, guest, is_ready) in [
+        (1, &link, Some(0), true),
+        (2, &link, Some(1), true),
+        (3, &other, None, true),
+        (4, &link, None, false),
+    ] {
+        let key = text(&cast["key"]);
+        let query = guest.map(|guest| {
+            let id = text(&invited["items"][guest]["id"]);
+            format!("?invitation={id}")
+        });
+        let query = query.unwrap_or_default();
+        let described = stack.describe(Caller(n), &key, &query).await;
+        let claim = json!({"ticket": described.json()["ticket"]});
+        let claimed = stack.claim_with(Caller(n), &key, &claim).await.json();
+        let id = SessionId::parse(&text(&claimed["session_id"])).expect("an id");
+        if is_ready {
+            let keys = stack.local.control_plane.keys.sessions();
+            let report = stack.request(Method::POST, &format!("/session/{id}/reports"));
+            let report = report.bearer_auth(keys.secret(&id).expose());
+            Answer::of(report.json(&Report::Ready { port: 9 })).await;
+        }
+        running.push(id);
+    }
+    let added = async || {
+        let mut added = Vec::new();
+        for id in &running {
+            let path = format!("sessions/{id}");
+            let seen = stack.admin(Method::GET, &path, None).await.json();
+            added.push(seen["added_seconds"].as_u64().expect("a number"));
+        }
+        added
+    };
+    let ids: Vec<&str> = running.iter().map(SessionId::as_str).collect();
+    for (document, status, expected) in [
+        (
+            json!({"minutes": 10, "search": "class 7b"}),
+            200,
+            [600, 0, 0, 0],
+        ),
+        (
+            json!({"minutes": 1, "cast_id": link["id"]}),
+            200,
+            [660, 60, 0, 0],
+        ),
+        (json!({"minutes": 5, "ids": ids}), 200, [960, 360, 300, 0]),
+        (
+            json!({"minutes": 5, "search": "nobody"}),
+            200,
+            [960, 360, 300, 0],
+        ),
+        (json!({"minutes": 5}), 422, [960, 360, 300, 0]),
+        (
+            json!({"minutes": 5, "ids": ids, "search": "x"}),
+            422,
+            [960, 360, 300, 0],
+        ),
+        (
+            json!({"minutes": 0, "search": "x"}),
+            422,
+            [960, 360, 300, 0],
+        ),
+    ] {
+        let path = "session-extensions";
+        let answer = stack.admin(Method::POST, path, Some(&document)).await;
+        assert_eq!(answer.status, status, "{document}: {}", answer.text);
+        assert_eq!(added().await, expected, "{document}");
+        if document["ids"].is_array() && status == 200 {
+            let problems = answer.json()["items"].as_array().expect("items").clone();
+            let refused = problems.iter().filter(|one| one["problem"].is_string());
+            assert_eq!(refused.count(), 1, "the one that is not ready");
+        }
+    }
+    stack.local.stop().await;
+}

@@ -393,6 +393,12 @@ async fn api_responses_match_the_openapi_document() {
             json!({"ids": [session], "text": "Hello"}),
             200,
         ),
+        (
+            "session-extensions".into(),
+            json!({"ids": [session], "minutes": 5}),
+            200,
+        ),
+        ("session-extensions".into(), json!({"minutes": 5}), 422),
         ("session-stops".into(), json!({"ids": [session]}), 200),
     ] {
         reader

@@ -466,6 +466,14 @@ api_routes! {
             body: Some(("SessionMessages", true)),
             ..shows("Sessions", "SessionsDone")
         };
+    /// Extends several sessions: those named, or all that run of a cast, an image or with these words.
+    "extendSessions" = POST "/api/admin/session-extensions", Write(Sessions) =>
+        sessions::extend_many,
+        Operation {
+            body: Some(("SessionExtensions", true)),
+            problems: &[409],
+            ..shows("Sessions", "SessionsDone")
+        };
     /// Ends the sharing of a session.
     "unshareSession" = POST "/api/admin/sessions/{id}/unshare", Write(Sessions) =>
         sessions::unshare,

@@ -129,6 +129,12 @@ pub(crate) async fn message_many(call: &Call<'_>) -> Result<Reply, HandlerError>
     Ok(reply::json(StatusCode::OK, &acts::view_done(&done)))
 }
 
+/// Extends several sessions.
+pub(crate) async fn extend_many(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    let done = acts::extend_many(&call.service, &call.document()?).await?;
+    Ok(reply::json(StatusCode::OK, &acts::view_done(&done)))
+}
+
 /// Ends the sharing of a session.
 pub(crate) async fn unshare(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(reply::json(

@@ -102,6 +102,12 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
         ActionButton::go("Test this link", "", paths::cast_test(id)),
         ActionButton::go("Invitations", "", paths::cast_invitations(id)),
     ];
+    if context.may("sessions") {
+        let extend = format!("{}?cast={id}", paths::EXTEND_SESSIONS);
+        screen
+            .acts
+            .push(ActionButton::go("Extend sessions\u{2026}", "", extend));
+    }
     if may_change {
         let (label, value) = if on(cast, "enabled") {
             ("Disable", "false")

@@ -58,6 +58,8 @@ paths! {
     SESSIONS = "/admin/sessions";
     /// Acts on several sessions.
     BULK_SESSIONS = "/admin/bulk-sessions";
+    /// Extends all sessions that have something in common.
+    EXTEND_SESSIONS = "/admin/extend-sessions";
     /// Acts on several casts.
     BULK_CASTS = "/admin/bulk-casts";
     /// Undoes several changes.

@@ -52,6 +52,7 @@ pub fn page(context: &PageContext, sessions: &[Value], list: SessionList) -> Scr
         href: paths::BULK_SESSIONS,
         acts: vec![
             ("message", "Send a message\u{2026}", false),
+            ("extend", "Extend\u{2026}", false),
             ("stop", "Stop\u{2026}", true),
         ],
     };
@@ -87,6 +88,14 @@ pub fn page(context: &PageContext, sessions: &[Value], list: SessionList) -> Scr
     screen
         .acts
         .push(ActionButton::go("Refresh", "", view.href()));
+    let narrowed = ["search", "cast", "image"].map(|name| (name, view.get(name)));
+    let is_narrowed = narrowed.iter().any(|(_, value)| !value.is_empty());
+    if context.may("sessions") && is_narrowed && view.get("show").is_empty() {
+        let extend = View::of(paths::EXTEND_SESSIONS, &[]).with(&narrowed);
+        screen
+            .acts
+            .push(ActionButton::go("Extend all found\u{2026}", "", extend));
+    }
     screen
 }
 

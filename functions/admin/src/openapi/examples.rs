@@ -41,6 +41,10 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
                 "label": "Class 7b", "uses": 2, "expires_at": "2027-01-31T18:00:00Z",
             }),
         )],
+        "SessionExtensions" => vec![
+            ("class", json!({ "minutes": 15, "search": "Class 7b" })),
+            ("link", json!({ "minutes": 30, "cast_id": id("c") })),
+        ],
         "InvitationRevocations" => vec![("one", json!({ "ids": [id("v")] }))],
         "NewImage" => vec![
             (

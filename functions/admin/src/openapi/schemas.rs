@@ -75,6 +75,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("SessionExtension", session_actions::extend_schema()),
         ("SessionStops", session_actions::stop_many_schema()),
         ("SessionMessages", session_actions::message_many_schema()),
+        ("SessionExtensions", session_actions::extend_many_schema()),
         ("SessionsDone", session_actions::done_schema()),
         (
             "WayIn",

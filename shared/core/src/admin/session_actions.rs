@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::audit::{Action, Audit, FieldChange, RecordKind};
 use crate::form::{FieldErrors, FieldParser, Form, TextType, line, parsed, whole};
 use crate::ids::{CastId, SessionId};
+use crate::image_form;
 use crate::json_schema::SchemaBuilder;
-use crate::queries::SessionQuery;
+use crate::queries::{SessionQuery, SessionsOf};
 use crate::session::{ADDED_SECONDS, Session, State};
 use crate::time::Timestamp;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -15,12 +16,14 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::AdminService;
 use crate::admin::error::AdminError;
-use crate::admin::sessions::{LONGEST_LIFE, find};
+use crate::admin::sessions::{self, LONGEST_LIFE, SessionOrder, SessionsAsked, find};
 
 /// The longest message to a visitor, in characters.
 pub const MESSAGE_CHARS: usize = 300;
 /// How many sessions are acted on at once at most.
 pub const MOST_AT_ONCE: usize = 100;
+/// How many are extended at once at most that have something in common.
+const MOST_FOUND: usize = 500;
 /// How many of them at the same time: each waits for its gate.
 const ABREAST: usize = 20;
 
@@ -173,6 +176,15 @@ pub async fn extend(
 ) -> Result<Session, AdminError> {
     let Extend { minutes, seen } = read_extend(&mut document(input)?)?;
     let before = find(service, id).await?;
+    extend_by(service, before, minutes, seen).await
+}
+
+async fn extend_by(
+    service: &AdminService<'_>,
+    before: Session,
+    minutes: u32,
+    seen: Option<Timestamp>,
+) -> Result<Session, AdminError> {
     let State::Ready { ends_at, .. } = before.state else {
         return Err(AdminError::conflict(
             "Only a session that is ready can be extended.",
@@ -266,6 +278,122 @@ pub async fn message_many(
         .buffered(ABREAST)
         .try_collect()
         .await
+}
+
+/// Which sessions are extended, and by how much.
+struct ExtendMany {
+    minutes: u32,
+    ids: Vec<SessionId>,
+    /// Those that have this in common, where none are named.
+    found: Option<SessionsAsked>,
+}
+
+/// Extends several sessions: those that are named, or all that run of a link, of an image, or that
+/// have these words, such as the label of invitations. Sent twice, it extends twice.
+///
+/// # Errors
+/// `Conflict` when more have them in common than are extended at once.
+pub async fn extend_many(
+    service: &AdminService<'_>,
+    input: &Value,
+) -> Result<Vec<Done>, AdminError> {
+    let ExtendMany {
+        minutes,
+        ids,
+        found,
+    } = read_extend_many(&mut document(input)?)?;
+    let ids = match found {
+        None => ids,
+        Some(asked) => running(service, &asked).await?,
+    };
+    let extend = async |id: SessionId| {
+        let extended = async {
+            let before = find(service, id.as_str()).await?;
+            extend_by(service, before, minutes, None).await
+        };
+        one(&id, extended.await)
+    };
+    stream::iter(ids.into_iter().map(extend))
+        .buffered(ABREAST)
+        .try_collect()
+        .await
+}
+
+/// The sessions that run and fit; of a pool, none.
+async fn running(
+    service: &AdminService<'_>,
+    asked: &SessionsAsked,
+) -> Result<Vec<SessionId>, AdminError> {
+    let found = sessions::ordered(service, asked, SessionOrder::Claimed, false).await?;
+    let ids: Vec<SessionId> = found
+        .items
+        .into_iter()
+        .filter(|session| !session.is_unassigned())
+        .map(|session| session.id)
+        .collect();
+    if found.is_cut || ids.len() > MOST_FOUND {
+        return Err(AdminError::conflict(format!(
+            "More than {MOST_FOUND} sessions fit: narrow them by a link, an image or words."
+        )));
+    }
+    Ok(ids)
+}
+
+fn read_extend_many(form: &mut Form) -> Result<ExtendMany, FieldErrors> {
+    let minutes = form.required("minutes", whole(1..=u64::from(ADDED_SECONDS / 60)));
+    let ids = form.nullable("ids", ids());
+    let cast = form.nullable("cast_id", parsed(read_cast));
+    let image = form.nullable("image_id", parsed(image_form::read_id));
+    let search = form.nullable("search", line(1..=100));
+    let is_found = cast.is_some() || image.is_some() || search.is_some();
+    match (&ids, is_found) {
+        (None, false) => form.refuse(
+            "ids",
+            "is needed, or cast_id, image_id or search: what the sessions have in common.",
+        ),
+        (Some(_), true) => form.refuse("ids", "cannot be sent with cast_id, image_id or search."),
+        _ => {}
+    }
+    form.finish()?;
+    let found = is_found.then(|| SessionsAsked {
+        query: SessionQuery {
+            of: SessionsOf::Living,
+            ..SessionQuery::default()
+        },
+        cast,
+        image,
+        is_live: Some(true),
+        state: Some("ready"),
+        search,
+        ..SessionsAsked::default()
+    });
+    Ok(ExtendMany {
+        minutes: minutes.unwrap_or_default(),
+        ids: ids.unwrap_or_default(),
+        found,
+    })
+}
+
+fn read_cast(text: &str) -> Result<CastId, String> {
+    CastId::parse(text).ok_or_else(|| "is not the id of a cast.".to_owned())
+}
+
+/// The JSON Schema of an extension of several sessions.
+pub fn extend_many_schema() -> Value {
+    let search = "All that run and have all of these words, as in the list of sessions: the name \
+                  or the label of an invitation, for instance.";
+    SchemaBuilder::of(|form| _ = read_extend_many(form))
+        .described(&[
+            ("minutes", "By how many minutes."),
+            (
+                "ids",
+                "The sessions; or what they have in common, by the fields that follow.",
+            ),
+            ("cast_id", "All that run of this cast."),
+            ("image_id", "All that run of this image."),
+            ("search", search),
+        ])
+        .whole()
 }
 
 /// A refusal concerns one session, a fault all.

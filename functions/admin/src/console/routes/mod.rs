@@ -254,11 +254,12 @@ pub(super) enum FlashMessage {
     MaintenanceOff,
     Invited,
     Revoked,
+    ExtendedAll,
     ZoneSet,
 }
 
 impl FlashMessage {
-    const ALL: [(Self, &'static str, &'static str); 29] = [
+    const ALL: [(Self, &'static str, &'static str); 30] = [
         (
             Self::ZoneSet,
             "zone-set",
@@ -345,6 +346,11 @@ impl FlashMessage {
             "Profile restored. The next session uses it.",
         ),
         (Self::TakenBack, "taken-back", "Change undone."),
+        (
+            Self::ExtendedAll,
+            "extended-all",
+            "Sessions extended. The visitors see the new end.",
+        ),
         (
             Self::Invited,
             "invited",

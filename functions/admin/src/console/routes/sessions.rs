@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 
 use super::claims::said;
 use super::{ConsoleRequest, FlashMessage, messages, trail};
-use crate::console::cast_labels::{called, plural};
+use crate::console::cast_labels::{called, name_of, plural};
 use crate::console::confirm::{self, Confirm, Line};
 use crate::console::layout::{Place, Screen};
 use crate::console::paths;
 use crate::console::sessions::{self, SessionList, Typed};
+use crate::console::table::View;
 use casting_web::HandlerError;
 
 /// A day, in seconds.
@@ -254,45 +255,91 @@ pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         let detail = "Select the sessions first.";
         return Err(HandlerError::request(RequestError::BadRequest, detail));
     }
-    let is_message = form.first("act") == Some("message");
+    let act = match form.first("act") {
+        Some("message") => BulkAct::Message,
+        Some("extend") => BulkAct::Extend,
+        _ => BulkAct::Stop,
+    };
     if form.first("confirmed").is_none() {
-        return Ok(ask_for_many(request, &ids, back, is_message, ""));
+        return Ok(ask_for_many(request, &ids, back, act, ""));
     }
-    let done = if is_message {
-        let text = form.first("text").unwrap_or_default();
-        acts::message_many(&request.service, &json!({ "ids": ids, "text": text })).await
-    } else {
-        let mut document = stop_document(request);
-        document["ids"] = json!(ids);
-        acts::stop_many(&request.service, &document).await
+    let (service, ids_sent) = (&request.service, json!(ids));
+    let done = match act {
+        BulkAct::Message => {
+            let text = form.first("text").unwrap_or_default();
+            acts::message_many(service, &json!({ "ids": ids_sent, "text": text })).await
+        }
+        BulkAct::Extend => {
+            let document = json!({ "ids": ids_sent, "minutes": minutes(request) });
+            acts::extend_many(service, &document).await
+        }
+        BulkAct::Stop => {
+            let mut document = stop_document(request);
+            document["ids"] = ids_sent;
+            acts::stop_many(service, &document).await
+        }
     };
     let done = match done {
         Ok(done) => done,
         Err(error) => {
             let refused = sentence(&messages(error)?.errors);
-            return Ok(ask_for_many(request, &ids, back, is_message, &refused));
+            return Ok(ask_for_many(request, &ids, back, act, &refused));
         }
     };
-    let told = match (done.iter().all(|one| one.problem.is_none()), is_message) {
+    let told = match (done.iter().all(|one| one.problem.is_none()), act) {
         (false, _) => FlashMessage::SomeNot,
-        (true, true) => FlashMessage::MessageSent,
-        (true, false) => FlashMessage::StoppingAll,
+        (true, BulkAct::Message) => FlashMessage::MessageSent,
+        (true, BulkAct::Extend) => FlashMessage::ExtendedAll,
+        (true, BulkAct::Stop) => FlashMessage::StoppingAll,
     };
     request.redirect_with_flash(back, told, None).await
+}
+
+/// What is done to several sessions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BulkAct {
+    Message,
+    Extend,
+    Stop,
+}
+
+/// The minutes of the form, as the API takes them; what is no number is said to be none.
+fn minutes(request: &ConsoleRequest<'_>) -> Value {
+    let typed = request.form_data.first("minutes").unwrap_or_default();
+    let number = typed.trim().parse::<u64>();
+    number.map_or_else(|_| json!(typed), |number| json!(number))
+}
+
+/// The line for the minutes of an extension.
+fn minutes_line(request: &ConsoleRequest<'_>) -> Line {
+    let typed = request.form_data.first("minutes").unwrap_or("15");
+    Line {
+        name: "minutes",
+        label: "By how many minutes".to_owned(),
+        help: "Beyond what their links allow, up to a day for each session in all. It counts in \
+               budgets.",
+        value: typed.to_owned(),
+        most: 4,
+        is_required: true,
+    }
 }
 
 fn ask_for_many(
     request: &ConsoleRequest<'_>,
     ids: &[&str],
     back: &str,
-    is_message: bool,
+    act: BulkAct,
     refused: &str,
 ) -> Reply {
     let count = plural(ids.len() as u64, "session", "sessions");
     let form = &request.form_data;
     let mut kept: Vec<(&str, String)> = ids.iter().map(|id| ("id", (*id).to_owned())).collect();
-    let act = if is_message { "message" } else { "stop" };
-    kept.push(("act", act.to_owned()));
+    let word = match act {
+        BulkAct::Message => "message",
+        BulkAct::Extend => "extend",
+        BulkAct::Stop => "stop",
+    };
+    kept.push(("act", word.to_owned()));
     kept.push(("confirmed", "true".to_owned()));
     kept.push(("back", back.to_owned()));
     let text = Line {
@@ -303,20 +350,25 @@ fn ask_for_many(
         most: MESSAGE_CHARS,
         is_required: true,
     };
-    let (title, happens, submit, line) = if is_message {
-        (
+    let (title, happens, submit, line) = match act {
+        BulkAct::Message => (
             format!("Send a message to {count}"),
             "Every visitor of these sessions sees it at once.",
             "Send",
             text,
-        )
-    } else {
-        (
+        ),
+        BulkAct::Extend => (
+            format!("Extend {count}"),
+            "Those that are ready end later. Their visitors see the new end at once.",
+            "Extend",
+            minutes_line(request),
+        ),
+        BulkAct::Stop => (
             format!("Stop {count}?"),
             "They end now. What is open in them is lost; persistent files are saved first.",
             "Stop them",
             reason(form.first("reason").unwrap_or_default()),
-        )
+        ),
     };
     let page = Confirm {
         place: Place::Sessions,
@@ -334,6 +386,109 @@ fn ask_for_many(
         version: None,
     };
     request.show(&confirm::page(&request.context, &page))
+}
+
+/// What the sessions have in common, by the parameters of the list: as it was sent with the form, or
+/// as it stands in the address.
+fn in_common<'a>(request: &'a ConsoleRequest<'_>) -> Vec<(&'static str, &'a str)> {
+    let sent = |name: &str| {
+        let value = request.form_data.first(name);
+        let value = value.or_else(|| request.visit.query(name));
+        value.map(str::trim).filter(|value| !value.is_empty())
+    };
+    let names = ["cast", "image", "search"];
+    let named = names.into_iter().map(|name| (name, sent(name)));
+    named
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+}
+
+pub(super) async fn ask_to_extend(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    ask_by_how_much(request, "").await
+}
+
+async fn ask_by_how_much(
+    request: &ConsoleRequest<'_>,
+    refused: &str,
+) -> Result<Reply, HandlerError> {
+    let common = in_common(request);
+    let value = |name: &str| {
+        let found = common.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| *value)
+    };
+    let mut of = Vec::new();
+    if let Some(id) = value("cast") {
+        let cast = cast_verbs::find(&request.service, id).await?;
+        of.push(format!(
+            "of the cast \u{201c}{}\u{201d}",
+            cast.settings.name
+        ));
+    }
+    if let Some(id) = value("image") {
+        let choices = request.choices().await?;
+        let name = name_of(&choices, OptionSource::Image, id);
+        of.push(format!("of the image {name}"));
+    }
+    if let Some(words) = value("search") {
+        of.push(format!("with \u{201c}{words}\u{201d}"));
+    }
+    if of.is_empty() {
+        let detail = "Narrow the list of sessions first.";
+        return Err(HandlerError::request(RequestError::BadRequest, detail));
+    }
+    let cancel = View::of(paths::SESSIONS, &[]).with(&common);
+    let kept = common
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    let page = Confirm {
+        place: Place::Sessions,
+        trail: trail(Place::Sessions),
+        title: "Extend all running sessions".into(),
+        happens: vec![
+            format!("All sessions {} that are ready end later.", of.join(", ")),
+            "Their visitors see the new end at once.".to_owned(),
+        ],
+        uses: Vec::new(),
+        action: paths::EXTEND_SESSIONS.to_owned(),
+        submit: "Extend them".into(),
+        cancel,
+        choice: None,
+        line: Some(minutes_line(request)),
+        kept: kept.collect(),
+        refused: refused.to_owned(),
+        version: None,
+    };
+    Ok(request.show(&confirm::page(&request.context, &page)))
+}
+
+pub(super) async fn extend_found(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let common = in_common(request);
+    let mut document = json!({ "minutes": minutes(request) });
+    for (name, value) in &common {
+        let field = match *name {
+            "cast" => "cast_id",
+            "image" => "image_id",
+            other => other,
+        };
+        document[field] = json!(value);
+    }
+    let done = match acts::extend_many(&request.service, &document).await {
+        Ok(done) => done,
+        Err(error) => {
+            let refused = sentence(&messages(error)?.errors);
+            return ask_by_how_much(request, &refused).await;
+        }
+    };
+    if done.is_empty() {
+        return ask_by_how_much(request, "No session of these is ready.").await;
+    }
+    let told = if done.iter().all(|one| one.problem.is_none()) {
+        FlashMessage::ExtendedAll
+    } else {
+        FlashMessage::SomeNot
+    };
+    let back = View::of(paths::SESSIONS, &[]).with(&common);
+    request.redirect_with_flash(&back, told, None).await
 }
 
 /// The view of the list that a form came from; only of this list.

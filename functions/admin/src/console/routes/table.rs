@@ -153,6 +153,10 @@ console_routes! {
     GET "/admin/sessions", Read => sessions::list;
     /// Acts on several sessions.
     POST "/admin/bulk-sessions", Write(Sessions) => sessions::bulk;
+    /// By how much to extend all sessions that have something in common.
+    GET "/admin/extend-sessions", Write(Sessions) => sessions::ask_to_extend;
+    /// Extends all sessions that have something in common.
+    POST "/admin/extend-sessions", Write(Sessions) => sessions::extend_found;
     /// One session.
     GET "/admin/sessions/{id}", Read => sessions::show;
     /// Tells the visitor of a session something.
