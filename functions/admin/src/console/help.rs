@@ -200,7 +200,13 @@ fn plain(text: &str) -> String {
         }
     }
     plain.push_str(rest);
-    plain.replace("**", "").replace('`', "")
+    // Asterisks are marks except in code, which stands between backticks.
+    let parts = plain.split('`').enumerate();
+    let parts = parts.map(|(at, part)| match at % 2 {
+        0 => part.replace('*', ""),
+        _ => part.to_owned(),
+    });
+    parts.collect()
 }
 
 #[cfg(test)]
@@ -209,11 +215,11 @@ mod tests {
 
     #[test]
     fn manual_is_read_in_pieces() {
-        let text = "# Title\n\nOne `line`\nand **two**, see [limits](limits.md).\n\n## Part\n\n- a\n  b\n- c\n\n| x | y |\n|---|---|\n| `1` | 2 \\| 3 |\n\n```sh\n# code\n```\n";
+        let text = "# Title\n\nOne `*.line`\nand **two** *times*, see [limits](limits.md).\n\n## Part\n\n- a\n  b\n- c\n\n| x | y |\n|---|---|\n| `1` | 2 \\| 3 |\n\n```sh\n# code\n```\n";
         assert_eq!(
             pieces(text),
             [
-                Piece::Paragraph("One line and two, see limits.".into()),
+                Piece::Paragraph("One *.line and two times, see limits.".into()),
                 Piece::Heading("Part".into()),
                 Piece::List(vec!["a b".into(), "c".into()]),
                 Piece::Table(vec![
