@@ -476,7 +476,8 @@ def overdue(it, session):
     table = it.row("SessionsTable")
     row = table.get_item(Key={"id": session["session_id"]})["Item"]
     long_ago = int(time.time() * 1000) - 3600_000
-    row["due_at"] = long_ago
+    # As it is from the first news of its task on.
+    row["due"], row["due_at"] = "open", long_ago
     if "ends_at" in row["state"]:
         row["state"]["ends_at"] = long_ago
     table.put_item(Item=row)
