@@ -19,6 +19,9 @@ use casting_core::time::Timestamp;
 
 use crate::stack::{BROWSER_APP, DEMO_APP, STREAMED_BROWSER_APP, STREAMED_DESKTOP_APP};
 
+/// How many sessions of a link for everybody may live at once: below the stack's own limit, so that
+/// one demo cannot take all places.
+const DEMO_SESSIONS: u32 = 40;
 /// The demo link's key.
 pub const DEMO_KEY: &str = "welcome";
 /// The browser link's key.
@@ -217,6 +220,7 @@ impl Offer {
                 description: "Made at the first start; change or delete it as you like.".into(),
                 kasm_url: Some("https://example.com/".into()),
                 dynamic_kasm_url: true,
+                max_live_sessions: Some(DEMO_SESSIONS),
                 ..CastSettings::open(self.link.into(), key, image.id.clone())
             },
             counter: Counter::new(0),
@@ -225,6 +229,7 @@ impl Offer {
         };
         control_plane.store.put_record(&image, None, None).await?;
         control_plane.store.create_cast(&cast, None).await?;
+        control_plane.count_of_cast(&cast).await?;
         if self.ready > 0 {
             control_plane
                 .store
@@ -254,6 +259,7 @@ impl Offer {
                               their next one."
                     .into(),
                 allow_anonymous: false,
+                max_live_sessions: None,
                 image_id: keeping.id.clone(),
                 ..cast.settings.clone()
             },

@@ -9,14 +9,10 @@ use serde_json::{Value, json};
 
 use crate::admin_window::{AdminWindow, SEND};
 use crate::chrome::{
-    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, LOOKS, Look, console, into_app, shoot, text, text_of, wait_for,
 };
 use crate::page_audit::{check_accessibility, check_requests_and_size};
 
-const WATCHED: Look = Look {
-    watched: true,
-    ..DESK
-};
 /// The demo app's command, one word on each line, as the form takes it.
 async fn command(casting: &CastingProgram) -> String {
     let image = casting
@@ -309,23 +305,7 @@ async fn console_pages_are_accessible_small_and_self_contained() {
             id("api-keys", json!({"name": "Reader", "scopes": ["read"]})).await,
         ),
     ];
-    for (look_name, look) in [
-        ("light", WATCHED),
-        (
-            "dark",
-            Look {
-                dark: true,
-                ..WATCHED
-            },
-        ),
-        (
-            "phone",
-            Look {
-                phone: true,
-                ..WATCHED
-            },
-        ),
-    ] {
+    for (look_name, look) in LOOKS {
         let window = driver.window(look).await;
         let desk = AdminWindow {
             window: &window,

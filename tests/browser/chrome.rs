@@ -45,6 +45,31 @@ pub struct Look {
     pub cookies: bool,
 }
 
+/// A window whose pages `page_audit` looks at.
+pub const WATCHED: Look = Look {
+    watched: true,
+    ..DESK
+};
+
+/// The looks that every page is tried in, with their names.
+pub const LOOKS: [(&str, Look); 3] = [
+    ("light", WATCHED),
+    (
+        "dark",
+        Look {
+            dark: true,
+            ..WATCHED
+        },
+    ),
+    (
+        "phone",
+        Look {
+            phone: true,
+            ..WATCHED
+        },
+    ),
+];
+
 /// A window on a desk, in daylight.
 pub const DESK: Look = Look {
     dark: false,

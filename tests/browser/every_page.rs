@@ -5,14 +5,9 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, shoot, wait_for};
+use crate::chrome::{CastingProgram, Driver, LOOKS, shoot, wait_for};
 use crate::page_audit::{check_accessibility, check_requests_and_size};
 use crate::pages::provider;
-
-const WATCHED: Look = Look {
-    watched: true,
-    ..DESK
-};
 
 struct Round<'a> {
     window: &'a Client,
@@ -70,23 +65,7 @@ async fn visitor_pages_are_accessible_small_and_self_contained() {
         .link(&json!({"limit_total_sessions": true, "sessions_remaining": 0}))
         .await;
 
-    for (look_name, look) in [
-        ("light", WATCHED),
-        (
-            "dark",
-            Look {
-                dark: true,
-                ..WATCHED
-            },
-        ),
-        (
-            "phone",
-            Look {
-                phone: true,
-                ..WATCHED
-            },
-        ),
-    ] {
+    for (look_name, look) in LOOKS {
         let window = driver.window(look).await;
         let round = Round {
             window: &window,

@@ -6,13 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::admin_window::{AdminWindow, SEND};
-use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
-use crate::page_audit::check_accessibility;
-
-const WATCHED: Look = Look {
-    watched: true,
-    ..DESK
+use crate::chrome::{
+    CastingProgram, DESK, Driver, LOOKS, WATCHED, console, into_app, shoot, text, wait_for,
 };
+use crate::page_audit::check_accessibility;
 
 #[tokio::test]
 async fn guests_are_invited_come_in_and_are_revoked() {
@@ -64,22 +61,7 @@ async fn guests_are_invited_come_in_and_are_revoked() {
     assert_eq!(slips.expect("pictures").len(), 3);
     shoot(&window, "console-invitation-sheet").await;
     check_accessibility(&window, "invitation-sheet").await;
-    for (name, look) in [
-        (
-            "dark",
-            Look {
-                dark: true,
-                ..WATCHED
-            },
-        ),
-        (
-            "phone",
-            Look {
-                phone: true,
-                ..WATCHED
-            },
-        ),
-    ] {
+    for (name, look) in LOOKS.into_iter().skip(1) {
         let other = driver.window(look).await;
         other.goto(&sign_in).await.expect("opens");
         wait_for(&other, "h1", "Overview").await;

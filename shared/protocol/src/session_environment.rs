@@ -12,6 +12,10 @@ pub const KASM_USER: &str = "KASM_USER";
 pub const CAST_ID: &str = "CAST_ID";
 /// The keyed hash of the address that the claim came from, as the ledger has it.
 pub const ADDRESS_HASH: &str = "CAST_ADDRESS_HASH";
+/// Who was invited, where the claim came by an invitation. Never its id, which opens the link.
+pub const INVITED: &str = "CAST_INVITED";
+/// The label of that invitation.
+pub const INVITATION_LABEL: &str = "CAST_INVITATION_LABEL";
 /// The image's name.
 pub const IMAGE: &str = "CAST_IMAGE";
 /// The network's name.
@@ -40,12 +44,14 @@ pub const APP_SOUND_PORT: &str = "CAST_APP_SOUND_PORT";
 pub const MASTER_TOKEN: &str = "SELKIES_MASTER_TOKEN";
 
 /// The variables of an app besides the image's own environment, in any container.
-pub const OF_APP: [&str; 19] = [
+pub const OF_APP: [&str; 21] = [
     USER,
     KASM_USER_ID,
     KASM_USER,
     CAST_ID,
     ADDRESS_HASH,
+    INVITED,
+    INVITATION_LABEL,
     IMAGE,
     NETWORK,
     KASM_URL,

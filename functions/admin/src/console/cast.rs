@@ -61,10 +61,15 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
     let cast = page.cast;
     let (id, name, url) = (text(cast, "id"), text(cast, "name"), text(cast, "url"));
     let may_change = context.may("casts");
+    // Whoever embeds the link shows this; the cast's name is the administrators' own.
+    let title = match text(cast, "title") {
+        "" => "Session",
+        title => title,
+    };
     let snippet = format!(
         "<iframe src=\"{url}\" title=\"{}\" width=\"1280\" height=\"720\" allow=\"clipboard-read; \
          clipboard-write; fullscreen\"></iframe>",
-        plain(name)
+        plain(title)
     );
     let main = Main {
         page,

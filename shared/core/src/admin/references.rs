@@ -32,6 +32,18 @@ pub struct References {
     pub blocks_deletion: bool,
 }
 
+impl References {
+    /// Those of a record that cannot be deleted as long as others name it.
+    fn that_block(uses: Vec<Use>, live: Counted) -> Self {
+        Self {
+            blocks_deletion: !uses.is_empty(),
+            uses,
+            live,
+            ..Self::default()
+        }
+    }
+}
+
 /// A number of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Counted {
@@ -59,13 +71,7 @@ pub async fn of(
             let image = images::find(service, id).await?;
             let uses = uses::of(service, Named::Image(&image.id)).await?;
             let live = count(service, |session| session.launch.image_id == image.id).await?;
-            let blocks_deletion = !uses.is_empty();
-            Ok(References {
-                uses,
-                live,
-                blocks_deletion,
-                ..References::default()
-            })
+            Ok(References::that_block(uses, live))
         }
         RecordKind::Network => {
             let (network, _) = records::find::<Network>(service, id).await?;
@@ -75,13 +81,7 @@ pub async fn of(
                 used.is_some_and(|used| used.name == network.id)
             };
             let live = count(service, is_there).await?;
-            let blocks_deletion = !uses.is_empty();
-            Ok(References {
-                uses,
-                live,
-                blocks_deletion,
-                ..References::default()
-            })
+            Ok(References::that_block(uses, live))
         }
         RecordKind::Group => {
             let (group, _) = records::find::<Group>(service, id).await?;

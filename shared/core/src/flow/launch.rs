@@ -308,6 +308,12 @@ fn visitor_environment(session: &Session) -> BTreeMap<String, String> {
     if let Owner::User { name, .. } = &session.owner {
         set(variables::KASM_USER, name);
     }
+    if let Some(invited) = &session.invitation {
+        set(variables::INVITED, &invited.name);
+        if !invited.label.is_empty() {
+            set(variables::INVITATION_LABEL, &invited.label);
+        }
+    }
     if let Some(url) = &session.launch.kasm_url {
         set(variables::KASM_URL, url);
     }
@@ -369,6 +375,23 @@ mod tests {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()));
             assert_eq!(environment, expected.collect(), "{name}");
         }
+    }
+
+    #[test]
+    fn container_is_told_who_was_invited_and_not_by_what() {
+        let mut session = session(&cast(1), 1);
+        assert!(!assigned_environment(&session).contains_key(variables::INVITED));
+        let id = crate::testing::invitation(1).id;
+        session.invitation = Some(crate::invitation::Invited {
+            id: id.clone(),
+            name: "Grace".into(),
+            label: "Class 7b".into(),
+        });
+        let environment = assigned_environment(&session);
+        assert_eq!(environment[variables::INVITED], "Grace");
+        assert_eq!(environment[variables::INVITATION_LABEL], "Class 7b");
+        let tells_id = |value: &String| value.contains(id.as_str());
+        assert!(!environment.values().any(tells_id), "the id opens the link");
     }
 
     #[test]
