@@ -52,6 +52,7 @@ async fn failed_starts_leave_at_most_one_task() {
             vec![LostAnswer, Throttled],
             true,
         ),
+        ("throttled", vec![Throttled], false),
         ("no room", vec![NoCapacity], false),
     ] {
         let fixture = EcsFixture::simulated().await;

@@ -19,9 +19,10 @@ use casting_core::image::{
 use casting_core::ports::{Fault, FaultKind};
 use casting_core::session::Session;
 
+use crate::EcsLauncher;
 use crate::failure::Kind;
+use crate::retry::{self, WhenThrottled};
 use crate::settings::LogSettings;
-use crate::{EcsLauncher, retry};
 
 const WHAT: &str = "register a task definition";
 /// The prefix of the containers' log streams; ECS adds the container's name and the task's id.
@@ -69,7 +70,7 @@ impl EcsLauncher {
             Ok(request) => request,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        match retry::call(retry::CALLS, || request.clone().send())
+        match retry::call(WhenThrottled::Repeat, || request.clone().send())
             .await
             .result
         {

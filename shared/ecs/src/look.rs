@@ -9,7 +9,8 @@ use casting_core::ids::SessionId;
 use casting_core::ports::{Fault, FaultKind, Task};
 
 use crate::failure::Failure;
-use crate::{EcsLauncher, events, retry};
+use crate::retry::{self, WhenThrottled};
+use crate::{EcsLauncher, events};
 
 /// ECS's bound on the reason of a stop, in characters.
 const MAX_REASON_CHARS: usize = 255;
@@ -25,7 +26,7 @@ impl EcsLauncher {
             .cluster(&self.settings.cluster)
             .task(arn)
             .reason(reason);
-        match retry::call(retry::CALLS, || request.clone().send())
+        match retry::call(WhenThrottled::Repeat, || request.clone().send())
             .await
             .result
         {
@@ -44,7 +45,7 @@ impl EcsLauncher {
                 .describe_tasks()
                 .cluster(&self.settings.cluster)
                 .set_tasks(Some(some.to_vec()));
-            let output = retry::call(retry::CALLS, || request.clone().send())
+            let output = retry::call(WhenThrottled::Repeat, || request.clone().send())
                 .await
                 .result
                 .map_err(|failure| failure.into_fault("describe tasks"))?;
@@ -69,7 +70,7 @@ impl EcsLauncher {
             .describe_tasks()
             .cluster(&self.settings.cluster)
             .set_tasks(Some(arns));
-        let output = retry::call(retry::CALLS, || request.clone().send())
+        let output = retry::call(WhenThrottled::Repeat, || request.clone().send())
             .await
             .result
             .map_err(|failure| failure.into_fault("describe tasks"))?;
@@ -93,7 +94,7 @@ impl EcsLauncher {
             .cluster(&self.settings.cluster)
             .started_by(session.as_str())
             .desired_status(status);
-        let output = retry::call(retry::CALLS, || request.clone().send())
+        let output = retry::call(WhenThrottled::Repeat, || request.clone().send())
             .await
             .result
             .map_err(|failure| failure.into_fault("list tasks"))?;

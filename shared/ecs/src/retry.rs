@@ -15,7 +15,7 @@ pub(crate) const ATTEMPT: Duration = Duration::from_secs(8);
 /// takes over.
 pub(crate) const BUDGET: Duration = Duration::from_secs(20);
 /// How often a call is made that gets no answer, or is throttled, and with which waits.
-pub(crate) const CALLS: Limits = Limits {
+const LIMITS: Limits = Limits {
     busy: 5,
     lost: 3,
     first_wait: Duration::from_millis(600),
@@ -23,8 +23,15 @@ pub(crate) const CALLS: Limits = Limits {
     budget: Some(BUDGET),
 };
 
-/// The same for starts: one that is throttled is queued instead of repeated.
-pub(crate) const STARTS: Limits = Limits { busy: 1, ..CALLS };
+/// What becomes of a call that is throttled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenThrottled {
+    /// It is repeated.
+    Repeat,
+    /// The caller queues it. It is repeated only where an attempt before it got no answer: then
+    /// only another answer says whether that one took effect.
+    Return,
+}
 
 /// The result of a call and its repetitions.
 #[derive(Debug)]
@@ -35,12 +42,12 @@ pub(crate) struct Answer<T, E> {
 }
 
 /// Makes a call until it is answered. `send` must make the very same call each time.
-pub(crate) async fn call<T, E, F>(limits: Limits, send: impl Fn() -> F) -> Answer<T, E>
+pub(crate) async fn call<T, E, F>(throttled: WhenThrottled, send: impl Fn() -> F) -> Answer<T, E>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     F: Future<Output = Result<T, SdkError<E>>>,
 {
-    let mut attempts = Attempts::new(limits);
+    let mut attempts = Attempts::new(LIMITS);
     loop {
         let left = attempts.time_left().unwrap_or(BUDGET);
         // On the heap: an SDK call is a state of many kilobytes, and every flow above would hold a
@@ -51,6 +58,9 @@ where
         };
         let failed = match result.as_ref().map_err(|failure| failure.kind) {
             Err(Kind::Lost) => Some(Failed::Lost),
+            Err(Kind::Throttled) if throttled == WhenThrottled::Return && !attempts.in_doubt() => {
+                None
+            }
             Err(Kind::Throttled) => Some(Failed::Busy),
             Ok(_) | Err(Kind::Full | Kind::Refused) => None,
         };

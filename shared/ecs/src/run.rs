@@ -12,7 +12,7 @@ use casting_core::session::TaskStatus;
 use serde_json::json;
 
 use crate::failure::{Failure, Kind, is_full};
-use crate::retry::{self, Answer};
+use crate::retry::{self, Answer, WhenThrottled};
 use crate::settings::Strategy;
 use crate::{EcsLauncher, events};
 
@@ -33,7 +33,7 @@ impl EcsLauncher {
             Err(words) => return Run::Refused(words),
         };
         let Answer { result, in_doubt } =
-            retry::call(retry::STARTS, || request.clone().send()).await;
+            retry::call(WhenThrottled::Return, || request.clone().send()).await;
         let run = match result {
             Ok(output) => judge(&output),
             Err(Failure {
@@ -275,9 +275,17 @@ mod tests {
                 ("throttled", 1),
             ),
             (
-                "lost, then throttled: the lost one may run",
-                vec![Reply::Lost, throttled()],
-                ("unknown", 2),
+                "lost, then throttled, then a task",
+                vec![Reply::Lost, throttled(), started()],
+                ("started", 3),
+            ),
+            (
+                "lost, then throttled again and again: the lost one may run",
+                [vec![Reply::Lost], (0..5).map(|_| throttled()).collect()]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+                ("unknown", 6),
             ),
             (
                 "their fault, then a task",
