@@ -68,7 +68,7 @@ async fn healthy_stack_passes_with_warnings() {
     let (code, text) = said(&["--url", &program.url, "--key", &program.key]).await;
     assert!(code == Some(0) && text.contains(unlimited), "{text}");
     assert!(
-        text.contains(" warnings.") && !text.contains(&program.key),
+        text.contains("1 warning.") && !text.contains(&program.key),
         "{text}"
     );
 

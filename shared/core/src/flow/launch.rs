@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn container_is_told_who_was_invited_and_not_by_what() {
+    fn container_knows_the_guest_and_not_the_invitation() {
         let mut session = session(&cast(1), 1);
         assert!(!assigned_environment(&session).contains_key(variables::INVITED));
         let id = crate::testing::invitation(1).id;
