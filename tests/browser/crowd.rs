@@ -192,6 +192,14 @@ async fn claim_and_leave(casting: &CastingProgram, key: &str) {
 async fn visitor_waits_in_the_start_queue_and_gets_in() {
     let driver = Driver::start().await;
     let casting = CastingProgram::with(&["--starts-per-second", "1"]).await;
+    // A session that was started ahead of its visitor would be there at once.
+    let get = reqwest::Method::GET;
+    let pools = casting.admin(get, "staging-configs", &json!(null)).await;
+    let pool = pools["items"][0]["id"].as_str().expect("an id");
+    let (patch, path) = (reqwest::Method::PATCH, format!("staging-configs/{pool}"));
+    casting
+        .admin(patch, &path, &json!({"enabled": false}))
+        .await;
     let link = casting.link(&json!({})).await;
     let key = link.rsplit('/').next().expect("a key");
     // All at once, so that the queue is long however slow this machine is.

@@ -99,6 +99,31 @@ async fn crowd_beyond_the_start_rate_is_queued_and_served() {
         .expect("one task for each session");
 }
 
+/// ECS throttles no more, and others still wait: who comes now does not overtake them.
+#[tokio::test(start_paused = true)]
+async fn claim_does_not_overtake_the_starts_in_the_queue() {
+    let shared_db = SharedDb::new().await.expect("a database");
+    let mut world = world(&shared_db, 905, 2).await;
+    let first = throttled(&mut world).await;
+    let (process, key) = (world.processes[0].clone(), world.cast.settings.key.clone());
+    let opened = open(&process, key.as_str(), &visitor(2)).await;
+    let second = claim(&process, key.as_str(), &opened.expect("opens"), &visitor(2)).await;
+    let second = second.expect("is accepted");
+    world.given.insert(second.session.id.clone());
+    assert_eq!(world.ecs.tasks().len(), 0, "both wait");
+    let turn = |claimed: &Claimed| claimed.session.waits_for_turn();
+    assert!(turn(&first) < turn(&second) && turn(&first).is_some());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for claimed in [&second, &first] {
+        let ticket = Some(&claimed.owner_ticket);
+        let status = process.status(&claimed.session.id, ticket).await;
+        status.expect("is theirs");
+    }
+    assert_eq!(world.ecs.tasks().len(), 2);
+    world.settle_starting().await.expect("starts");
+    world.finish().await.expect("holds");
+}
+
 /// A program that never asks, or a visitor who has gone: the sweep makes the start.
 #[tokio::test(start_paused = true)]
 async fn start_that_no_page_asks_for_is_made_by_the_sweep() {

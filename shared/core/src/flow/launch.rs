@@ -26,6 +26,9 @@ impl ControlPlane {
         if !session.may_launch(self.clock.now()) {
             return Ok(session);
         }
+        if !session.has_turn() && self.turns.are_ahead(self.clock.now()) {
+            return Ok(self.queue_start(session).await?);
+        }
         let session = match self.launcher.run(&self.spec(&session)).await {
             Run::Started(task) => return Ok(expecting(session, &task)),
             Run::Throttled(_) => return Ok(self.queue_start(session).await?),

@@ -1,6 +1,9 @@
-//! Owns the queue of starts: what ECS throttles is started when it is its turn, at the rate that ECS
-//! allows. The turns are given out by one row, which nothing but a throttled start writes; a start is
-//! made by the first request of its visitor after its turn, else by the sweep.
+//! Owns the queue of starts: what ECS throttles, and what comes while others wait, is started when it
+//! is its turn, at the rate that ECS allows. The turns are given out by one row, which nothing but a
+//! queued start writes; a start is made by the first request of its visitor after its turn, else by
+//! the sweep.
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::{ControlPlane, FlowError};
 use crate::ids::random_bytes;
@@ -11,8 +14,25 @@ use crate::time::Timestamp;
 /// Within how many milliseconds a start is tried again whose turn could not be recorded.
 const UNRECORDED_MILLIS: u64 = 10_000;
 
+/// The last turn that this process has given out: until then others are ahead of whoever comes now,
+/// who would otherwise take the starts that they wait for. Costs nothing, and is approximate: each
+/// instance of a function knows its own turns.
+#[derive(Debug, Default)]
+pub(super) struct KnownTurns(AtomicI64);
+
+impl KnownTurns {
+    fn note(&self, turn: Timestamp) {
+        self.0.fetch_max(turn.millis(), Ordering::Relaxed);
+    }
+
+    /// Whether somebody who came before now waits for a later turn.
+    pub(super) fn are_ahead(&self, now: Timestamp) -> bool {
+        self.0.load(Ordering::Relaxed) > now.millis()
+    }
+}
+
 impl ControlPlane {
-    /// Queues a start that ECS throttled, for the caller that makes it. One that is queued already
+    /// Queues a start that ECS throttled, or that others are ahead of, for the caller that makes it. One that is queued already
     /// keeps its turn, and one whose task is known by now is left alone.
     pub(super) async fn queue_start(&self, session: Session) -> Result<Session, Fault> {
         let at = self.next_turn().await;
@@ -62,7 +82,10 @@ impl ControlPlane {
         let now = self.clock.now();
         let interval = 1000_u64.div_ceil(self.launcher.starts_per_second().max(1).into());
         match self.store.take_turn(now, interval).await {
-            Ok(at) => at,
+            Ok(at) => {
+                self.turns.note(at);
+                at
+            }
             Err(fault) => {
                 tracing::warn!(%fault, "Could not record a turn of the start queue");
                 let some = u128::from_le_bytes(random_bytes(&*self.entropy));

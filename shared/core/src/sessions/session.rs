@@ -371,6 +371,11 @@ impl Session {
         queued.filter(|_| waits).map(|queued| queued.at)
     }
 
+    /// Whether its queued start had its turn.
+    pub fn has_turn(&self) -> bool {
+        self.queued.as_ref().is_some_and(|queued| queued.made)
+    }
+
     /// When RunTask was, or may have been, called last for a new attempt or turn.
     pub fn attempt_began(&self) -> Timestamp {
         self.last_start(|queued| if queued.made { queued.at } else { queued.since })
