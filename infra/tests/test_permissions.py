@@ -29,7 +29,7 @@ NOT_SHOWN = {
     ("SessionFunction", "ReadLimits", "dynamodb:GetItem"): "likewise, the other way round",
     ("AdminFunction", "ClearProfiles", "s3:GetObject"): "asked when an archive was on its way when its session ended",
     **{("LifecycleFunction", "HearOfPools", f"dynamodb:{action}"): "Lambda asks for it to read the stream; the emulator reads it without" for action in ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]},
-    ("CastFunction", "KeepSessions", 3): "asked by the first claim after a limit was set, and never again; tests/faults/caps.rs has that moment",
+    **{("CastFunction", "KeepSessions", index): "asked by the first claim after a limit was set, and never again; tests/faults/caps.rs has that moment" for index in [3, 4]},
     ("LifecycleFunction", "GivePlacesBack", "dynamodb:GetItem"): "asked for live sessions without a count, after the sweep has done all else; tests/faults/caps.rs has them",
     **{(function, statement, "dynamodb:BatchGetItem"): "asked while a counter is split, which takes claims that meet; tests/faults/crowd.rs has them" for function, statement in [("CastFunction", "ReadAndCount"), ("SessionFunction", "GivePlacesBack"), ("LifecycleFunction", "GivePlacesBack")]},
     ("CastFunction", "LookAfterTasks", "ecs:StopTask"): "asked when a session ends while its task is being started; tests/faults has that moment",
