@@ -73,15 +73,21 @@ async fn streamed_session_takes_every_letter_and_long_pastes() {
     let long = "Длинный текст 0123456789 ".repeat(12_000);
     let copied =
         "postMessage({type: 'clipboardUpdateFromUI', text: arguments[0]}, location.origin)";
-    window
-        .execute(copied, vec![json!(long)])
-        .await
-        .expect("runs");
     let pasted = format!("{LETTERS}{long}");
-    // A clipboard of this size is there when the keys are, because both go the same way.
-    press(&window, "#overlayInput", Some(CONTROL), "v").await;
+    let mut arrived = false;
+    // The X server's clipboard may time out on a machine this busy: a person pastes once more.
+    for _ in 0..3 {
+        let long = vec![json!(long)];
+        window.execute(copied, long).await.expect("runs");
+        // A clipboard of this size is there when the keys are, because both go the same way.
+        press(&window, "#overlayInput", Some(CONTROL), "v").await;
+        arrived = written(&inner, |text| text == pasted).await;
+        if arrived || inner.written() != LETTERS {
+            break;
+        }
+    }
     assert!(
-        written(&inner, |text| text == pasted).await,
+        arrived,
         "{} of {} bytes",
         inner.written().len(),
         pasted.len()
