@@ -58,6 +58,7 @@ impl<'a> Status<'a> {
     ) -> Self {
         let stage = stage(session);
         let denial = outcome(session);
+        let starts_in = starts_in(session, now);
         Self {
             id: session.id.as_str(),
             state: session.state.as_str(),
@@ -66,8 +67,8 @@ impl<'a> Status<'a> {
                 Stage::Ready => Some(START_STEPS),
                 Stage::Over(_) => None,
             },
-            starts_in: starts_in(session, now),
-            told: starts_in(session, now).map(|seconds| queued(words, seconds)),
+            starts_in,
+            told: starts_in.map(|seconds| queued(words, seconds)),
             task_status: session.task.as_ref().map(|task| task.status),
             reason: if let Stage::Over(reason) = stage {
                 Some(reason.as_str())

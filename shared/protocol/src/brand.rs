@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, de};
 
-/// What pages and the viewer show of whoever offers the sessions. Empty: the product's own look.
+/// The operator's brand on pages and in the viewer. Empty: the product's own look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Brand {

@@ -61,7 +61,7 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
     let cast = page.cast;
     let (id, name, url) = (text(cast, "id"), text(cast, "name"), text(cast, "url"));
     let may_change = context.may("casts");
-    // Whoever embeds the link shows this; the cast's name is the administrators' own.
+    // The title is public on the embedding page; the cast's name is for administrators only.
     let title = match text(cast, "title") {
         "" => "Session",
         title => title,

@@ -563,7 +563,7 @@ pub async fn delete(
     if deleted {
         service.control_plane.forget();
         tracing::info!(actor.id = service.actor.id, cast.id = %id, "Cast {id} was deleted");
-        // Nobody finds them any more; what a fault leaves of them costs only its storage.
+        // No link leads to them any more; a row that a fault leaves behind costs only its storage.
         invitations::delete_all(service, &id).await?;
     }
     let ended = if terminate {

@@ -14,9 +14,9 @@ use crate::time::Timestamp;
 /// Within how many milliseconds a start is tried again whose turn could not be recorded.
 const UNRECORDED_MILLIS: u64 = 10_000;
 
-/// The last turn that this process has given out: until then others are ahead of whoever comes now,
-/// who would otherwise take the starts that they wait for. Costs nothing, and is approximate: each
-/// instance of a function knows its own turns.
+/// The last turn that this process has given out. Until then new claims are queued without a call to
+/// ECS, so that they do not overtake the starts that wait. Costs nothing, and is approximate: each
+/// instance of a function knows its own turns only.
 #[derive(Debug, Default)]
 pub(super) struct KnownTurns(AtomicI64);
 
@@ -25,28 +25,27 @@ impl KnownTurns {
         self.0.fetch_max(turn.millis(), Ordering::Relaxed);
     }
 
-    /// Whether somebody who came before now waits for a later turn.
+    /// Whether an earlier claim waits for a turn after this time.
     pub(super) fn are_ahead(&self, now: Timestamp) -> bool {
         self.0.load(Ordering::Relaxed) > now.millis()
     }
 }
 
 impl ControlPlane {
-    /// Queues a start that ECS throttled, or that others are ahead of, for the caller that makes it. One that is queued already
-    /// keeps its turn, and one whose task is known by now is left alone.
+    /// Queues a start that ECS throttled, or that earlier ones are ahead of; for the caller that makes
+    /// it. A start that is queued already keeps its turn, and one whose task is known by now is left
+    /// alone.
     pub(super) async fn queue_start(&self, session: Session) -> Result<Session, Fault> {
         let at = self.next_turn().await;
         let now = self.clock.now();
         let (id, known) = (session.id.clone(), session.clone());
         let row = self
-            .move_session(&id, Some(session), |row| {
-                row.waits_for_turn()
-                    .is_none()
-                    .then(|| row.queued(at, now).ok())
-                    .flatten()
+            .move_session(&id, Some(session), |row| match row.waits_for_turn() {
+                Some(_) => None,
+                None => row.queued(at, now).ok(),
             })
             .await?;
-        tracing::info!(session.id = %id, %at, "ECS throttles; the start of session {id} is queued");
+        tracing::info!(session.id = %id, %at, "The start of session {id} is queued");
         Ok(row.unwrap_or(known))
     }
 

@@ -150,7 +150,7 @@ pub struct CastSettings {
     /// Whom refused visitors can ask; `None` is the deployment's contact.
     #[serde(default)]
     pub contact: Option<String>,
-    /// What visitors see of whoever offers the sessions, where it differs from the deployment's.
+    /// The brand on the visitors' pages, where it differs from the deployment's.
     #[serde(default, skip_serializing_if = "Brand::is_empty")]
     pub brand: Brand,
     /// seed: URL Key.

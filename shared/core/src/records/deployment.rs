@@ -127,7 +127,7 @@ pub struct DeploymentSettings {
     /// Whom refused visitors can ask, where their link names no contact of its own.
     #[serde(default)]
     pub contact: Option<String>,
-    /// What visitors see of whoever offers the sessions; links may say otherwise.
+    /// The brand on the visitors' pages; a cast may have its own.
     #[serde(default, skip_serializing_if = "Brand::is_empty")]
     pub brand: Brand,
     /// When an anonymous user is forgotten, in hours after the claim, but never while the session
