@@ -123,6 +123,10 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     for chunk in hours.chunks(AT_A_TIME) {
         insist(async || store.put_hours(chunk).await).await;
     }
+    // A sweep goes on for some batches at a time.
+    for _ in 0..=claims / 50_000 {
+        insist(async || store.list_claims(now.minus_seconds(90), now).await).await;
+    }
     all[0].clone()
 }
 
@@ -245,6 +249,10 @@ impl Visitor {
                 ),
             ),
             ("live sessions", "/admin/sessions".to_owned()),
+            (
+                "sessions of one link over the API",
+                format!("/api/admin/sessions?cast={id}"),
+            ),
             (
                 "a claim by its reference",
                 "/api/admin/claims?ref=aaaa-aaaa".to_owned(),

@@ -3,7 +3,7 @@
 //! `budgets` spends money while claims, ends and crashes go on; `caps` switches limits of live
 //! sessions while claims, ends and crashes go on; `cost` counts what each step of a visit pays for;
 //! `crashes` walks through every call of every flow and kills the process before and after it;
-//! `histories` draws whole histories from a seed; `starts` has crowds come faster than ECS starts tasks.
+//! `lists` kills those who list claims by link; `histories` draws whole histories from a seed; `starts` has crowds come faster than ECS starts tasks.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -15,6 +15,7 @@ mod crashes;
 mod crowd;
 mod histories;
 mod keys;
+mod lists;
 mod pools;
 mod references;
 mod rooms;

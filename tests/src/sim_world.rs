@@ -81,7 +81,7 @@ impl SharedDb {
         Ok(Self { client })
     }
 
-    /// Deletes all sessions, how far the schedule is, and the queue of starts.
+    /// Deletes all sessions, how far the schedule and the lists are, and the queue of starts.
     async fn forget_sessions(&self) -> Result<()> {
         let names = tables();
         let delete = |table: &str, id: AttributeValue| {
@@ -107,7 +107,7 @@ impl SharedDb {
                 break;
             }
         }
-        for id in ["SCHEDULE", "STARTS"] {
+        for id in ["SCHEDULE", "STARTS", "LISTED"] {
             delete(&names.limits, AttributeValue::S(id.into())).await?;
         }
         Ok(())
@@ -395,14 +395,42 @@ impl SimWorld {
     }
 
     async fn sessions_of(&self, cast: &CastId) -> Result<Vec<Session>> {
+        let (mut all, mut start) = (Vec::new(), None);
+        loop {
+            let found = self
+                .client
+                .scan()
+                .table_name(tables().sessions)
+                .filter_expression("cast_id = :cast")
+                .expression_attribute_values(":cast", AttributeValue::S(cast.to_string()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            for row in found.items.unwrap_or_default() {
+                let id = row
+                    .get("id")
+                    .and_then(|id| SessionId::parse(id.as_s().ok()?));
+                let id = id.ok_or_else(|| anyhow::anyhow!("a row without an id"))?;
+                all.extend(self.stable_process().store.session(&id).await?);
+            }
+            start = found.last_evaluated_key;
+            if start.is_none() {
+                all.sort_by_key(|session| std::cmp::Reverse(session.created_at));
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The sessions of the link as its list has them.
+    pub async fn listed(&self) -> Result<Vec<SessionId>> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = self
                 .stable_process()
                 .store
-                .sessions(&SessionQuery::cast(cast), after.as_deref(), 100)
+                .sessions(&SessionQuery::cast(&self.cast.id), after.as_deref(), 7)
                 .await?;
-            all.extend(page.items);
+            all.extend(page.items.into_iter().map(|session| session.id));
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(all),

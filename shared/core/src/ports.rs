@@ -374,16 +374,24 @@ pub trait Store: Send + Sync {
     /// Takes a turn in the queue of starts: the times that are given out are `interval`
     /// milliseconds or more apart, and the first is so long after now.
     async fn take_turn(&self, now: Timestamp, interval: u64) -> Result<Timestamp, Fault>;
-    /// A page of sessions.
+    /// A page of sessions; where more follow it may be shorter than `limit`.
     async fn sessions(
         &self,
         query: &SessionQuery,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page<Session>, Fault>;
-    /// How many sessions of a cast were claimed at or after `since`; counts some thousands at most.
-    /// May be a moment old.
-    async fn count_sessions(&self, cast: &CastId, since: Timestamp) -> Result<Counted, Fault>;
+    /// How many sessions of each of these casts were claimed at or after `since`, in their order;
+    /// counts some thousands at most. May be a moment old.
+    async fn count_sessions(
+        &self,
+        casts: &[CastId],
+        since: Timestamp,
+    ) -> Result<Vec<Counted>, Fault>;
+    /// Brings the lists of the sessions of each cast up to date with what was claimed until `due`.
+    /// Sessions that were claimed later are found all the same, among those of all casts. The same
+    /// again, or at once, changes nothing.
+    async fn list_claims(&self, due: Timestamp, now: Timestamp) -> Result<(), Fault>;
     /// The sessions with this reference (nearly always one, or none); may be a moment old.
     async fn sessions_by_reference(&self, reference: &Reference) -> Result<Vec<Session>, Fault>;
 

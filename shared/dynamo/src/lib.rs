@@ -6,8 +6,8 @@
 //! - how rows are spelled: `names` (attributes, keys, expressions), `rows` (serde structs)
 //! - how DynamoDB is called: `call` (one retry layer), `fault` (what an error means), `read`,
 //!   `write`
-//! - the verbs, a noun a file: `casts`, `counter`, `shards`, `reserve`, `sessions`, `refusals`, `hours`,
-//!   `catalog`, `audit`
+//! - the verbs, a noun a file: `casts`, `counter`, `shards`, `reserve`, `sessions`, `listing`, `refusals`,
+//!   `hours`, `catalog`, `audit`
 //!
 //! # Retries
 //! This crate is the only layer that retries; give it a client whose own retries are off
@@ -20,6 +20,7 @@ mod counter;
 mod fault;
 mod hours;
 mod limits;
+mod listing;
 mod names;
 mod pool;
 mod queue;

@@ -27,7 +27,6 @@ pub const OPTIONS: &str = "viewing";
 
 // Indexes.
 pub const BY_KEY: &str = "by-key";
-pub const BY_CAST: &str = "by-cast";
 pub const BY_DUE: &str = "by-due";
 /// Casts by name, and by when they were made; the rows beside them have neither.
 pub const BY_NAME: &str = "by-name";
@@ -150,6 +149,8 @@ pub const SET_SHARD: &str = "SET version = :version, remaining = :remaining, \
 pub const MAKE_WHOLE: &str = "SET parted = :next";
 pub const COLLECT: &str = "SET remaining = remaining + :sum, parted = :next";
 pub const CLOSE_SHARD: &str = "SET version = :closed, remaining = :closed";
+pub const SET_LISTED: &str = "SET rev = :next, listed_until = :until, planned = :planned, \
+                              batches = :batches";
 pub const SET_SCHEDULED: &str = "SET scheduled_until = :until";
 pub const NEXT_TURN: &str = "SET last_turn = last_turn + :interval";
 pub const FIRST_TURN: &str = "SET last_turn = :first";
@@ -160,10 +161,8 @@ pub const COUNT_AND_SAMPLE: &str = "SET expires_at = :expires, kind = :kind, sam
 // Which rows of an index.
 pub const OF_KEY: &str = "cast_key = :key";
 pub const OF_KIND: &str = "kind = :kind";
-pub const OF_CAST: &str = "cast_id = :cast";
 pub const OF_OWNER: &str = "owner_id = :owner";
 pub const OF_KIND_SINCE: &str = "kind = :kind AND created_at BETWEEN :since AND :until";
-pub const OF_CAST_SINCE: &str = "cast_id = :cast AND created_at BETWEEN :since AND :until";
 pub const OF_OWNER_SINCE: &str = "owner_id = :owner AND created_at BETWEEN :since AND :until";
 pub const OF_KIND_FROM: &str = "kind = :kind AND begins_with(id, :from)";
 pub const OF_POOL: &str = "waits_in = :pool";
@@ -232,6 +231,9 @@ pub fn quota(key: &str) -> String {
 /// The id of the row that says until when claims are in the schedule.
 pub const SCHEDULE: &str = "SCHEDULE";
 
+/// The id of the row that says until when claims are listed by link.
+pub const LISTED: &str = "LISTED";
+
 /// The id of the row that gives out the turns of queued starts.
 pub const STARTS: &str = "STARTS";
 
@@ -269,6 +271,23 @@ pub fn request(key: &str) -> String {
 /// The partition of the hours of a cast, or of all.
 pub fn hours_of(cast: Option<&CastId>) -> String {
     cast.map_or_else(|| ALL_LINKS.to_owned(), ToString::to_string)
+}
+
+/// Sorts the parts of batches of a link's claims by the batches' ends, behind all refusals and before
+/// the hours.
+pub fn batch_part(end: Timestamp, part: usize) -> String {
+    format!("C{:015}#{part:04}", end.millis().max(0))
+}
+
+/// Sorts behind the last part of the batch with this end.
+pub fn batch_last(end: Timestamp) -> String {
+    format!("C{:015}#~", end.millis().max(0))
+}
+
+/// The end of the batch of such a sort key.
+pub fn read_batch(text: &str) -> Option<Timestamp> {
+    let (millis, _) = text.strip_prefix('C')?.split_once('#')?;
+    Some(Timestamp::from_millis(millis.parse().ok()?))
 }
 
 /// Sorts hours behind all refusals.

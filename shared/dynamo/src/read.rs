@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use casting_core::ports::Fault;
-use casting_core::queries::Counted;
 use serde::de::DeserializeOwned;
 
 use crate::fault::{corrupt, incomplete};
@@ -17,8 +16,6 @@ use crate::store::DynamoStore;
 
 /// DynamoDB returns at most so many rows by key at once; also the longest page of a listing.
 const MAX_PAGE: u32 = 100;
-/// At most so many rows are counted.
-const MAX_COUNT: i32 = 5000;
 
 /// A range of a table or an index.
 #[derive(Clone, Debug)]
@@ -161,7 +158,7 @@ impl DynamoStore {
             .filter_map(|mut key| key.remove(names::ID))
             .collect();
         let mut found = self
-            .read_all(what, range.table, &ids, !range.lately)
+            .read_all(what, range.table, &ids, (!range.lately, None))
             .await?;
         let rows = ids
             .iter()
@@ -199,22 +196,6 @@ impl DynamoStore {
         Ok(Vec::new())
     }
 
-    /// How many rows a range has, as far as one answer counts.
-    pub(crate) async fn count(
-        &self,
-        what: &'static str,
-        range: &QueryRange<'_>,
-    ) -> Result<Counted, Fault> {
-        let request = self.ask(range).select(Select::Count).limit(MAX_COUNT);
-        let answer = call(what, || request.clone().send())
-            .await?
-            .map_err(unconditional(what))?;
-        Ok(Counted {
-            count: u64::try_from(answer.count).unwrap_or(0),
-            more: answer.last_evaluated_key.is_some(),
-        })
-    }
-
     /// The rows with these ids, by id.
     pub(crate) async fn get_all(
         &self,
@@ -222,7 +203,20 @@ impl DynamoStore {
         table: &str,
         ids: &[AttributeValue],
     ) -> Result<HashMap<String, Item>, Fault> {
-        self.read_all(what, table, ids, true).await
+        self.read_all(what, table, ids, (true, None)).await
+    }
+
+    /// Some attributes of the rows with these ids, by id, as they were a moment ago. `id` must be one
+    /// of them.
+    pub(crate) async fn get_lately(
+        &self,
+        what: &'static str,
+        table: &str,
+        ids: &[AttributeValue],
+        attributes: &'static str,
+    ) -> Result<HashMap<String, Item>, Fault> {
+        self.read_all(what, table, ids, (false, Some(attributes)))
+            .await
     }
 
     async fn read_all(
@@ -230,7 +224,7 @@ impl DynamoStore {
         what: &'static str,
         table: &str,
         ids: &[AttributeValue],
-        as_now: bool,
+        (as_now, attributes): (bool, Option<&'static str>),
     ) -> Result<HashMap<String, Item>, Fault> {
         let key = |id: &AttributeValue| Item::from([(names::ID.to_owned(), id.clone())]);
         let mut missing: Vec<Item> = ids.iter().map(key).collect();
@@ -240,6 +234,7 @@ impl DynamoStore {
             let wanted = KeysAndAttributes::builder()
                 .set_keys(Some(missing))
                 .consistent_read(as_now)
+                .set_projection_expression(attributes.map(str::to_owned))
                 .build()
                 .map_err(incomplete(what))?;
             let request = self.client.batch_get_item().request_items(table, wanted);

@@ -358,6 +358,54 @@ pub struct ScheduleRow {
     pub scheduled_until: Timestamp,
 }
 
+/// Table `limits`: until when claims are listed by link, in batches.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListedRow {
+    /// How often it was written; 0 where there is none yet.
+    pub rev: u64,
+    /// Where the last batch ended.
+    #[serde(rename = "listed_until")]
+    pub until: Timestamp,
+    /// Where the batch ends that is being written.
+    #[serde(default)]
+    pub planned: Option<Timestamp>,
+    /// The last batches, which are to be looked at once more.
+    #[serde(default)]
+    pub batches: Vec<Batch>,
+}
+
+impl Default for ListedRow {
+    fn default() -> Self {
+        Self {
+            rev: 0,
+            until: Timestamp::from_millis(0),
+            planned: None,
+            batches: Vec::new(),
+        }
+    }
+}
+
+/// A batch of claims that were listed by link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Where the one before it ended.
+    pub after: Timestamp,
+    /// Where it ends; itself included.
+    pub until: Timestamp,
+    /// Which claims it had.
+    pub print: u64,
+}
+
+/// Table `claims`: what a link was claimed in a batch, or a part of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LinkClaimsRow {
+    pub link: String,
+    pub hour_code: String,
+    /// Time and session of each, in order.
+    pub claimed: Vec<String>,
+    pub expires_at: i64,
+}
+
 /// Table `limits`: the last turn in the queue of starts that was given out.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StartsRow {

@@ -139,11 +139,6 @@ pub const TABLES: &[TableSchema] = &[
         key: key(text(names::ID)),
         indexes: &[
             IndexSchema {
-                name: names::BY_CAST,
-                key: sorted(text(names::CAST_ID), number(names::CREATED_AT)),
-                projection: Projection::Keys,
-            },
-            IndexSchema {
                 name: names::BY_KIND,
                 key: sorted(text(names::KIND), number(names::CREATED_AT)),
                 projection: Projection::Keys,

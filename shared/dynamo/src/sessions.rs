@@ -4,19 +4,19 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::ids::{CastId, Reference, SessionId, UserId};
 use casting_core::ports::{DueKind, Fault, Page, Saved};
-use casting_core::queries::{Counted, SessionQuery, SessionsOf};
+use casting_core::queries::{SessionQuery, SessionsOf};
 use casting_core::quota::Held;
 use casting_core::session::{Charge, Session};
 use casting_core::time::Timestamp;
 
 use crate::counter::{self, Moves};
 use crate::fault::{corrupt, refused};
-use crate::limits;
 use crate::names;
 use crate::read::{QueryRange, page_size};
 use crate::rows::{ClaimRow, Item, SessionRow, from_item, key, number, session_item, text};
 use crate::store::DynamoStore;
 use crate::write::{self, Condition};
+use crate::{limits, listing};
 
 pub async fn by_id(store: &DynamoStore, id: &SessionId) -> Result<Option<Session>, Fault> {
     const WHAT: &str = "read a session";
@@ -214,8 +214,16 @@ pub async fn page(
     limit: u32,
 ) -> Result<Page<Session>, Fault> {
     const WHAT: &str = "list sessions";
-    if query.of == SessionsOf::Living {
-        return living(store, query, after, limit).await;
+    match &query.of {
+        SessionsOf::Living => return living(store, query, after, limit).await,
+        SessionsOf::Cast(cast) => {
+            let after = after.map(|after| {
+                listing::Claim::read(after).ok_or_else(|| refused(WHAT, "not a page of ours"))
+            });
+            let after = after.transpose()?;
+            return listing::page(store, cast, query, after.as_ref(), limit).await;
+        }
+        SessionsOf::All | SessionsOf::User(_) => {}
     }
     let order = Order::of(query);
     let mut range = order.range(&store.tables.sessions, query);
@@ -339,20 +347,6 @@ async fn living(
     })
 }
 
-pub async fn count(store: &DynamoStore, cast: &CastId, since: Timestamp) -> Result<Counted, Fault> {
-    const WHAT: &str = "count sessions";
-    let query = SessionQuery {
-        since: Some(since),
-        ..SessionQuery::cast(cast)
-    };
-    store
-        .count(
-            WHAT,
-            &Order::of(&query).range(&store.tables.sessions, &query),
-        )
-        .await
-}
-
 /// How many answers, of a megabyte of keys each, are looked through for a reference: some three
 /// million sessions.
 const MOST_ANSWERS: u32 = 200;
@@ -406,13 +400,6 @@ impl Order {
                 text(names::SESSION),
                 [names::OF_KIND, names::OF_KIND_SINCE],
             ),
-            SessionsOf::Cast(cast) => (
-                names::BY_CAST,
-                names::CAST_ID,
-                ":cast",
-                text(cast.as_str()),
-                [names::OF_CAST, names::OF_CAST_SINCE],
-            ),
             SessionsOf::User(user) => (
                 names::BY_OWNER,
                 names::OWNER_ID,
@@ -420,8 +407,8 @@ impl Order {
                 text(user.as_str()),
                 [names::OF_OWNER, names::OF_OWNER_SINCE],
             ),
-            // Of those no index has all: see `living`.
-            SessionsOf::Living => (
+            // Of these no index has all: see `living` and `listing`.
+            SessionsOf::Living | SessionsOf::Cast(_) => (
                 names::BY_DUE,
                 names::DUE,
                 ":due",

@@ -23,7 +23,9 @@ use casting_core::waiting_queue::WaitingQueue;
 use serde_json::Value;
 
 use crate::schema::TableNames;
-use crate::{audit, casts, catalog, hours, limits, pool, queue, refusals, reserve, sessions};
+use crate::{
+    audit, casts, catalog, hours, limits, listing, pool, queue, refusals, reserve, sessions,
+};
 
 /// The store port on DynamoDB. Cheap to clone.
 ///
@@ -237,8 +239,16 @@ impl Store for DynamoStore {
         sessions::page(self, query, after, limit).await
     }
 
-    async fn count_sessions(&self, cast: &CastId, since: Timestamp) -> Result<Counted, Fault> {
-        sessions::count(self, cast, since).await
+    async fn count_sessions(
+        &self,
+        casts: &[CastId],
+        since: Timestamp,
+    ) -> Result<Vec<Counted>, Fault> {
+        listing::count(self, casts, since).await
+    }
+
+    async fn list_claims(&self, due: Timestamp, now: Timestamp) -> Result<(), Fault> {
+        listing::extend(self, due, now).await
     }
 
     async fn sessions_by_reference(&self, reference: &Reference) -> Result<Vec<Session>, Fault> {

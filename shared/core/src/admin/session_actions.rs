@@ -9,14 +9,14 @@ use crate::ids::{CastId, SessionId};
 use crate::image_form;
 use crate::json_schema::SchemaBuilder;
 use crate::queries::{SessionQuery, SessionsOf};
-use crate::session::{ADDED_SECONDS, Session, State};
+use crate::session::{ADDED_SECONDS, LONGEST_LIFE_SECONDS, Session, State};
 use crate::time::Timestamp;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
 use crate::admin::AdminService;
 use crate::admin::error::AdminError;
-use crate::admin::sessions::{self, LONGEST_LIFE, SessionOrder, SessionsAsked, find};
+use crate::admin::sessions::{self, SessionOrder, SessionsAsked, find};
 
 /// The longest message to a visitor, in characters.
 pub const MESSAGE_CHARS: usize = 300;
@@ -86,7 +86,10 @@ pub(super) async fn stop_for(
 /// Ends every live session of a cast and returns their number.
 pub async fn end_all(service: &AdminService<'_>, cast: &CastId) -> Result<u32, AdminError> {
     let control_plane = service.control_plane;
-    let oldest = control_plane.clock.now().minus_seconds(LONGEST_LIFE);
+    let oldest = control_plane
+        .clock
+        .now()
+        .minus_seconds(LONGEST_LIFE_SECONDS);
     let query = SessionQuery {
         since: Some(oldest),
         ..SessionQuery::cast(cast)

@@ -23,10 +23,6 @@ use crate::admin::error::AdminError;
 use crate::admin::pools::cents;
 use crate::admin::{AdminService, filtered};
 
-/// No session is live for longer than this, in seconds: the longest start, the longest time limit,
-/// what administrators may add, and a day as a margin.
-pub(super) const LONGEST_LIFE: u64 = 1800 + 604_800 + ADDED_SECONDS as u64 + 86_400;
-
 /// How many rows are looked at for one page of an ordered or searched list.
 const MOST_READ: usize = 2000;
 

@@ -90,6 +90,9 @@ impl ControlPlane {
             swept.add(self.sweep_kind(kind, u32::MAX, began).await?);
         }
         swept.add(unscheduled?);
+        // By then a claim is written, or never will be.
+        let due = began.minus_seconds(RESERVED_SECONDS);
+        self.store.list_claims(due, began).await?;
         Ok(swept)
     }
 

@@ -9,8 +9,8 @@ use crate::image::Image;
 use crate::permission::Grant;
 use crate::quota::{Held, Quota, QuotaKind};
 use crate::session::{
-    Charge, EndReason, Endpoint, InvalidTransition, LaunchSpec, Origin, Owner, RESERVED_SECONDS,
-    STOPPING_SECONDS, Session, State,
+    CHECK_SECONDS, Charge, EndReason, Endpoint, InvalidTransition, LaunchSpec, Origin, Owner,
+    RESERVED_SECONDS, STOPPING_SECONDS, Session, State,
 };
 use crate::session_options::{SessionOptions, Sharing};
 use crate::staging::StagingConfig;
@@ -247,7 +247,8 @@ impl Session {
             }),
             state: State::Starting,
             task: self.task.clone(),
-            due_at: Some(claim.ready_by),
+            // As once it is ready, a moment later: a time that changes is written to its index.
+            due_at: Some(claim.created_at.plus_seconds(CHECK_SECONDS)),
             ..claim.clone()
         })
     }

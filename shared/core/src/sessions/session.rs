@@ -49,6 +49,9 @@ pub const ENTRY_GRACE_SECONDS: u64 = 2 * SWEEP_INTERVAL_SECONDS;
 /// By how much administrators extend one session at most, in seconds (a day). Tickets are good for
 /// so much longer, because the edge reads their end from themselves.
 pub const ADDED_SECONDS: u32 = 86_400;
+/// No session lives for longer than this, in seconds: the longest start, the longest time limit,
+/// what administrators may add, and a day as a margin.
+pub const LONGEST_LIFE_SECONDS: u64 = 1800 + 604_800 + ADDED_SECONDS as u64 + 86_400;
 /// How long the row of an ended session is kept, in seconds (90 days).
 pub const LEDGER_SECONDS: u64 = 90 * 86_400;
 
@@ -639,7 +642,10 @@ impl Session {
             ..pooled
         });
         after.ready_at = Some(at);
-        after = after.due(now.plus_seconds(CHECK_SECONDS));
+        // A time that is as good stays as it is: one that changes is written to its index.
+        let check = now.plus_seconds(CHECK_SECONDS);
+        let is_soon = |due: &Timestamp| (check.minus_seconds(60)..=check).contains(due);
+        after = after.due(self.due_at.filter(is_soon).unwrap_or(check));
         after.rev += 1;
         Ok(after)
     }

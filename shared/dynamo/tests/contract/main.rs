@@ -7,6 +7,8 @@ mod database;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod listing;
+#[cfg(test)]
 mod shards;
 #[cfg(test)]
 mod upgrade;

@@ -6,7 +6,7 @@ use casting_core::audit::RecordKind;
 use casting_core::cast_form;
 use casting_core::cast_template;
 use casting_core::form::{FieldError, Warning};
-use casting_core::ids::ImageId;
+use casting_core::ids::{CastId, ImageId};
 use casting_core::image::Image;
 use casting_core::queries::{CastOrder, Counted as Launched, SessionQuery, SessionsOf};
 use casting_core::time::Timestamp;
@@ -103,14 +103,12 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
             page.next = more.next;
         }
     }
-    let counts = page.items.iter().map(|cast| async {
-        Ok(service
-            .control_plane
-            .store
-            .count_sessions(&cast.id, now.minus_seconds(DAY))
-            .await?)
-    });
-    let (counts, choices) = try_join!(try_join_all(counts), request.choices())?;
+    let ids: Vec<CastId> = page.items.iter().map(|cast| cast.id.clone()).collect();
+    let counts = async {
+        let (store, since) = (&service.control_plane.store, now.minus_seconds(DAY));
+        Ok(store.count_sessions(&ids, since).await?)
+    };
+    let (counts, choices) = try_join!(counts, request.choices())?;
     let views = verbs::views(service, &page.items).await?;
     let row = |(cast, counted): (Value, Launched)| {
         let launches = format!(

@@ -450,13 +450,12 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live(
             .soon(ids(expected), || listed(fixture, &query, 2, 10), name)
             .await?;
     }
+    let counted = |count| Counted { count, more: false };
+    let both = [cast.id.clone(), fixture.draft(0).id];
     fixture
         .soon(
-            Counted {
-                count: 3,
-                more: false,
-            },
-            || fixture.store.count_sessions(&cast.id, at(20)),
+            vec![counted(3), counted(0)],
+            || fixture.store.count_sessions(&both, at(20)),
             "counted since",
         )
         .await?;
