@@ -4,8 +4,6 @@
 //! Session images of the kasmweb family serve the session's downloads under `/Downloads` whatever
 //! their configuration.
 
-use url::Url;
-
 /// Where those images serve files from.
 const DOWNLOADS: &str = "downloads";
 
@@ -38,16 +36,25 @@ pub fn begins_with(path: &str, beginning: &str) -> bool {
     })
 }
 
-/// The parts of a path, as servers read it; `None` when it is ambiguous.
+/// The parts of a path, as servers read it; `None` when it is ambiguous. An encoded question mark
+/// is part of a name, so what stands behind it counts; a name also ends there, and where C and
+/// Java servers end it.
 fn resolve(path: &str) -> Option<Vec<String>> {
-    let slashes = decode_fully(path)?.replace('\\', "/");
-    let base = Url::parse("http://app").ok()?;
-    let resolved = base
-        .join(&format!("/{}", slashes.trim_start_matches('/')))
-        .ok()?;
-    let segments = resolved.path().split('/');
-    let segments = segments.filter(|segment| !segment.is_empty());
-    Some(segments.map(str::to_owned).collect())
+    let decoded = decode_fully(path)?.replace('\\', "/");
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in decoded.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name),
+        }
+    }
+    let name = |segment: &str| {
+        let end = segment.find(['?', '#', ';', '\0']);
+        // Parsers of URLs leave these out.
+        segment[..end.unwrap_or(segment.len())].replace(['\t', '\n', '\r'], "")
+    };
+    Some(segments.into_iter().map(name).collect())
 }
 
 /// Whether this path may leave the folder that it names, however it is written.
@@ -151,6 +158,14 @@ mod tests {
             ("/x/%2e%2e/Downloads/a.txt", true),
             ("/x%2f..%2fDownloads/a.txt", true),
             ("/\\Downloads/a.txt", true),
+            ("/x%3f/../Downloads/a.txt", true),
+            ("/x%23/../Downloads/a.txt", true),
+            ("/x%253F/%2e%2e/Downloads/a.txt", true),
+            ("/Downloads%3fa", true),
+            ("/Downloads;a=b/a.txt", true),
+            ("/Downloads%00/a.txt", true),
+            ("/Down%09loads/a.txt", true),
+            ("/../../Downloads", true),
             ("/", false),
             ("/index.html", false),
             ("/Downloads.html", false),

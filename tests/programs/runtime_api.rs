@@ -165,6 +165,23 @@ async fn every_function_answers_events_through_the_runtime_api() {
         "{head}"
     );
 
+    // Some gateways decode queries, and programs send what no browser would.
+    for query in ["x=a b+c", "x=<b>", "x=\u{7f}\u{fc}", "%zz&=&&"] {
+        let mut odd = event(
+            "GET",
+            "/cast/welcome",
+            &json!({"accept": "text/html"}),
+            None,
+        );
+        odd["rawQueryString"] = query.into();
+        let (kind, page) = cast.invoke(odd).await;
+        assert_eq!(
+            (kind.as_str(), &page["statusCode"]),
+            ("response", &json!(200)),
+            "{query}"
+        );
+    }
+
     // What is no event at all is an error, and the function lives on.
     let (kind, _) = cast.invoke(json!({"hello": "world"})).await;
     assert_eq!(kind, "error");

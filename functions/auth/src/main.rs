@@ -1,8 +1,8 @@
 //! Boots the auth function.
 
 use casting_identity::oidc::Oidc;
-use casting_web::TrustedProxy;
-use lambda_http::{Error, Request, run, service_fn};
+use casting_web::{TrustedProxy, event};
+use lambda_http::{Error, Request, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
         .await?
         .map(|(header, proof)| TrustedProxy { header, proof });
     let both = &(control, oidc);
-    run(service_fn(async move |request: Request| {
+    event::run(service_fn(async move |request: Request| {
         Ok::<_, Error>(
             casting_fn_auth::handle(
                 &both.0,

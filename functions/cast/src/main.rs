@@ -1,7 +1,7 @@
 //! Boots the cast function.
 
-use casting_web::TrustedProxy;
-use lambda_http::{Error, Request, run, service_fn};
+use casting_web::{TrustedProxy, event};
+use lambda_http::{Error, Request, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
         .await?
         .map(|(header, proof)| TrustedProxy { header, proof });
     let control = &control;
-    run(service_fn(async move |request: Request| {
+    event::run(service_fn(async move |request: Request| {
         Ok::<_, Error>(
             casting_fn_cast::handle(control, TrustedProxy::on(hop.as_ref(), request)).await,
         )

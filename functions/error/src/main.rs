@@ -1,13 +1,14 @@
 //! Boots the error function.
 
 use casting_boot::SystemEntropy;
-use lambda_http::{Error, Request, run, service_fn};
+use casting_web::event;
+use lambda_http::{Error, Request, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     casting_boot::log::to_stdout_as_json(None, None);
     let entropy = &SystemEntropy::new();
-    run(service_fn(async move |request: Request| {
+    event::run(service_fn(async move |request: Request| {
         Ok::<_, Error>(casting_fn_error::handle(entropy, &request))
     }))
     .await

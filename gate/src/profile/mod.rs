@@ -22,7 +22,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
 use crate::report::Reporter;
-use limits::{Excess, Limits};
+use limits::Excess;
+pub use limits::Limits;
 use pack::{Pack, Packed};
 use unpack::UnpackError;
 

@@ -93,7 +93,8 @@ pub fn host_of(text: &str) -> Option<String> {
         return None;
     }
     let host = match url.host()? {
-        Host::Domain(domain) => domain.trim_end_matches('.').to_owned(),
+        // One dot at most: what two leave behind could read as an address.
+        Host::Domain(domain) => domain.strip_suffix('.').unwrap_or(domain).to_owned(),
         Host::Ipv4(address) => address.to_string(),
         Host::Ipv6(address) => format!("[{address}]"),
     };

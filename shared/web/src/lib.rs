@@ -15,6 +15,7 @@ pub mod body;
 pub mod code;
 pub mod credentials;
 pub mod embed;
+pub mod event;
 mod handler_error;
 pub mod page;
 pub mod problem;
