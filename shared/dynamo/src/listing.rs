@@ -9,7 +9,7 @@
 //! those of all links; there are never many, because a batch is made as soon as there are enough of
 //! them. One that enters the index late is found when its batch is looked at once more.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::ids::{CastId, SessionId};
@@ -56,7 +56,7 @@ const MOST_COUNTED: u64 = 5000;
 const FAR_MILLIS: i64 = 1 << 52;
 
 /// A claim in the order of lists.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Claim {
     /// When it was accepted.
     pub at: Timestamp,
@@ -462,6 +462,10 @@ async fn read_batches(
         some.retain(|claim| asked.covers(claim));
         some.sort_by(|a, b| b.cmp(a));
         some.dedup();
+        // Batches overlap only where how far they are was lost, and they were made anew.
+        if let Some(last) = claims.last().cloned() {
+            some.retain(|claim| *claim < last);
+        }
         claims.extend(some);
         if !more || claims.len() >= wanted {
             claims.truncate(wanted);
@@ -563,18 +567,18 @@ async fn count_batches(
     }
     let link = names::link(Some(cast));
     let mut range = batches(store, &link, since, listed);
-    let mut count = 0;
-    while count <= MOST_COUNTED {
+    let mut counted = HashSet::new();
+    loop {
         let (rows, more, next) = pull(store, &range).await?;
-        let claims = rows.iter().flat_map(|(_, row)| &row.claimed);
-        let claims = claims.filter_map(|text| Claim::read(text));
-        count += claims.filter(|claim| since <= claim.at).count() as u64;
-        if !more {
-            break;
+        let texts = rows.into_iter().flat_map(|(_, row)| row.claimed);
+        let claims = texts.filter_map(|text| Claim::read(&text));
+        counted.extend(claims.filter(|claim| since <= claim.at));
+        let count = u64::try_from(counted.len()).unwrap_or(MOST_COUNTED);
+        if !more || count > MOST_COUNTED {
+            return Ok(count);
         }
         range.after = next;
     }
-    Ok(count)
 }
 
 #[cfg(test)]

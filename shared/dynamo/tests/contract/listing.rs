@@ -1,6 +1,7 @@
 //! Owns what holds of the lists of links while their batches are made: each claim is in the list of
 //! its link, once and in order, however far the batches are.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::ids::{CastId, Nonce, SessionId};
 use casting_core::ports::Store;
 use casting_core::queries::SessionQuery;
@@ -138,6 +139,40 @@ async fn claim_that_came_late_is_listed_an_hour_later() {
             listed(&store, &link(n), ALL, 1).await,
             expected(&claims, &link(n), ALL)
         );
+    }
+}
+
+#[tokio::test]
+async fn lists_are_exact_when_how_far_they_are_is_lost() {
+    let database = Database::open().await;
+    let store = database.store(Plan::default());
+    let claims: Vec<Session> = (0..60)
+        .map(|n| claimed(1, i64::from(n) * 100_000, n))
+        .collect();
+    store.import_sessions(&claims).await.expect("are there");
+    let sweep = async |second: u64| {
+        let now = at(second);
+        let listed = store.list_claims(now.minus_seconds(90), now).await;
+        listed.expect("goes on");
+    };
+    for second in [HOUR, HOUR + 1500, 2 * HOUR + 200] {
+        sweep(second).await;
+    }
+    let forget = database.client(Plan::default()).delete_item();
+    let id = AttributeValue::S("LISTED".into());
+    let forgotten = forget.table_name(&database.tables.limits).key("id", id);
+    forgotten.send().await.expect("is gone");
+    for second in [HOUR + 900, 9 * HOUR] {
+        sweep(second).await;
+        for limit in [4, 100] {
+            assert_eq!(
+                listed(&store, &link(1), ALL, limit).await,
+                expected(&claims, &link(1), ALL),
+                "by {limit} at {second}"
+            );
+        }
+        let counted = store.count_sessions(&[link(1)], at(0)).await;
+        assert_eq!(counted.expect("counted")[0].count, 60, "at {second}");
     }
 }
 
