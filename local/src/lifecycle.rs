@@ -13,11 +13,14 @@ use tokio::task::JoinHandle;
 /// How often an event that the function failed on is given to it.
 const TRIES: u32 = 5;
 
+/// How often events are sent to hooks: a deployment does so when its table's stream reports one.
+const SEND_EVERY: Duration = Duration::from_secs(1);
+
 /// The tasks that deliver the events.
 pub struct EventPump {
     events: JoinHandle<()>,
     finish: oneshot::Sender<()>,
-    schedule: Option<JoinHandle<()>>,
+    schedule: Option<[JoinHandle<()>; 2]>,
 }
 
 impl EventPump {
@@ -27,8 +30,12 @@ impl EventPump {
         events: UnboundedReceiver<Value>,
         sweep_every: Option<Duration>,
     ) -> Self {
-        let schedule =
-            sweep_every.map(|every| tokio::spawn(run_schedule(control_plane.clone(), every)));
+        let schedule = sweep_every.map(|every| {
+            [
+                tokio::spawn(run_schedule(control_plane.clone(), every)),
+                tokio::spawn(send_events(control_plane.clone())),
+            ]
+        });
         let (finish, finished) = oneshot::channel();
         Self {
             events: tokio::spawn(forward_events(control_plane, events, finished)),
@@ -39,7 +46,7 @@ impl EventPump {
 
     /// Carries the events that have come so far, then stops.
     pub async fn finish(self) {
-        if let Some(schedule) = self.schedule {
+        for schedule in self.schedule.into_iter().flatten() {
             schedule.abort();
         }
         let _ = self.finish.send(());
@@ -71,6 +78,18 @@ async fn run_schedule(control_plane: Arc<ControlPlane>, every: Duration) {
     loop {
         interval.tick().await;
         deliver(&control_plane, json!({ "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} })).await;
+    }
+}
+
+/// Sends what waits for its hook.
+async fn send_events(control_plane: Arc<ControlPlane>) {
+    let mut interval = tokio::time::interval(SEND_EVERY);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(fault) = control_plane.deliver().await {
+            tracing::warn!(%fault, "Events could not be sent; the next second tries again");
+        }
     }
 }
 

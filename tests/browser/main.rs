@@ -18,6 +18,7 @@ mod embed;
 mod every_page;
 mod files;
 mod happy_path;
+mod hooks;
 mod inner;
 mod invitations;
 mod kasmvnc;

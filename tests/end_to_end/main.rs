@@ -24,6 +24,7 @@ mod extensions;
 mod forms;
 mod guards;
 mod happy_path;
+mod hooks;
 mod images;
 mod indistinguishable;
 mod injection;

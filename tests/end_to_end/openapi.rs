@@ -489,6 +489,29 @@ async fn api_responses_match_the_openapi_document() {
             .await;
     }
 
+    let url = "http://127.0.0.1:9/hook";
+    let on = json!({"hook_enabled": true, "hook_url": url, "hook_events": ["session.ended"]});
+    reader
+        .ask(&stack, patch.clone(), "settings", Some(&on), 200)
+        .await;
+    let hook = "hooks/deployment";
+    reader.ask(&stack, get.clone(), hook, None, 200).await;
+    let path = format!("{hook}/secrets");
+    reader.ask(&stack, post.clone(), &path, None, 201).await;
+    let path = format!("{hook}/tests");
+    let sent = reader.ask(&stack, post.clone(), &path, None, 202).await;
+    let tried = stack.local.control_plane.deliver().await;
+    assert_eq!(tried.expect("is tried").failed, 1);
+    let path = format!("{hook}/deliveries");
+    reader.ask(&stack, get.clone(), &path, None, 200).await;
+    let (path, again) = (format!("{hook}/replays"), json!({"delivery": sent["id"]}));
+    reader
+        .ask(&stack, post.clone(), &path, Some(&again), 202)
+        .await;
+    let path = format!("{hook}/resumptions");
+    reader.ask(&stack, post.clone(), &path, None, 200).await;
+    reader.ask(&stack, get.clone(), hook, None, 200).await;
+
     // Others are refused.
     let stranger = stack.get("/api/admin/casts").await;
     reader.check(&get, "/api/admin/casts", &stranger);

@@ -55,7 +55,7 @@ const FLOWS: [Flow; 13] = [
 
 /// Runs `flow` with this fault plan on a world of its own, lets everything settle, and checks the
 /// ledger at each step. Returns how many calls it made.
-async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usize> {
+async fn run(shared_db: &SharedDb, flow: Flow, hooked: bool, faults: FaultPlan) -> Result<usize> {
     // Each world draws ids of its own, else its tickets would find the sessions of the one before.
     static WORLDS: AtomicU64 = AtomicU64::new(1000);
     let seed = WORLDS.fetch_add(1, Ordering::Relaxed);
@@ -74,6 +74,7 @@ async fn run(shared_db: &SharedDb, flow: Flow, faults: FaultPlan) -> Result<usiz
             resume: flow == Flow::Resume,
             spot_first: flow == Flow::OtherCapacity,
             invited: (flow == Flow::ClaimInvited).then_some(1),
+            hooked,
             ..Limits::default()
         },
     )
@@ -379,8 +380,17 @@ fn on_main_stack(test: impl Future<Output = ()> + Send + 'static) {
 
 async fn no_call_breaks_the_ledger() {
     let shared_db = SharedDb::new().await.expect("a database");
-    for flow in FLOWS {
-        let calls = run(&shared_db, flow, FaultPlan::None)
+    // Those that tell a hook of something else than another does.
+    let told = [
+        Flow::Claim,
+        Flow::Ready,
+        Flow::End,
+        Flow::EndWhileStarting,
+        Flow::StartFailed,
+    ];
+    let plain = FLOWS.into_iter().map(|flow| (flow, false));
+    for (flow, hooked) in plain.chain(told.map(|flow| (flow, true))) {
+        let calls = run(&shared_db, flow, hooked, FaultPlan::None)
             .await
             .unwrap_or_else(|error| panic!("{flow:?} without faults: {error:#}"));
         assert!(calls > 0, "{flow:?} makes no calls, so nothing was tested");
@@ -392,7 +402,8 @@ async fn no_call_breaks_the_ledger() {
                 CallFault::LostAfter,
             ] {
                 let faults = FaultPlan::At(call, call_fault.clone());
-                run(&shared_db, flow, faults).await.unwrap_or_else(|error| {
+                let ran = run(&shared_db, flow, hooked, faults).await;
+                ran.unwrap_or_else(|error| {
                     panic!("{flow:?}, {call_fault:?} at call {call} of {calls}: {error:#}")
                 });
             }

@@ -226,6 +226,7 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
             live,
             captcha,
             stored_before,
+            hooked: seed % 2 == 1,
             ..Limits::default()
         },
     )

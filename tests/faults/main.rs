@@ -14,6 +14,7 @@ mod cost;
 mod crashes;
 mod crowd;
 mod histories;
+mod hooks;
 mod keys;
 mod lists;
 mod pools;

@@ -170,7 +170,7 @@ fn template_tables_match_the_schema() {
 }
 
 #[test]
-fn stream_filter_passes_exactly_pool_departures() {
+fn stream_filter_passes_exactly_the_news() {
     let template = template();
     let mappings = resources(&template, "AWS::Lambda::EventSourceMapping");
     let [(_, mapping)] = &mappings[..] else {
@@ -180,7 +180,9 @@ fn stream_filter_passes_exactly_pool_departures() {
         .iter()
         .map(|filter| serde_json::from_str(text(&filter["Pattern"])).expect("a pattern is JSON"))
         .collect();
-    assert_eq!(patterns, casting_dynamo::stream::departures());
+    let [given_away, ending] = casting_dynamo::stream::departures();
+    let to_send = casting_dynamo::stream::to_send();
+    assert_eq!(patterns, [given_away, ending, to_send]);
     assert_eq!(
         (
             &mapping["EventSourceArn"]["!GetAtt"],

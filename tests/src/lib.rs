@@ -10,6 +10,7 @@ pub mod inside;
 pub mod instance;
 pub mod processes;
 pub mod program;
+pub mod receivers;
 pub mod row_limits;
 pub mod sim_world;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! Owns the simulated world of the fault suite: three processes of the control plane over one
 //! embedded DynamoDB and one simulated ECS, with virtual time, and the invariants of the ledger.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use casting_core::address_rules::AddressRule;
 use casting_core::cast::{Cast, Counter, CounterChange, IpLimit};
 use casting_core::cast_form;
 use casting_core::deployment::{DEPLOYMENT_ID, Deployment};
+use casting_core::hook::{Hook, HookId};
 use casting_core::ids::{
     CastId, CastKey, Entropy, InvitationId, SessionId, StagingId, random_bytes,
 };
@@ -42,6 +43,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::gates::{TestGates, pool_of};
+use crate::receivers::TestReceiver;
 use crate::row_limits::RowLimits;
 use crate::wire::Wire;
 
@@ -176,6 +178,7 @@ struct ProcessFactory {
     entropy: Arc<dyn Entropy>,
     ecs: Ecs,
     gates: Arc<TestGates>,
+    receiver: Arc<TestReceiver>,
     capacity: Capacity,
 }
 
@@ -207,6 +210,7 @@ impl ProcessFactory {
             urls,
         );
         control_plane.gates = Some(self.gates.clone());
+        control_plane.webhooks = Some(self.receiver.clone());
         Arc::new(control_plane)
     }
 }
@@ -236,6 +240,8 @@ pub struct Limits {
     pub bans: u8,
     /// Visitors come by one invitation, which is good for so many sessions.
     pub invited: Option<u32>,
+    /// The link has a hook that is told everything of its sessions.
+    pub hooked: bool,
 }
 
 impl SimWorld {
@@ -261,6 +267,7 @@ impl SimWorld {
             entropy: entropy.clone(),
             ecs: ecs.clone(),
             gates: gates.clone(),
+            receiver: Arc::default(),
             capacity: if limits.spot_first {
                 Capacity::parse("FARGATE_SPOT,FARGATE").context("names of capacity providers")?
             } else {
@@ -288,6 +295,13 @@ impl SimWorld {
             .map(|n| AddressRule::parse(&format!("198.51.100.{n} {}", "word ".repeat(11))))
             .collect::<Result<_, _>>()
             .map_err(|words| anyhow::anyhow!("{words:?}"))?;
+        if limits.hooked {
+            cast.settings.hook = Hook {
+                enabled: true,
+                url: Some("https://receiver.test/".into()),
+                ..Hook::default()
+            };
+        }
         cast.settings.dynamic_kasm_url = limits.resume;
         if limits.resume {
             image.settings.exec.go = Some(Exec {
@@ -566,6 +580,7 @@ impl SimWorld {
             );
         }
         self.check_invitation(&rows).await?;
+        self.check_events(&rows).await?;
         let counts = self.live_counts().await?;
         if let (Some(most), false) = (cast.settings.max_live_sessions, self.is_limited_late) {
             let LiveCount { taken, uncounted } = counts[0];
@@ -592,6 +607,70 @@ impl SimWorld {
                 "session {id} was given to a visitor and is not in the ledger"
             );
         }
+        Ok(())
+    }
+
+    /// The ids of the events that the hook's receiver was sent, and how often.
+    pub fn taken(&self) -> BTreeMap<String, u32> {
+        self.factory.receiver.taken()
+    }
+
+    /// The events of the link's hook are exactly what the rows of its sessions say, and nothing else
+    /// was sent.
+    async fn check_events(&self, rows: &[Session]) -> Result<()> {
+        let hook = HookId::Cast(self.cast.id.clone());
+        let store = &self.stable_process().store;
+        let (mut written, mut after) = (BTreeSet::new(), None);
+        loop {
+            let page = store.deliveries(&hook, after.as_deref(), 100).await?;
+            written.extend(page.items.into_iter().map(|row| row.event));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut happened = BTreeSet::new();
+        for row in rows.iter().filter(|_| self.cast.settings.hook.enabled) {
+            let events = [
+                ("claimed", true),
+                ("ready", row.ready_at.is_some()),
+                ("entered", row.entered_at.is_some()),
+                ("ended", !row.is_live()),
+            ];
+            let events = events.into_iter().filter(|(_, has)| *has);
+            happened.extend(events.map(|(name, _)| format!("{}-{name}", row.claim_id())));
+        }
+        ensure!(
+            written == happened,
+            "the events {written:?} are written, and {happened:?} have happened"
+        );
+        let taken = self.taken();
+        ensure!(
+            taken.keys().all(|event| written.contains(event)),
+            "an event was sent that did not happen: {taken:?}"
+        );
+        Ok(())
+    }
+
+    /// Everything that has happened was sent, once the faults are over.
+    async fn check_sent(&self) -> Result<()> {
+        if !self.cast.settings.hook.enabled {
+            return Ok(());
+        }
+        // Longer than the first wait after a failure, and than the lease of a sender that has died.
+        for _ in 0..4 {
+            tokio::time::sleep(Duration::from_secs(400)).await;
+            self.stable_process().deliver().await?;
+        }
+        let hook = HookId::Cast(self.cast.id.clone());
+        let store = &self.stable_process().store;
+        let rows = store.deliveries(&hook, None, 100).await?.items;
+        let taken = self.taken();
+        let unsent: Vec<_> = rows
+            .iter()
+            .filter(|row| !taken.contains_key(&row.event) || row.due_at.is_some())
+            .collect();
+        ensure!(unsent.is_empty(), "events were not sent: {unsent:?}");
         Ok(())
     }
 
@@ -780,6 +859,7 @@ impl SimWorld {
         self.check_tasks().await?;
         self.clear().await?;
         self.check_ledger().await.context("at the end")?;
+        self.check_sent().await?;
         self.check_tasks().await
     }
 

@@ -10,7 +10,7 @@
 //!   (form to document), `schedule_field`
 //! - `routes`: their handlers, which call the admin service; `paths`: their addresses, for links
 //! - pages: `sign_in`, `dashboard`, `casts`, `cast`, `claims`, `sessions`, `find`, `pool`, `trial`,
-//!   `edit`, `records`, `audit`, `confirm`, `error_page`
+//!   `edit`, `records`, `audit`, `hooks`, `confirm`, `error_page`
 
 pub mod audit;
 pub mod cast;
@@ -27,6 +27,7 @@ pub mod form;
 pub mod form_parser;
 pub mod help;
 pub mod history;
+pub mod hooks;
 pub mod invitations;
 pub mod layout;
 mod measure;

@@ -1,11 +1,14 @@
 //! The lifecycle function: handles ECS task events, refills pools when the sessions' table reports
-//! that one has lost a session, and on a schedule refills and sweeps. Owns parsing the three kinds
-//! of event; must not decide what they mean for a session.
+//! that one has lost a session, sends events to hooks when it reports one, and on a schedule does
+//! all of that and sweeps. Owns parsing the kinds of event; must not decide what they mean for a
+//! session.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use casting_boot::is_delivery;
 use casting_core::ports::{Fault, Task};
-use casting_core::{ControlPlane, Refilled};
+use casting_core::{ControlPlane, Refilled, Sent, Swept};
 use casting_ecs::events::TaskStateChange;
 use serde_json::Value;
 
@@ -21,8 +24,14 @@ enum Event {
     Task(Box<Task>),
     /// The schedule: sweep and refill.
     Sweep,
-    /// A session has left its pool. Which one does not matter: a round covers all pools.
-    LeftPool,
+    /// What the table of sessions reports. Which row does not matter: a round covers all pools, or
+    /// all hooks.
+    News {
+        /// A session has left its pool.
+        left_pool: bool,
+        /// An event waits for its hook.
+        to_send: bool,
+    },
     /// To be ignored, and why.
     Ignored(String),
 }
@@ -38,8 +47,13 @@ pub async fn handle(control_plane: &ControlPlane, event: Value) -> Result<(), Fa
         Event::Sweep => {
             // Pools first: visitors wait for them. What fails there must not keep the rest waiting.
             let refilled = refill(control_plane).await;
-            let swept = control_plane.sweep().await?;
+            // Receivers take their time, which the sweep need not wait for.
+            let swept: Work<'_, Swept> = Box::pin(control_plane.sweep());
+            let sent: Work<'_, ()> = Box::pin(deliver(control_plane));
+            let (swept, sent) = tokio::join!(swept, sent);
+            let swept = swept?;
             let refilled = refilled?;
+            sent?;
             let hours = control_plane.write_hours().await?;
             tracing::info!(
                 looked_at = swept.looked_at,
@@ -53,13 +67,18 @@ pub async fn handle(control_plane: &ControlPlane, event: Value) -> Result<(), Fa
             );
             Ok(())
         }
-        Event::LeftPool => {
-            let refilled = refill(control_plane).await?;
-            tracing::info!(
-                staged = refilled.started,
-                unstaged = refilled.stopped,
-                "Filled the pools"
-            );
+        Event::News { left_pool, to_send } => {
+            if left_pool {
+                let refilled = refill(control_plane).await?;
+                tracing::info!(
+                    staged = refilled.started,
+                    unstaged = refilled.stopped,
+                    "Filled the pools"
+                );
+            }
+            if to_send {
+                deliver(control_plane).await?;
+            }
             Ok(())
         }
         Event::Ignored(why) => {
@@ -67,6 +86,22 @@ pub async fn handle(control_plane: &ControlPlane, event: Value) -> Result<(), Fa
             Ok(())
         }
     }
+}
+
+/// What is done beside something else.
+type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
+
+/// Sends the events that are due.
+async fn deliver(control_plane: &ControlPlane) -> Result<(), Fault> {
+    let sent = control_plane.deliver().await?;
+    if sent != Sent::default() {
+        tracing::info!(
+            delivered = sent.delivered,
+            failed = sent.failed,
+            "Sent events"
+        );
+    }
+    Ok(())
 }
 
 /// Refills the pools round by round, because ECS accepts only so many starts in a second.
@@ -108,7 +143,11 @@ fn read(event: Value) -> Event {
             .and_then(Value::as_str)
             == Some("aws:dynamodb") =>
         {
-            Event::LeftPool
+            let records = event["Records"].as_array();
+            let mut records = records.into_iter().flatten();
+            let to_send = records.clone().any(is_delivery);
+            let left_pool = records.any(|record| !is_delivery(record));
+            Event::News { left_pool, to_send }
         }
         _ => Event::Ignored(format!("it is a {kind:?}")),
     }
@@ -257,7 +296,17 @@ mod tests {
 
     #[test]
     fn stream_record_reports_a_session_leaving_its_pool() {
-        assert_eq!(event!("session_left_pool"), Event::LeftPool);
+        let (left_pool, to_send) = (true, false);
+        assert_eq!(
+            event!("session_left_pool"),
+            Event::News { left_pool, to_send }
+        );
+    }
+
+    #[test]
+    fn stream_record_reports_an_event_for_a_hook() {
+        let (left_pool, to_send) = (false, true);
+        assert_eq!(event!("event_to_send"), Event::News { left_pool, to_send });
     }
 
     #[test]

@@ -313,6 +313,13 @@ export interface SessionCastingProps {
    * @default true
    */
   readonly deletionProtection?: boolean;
+
+  /**
+   * Whether webhooks may be sent to private and local addresses that the functions can reach.
+   *
+   * @default - only to receivers on the public internet
+   */
+  readonly hooksPrivate?: boolean;
   /**
    * The folder with a folder for each function, named like its binary, with the program `bootstrap` in it.
    *
@@ -367,6 +374,7 @@ const PARAMETERS: { readonly [property: string]: string } = {
   logLevel: 'LogLevel',
   logRetentionDays: 'LogRetentionDays',
   deletionProtection: 'DeletionProtection',
+  hooksPrivate: 'HooksPrivate',
 };
 
 /** A property's value as a parameter of the template: flags as words, lists with commas. */

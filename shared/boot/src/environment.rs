@@ -12,6 +12,7 @@ use casting_core::settings_form::MAX_CENTS;
 use casting_dynamo::TableNames;
 use casting_ecs::{Capacity, EcsSettings, LogSettings, MAX_STARTS_PER_SECOND, STARTS_PER_SECOND};
 use casting_identity::oidc::OidcSettings;
+use casting_identity::webhooks::Receivers;
 use http::HeaderName;
 
 use crate::settings::{
@@ -64,6 +65,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         audit: reader.required("CASTING_TABLE_AUDIT"),
     };
     let profile_bucket = reader.get("CASTING_PROFILE_BUCKET").map(str::to_owned);
+    let hooks_private = reader.optional_parsed("CASTING_HOOKS_PRIVATE", yes_or_no);
     let first_limits = read_first_limits(&mut reader);
     let aws = read_aws(&mut reader);
     let ecs = read_ecs(&mut reader, &aws.region);
@@ -83,6 +85,11 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         captcha_secret,
         tables,
         profile_bucket,
+        hook_receivers: if hooks_private.unwrap_or_default() {
+            Receivers::Any
+        } else {
+            Receivers::Public
+        },
         first_limits,
         ecs,
         aws,
@@ -216,7 +223,6 @@ fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
         "DISABLED" => Ok(false),
         _ => Err("must be ENABLED or DISABLED."),
     };
-    let yes_or_no = |text: &str| text.parse().map_err(|_| "must be true or false.");
     EcsSettings {
         cluster: reader.required("CASTING_ECS_CLUSTER"),
         subnets: reader.parsed("CASTING_ECS_SUBNETS", |text| list(text, 16)),
@@ -246,6 +252,11 @@ fn read_ecs(reader: &mut Reader<'_>, region: &str) -> EcsSettings {
                 region: region.to_owned(),
             }),
     }
+}
+
+/// Reads a choice.
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    text.parse().map_err(|_| "must be true or false.")
 }
 
 /// A whole number of this range.
@@ -380,6 +391,7 @@ mod tests {
             (false, Capacity::default())
         );
         assert_eq!(settings.captcha_secret, None);
+        assert_eq!(settings.hook_receivers, Receivers::Public);
         assert_eq!(
             (
                 settings.aws.dynamodb_endpoint,

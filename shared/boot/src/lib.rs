@@ -37,8 +37,11 @@ use casting_identity::captcha::Captchas;
 use casting_identity::gates::HttpGates;
 use casting_identity::oidc::OidcSettings;
 use casting_identity::web_client::{self, ClientError};
+use casting_identity::webhooks::HttpWebhooks;
 use casting_s3::{Bucket, BucketError, BucketSettings};
 use tokio::sync::OnceCell;
+
+pub use casting_dynamo::stream::is_delivery;
 
 pub use crate::environment::required as required_variables;
 pub use crate::http::TlsError;
@@ -76,6 +79,20 @@ pub enum BootError {
 /// no other output.
 pub async fn start() -> Result<ControlPlane, BootError> {
     start_with(|settings| assemble(settings, |_, _| Ok(Arc::new(NoCaptcha)))).await
+}
+
+/// The same, for the function that sends events to hooks.
+///
+/// # Errors
+/// As [`start`], and when there is no client for calls to others.
+pub async fn start_delivering() -> Result<ControlPlane, BootError> {
+    start_with(|settings| {
+        let webhooks = HttpWebhooks::new(settings.hook_receivers)?;
+        let mut control_plane = assemble(settings, |_, _| Ok(Arc::new(NoCaptcha)))?;
+        control_plane.webhooks = Some(Arc::new(webhooks));
+        Ok(control_plane)
+    })
+    .await
 }
 
 /// The same, for functions whose users wait for gates or CAPTCHA providers: those that open links,
@@ -190,10 +207,12 @@ fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, 
 /// When there is no TLS.
 pub fn build(settings: Settings) -> Result<ControlPlane, BootError> {
     let gates = HttpGates::new(&settings.urls.session_url)?;
+    let webhooks = HttpWebhooks::new(settings.hook_receivers)?;
     let mut control_plane = assemble(settings, |keys, secret| {
         Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret)))
     })?;
     control_plane.gates = Some(Arc::new(gates));
+    control_plane.webhooks = Some(Arc::new(webhooks));
     Ok(control_plane)
 }
 

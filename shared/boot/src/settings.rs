@@ -14,6 +14,7 @@ use casting_core::keys::hash_secret;
 use casting_core::time::Clock;
 use casting_dynamo::TableNames;
 use casting_ecs::EcsSettings;
+use casting_identity::webhooks::Receivers;
 use data_encoding::{BASE64URL_NOPAD, Encoding};
 
 /// The prefix of local table names.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub tables: TableNames,
     /// The bucket for the archives of persistent profiles; `None` where none are kept.
     pub profile_bucket: Option<String>,
+    /// Which receivers of webhooks are called.
+    pub hook_receivers: Receivers,
     /// The limits of a new deployment.
     pub first_limits: FirstLimits,
     /// Where tasks run.
@@ -149,6 +152,7 @@ impl Settings {
             captcha_secret: None,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
             profile_bucket: None,
+            hook_receivers: Receivers::Any,
             first_limits: FirstLimits::default(),
             ecs: EcsSettings::local("local"),
             aws: AwsSettings::local(dynamodb_endpoint, ecs_endpoint),

@@ -7,6 +7,7 @@
 //! - `records/`: what administrators manage: links, images, groups, users, settings, the audit log
 //! - `input/`: parsers of JSON documents, and their JSON schemas
 //! - `sessions/`: the life cycle of a session
+//! - `hooks/`: webhooks: their settings, events, deliveries and signatures
 //! - `pool/`: sessions that are started in advance; [`waiting_queue`]: the waiting room
 //! - `signing/`: keys and tickets
 //! - [`flow`]: the use cases, over [`ports`] (database, ECS and others)
@@ -16,6 +17,7 @@
 pub mod admin;
 mod admission;
 pub mod flow;
+mod hooks;
 mod input;
 mod pool;
 pub mod ports;
@@ -46,15 +48,17 @@ pub use flow::{
     CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed, ControlPlane,
     Credential, FlowError, FoundRefusal, Help, History, LandingInfo, LinkStatus, MOST_SESSIONS,
     NextStep, OwnSession, OwnerProof, PoolView, Ports, PublicUrls, Refilled, Refusal, Resumable,
-    SIGNED_IN_SECONDS, STARTS_AT_ONCE, Swept, Trial, TrialOutcome, Visitor, Waiting, outcome,
+    SIGNED_IN_SECONDS, STARTS_AT_ONCE, Sent, Swept, Trial, TrialOutcome, Visitor, Waiting, outcome,
 };
+pub(crate) use hooks::session_events;
+pub use hooks::{delivery, hook, webhook};
 pub use input::{
     api_key_form, cast_form, form, group_form, image_form, invitation_form, json_schema,
     network_form, resource, settings_form, staging_form, text_format,
 };
 pub(crate) use input::{
-    brand_form, client_form, exec_form, field, field_parser, image_rules, open_hours_form,
-    read_only,
+    brand_form, client_form, exec_form, field, field_parser, hook_form, image_rules,
+    open_hours_form, read_only,
 };
 pub use pool::{pool_history, pool_plan, pooled, staging};
 pub use records::{

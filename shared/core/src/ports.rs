@@ -14,6 +14,8 @@ use serde_json::Value;
 use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
 use crate::cast::{Cast, CounterChange};
+use crate::delivery::{Delivery, DeliveryId};
+use crate::hook::HookId;
 use crate::hourly_stats::{HourKey, HourlyStats};
 use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use crate::image::Image;
@@ -24,6 +26,7 @@ use crate::rate_window::RateWindow;
 use crate::session::{EndReason, Session, TaskRef};
 use crate::time::Timestamp;
 use crate::waiting_queue::WaitingQueue;
+use crate::webhook::{WebhookAnswer, WebhookRequest};
 use casting_protocol::report::Upload;
 
 /// An unexpected failure: logged once, shown to the visitor as a reference only.
@@ -286,7 +289,8 @@ pub trait Store: Send + Sync {
     /// Deletes the cast of this version, and its claim to its key.
     async fn delete_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Saved, Fault>;
 
-    /// Takes everything a claim takes, in one transaction.
+    /// Takes everything a claim takes, in one transaction, which also adds the deliveries that its
+    /// session begins ([`Session::tells`]).
     async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, Fault>;
     /// The session as it is now; it is found by the id of its claim as well, where it has another.
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, Fault>;
@@ -296,7 +300,8 @@ pub trait Store: Send + Sync {
     /// it holds of every count. If `after` has just ended and was served, only counts of live
     /// sessions are given back. Of money, what the session has not cost is given back in either
     /// case. What `after` holds and `before` does not ([`Session::takes`]) is taken, whatever the
-    /// limits.
+    /// limits. The deliveries that the move begins ([`Session::tells`]) are added in the same
+    /// transaction.
     async fn save_session(&self, before: &Session, after: &Session) -> Result<Saved, Fault>;
     /// The newest session of this user and this cast that is neither stopping nor has ended; may be
     /// a moment old.
@@ -394,6 +399,28 @@ pub trait Store: Send + Sync {
     async fn list_claims(&self, due: Timestamp, now: Timestamp) -> Result<(), Fault>;
     /// The sessions with this reference (nearly always one, or none); may be a moment old.
     async fn sessions_by_reference(&self, reference: &Reference) -> Result<Vec<Session>, Fault>;
+
+    /// Adds a delivery, if there is none of this id.
+    async fn add_delivery(&self, delivery: &Delivery) -> Result<Saved, Fault>;
+    /// The delivery as it is now.
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, Fault>;
+    /// Writes `after` over the revision of `before`.
+    async fn save_delivery(&self, before: &Delivery, after: &Delivery) -> Result<Saved, Fault>;
+    /// A page of the deliveries that are due at `now`, the longest due first, as they are now. Which
+    /// they are may be a moment old.
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Delivery>, Fault>;
+    /// A page of the deliveries to a hook, the newest event first.
+    async fn deliveries(
+        &self,
+        hook: &HookId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Delivery>, Fault>;
 
     /// Adds refusals to their hourly rows.
     async fn add_refusals(&self, refusals: &[RefusalCount]) -> Result<(), Fault>;
@@ -555,6 +582,14 @@ pub trait Gates: Send + Sync {
     async fn refresh(&self, session: &SessionId, enter: &str) -> Result<(), String>;
     /// The names of those who watch a session now, as its gate tells them; `enter` as above.
     async fn watchers(&self, session: &SessionId, enter: &str) -> Result<Vec<String>, String>;
+}
+
+/// Calls the receivers of webhooks.
+#[async_trait]
+pub trait Webhooks: Send + Sync {
+    /// Sends a signed request, within so many milliseconds, and reads so many bytes of the answer at
+    /// most. Follows nothing.
+    async fn post(&self, request: &WebhookRequest, millis: u64, most: usize) -> WebhookAnswer;
 }
 
 /// Reads the logs of sessions, where the control plane is on the machine that writes them.

@@ -17,6 +17,7 @@ mod audit;
 mod casts;
 mod catalog;
 mod counter;
+mod deliveries;
 mod fault;
 mod hours;
 mod limits;

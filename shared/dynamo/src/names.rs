@@ -3,6 +3,7 @@
 //!
 //! No attribute used in an expression is one of DynamoDB's reserved words, so none needs an alias.
 
+use casting_core::hook::HookId;
 use casting_core::ids::{CastId, CastKey};
 use casting_core::time::Timestamp;
 
@@ -22,6 +23,7 @@ pub const EXPIRES_AT: &str = "expires_at";
 pub const NAME_SORT: &str = "name_sort";
 pub const TARGET: &str = "target";
 pub const WAITS_IN: &str = "waits_in";
+pub const SEND: &str = "send";
 /// The options of a session's viewer.
 pub const OPTIONS: &str = "viewing";
 
@@ -55,6 +57,11 @@ pub const AUDIT: &str = "audit";
 pub const OPEN: &str = "open";
 /// A value of `due`: sessions that have ended and whose anonymous user is yet to be forgotten.
 pub const FORGET: &str = "forget";
+/// A value of `due`: deliveries to hooks that are yet to be sent.
+pub const TO_SEND: &str = "send";
+/// A value of `send`, which only deliveries have that are due since they were written: the stream
+/// reports them.
+pub const NOW: &str = "now";
 /// The link of the hours of all links together.
 pub const ALL_LINKS: &str = "*";
 /// The link of refusals for keys that no cast has.
@@ -236,6 +243,21 @@ pub const LISTED: &str = "LISTED";
 
 /// The id of the row that gives out the turns of queued starts.
 pub const STARTS: &str = "STARTS";
+
+/// The id of the row of a delivery to a hook.
+pub fn delivery(id: &str) -> String {
+    format!("HOOK#{id}")
+}
+
+/// The delivery of such an id.
+pub fn read_delivery(id: &str) -> Option<&str> {
+    id.strip_prefix("HOOK#")
+}
+
+/// Where the deliveries to a hook are listed, in place of a link's id.
+pub fn of_hook(hook: &HookId) -> String {
+    format!("HOOK#{hook}")
+}
 
 /// The id of the row that says that a proof has been used.
 pub fn proof(id: &str) -> String {

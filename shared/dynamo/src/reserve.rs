@@ -14,7 +14,7 @@ use crate::rows::{ClaimRow, CounterRow, Item, WindowRow, from_item, session_item
 use crate::shards::{self, Found, Place};
 use crate::store::DynamoStore;
 use crate::write::{self, Condition, Written};
-use crate::{limits, names, pool, queue, sessions};
+use crate::{deliveries, limits, names, pool, queue, sessions};
 
 const WHAT: &str = "reserve a session";
 
@@ -90,7 +90,8 @@ async fn attempt(
     let row = session_item(WHAT, session)?;
     let (sessions, is_new) = (&store.tables.sessions, Condition::when(names::IS_NEW));
     let is_guarded = !reservation.takes_only_its_session();
-    if !is_guarded && reservation.staged.is_none() {
+    let told = deliveries::parts(WHAT, store, &session.tells(None))?;
+    if !is_guarded && reservation.staged.is_none() && told.is_empty() {
         return match store.put(WHAT, sessions, row, is_new).await? {
             Written::Done => Ok(Reserved::Placed.into()),
             Written::Failed(found) => Ok(existing_session(store, found).await?.into()),
@@ -137,6 +138,7 @@ async fn attempt(
         let [put, give] = pool::take(WHAT, store, staged, row)?;
         parts.extend([(TransactPart::Staged, put), (TransactPart::Staged, give)]);
     }
+    parts.extend(told.into_iter().map(|part| (TransactPart::Told, part)));
     let (kinds, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     let failure = match store.transact_once(WHAT, parts).await? {
         Answer::Done(()) => return Ok(Reserved::Placed.into()),
@@ -166,6 +168,7 @@ async fn attempt(
         }
         (TransactPart::Proof, _) => Reserved::ProofUsed,
         (TransactPart::Staged, _) => Reserved::StagedGone,
+        (TransactPart::Told, _) => return Err(corrupt(WHAT, "an event has no condition")),
     };
     Ok(answer.into())
 }
@@ -179,6 +182,7 @@ enum TransactPart<'a> {
     Quota(&'a Quota),
     Proof,
     Staged,
+    Told,
 }
 
 fn first_failed<'a, 'b>(

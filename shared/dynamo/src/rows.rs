@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::audit::Audit;
 use casting_core::cast::{Cast, CastSettings, Counter};
+use casting_core::delivery::Delivery;
 use casting_core::hourly_stats::HourlyStats;
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{Fault, RefusalCount, RefusalSample};
@@ -231,6 +232,45 @@ impl ClaimRow {
             Ok(Some(from_item::<Self>(what, row.clone())?.leads_to))
         } else {
             Ok(None)
+        }
+    }
+}
+
+/// Table `sessions`: an event on its way to a hook. It has no kind, so it is listed among no
+/// sessions.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeliveryRow {
+    id: String,
+    /// The revision of the delivery.
+    rev: u64,
+    pub delivery: Delivery,
+    /// Whose hook it is.
+    cast_id: String,
+    /// When the event happened.
+    created_at: Timestamp,
+    /// Only while it is to be sent: the index over it is sparse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
+    /// Only while it waits for its first try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send: Option<String>,
+    expires_at: i64,
+}
+
+impl From<&Delivery> for DeliveryRow {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            id: names::delivery(delivery.id.as_str()),
+            rev: delivery.rev,
+            delivery: delivery.clone(),
+            cast_id: names::of_hook(&delivery.hook),
+            created_at: delivery.at,
+            due: delivery.due_at.map(|_| names::TO_SEND.to_owned()),
+            due_at: delivery.due_at,
+            send: delivery.is_new().then(|| names::NOW.to_owned()),
+            expires_at: delivery.forgotten_at().seconds(),
         }
     }
 }

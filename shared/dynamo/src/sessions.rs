@@ -1,7 +1,7 @@
 //! Owns the rows of table `sessions` after they were reserved: moves, releases and listings. Must
 //! not know which moves are allowed.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use casting_core::ids::{CastId, Reference, SessionId, UserId};
 use casting_core::ports::{DueKind, Fault, Page, Saved};
 use casting_core::queries::{SessionQuery, SessionsOf};
@@ -10,6 +10,7 @@ use casting_core::session::{Charge, Session};
 use casting_core::time::Timestamp;
 
 use crate::counter::{self, Moves};
+use crate::deliveries;
 use crate::fault::{corrupt, refused};
 use crate::names;
 use crate::read::{QueryRange, page_size};
@@ -52,8 +53,17 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
     let is_rev = Condition::when(names::IS_REV).value(":rev", number(before.rev));
     let gift = after.gives_back(before);
     let taken = after.takes(before);
+    let told = deliveries::parts(WHAT, store, &after.tells(Some(before)))?;
     if !taken.is_empty() {
-        return hold(store, row, is_rev, &taken).await;
+        return hold(store, row, is_rev, &taken, told).await;
+    }
+    if gift.is_free() && !told.is_empty() {
+        let mut parts = vec![write::put(WHAT, &store.tables.sessions, row, is_rev)?];
+        parts.extend(told);
+        return Ok(match store.transact(WHAT, parts).await? {
+            Ok(()) => Saved::Done,
+            Err(_) => Saved::Stale,
+        });
     }
     if gift.is_free() {
         Ok(store
@@ -61,7 +71,7 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
             .await?
             .into())
     } else {
-        release(store, row, is_rev, after, &gift).await
+        release(store, row, is_rev, after, &gift, told).await
     }
 }
 
@@ -71,12 +81,14 @@ async fn hold(
     row: Item,
     is_rev: Condition,
     taken: &[Held],
+    told: Vec<TransactWriteItem>,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "count a session";
     let mut parts = vec![write::put(WHAT, &store.tables.sessions, row, is_rev)?];
     for held in taken {
         parts.push(limits::hold_quota(WHAT, store, held)?);
     }
+    parts.extend(told);
     Ok(match store.transact(WHAT, parts).await? {
         Ok(()) => Saved::Done,
         Err(_) => Saved::Stale,
@@ -93,6 +105,7 @@ async fn release(
     is_rev: Condition,
     after: &Session,
     gift: &Charge,
+    told: Vec<TransactWriteItem>,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "release a session";
     let cast = &after.cast_id;
@@ -116,6 +129,7 @@ async fn release(
             is_rev.clone(),
         )?];
         parts.extend(gifts.iter().map(|(_, part)| part.clone()));
+        parts.extend(told.iter().cloned());
         let Err(failure) = store.transact(WHAT, parts).await? else {
             return Ok(Saved::Done);
         };

@@ -8,6 +8,8 @@ use aws_sdk_dynamodb::Client;
 use casting_core::audit::{Audit, AuditId};
 use casting_core::captcha::Proof;
 use casting_core::cast::{Cast, CounterChange};
+use casting_core::delivery::{Delivery, DeliveryId};
+use casting_core::hook::HookId;
 use casting_core::hourly_stats::{HourKey, HourlyStats};
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use casting_core::ports::{
@@ -24,7 +26,8 @@ use serde_json::Value;
 
 use crate::schema::TableNames;
 use crate::{
-    audit, casts, catalog, hours, limits, listing, pool, queue, refusals, reserve, sessions,
+    audit, casts, catalog, deliveries, hours, limits, listing, pool, queue, refusals, reserve,
+    sessions,
 };
 
 /// The store port on DynamoDB. Cheap to clone.
@@ -253,6 +256,36 @@ impl Store for DynamoStore {
 
     async fn sessions_by_reference(&self, reference: &Reference) -> Result<Vec<Session>, Fault> {
         sessions::by_reference(self, reference).await
+    }
+
+    async fn add_delivery(&self, delivery: &Delivery) -> Result<Saved, Fault> {
+        deliveries::add(self, delivery).await
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, Fault> {
+        deliveries::by_id(self, id).await
+    }
+
+    async fn save_delivery(&self, before: &Delivery, after: &Delivery) -> Result<Saved, Fault> {
+        deliveries::save(self, before, after).await
+    }
+
+    async fn due_deliveries(
+        &self,
+        now: Timestamp,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Delivery>, Fault> {
+        deliveries::due(self, now, after, limit).await
+    }
+
+    async fn deliveries(
+        &self,
+        hook: &HookId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Delivery>, Fault> {
+        deliveries::of_hook(self, hook, after, limit).await
     }
 
     async fn add_refusals(&self, refusals: &[RefusalCount]) -> Result<(), Fault> {

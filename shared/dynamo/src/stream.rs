@@ -1,6 +1,7 @@
 //! Owns which news of the table `sessions` reach the lifecycle function by the table's stream: that
 //! a session has left its pool, so that another one is started in its place at once and not a
-//! minute later. Must not know what is done then.
+//! minute later, and that an event waits for its hook, so that it is sent at once. Must not know
+//! what is done then.
 
 use serde_json::{Value, json};
 
@@ -20,6 +21,16 @@ pub fn departures() -> [Value; 2] {
         "NewImage": { "state": states(&["stopping", "ended"]) },
     } });
     [given_away, ending]
+}
+
+/// The same of deliveries: one waits for its first try (`HookEvent`).
+pub fn to_send() -> Value {
+    json!({ "dynamodb": { "NewImage": { names::SEND: { "S": [names::NOW] } } } })
+}
+
+/// Whether a record of the stream reports a delivery, and no session.
+pub fn is_delivery(record: &Value) -> bool {
+    record["dynamodb"]["NewImage"][names::SEND]["S"] == names::NOW
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Who is there: CAPTCHA providers, logins and gates, and the one HTTP client that calls out to
+//! Who is there: CAPTCHA providers, logins, gates and receivers of webhooks, and the one HTTP client that calls out to
 //! others. Must not know links or AWS.
 
 pub mod altcha;
@@ -8,3 +8,4 @@ pub mod gates;
 pub mod oidc;
 pub mod siteverify;
 pub mod web_client;
+pub mod webhooks;

@@ -10,6 +10,7 @@ pub(crate) mod casts;
 pub(crate) mod claims;
 mod configuration;
 pub(crate) mod export;
+mod hooks;
 mod images;
 mod invitations;
 pub(crate) mod paging;

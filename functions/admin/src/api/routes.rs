@@ -21,14 +21,14 @@ use http::Method;
 
 use super::paging::Paging;
 use super::{
-    Call, casts, claims, configuration, export, images, invitations, people, query, records,
+    Call, casts, claims, configuration, export, hooks, images, invitations, people, query, records,
     sessions, settings,
 };
 use crate::openapi::{
     self, API_KEY, Answer, CAST, GROUP, IF_MATCH, IMAGE, Keys, NETWORK, Operation, STAGING,
     cast_or_unknown, of_session, plain, shows,
 };
-use casting_core::admin::profiles;
+use casting_core::admin::{hooks as hook_verbs, profiles};
 use casting_web::HandlerError;
 
 /// A route of the API.
@@ -216,6 +216,33 @@ api_routes! {
         body: Some(("InvitationRevocations", true)),
         segment: Some(CAST.id.schema()),
         ..shows(CAST.tag, "InvitationsRevoked")
+    };
+    /// A hook with its state: of a cast, or `deployment`.
+    "readHook" = GET "/api/admin/hooks/{id}", Read => hooks::read, of_hook("Hook");
+    /// Makes another secret for a hook; the one before works beside it for a day.
+    "rotateHookSecret" = POST "/api/admin/hooks/{id}/secrets", Change => hooks::rotate, Operation {
+        segment: Some(hook_verbs::id_schema()),
+        ..plain(
+            "Hooks",
+            Answer::Document {
+                status: 201,
+                schema: "HookSecret",
+                versioned: false,
+            },
+        )
+    };
+    /// Sends events again after a hook was paused.
+    "resumeHook" = POST "/api/admin/hooks/{id}/resumptions", Change => hooks::resume,
+        of_hook("Hook");
+    /// Sends a test event to a hook.
+    "testHook" = POST "/api/admin/hooks/{id}/tests", Change => hooks::test, sends_event();
+    /// Lists the deliveries of a hook.
+    "listDeliveries" = GET "/api/admin/hooks/{id}/deliveries", Read =>
+        hooks::list [Paging::asked], of_hook("Deliveries");
+    /// Sends a delivery again.
+    "replayDelivery" = POST "/api/admin/hooks/{id}/replays", Change => hooks::replay, Operation {
+        body: Some(("DeliveryReplay", true)),
+        ..sends_event()
     };
     /// Lists all claims, accepted and refused.
     "listClaims" = GET "/api/admin/claims", Read => claims::list [claims::asked_of_all],
@@ -529,6 +556,30 @@ api_routes! {
         problems: &[409, 412, 422],
         ..plain("Audit", Answer::Nothing)
     };
+}
+
+/// A route about a hook.
+fn of_hook(schema: &'static str) -> Operation {
+    Operation {
+        segment: Some(hook_verbs::id_schema()),
+        ..shows("Hooks", schema)
+    }
+}
+
+/// A route that sends an event to a hook.
+fn sends_event() -> Operation {
+    Operation {
+        segment: Some(hook_verbs::id_schema()),
+        problems: &[409],
+        ..plain(
+            "Hooks",
+            Answer::Document {
+                status: 202,
+                schema: "Delivery",
+                versioned: false,
+            },
+        )
+    }
 }
 
 /// Finds routes of the API.

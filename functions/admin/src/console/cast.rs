@@ -106,6 +106,7 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
         },
         ActionButton::go("Test this link", "", paths::cast_test(id)),
         ActionButton::go("Invitations", "", paths::cast_invitations(id)),
+        ActionButton::go("Webhook", "", paths::hook(id)),
     ];
     if context.may("sessions") {
         let extend = format!("{}?cast={id}", paths::EXTEND_SESSIONS);

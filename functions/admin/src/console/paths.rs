@@ -127,6 +127,16 @@ paths! {
         cast_invitation_sheet = "/admin/casts/{id}/invitation-sheet";
         /// Revokes an invitation to a cast.
         cast_revoke_invitation = "/admin/casts/{id}/revoke-invitation";
+        /// A hook, of a cast or of the deployment.
+        hook = "/admin/hooks/{id}";
+        /// Makes another secret for a hook.
+        hook_secret = "/admin/hooks/{id}/secret";
+        /// Sends a test event to a hook.
+        hook_test = "/admin/hooks/{id}/test";
+        /// Sends a delivery of a hook again.
+        hook_replay = "/admin/hooks/{id}/replay";
+        /// Ends the pause of a hook.
+        hook_resume = "/admin/hooks/{id}/resume";
         /// One session.
         session = "/admin/sessions/{id}";
         /// Tells the visitor of a session something.

@@ -14,7 +14,7 @@ use crate::api::query;
 use crate::api::routes::API_ROUTES;
 
 /// The headings, and what stands under them.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("Claiming", "For programs that get sessions through a link."),
     (
         "Casts",
@@ -25,6 +25,10 @@ const TAGS: [(&str, &str); 11] = [
     (
         "Claims",
         "Requests for sessions, accepted and refused, and their outcomes.",
+    ),
+    (
+        "Hooks",
+        "Webhooks of casts and of the deployment, and their deliveries.",
     ),
     ("People", "Groups and users."),
     ("Settings", "The settings of the whole deployment."),

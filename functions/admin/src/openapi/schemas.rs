@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::document::codes;
 use crate::api::{claims as statistics, people};
 use casting_core::admin::{
-    audits, budgets, casts, claims, configuration, invitations, pools, profiles, references,
+    audits, budgets, casts, claims, configuration, hooks, invitations, pools, profiles, references,
     session_actions, sessions, settings, trials, users,
 };
 
@@ -64,6 +64,11 @@ pub(super) fn all() -> Map<String, Value> {
         ),
         ("InvitationRevocations", invitations::revocation_schema()),
         ("InvitationsRevoked", invitations::done_schema()),
+        ("Hook", hooks::schema()),
+        ("HookSecret", hooks::secret_schema()),
+        ("Delivery", hooks::delivery_schema()),
+        ("Deliveries", page("Delivery")),
+        ("DeliveryReplay", hooks::replay_schema()),
         ("Settings", of_settings.shown),
         ("SettingsChange", of_settings.change),
         ("CaptchaKeys", settings::keys_schema()),

@@ -15,6 +15,7 @@ pub mod claims;
 pub mod configuration;
 pub mod error;
 mod filtered;
+pub mod hooks;
 pub mod images;
 pub mod invitations;
 pub mod pools;

@@ -12,7 +12,9 @@ mod authn;
 mod bootstrap;
 mod cache;
 mod claim;
+mod deliver;
 mod history;
+mod hook_news;
 mod launch;
 mod link_status;
 mod link_visit;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 pub use authn::{Credential, SIGNED_IN_SECONDS};
 pub use cache::CHANGE_SECONDS;
 pub use claim::{ClaimOutcome, ClaimRequest, Claimed};
+pub use deliver::Sent;
 pub use history::History;
 pub use link_status::LinkStatus;
 pub use open::{CaptchaNeed, ClaimOffer, LandingInfo, NextStep, Resumable};
@@ -58,7 +61,9 @@ use crate::deployment::{FirstLimits, Maintenance};
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::language::Wish;
-use crate::ports::{Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, SessionLogs, Store};
+use crate::ports::{
+    Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, SessionLogs, Store, Webhooks,
+};
 use crate::session::{EndReason, Session, State};
 use crate::session_origin::SessionOrigin;
 use crate::time::Clock;
@@ -230,6 +235,8 @@ pub struct ControlPlane {
     pub deployment_key: Option<String>,
     /// Calls gates; without it, no session that was started in advance is assigned.
     pub gates: Option<Arc<dyn Gates>>,
+    /// Calls the receivers of webhooks; without it, events are written down and not sent.
+    pub webhooks: Option<Arc<dyn Webhooks>>,
     /// The logs of tasks, where they are on this machine.
     pub logs: Option<Arc<dyn SessionLogs>>,
     /// Whether there is a login provider.
@@ -244,6 +251,7 @@ pub struct ControlPlane {
     cache: cache::SettingsCache,
     refusals: refusals::RefusalBuffer,
     hour_cursor: history::HourCursor,
+    told_refusals: hook_news::ToldRefusals,
 }
 
 impl ControlPlane {
@@ -261,6 +269,7 @@ impl ControlPlane {
             captcha: ports.captcha,
             deployment_key: None,
             gates: None,
+            webhooks: None,
             logs: None,
             has_logins: false,
             profiles: None,
@@ -271,6 +280,7 @@ impl ControlPlane {
             cache: cache::SettingsCache::default(),
             refusals: refusals::RefusalBuffer::numbered_from(u32::from_be_bytes(first)),
             hour_cursor: history::HourCursor::default(),
+            told_refusals: hook_news::ToldRefusals::default(),
         }
     }
 

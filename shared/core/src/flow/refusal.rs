@@ -168,6 +168,9 @@ impl ControlPlane {
             address,
             referrer,
         };
+        if let Some(cast) = cast {
+            self.tell_refusal(cast, &refusal.denial(), now).await;
+        }
         let cast = cast.map(|cast| cast.id.clone());
         let batch = self.refusals.note(cast, code, sample, now);
         if let Err(fault) = self.write_refusals(batch).await {

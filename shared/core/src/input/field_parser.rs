@@ -12,6 +12,7 @@ use crate::audit::AuditId;
 use crate::brand::FooterLink;
 use crate::captcha::CaptchaKind;
 use crate::cast::{AnonymousResume, CountBy, LinkLanguage, StartOnClick};
+use crate::hook::HookEvent;
 use crate::ids::{
     ApiKeyId, CastId, CastKey, GroupId, ImageId, InvitationId, Reference, SessionId, StagingId,
     UserId,
@@ -201,6 +202,7 @@ text_types! {
     StagingId = TextSyntax::Id(StagingId::PREFIX);
     InvitationId = TextSyntax::Id(InvitationId::PREFIX);
     Scope = TextSyntax::OneOf(|| Scope::ALL.map(Scope::as_str).to_vec());
+    HookEvent = TextSyntax::OneOf(|| HookEvent::CHOICES.map(HookEvent::as_str).to_vec());
     CountBy = TextSyntax::OneOf(|| CountBy::ALL.map(CountBy::as_str).to_vec());
     AnonymousResume = TextSyntax::OneOf(|| {
         AnonymousResume::ALL.map(AnonymousResume::as_str).to_vec()

@@ -11,6 +11,7 @@ pub(crate) mod field;
 pub(crate) mod field_parser;
 pub mod form;
 pub mod group_form;
+pub(crate) mod hook_form;
 pub mod image_form;
 pub(crate) mod image_rules;
 pub mod invitation_form;

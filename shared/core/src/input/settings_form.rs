@@ -12,6 +12,7 @@ use crate::captcha_provider;
 use crate::deployment::{Deployment, DeploymentSettings};
 use crate::field::{self, FieldTable};
 use crate::form::{FieldErrors, Form, formatted, line, parsed, whole};
+use crate::hook_form;
 use crate::json_schema::{SchemaBuilder, Schemas};
 use crate::read_only::{self, ReadOnlyField};
 use crate::resource::{Resource, Widget};
@@ -29,7 +30,14 @@ type Section = field::Section<DeploymentSettings>;
 static FIELDS: LazyLock<FieldTable<DeploymentSettings>> = LazyLock::new(|| {
     FieldTable::new(
         "settings",
-        vec![maintenance(), captcha(), visitors(), brand(), limits()],
+        vec![
+            maintenance(),
+            captcha(),
+            visitors(),
+            brand(),
+            limits(),
+            hook(),
+        ],
     )
 });
 
@@ -268,6 +276,19 @@ fn limits() -> Section {
     }
 }
 
+fn hook() -> Section {
+    Section {
+        id: "hook",
+        title: "Webhook",
+        intro: "Tells a server of yours what happens at all links. A cast can have its own.",
+        fields: hook_form::fields(
+            |deployment: &mut DeploymentSettings| &mut deployment.hook.enabled,
+            |deployment| &mut deployment.hook.url,
+            |deployment| &mut deployment.hook.events,
+        ),
+    }
+}
+
 fn read_kind(text: &str) -> Result<CaptchaKind, String> {
     let kinds = || CaptchaKind::ALL.map(CaptchaKind::as_str).join(", ");
     CaptchaKind::parse(text).ok_or_else(|| format!("must be one of {}.", kinds()))
@@ -346,6 +367,7 @@ fn read(form: &mut Form) -> Result<DeploymentSettings, FieldErrors> {
     // 0 is never, as in the seed's world; here it is also null.
     settings.anonymous_user_hours = settings.anonymous_user_hours.filter(|hours| *hours > 0);
     require_keys(form, &settings.captcha);
+    hook_form::judge(form, &settings.hook);
     form.finish()?;
     Ok(settings)
 }

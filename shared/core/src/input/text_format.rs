@@ -226,6 +226,8 @@ formats! {
     );
     /// The id of an entry about a change.
     AUDIT_ID = TextFormat::new("[0-9]{14}-[0-9a-f]{16}", "01795435200000-0123456789abcdef", "must be the id of an entry.");
+    /// The id of a delivery to a hook.
+    DELIVERY_ID = TextFormat::new(r"(?:deployment|c[a-z2-7]{26})\.[A-Za-z0-9_-]{1,100}", "deployment.saaaaaaaaaaaaaaaaaaaaaaaaaa-claimed", "must be the id of a delivery.");
     /// The id of whatever may be changed.
     TARGET = TextFormat::new("[!-~]{1,100}", "lab", "must be an id.");
     /// A colour.

@@ -12,6 +12,7 @@ use crate::session::{
     CHECK_SECONDS, Charge, EndReason, Endpoint, InvalidTransition, LaunchSpec, Origin, Owner,
     RESERVED_SECONDS, STOPPING_SECONDS, Session, State,
 };
+use crate::session_events::Told;
 use crate::session_options::{SessionOptions, Sharing};
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
@@ -112,6 +113,7 @@ impl Session {
             notes: Vec::new(),
             said: Vec::new(),
             request: None,
+            told: Told::default(),
             profile: None,
             go: None,
             options: SessionOptions {
@@ -319,6 +321,7 @@ impl Session {
             notes: Vec::new(),
             said: Vec::new(),
             request: None,
+            told: Told::default(),
             go: None,
             pooled: Some(PoolMembership::new(pool.clone(), PoolRole::Waiting)),
             state: State::Stopping {

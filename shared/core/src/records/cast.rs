@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address_rules::AddressRule;
 use crate::brand::Brand;
+use crate::hook::Hook;
 use crate::ids::{CastId, CastKey, GroupId, ImageId};
 use crate::language::Language;
 use crate::open_hours::OpenHours;
@@ -281,6 +282,9 @@ pub struct CastSettings {
     /// kasm_ime_mode_default_on).
     #[serde(default)]
     pub ime_mode_default_on: bool,
+    /// Where events of this link are sent.
+    #[serde(default, skip_serializing_if = "Hook::is_empty")]
+    pub hook: Hook,
     /// How often the owner of a session may extend it, 0 for not at all, and by how much.
     #[serde(default)]
     pub extension: Extension,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::address_rules::AddressRule;
 use crate::brand::Brand;
 use crate::captcha::CaptchaSettings;
+use crate::hook::Hook;
 use crate::record::Record;
 use crate::time::Timestamp;
 
@@ -155,6 +156,9 @@ pub struct DeploymentSettings {
     /// The same of one day (UTC).
     #[serde(default)]
     pub budget_per_day_cents: Option<u32>,
+    /// Where events of all links are sent.
+    #[serde(default, skip_serializing_if = "Hook::is_empty")]
+    pub hook: Hook,
     /// Addresses that get nothing from any link.
     #[serde(default)]
     pub banned_addresses: Vec<AddressRule>,
@@ -182,6 +186,7 @@ impl Default for DeploymentSettings {
             counted_since: 0,
             budget_per_hour_cents: None,
             budget_per_day_cents: None,
+            hook: Hook::default(),
             banned_addresses: Vec::new(),
             attempts_per_minute: 120,
             calls_per_minute: usual_calls(),

@@ -16,6 +16,7 @@ use crate::persistent_profile::CarriedProfile;
 use crate::policy::budget;
 pub use crate::pooled::{PoolMembership, PoolRole};
 use crate::quota::Held;
+use crate::session_events::Told;
 use crate::session_options::{Message, SessionOptions, Sharing};
 pub use crate::task_times::TaskTimes;
 use crate::time::Timestamp;
@@ -131,6 +132,9 @@ pub struct Session {
     /// The last address that its owner asked to open in it after it had started.
     #[serde(default)]
     pub go: Option<Go>,
+    /// The hooks that are told of it.
+    #[serde(default, skip_serializing_if = "Told::is_empty")]
+    pub told: Told,
     /// The files of its user that it brings back, and saves when it ends.
     #[serde(default)]
     pub profile: Option<CarriedProfile>,

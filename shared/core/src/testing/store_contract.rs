@@ -8,6 +8,7 @@
 mod audits_and_stats;
 mod casts;
 mod catalog;
+mod hooks;
 mod lists;
 mod pools;
 mod quotas;
@@ -104,6 +105,11 @@ cases! {
         of_two_claims_at_once_one_gets_the_session
         exchange_moves_all_that_a_claim_took_once
         sessions_that_are_nobodys_are_no_claims;
+    hooks:
+        a_claim_is_told_with_its_session_or_not_at_all
+        a_move_is_told_with_its_row_once
+        a_delivery_is_added_once_and_taken_by_one
+        deliveries_are_due_in_order_and_listed_by_hook;
     lists:
         a_users_live_session_of_a_cast_is_found
         claims_of_a_span_are_listed_oldest_first

@@ -7,6 +7,7 @@
 mod casts;
 mod claims;
 mod find;
+mod hooks;
 mod invitations;
 mod people;
 mod profiles;
@@ -255,11 +256,19 @@ pub(super) enum FlashMessage {
     Invited,
     Revoked,
     ExtendedAll,
+    EventSent,
+    Resumed,
     ZoneSet,
 }
 
 impl FlashMessage {
-    const ALL: [(Self, &'static str, &'static str); 30] = [
+    const ALL: [(Self, &'static str, &'static str); 32] = [
+        (
+            Self::EventSent,
+            "event-sent",
+            "The event is on its way. Load the page again to see the answer.",
+        ),
+        (Self::Resumed, "resumed", "Events are sent again."),
         (
             Self::ZoneSet,
             "zone-set",

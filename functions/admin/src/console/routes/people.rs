@@ -3,6 +3,7 @@
 use askama::Template;
 use casting_core::audit::{Action, Audit, RecordKind};
 use casting_core::captcha::CaptchaKind;
+use casting_core::hook::HookId;
 use casting_core::profile::Profile;
 use casting_core::settings_form;
 use casting_web::Reply;
@@ -17,6 +18,7 @@ use crate::console::form::{Choices, FormMessages};
 use crate::console::form_parser;
 use crate::console::layout::{Place, Screen};
 use crate::console::paths;
+use crate::console::table::ActionButton;
 use crate::console::{records, shown};
 use crate::console_auth;
 use casting_core::admin::version::Precondition;
@@ -192,7 +194,10 @@ fn settings_page(
         aside: String::new(),
         above,
     };
-    edit::page(&request.context, &edit)
+    let mut screen = edit::page(&request.context, &edit);
+    let hook = paths::hook(HookId::DEPLOYMENT);
+    screen.acts.push(ActionButton::go("Webhook", "", hook));
+    screen
 }
 
 /// What is typed so far, checked.

@@ -11,8 +11,8 @@ use http::Method;
 
 use super::records::Kind;
 use super::{
-    ConsoleRequest, ask_for_zone, casts, claims, find, invitations, people, profiles, records,
-    sessions, set_zone, show_help, show_sign_in, sign_in, sign_out,
+    ConsoleRequest, ask_for_zone, casts, claims, find, hooks, invitations, people, profiles,
+    records, sessions, set_zone, show_help, show_sign_in, sign_in, sign_out,
 };
 use casting_web::HandlerError;
 
@@ -115,6 +115,16 @@ console_routes! {
     GET "/admin/casts/{id}/revoke-invitation", Write(Casts) => invitations::ask_to_revoke;
     /// Revokes an invitation.
     POST "/admin/casts/{id}/revoke-invitation", Write(Casts) => invitations::revoke;
+    /// A hook with its deliveries.
+    GET "/admin/hooks/{id}", Read => hooks::show;
+    /// Makes another secret for a hook.
+    POST "/admin/hooks/{id}/secret", Change => hooks::rotate;
+    /// Sends a test event to a hook.
+    POST "/admin/hooks/{id}/test", Change => hooks::test;
+    /// Sends a delivery again.
+    POST "/admin/hooks/{id}/replay", Change => hooks::replay;
+    /// Ends the pause of a hook.
+    POST "/admin/hooks/{id}/resume", Change => hooks::resume;
     /// Enables or disables a cast.
     POST "/admin/casts/{id}/enabled", Write(Casts) => casts::switch;
     /// Replaces the key of a cast.

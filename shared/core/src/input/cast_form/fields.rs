@@ -17,7 +17,7 @@ use crate::session_options::Extension;
 use crate::settings_form::{MAX_ADDRESSES, MAX_CENTS};
 use crate::text_format;
 use crate::url_rules::{self, OwnUrls};
-use crate::{brand_form, client_form, group_form, image_form, open_hours_form};
+use crate::{brand_form, client_form, group_form, hook_form, image_form, open_hours_form};
 
 /// A cast as its document has it: each switch beside what it switches, also while it is off.
 #[derive(Debug, Default)]
@@ -61,6 +61,7 @@ pub(super) static FIELDS: LazyLock<FieldTable<CastFields>> = LazyLock::new(|| {
         destination(),
         appearance(),
         brand(),
+        hook(),
     ];
     FieldTable::new("cast", sections)
 });
@@ -546,6 +547,19 @@ fn brand() -> Section {
             |cast| &mut cast.settings.brand.logo,
             |cast| &mut cast.settings.brand.color,
             |cast| &mut cast.settings.brand.links,
+        ),
+    }
+}
+
+fn hook() -> Section {
+    Section {
+        id: "hook",
+        title: "Webhook",
+        intro: "Tells a server of yours what happens at this link.",
+        fields: hook_form::fields(
+            |cast: &mut CastFields| &mut cast.settings.hook.enabled,
+            |cast| &mut cast.settings.hook.url,
+            |cast| &mut cast.settings.hook.events,
         ),
     }
 }

@@ -7,6 +7,7 @@ use super::fields::CastFields;
 use super::{ADD, CounterChange, MAX_SESSIONS};
 use crate::cast::{Cast, CastSettings, IpLimit, KeptIpLimit};
 use crate::form::{Form, Warning};
+use crate::hook_form;
 use crate::json_schema::needs;
 use crate::permission::ClientSettings;
 use crate::referrer::ReferrerRule;
@@ -33,6 +34,7 @@ pub(super) fn judge(
     let counter = judge_total(form, &fields, change, warnings);
     let (ip_limit, kept_ip_limit) = judge_ip_limit(form, &fields, current, warnings);
     judge_error_url(form, &fields.settings, own);
+    hook_form::judge(form, &fields.settings.hook);
     let client = fields.client_settings;
     let is_kept = !fields.enforce_client_settings && client != ClientSettings::default();
     let settings = CastSettings {

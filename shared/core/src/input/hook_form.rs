@@ -1,0 +1,70 @@
+//! Owns the fields of a hook, which the deployment's settings and each cast have. Must not know what
+//! is sent.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::field::{At, Field};
+use crate::form::{Form, formatted};
+use crate::hook::{Hook, HookEvent};
+use crate::json_schema::needs;
+use crate::resource::Widget;
+use crate::text_format;
+use crate::url_rules;
+
+/// The fields `hook_enabled`, `hook_url` and `hook_events`.
+pub(super) fn fields<D: 'static>(
+    enabled: At<D, bool>,
+    url: At<D, Option<String>>,
+    events: At<D, BTreeSet<HookEvent>>,
+) -> Vec<Field<D>> {
+    vec![
+        Field::flag("hook_enabled", false, enabled)
+            .label("Send events")
+            .help(
+                "Each event is sent to the receiver, signed as Standard Webhooks says, and again \
+                 until it is taken.",
+            )
+            .doc("Whether events are sent to `hook_url`."),
+        Field::nullable(
+            "hook_url",
+            formatted(|| &text_format::SECURE_URL, url_rules::service_url),
+            url,
+        )
+        .label("Receiver")
+        .help(
+            "An https address of your server. Its host must be on the public internet, unless the \
+             deployment allows others.",
+        )
+        .example("https://example.com/hooks/casting")
+        .under("hook_enabled")
+        .doc("Where events are sent by POST; required while `hook_enabled` is on."),
+        Field::list(
+            "hook_events",
+            HookEvent::CHOICES.len(),
+            HookEvent::parse,
+            events,
+        )
+        .label("Events")
+        .help("None chosen: all of them.")
+        .widget(Widget::Ticks(&[
+            ("session.claimed", "A claim was accepted"),
+            ("session.ready", "A session is ready"),
+            ("session.entered", "A visitor has entered"),
+            ("session.ended", "A session has ended"),
+            ("claims.refused", "Visitors were refused (summed up)"),
+            ("budget.reached", "A budget was reached"),
+        ]))
+        .under("hook_enabled")
+        .doc("Which events are sent; empty is all."),
+    ]
+}
+
+/// A hook that is on needs a receiver.
+pub(super) fn judge(form: &mut Form, hook: &Hook) {
+    form.rule(|| needs("hook_enabled", &json!(true), &["hook_url"]));
+    if hook.enabled && hook.url.is_none() {
+        form.require("hook_url", "is required while hook_enabled is on.");
+    }
+}
