@@ -147,6 +147,11 @@ async fn documented_cost_of_a_visit_is_measured() {
         exempt: Vec::new(),
     });
     let (free, status) = claim(&shared_db, 3, Limits::default()).await;
+    let hooked = Limits {
+        hooked: true,
+        ..Limits::default()
+    };
+    let (hooked, _) = claim(&shared_db, 9, hooked).await;
     let (full, _) = claim(
         &shared_db,
         4,
@@ -286,6 +291,10 @@ async fn documented_cost_of_a_visit_is_measured() {
             unknown_spent,
         ),
     ];
+    let more = hooked.writes - free.writes;
+    let said = format!("With a webhook a claim costs {more} units of writing more");
+    assert!(page.contains(&said), "docs/cost.md must say: {said}");
+    assert_eq!(hooked.reads, free.reads, "a hook is read with the link");
     let missing: Vec<&String> = lines.iter().filter(|line| !page.contains(*line)).collect();
     assert!(
         missing.is_empty(),
