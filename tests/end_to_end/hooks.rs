@@ -295,7 +295,7 @@ async fn delivery_is_sent_again_on_request() {
     assert_eq!((&second.id, &second.body), (&first.id, &first.body));
     let foreign = json!({"delivery": "deployment.other"});
     let refused = stack.admin(Method::POST, &path, Some(&foreign)).await;
-    assert_eq!(refused.status, 422, "{}", refused.text);
+    assert_eq!(refused.status, 409, "{}", refused.text);
     stack.local.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! Owns the API's documents about hooks and their deliveries. Must not know how an event is sent.
 
 use casting_core::admin::hooks;
+use casting_core::delivery::Delivery;
 use casting_web::{HandlerError, Reply, reply};
 use http::StatusCode;
 use serde_json::json;
@@ -33,10 +34,7 @@ pub(crate) async fn resume(call: &Call<'_>) -> Result<Reply, HandlerError> {
 /// Sends a test event: 202, because it is on its way.
 pub(crate) async fn test(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let sent = hooks::test(&call.service, call.id).await?;
-    Ok(reply::json(
-        StatusCode::ACCEPTED,
-        &hooks::view_delivery(&sent),
-    ))
+    Ok(on_its_way(&sent))
 }
 
 /// Lists deliveries, the newest event first.
@@ -50,8 +48,12 @@ pub(crate) async fn list(call: &Call<'_>, paging: Paging) -> Result<Reply, Handl
 /// Sends a delivery again: 202, because it is on its way.
 pub(crate) async fn replay(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let again = hooks::replay(&call.service, call.id, &call.document()?).await?;
-    Ok(reply::json(
-        StatusCode::ACCEPTED,
-        &hooks::view_delivery(&again),
-    ))
+    Ok(on_its_way(&again))
+}
+
+/// A delivery that a sender is about to make.
+fn on_its_way(row: &Delivery) -> Reply {
+    let mut reply = reply::json(StatusCode::ACCEPTED, &hooks::view_delivery(row));
+    set_location(&mut reply, &format!("hooks/{}", row.hook), &"deliveries");
+    reply
 }
