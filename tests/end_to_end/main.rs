@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod admission_hook;
 mod authorization;
 mod bad_input;
 mod badges;

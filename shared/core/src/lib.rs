@@ -51,7 +51,7 @@ pub use flow::{
     SIGNED_IN_SECONDS, STARTS_AT_ONCE, Sent, Swept, Trial, TrialOutcome, Visitor, Waiting, outcome,
 };
 pub(crate) use hooks::session_events;
-pub use hooks::{delivery, hook, webhook};
+pub use hooks::{admission_hook, delivery, hook, webhook};
 pub use input::{
     api_key_form, cast_form, form, group_form, image_form, invitation_form, json_schema,
     network_form, resource, settings_form, staging_form, text_format,

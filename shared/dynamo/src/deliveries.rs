@@ -86,10 +86,10 @@ pub async fn of_hook(
 ) -> Result<Page<Delivery>, Fault> {
     const WHAT: &str = "list deliveries";
     let table = &store.tables.sessions;
-    let mut range = QueryRange::new(table, Some(names::BY_CAST), names::OF_CAST)
-        .value(":cast", text(names::of_hook(hook)));
+    let mut range = QueryRange::new(table, Some(names::BY_KIND), names::OF_KIND)
+        .value(":kind", text(names::of_hook(hook)));
     range.newest_first = true;
-    let sorted = (names::CAST_ID, names::CREATED_AT);
+    let sorted = (names::KIND, names::CREATED_AT);
     page(store, WHAT, range, sorted, after, limit).await
 }
 

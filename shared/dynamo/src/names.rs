@@ -254,7 +254,7 @@ pub fn read_delivery(id: &str) -> Option<&str> {
     id.strip_prefix("HOOK#")
 }
 
-/// Where the deliveries to a hook are listed, in place of a link's id.
+/// The kind of the deliveries to a hook.
 pub fn of_hook(hook: &HookId) -> String {
     format!("HOOK#{hook}")
 }

@@ -236,8 +236,8 @@ impl ClaimRow {
     }
 }
 
-/// Table `sessions`: an event on its way to a hook. It has no kind, so it is listed among no
-/// sessions.
+/// Table `sessions`: an event on its way to a hook. Its kind is its hook's, so that it is listed
+/// among those of its hook and among no sessions.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeliveryRow {
     id: String,
@@ -245,7 +245,7 @@ pub struct DeliveryRow {
     rev: u64,
     pub delivery: Delivery,
     /// Whose hook it is.
-    cast_id: String,
+    kind: String,
     /// When the event happened.
     created_at: Timestamp,
     /// Only while it is to be sent: the index over it is sparse.
@@ -265,7 +265,7 @@ impl From<&Delivery> for DeliveryRow {
             id: names::delivery(delivery.id.as_str()),
             rev: delivery.rev,
             delivery: delivery.clone(),
-            cast_id: names::of_hook(&delivery.hook),
+            kind: names::of_hook(&delivery.hook),
             created_at: delivery.at,
             due: delivery.due_at.map(|_| names::TO_SEND.to_owned()),
             due_at: delivery.due_at,

@@ -125,6 +125,7 @@ impl Code {
                 | DenialCode::CaptchaFailed
                 | DenialCode::LoginFailed
                 | DenialCode::TicketForeign
+                | DenialCode::NotAdmitted
                 | DenialCode::NotYourSession => StatusCode::FORBIDDEN,
                 DenialCode::TicketInvalid => StatusCode::BAD_REQUEST,
                 DenialCode::ParameterInvalid | DenialCode::NetworkDenied => {
@@ -149,6 +150,7 @@ impl Code {
                 | DenialCode::Maintenance
                 | DenialCode::BudgetReached
                 | DenialCode::LinkBudgetReached
+                | DenialCode::AdmissionUnavailable
                 | DenialCode::CaptchaUnavailable
                 | DenialCode::LoginUnavailable
                 | DenialCode::Busy

@@ -80,7 +80,8 @@ pub const fn recoveries(code: Code) -> &'static [Recovery] {
             DenialCode::LoginUnavailable | DenialCode::Maintenance | DenialCode::BudgetReached => {
                 &[Retry, Ask]
             }
-            DenialCode::LinkBudgetReached => &[Retry, Ask],
+            DenialCode::LinkBudgetReached | DenialCode::AdmissionUnavailable => &[Retry, Ask],
+            DenialCode::NotAdmitted => &[OpenLink, Ask],
             DenialCode::InvitationRequired => &[Ask, Start],
             DenialCode::InvitationUnknown
             | DenialCode::InvitationExpired

@@ -7,6 +7,7 @@ use crate::cast_form::{self, CastDraft};
 use crate::field;
 use crate::form::{FieldErrors, Form, Warning, parsed, whole};
 use crate::group::Group;
+use crate::hook::HookId;
 use crate::ids::{CastId, CastKey, GroupId, ImageId};
 use crate::image::Image;
 use crate::json_schema::SchemaBuilder;
@@ -18,7 +19,7 @@ use std::sync::OnceLock;
 
 use crate::admin::error::{AdminError, TRIES};
 use crate::admin::version::Precondition;
-use crate::admin::{AdminService, filtered, invitations, session_actions, settings};
+use crate::admin::{AdminService, filtered, hooks, invitations, session_actions, settings};
 
 /// The longest time that an old key opens a link after a rotation, in seconds (365 days).
 const LONGEST_GRACE: u64 = 31_536_000;
@@ -149,6 +150,7 @@ pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited,
     }
     control_plane.forget();
     count(service, &cast).await;
+    make_secret(service, &cast).await;
     tracing::info!(actor.id = service.actor.id, cast.id = %cast.id, "Cast {} was made", cast.id);
     let mut warnings = draft.warnings;
     warnings.extend(look_around(service, &cast.settings, Some(&cast.id)).await?);
@@ -415,6 +417,7 @@ async fn edit(
                 if after.settings.counted_since != before.settings.counted_since {
                     count(service, &after).await;
                 }
+                make_secret(service, &after).await;
                 tracing::info!(actor.id = service.actor.id, cast.id = %after.id, version = after.version, "Cast {} was changed", after.id);
                 return Ok(Edited {
                     cast: after,
@@ -565,6 +568,7 @@ pub async fn delete(
         tracing::info!(actor.id = service.actor.id, cast.id = %id, "Cast {id} was deleted");
         // No link leads to them any more; a row that a fault leaves behind costs only its storage.
         invitations::delete_all(service, &id).await?;
+        hooks::delete(service, &id).await?;
     }
     let ended = if terminate {
         session_actions::end_all(service, &id).await?
@@ -575,6 +579,17 @@ pub async fn delete(
         Ok(())
     } else {
         Err(no_such_cast())
+    }
+}
+
+/// Makes the secret with which the server of the link's admission hook is asked: claims only read it.
+async fn make_secret(service: &AdminService<'_>, cast: &Cast) {
+    if cast.settings.admission_hook.server().is_none() {
+        return;
+    }
+    let id = HookId::Cast(cast.id.clone());
+    if let Err(fault) = service.control_plane.hook_state(&id).await {
+        tracing::warn!(%fault, "A hook has no secret yet; the next change makes it");
     }
 }
 

@@ -182,6 +182,16 @@ pub async fn test(service: &AdminService<'_>, id: &str) -> Result<Delivery, Admi
     Ok(delivery)
 }
 
+/// Deletes the state of the hook of a link that is gone.
+pub(super) async fn delete(service: &AdminService<'_>, cast: &CastId) -> Result<(), AdminError> {
+    let store = &service.control_plane.store;
+    if let Some(state) = store.record::<HookState>(cast.as_str()).await? {
+        // A sender that changes it meanwhile leaves a row that costs only its storage.
+        store.delete_record(&state, None).await?;
+    }
+    Ok(())
+}
+
 fn check_sends(found: &ShownHook) -> Result<(), AdminError> {
     let is_paused = found.state.as_ref().is_some_and(|one| one.paused.is_some());
     if found.hook.receiver().is_none() {

@@ -107,11 +107,15 @@ pub enum DenialCode {
     InvitationUsed = 46,
     /// As much as there may be has been spent on the sessions of the link, or is going to be.
     LinkBudgetReached = 47,
+    /// The server of the link's admission hook does not let the visitor in.
+    NotAdmitted = 48,
+    /// That server gives no answer.
+    AdmissionUnavailable = 49,
 }
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 47] = [
+    pub const ALL: [DenialCode; 49] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -144,6 +148,8 @@ impl DenialCode {
         Self::Maintenance,
         Self::BudgetReached,
         Self::LinkBudgetReached,
+        Self::NotAdmitted,
+        Self::AdmissionUnavailable,
         Self::RequestDiffers,
         Self::ImageUnavailable,
         Self::NoCapacity,
@@ -192,6 +198,8 @@ impl DenialCode {
             Self::Maintenance => "maintenance",
             Self::BudgetReached => "budget-reached",
             Self::LinkBudgetReached => "link-budget-reached",
+            Self::NotAdmitted => "not-admitted",
+            Self::AdmissionUnavailable => "admission-unavailable",
             Self::InvitationRequired => "invitation-required",
             Self::InvitationUnknown => "invitation-unknown",
             Self::InvitationExpired => "invitation-expired",
@@ -259,6 +267,8 @@ impl DenialCode {
             Self::Maintenance => "Closed for maintenance",
             Self::BudgetReached => "Closed for now",
             Self::LinkBudgetReached => "This link is closed for now",
+            Self::NotAdmitted => "You were not let in",
+            Self::AdmissionUnavailable => "Admission cannot be checked",
             Self::InvitationRequired => "This link is by invitation only",
             Self::InvitationUnknown => "This invitation is not valid",
             Self::InvitationExpired => "This invitation has expired",
@@ -346,6 +356,8 @@ impl DenialCode {
                 "As many sessions as were planned for it have been started; ask the person who gave \
                  you the link, or come back later."
             }
+            Self::NotAdmitted => "Ask the person who gave you the link.",
+            Self::AdmissionUnavailable => "Please try again in a minute.",
             Self::InvitationRequired => {
                 "Open the address in your invitation, or ask the person who told you of this link \
                  for one."

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{ControlPlane, Visitor};
 use crate::address;
+use crate::admission_hook::HookFact;
 use crate::cast::{AnonymousResume, Cast, CountBy};
 use crate::deployment::Deployment;
 use crate::group;
@@ -64,6 +65,8 @@ pub(super) struct AdmissionContext<'a> {
     pub(super) consent: Option<bool>,
     pub(super) wait: Option<u64>,
     pub(super) proof: ProofFact,
+    /// What the link's admission hook has said of the visitor.
+    pub(super) hook: HookFact,
     /// How much of the link's rate limit is left after this claim.
     pub(super) left: Option<RateLimit>,
 }
@@ -90,6 +93,7 @@ impl AdmissionContext<'_> {
             consent: self.consent,
             wait: self.wait,
             proof: self.proof,
+            hook: &self.hook,
             queue: self
                 .queue
                 .as_ref()
@@ -190,6 +194,7 @@ impl ControlPlane {
             consent: None,
             wait,
             proof: ProofFact::NotAsked,
+            hook: HookFact::NotAsked,
             left: None,
         };
         if let Some(cast) = context.cast.clone() {

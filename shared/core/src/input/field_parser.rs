@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::actor::Scope;
 use crate::address_rules::AddressRule;
+use crate::admission_hook::Unanswered;
 use crate::audit::AuditId;
 use crate::brand::FooterLink;
 use crate::captcha::CaptchaKind;
@@ -202,6 +203,7 @@ text_types! {
     StagingId = TextSyntax::Id(StagingId::PREFIX);
     InvitationId = TextSyntax::Id(InvitationId::PREFIX);
     Scope = TextSyntax::OneOf(|| Scope::ALL.map(Scope::as_str).to_vec());
+    Unanswered = TextSyntax::OneOf(|| Unanswered::ALL.map(Unanswered::as_str).to_vec());
     HookEvent = TextSyntax::OneOf(|| HookEvent::CHOICES.map(HookEvent::as_str).to_vec());
     CountBy = TextSyntax::OneOf(|| CountBy::ALL.map(CountBy::as_str).to_vec());
     AnonymousResume = TextSyntax::OneOf(|| {

@@ -684,7 +684,7 @@ fn each_flag_is_stored_for_itself() {
             cast_form::resource(),
             json!({"name": "Demo", "image_id": image_id, "key": "123abc", "sessions_remaining": 1,
                 "sessions_allowed": 1, "within_seconds": 1, "client_settings": {"idle_minutes": 1},
-                "hook_url": "https://example.com/"}),
+                "hook_url": "https://example.com/", "admission_hook_url": "https://example.com/"}),
             remade_cast,
         ),
         (

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address_rules::AddressRule;
+use crate::admission_hook::AdmissionHook;
 use crate::brand::Brand;
 use crate::hook::Hook;
 use crate::ids::{CastId, CastKey, GroupId, ImageId};
@@ -285,6 +286,9 @@ pub struct CastSettings {
     /// Where events of this link are sent.
     #[serde(default, skip_serializing_if = "Hook::is_empty")]
     pub hook: Hook,
+    /// The server that has the last word on who comes in.
+    #[serde(default, skip_serializing_if = "AdmissionHook::is_usual")]
+    pub admission_hook: AdmissionHook,
     /// How often the owner of a session may extend it, 0 for not at all, and by how much.
     #[serde(default)]
     pub extension: Extension,

@@ -11,6 +11,7 @@ pub mod budget;
 pub mod captcha;
 pub mod consent;
 pub mod enabled;
+pub mod hook;
 pub mod image;
 pub mod invitation;
 pub mod ip_window;
@@ -30,6 +31,7 @@ pub mod valid_until;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::admission_hook::HookFact;
 use crate::cast::{AnonymousResume, Cast, IpLimit};
 use crate::denial::{Denial, DenialCode};
 use crate::deployment::DeploymentSettings;
@@ -82,6 +84,8 @@ pub struct Facts<'a> {
     pub wait: Option<u64>,
     /// The state of the visitor's CAPTCHA solution.
     pub proof: ProofFact,
+    /// What the link's admission hook has said of the visitor.
+    pub hook: &'a HookFact,
     /// The link's waiting queue, if it has one and it was read.
     pub queue: Option<QueueView<'a>>,
     /// The counts that were found full a moment ago.
@@ -206,6 +210,8 @@ pub enum RuleId {
     IpWindow,
     /// Sessions remain.
     Total,
+    /// The server of the link's admission hook lets the visitor in.
+    Hook,
 }
 
 /// Evaluates the policies for a visitor. The first refusal is the answer.
@@ -323,6 +329,10 @@ fn evaluate(
         ip_window::check(limit, facts.window, facts.now),
     )?;
     observer(RuleId::Total, total::check(cast))?;
+    observer(
+        RuleId::Hook,
+        hook::check(&settings.admission_hook, facts.hook),
+    )?;
     Ok(Verdict::Admit(Admission {
         count: settings.limit_total_sessions.then_some(cast.counter.epoch),
         window: limit.cloned(),
@@ -410,6 +420,7 @@ pub(crate) mod tests {
                 consent: None,
                 wait: None,
                 proof: ProofFact::NotAsked,
+                hook: &HookFact::NotAsked,
                 queue: None,
                 full: &self.full,
                 window: None,

@@ -211,6 +211,17 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
             format!("{} remain.", cast.counter.remaining)
         }
         RuleId::Total => "Off.".to_owned(),
+        RuleId::Hook => settings.admission_hook.server().map_or_else(
+            || "Off.".to_owned(),
+            |server| {
+                let hook = &settings.admission_hook;
+                format!(
+                    "{server} would be asked, for {} ms; without an answer the link is {}.",
+                    hook.millis,
+                    hook.unanswered.as_str()
+                )
+            },
+        ),
     }
 }
 
@@ -283,6 +294,10 @@ impl RuleId {
                 "Has this address had too many sessions lately?",
             ),
             Self::Total => ("total", "Do sessions remain?"),
+            Self::Hook => (
+                "admission_hook",
+                "Does the server of the admission hook let the visitor in?",
+            ),
         }
     }
 }
@@ -309,7 +324,7 @@ mod tests {
             .filter(|step| !step.passes)
             .map(|step| step.rule)
             .collect();
-        assert_eq!((steps.len(), refused), (20, vec!["referrer", "total"]));
+        assert_eq!((steps.len(), refused), (21, vec!["referrer", "total"]));
         let Verdict::Deny(denial) = admit(&facts) else {
             panic!("is refused")
         };

@@ -6,6 +6,7 @@
 //! | step | takes | given back by |
 //! |---|---|---|
 //! | begin | an attempt of the address, in memory | nothing: it is forgotten after a minute |
+//! | ask | nothing: the server of the link's admission hook is told of the claim | nothing |
 //! | pick | a staged session, out of this process's cache | `return_staged`, where the reservation fails |
 //! | reserve | one of Sessions Remaining (`Charge::count`) | the write that ends the session unserved (`Store::save_session`) |
 //! | reserve | a slot in the IP window (`Charge::window`) | the same write |
@@ -19,6 +20,7 @@
 //! All of *reserve* is one transaction: everything is taken, or nothing. A process that dies after
 //! it leaves a reserved session, whose task the sweep starts or which it ends.
 
+mod admission_hook;
 mod queue;
 mod reserve;
 

@@ -106,6 +106,12 @@ impl ClaimAttempt<'_> {
                 Evaluated::Admitted(admission, image) => (*admission, image),
                 Evaluated::Has(session) => return Ok((*session, false)),
             };
+            if self.is_to_be_asked() {
+                if let Some(earlier) = Box::pin(self.ask_hook(&admission, &image, now)).await? {
+                    return Ok((earlier, false));
+                }
+                continue;
+            }
             let limit = admission.window.clone();
             let mut reservation = self.build_reservation(admission, &image, now);
             (reservation.session, reservation.staged) = self
@@ -326,9 +332,9 @@ impl ClaimAttempt<'_> {
             ready_at: None,
             usual_start: None,
             entered_at: None,
-            time_limit_seconds: context
-                .grant
-                .time_limit_seconds(settings.session_time_limit_seconds),
+            time_limit_seconds: (context.grant)
+                .time_limit_seconds(settings.session_time_limit_seconds)
+                .min(context.hook.time_limit_seconds().unwrap_or(u32::MAX)),
             extensions: 0,
             added_seconds: 0,
             message: None,
@@ -399,7 +405,7 @@ impl ClaimAttempt<'_> {
     }
 
     /// A repeated idempotency key must come with the same request.
-    fn same_request(&self, session: Session) -> Result<Session, FlowError> {
+    pub(super) fn same_request(&self, session: Session) -> Result<Session, FlowError> {
         let same = match (&session.request, &self.content) {
             (None, None) => true,
             (Some(print), Some(content)) => self.plane.keys.is_fingerprint(content, print),

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::{MAX_REFERRERS, MAX_SESSIONS, read_key};
 use crate::address_rules::AddressRule;
+use crate::admission_hook::{MOST_MILLIS, USUAL_MILLIS, Unanswered};
 use crate::cast::{
     AnonymousResume, Cast, CastSettings, CountBy, KeptIpLimit, LinkLanguage, StartOnClick,
 };
@@ -62,6 +63,7 @@ pub(super) static FIELDS: LazyLock<FieldTable<CastFields>> = LazyLock::new(|| {
         appearance(),
         brand(),
         hook(),
+        admission_hook(),
     ];
     FieldTable::new("cast", sections)
 });
@@ -561,6 +563,60 @@ fn hook() -> Section {
             |cast| &mut cast.settings.hook.url,
             |cast| &mut cast.settings.hook.events,
         ),
+    }
+}
+
+fn admission_hook() -> Section {
+    Section {
+        id: "admission-hook",
+        title: "Admission hook",
+        intro: "Asks a server of yours whether a visitor may come in.",
+        fields: vec![
+            Field::flag("admission_hook_enabled", false, |cast| {
+                &mut cast.settings.admission_hook.enabled
+            })
+            .label("Ask before a session starts")
+            .help(
+                "The server is asked about each claim that all rules of the link admit, signed with \
+                 the secret of the webhook.",
+            )
+            .doc("Whether `admission_hook_url` is asked about each claim that all rules admit."),
+            Field::nullable(
+                "admission_hook_url",
+                formatted(|| &text_format::SECURE_URL, url_rules::service_url),
+                |cast| &mut cast.settings.admission_hook.url,
+            )
+            .label("Server")
+            .help("An https address. It answers with JSON: {\u{201c}allow\u{201d}: true}.")
+            .example("https://example.com/admission")
+            .under("admission_hook_enabled")
+            .doc("The server that is asked; required while `admission_hook_enabled` is on."),
+            Field::defaulted(
+                "admission_hook_timeout_ms",
+                USUAL_MILLIS,
+                whole(100..=u64::from(MOST_MILLIS)),
+                |cast| &mut cast.settings.admission_hook.millis,
+            )
+            .label("Time to answer")
+            .help("The visitor waits for so long at most.")
+            .unit("milliseconds")
+            .under("admission_hook_enabled")
+            .doc("How long the server may take, in milliseconds."),
+            Field::defaulted(
+                "admission_hook_fails",
+                Unanswered::Closed,
+                parsed(Unanswered::parse),
+                |cast| &mut cast.settings.admission_hook.unanswered,
+            )
+            .label("Without an answer")
+            .help("Also when the answer cannot be read.")
+            .widget(Widget::Choice(&[
+                ("closed", "Nobody comes in"),
+                ("open", "Visitors come in"),
+            ]))
+            .under("admission_hook_enabled")
+            .doc("Whether visitors come in while the server gives no answer: closed or open."),
+        ],
     }
 }
 

@@ -35,6 +35,20 @@ pub(super) fn judge(
     let (ip_limit, kept_ip_limit) = judge_ip_limit(form, &fields, current, warnings);
     judge_error_url(form, &fields.settings, own);
     hook_form::judge(form, &fields.settings.hook);
+    form.rule(|| {
+        needs(
+            "admission_hook_enabled",
+            &json!(true),
+            &["admission_hook_url"],
+        )
+    });
+    let asks = &fields.settings.admission_hook;
+    if asks.enabled && asks.url.is_none() {
+        form.require(
+            "admission_hook_url",
+            "is required while admission_hook_enabled is on.",
+        );
+    }
     let client = fields.client_settings;
     let is_kept = !fields.enforce_client_settings && client != ClientSettings::default();
     let settings = CastSettings {
