@@ -623,7 +623,10 @@ impl SimWorld {
         let (mut all, mut written, mut after) = (BTreeSet::new(), BTreeSet::new(), None);
         loop {
             let page = store.deliveries(&hook, after.as_deref(), 100).await?;
-            let of_sessions = page.items.iter().filter(|row| row.kind != HookEvent::Refused);
+            let of_sessions = page
+                .items
+                .iter()
+                .filter(|row| row.kind != HookEvent::Refused);
             written.extend(of_sessions.map(|row| row.event.clone()));
             all.extend(page.items.into_iter().map(|row| row.event));
             after = page.next;
