@@ -315,7 +315,7 @@ export interface SessionCastingProps {
   readonly deletionProtection?: boolean;
 
   /**
-   * Whether webhooks may be sent to private and local addresses that the functions can reach.
+   * Whether webhooks may be sent to private and local addresses that the functions can reach. Otherwise a receiver must be on the public internet.
    *
    * @default - only to receivers on the public internet
    */
