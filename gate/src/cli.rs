@@ -66,8 +66,8 @@ pub fn main_from(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone
         .with_ansi(false)
         .try_init();
     match options.verb {
-        // A session has few visitors: one thread passes their requests on with less work than
-        // several, which wake each other. Archives are packed on threads of their own.
+        // Connections are served by threads that never wake each other (`workers`). Archives are
+        // packed on threads of their own.
         Verb::Run { command } => answer(Builder::new_current_thread(), async move {
             // From here on processes of the same user cannot read this process's memory or
             // environment, and no core dump of it is written.

@@ -6,7 +6,7 @@
 //! - between the two: [`credentials`] (the ticket cookie, and the headers with the edge's proof);
 //!   where the edge looks for gates: [`places`]; which requests the gate refuses: [`admission`],
 //!   [`entries`]; how it gets its secret: [`bootstrap`]
-//! - how both pass requests on: [`proxy`], judged by [`hop`], served by [`server`], within
+//! - how both pass requests on: [`proxy`], judged by [`hop`], served by [`server`] on [`workers`], within
 //!   [`limits`]; bodies that break off: [`bodies`]
 //! - the state of a session: [`session_state`], [`presence`]; its WebSockets: [`relay`],
 //!   [`frames`], [`rfb`], [`picture`]; its log: [`output`]; the page around the app: `viewer`;
@@ -53,3 +53,4 @@ pub mod settings;
 mod sound;
 mod tls;
 mod viewer;
+pub mod workers;

@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::hop::{self, Asked, Malformed};
-use crate::{bodies, limits, tls};
+use crate::{bodies, limits, tls, workers};
 
 /// How long a connection may take to open. Gates and apps are near; one that does not answer at
 /// once is gone, or full.
@@ -140,8 +141,11 @@ type Connector = HttpsConnector<HttpConnector>;
 
 /// Passes requests on. Clones share their connections.
 #[derive(Clone)]
-pub struct Proxy {
-    client: Client<Connector, Body>,
+pub struct Proxy(Arc<[Clients]>);
+
+/// The clients of one thread: a connection is used where it is read.
+struct Clients {
+    kept: Client<Connector, Body>,
     /// Keeps no connection: after an upgrade that was refused, what one end takes for a request may
     /// be a body to the other.
     upgrades: Client<Connector, Body>,
@@ -149,6 +153,13 @@ pub struct Proxy {
 
 impl Default for Proxy {
     fn default() -> Self {
+        Self::on(1)
+    }
+}
+
+impl Proxy {
+    /// Passes requests on from so many threads; see [`crate::workers`].
+    pub fn on(threads: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT));
@@ -166,10 +177,15 @@ impl Default for Proxy {
                 .http1_max_buf_size(limits::REPLY_AHEAD)
                 .build(connector.clone())
         };
-        Self {
-            client: client(64),
+        let clients = || Clients {
+            kept: client(64),
             upgrades: client(0),
-        }
+        };
+        Self((0..threads.max(1)).map(|_| clients()).collect())
+    }
+
+    fn clients(&self) -> &Clients {
+        &self.0[workers::index() % self.0.len()]
     }
 }
 
@@ -227,7 +243,8 @@ impl Route {
         self.direct(&mut parts)?;
         match asked {
             Asked::Reply => {
-                let mut reply = sent(&self.proxy.client, Request::from_parts(parts, body)).await?;
+                let mut reply =
+                    sent(&self.proxy.clients().kept, Request::from_parts(parts, body)).await?;
                 if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
                     return Err(UpstreamError::BrokeOff);
                 }
@@ -247,7 +264,7 @@ impl Route {
             .get(SEC_WEBSOCKET_KEY)
             .map(|key| derive_accept_key(key.as_bytes()));
         let request = Request::from_parts(parts, Body::empty());
-        let mut reply = sent(&self.proxy.upgrades, request).await?;
+        let mut reply = sent(&self.proxy.clients().upgrades, request).await?;
         if reply.status() != StatusCode::SWITCHING_PROTOCOLS {
             hop::strip(reply.headers_mut());
             return Ok(Passed::Reply(reply.map(Body::new)));

@@ -28,6 +28,7 @@ use crate::report::{self, ReportReply, Reporter};
 use crate::selkies_roles::{Roster, master_token};
 use crate::session_state::{Ending, SessionState};
 use crate::settings::GateSettings;
+use crate::workers::{self, Workers};
 use crate::{bootstrap, limits, server};
 
 /// Exit code of a shell for a command that cannot be run.
@@ -92,10 +93,15 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
         Err(code) => return Ok(code),
     };
     let state = Arc::new(SessionState::new(settings.clipboard).allowing(settings.media));
-    let connections = server::Connections::new(server::Limits {
-        pending_per_peer: limits::PENDING_PER_PEER_OF_GATE,
-        ..server::Limits::default()
-    });
+    let threads = workers::count();
+    let connections = server::Connections::on(
+        Workers::start(threads).context("the gate's threads cannot be started")?,
+        server::Limits {
+            pending_per_peer: limits::PENDING_PER_PEER_OF_GATE,
+            ..server::Limits::default()
+        },
+    );
+    let proxy = Proxy::on(threads);
     let master_token = settings.is_selkies.then(|| master_token(&secret));
     let started = App::start(command, app_port, master_token.as_deref(), &state.log);
     tracing::info!(session.id = %settings.session, port, app_port, "The gate listens");
@@ -103,7 +109,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
     let (code, because, was_ready) = match started {
         Ok(app) => {
             let tail = app.tail();
-            let route = Proxy::default().to(Target::loopback(app_port)
+            let route = proxy.to(Target::loopback(app_port)
                 .context("the app's port makes no address")?
                 .over_https(settings.app_https));
             let roster = settings
@@ -112,7 +118,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
             let sound = settings.sound_port.filter(|_| settings.media.audio);
             let sound = sound
                 .and_then(Target::loopback)
-                .map(|target| Proxy::default().to(target.over_https(settings.app_https)));
+                .map(|target| proxy.to(target.over_https(settings.app_https)));
             let gate = Gate {
                 session: settings.session.clone(),
                 secret: secret.clone(),

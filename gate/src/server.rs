@@ -33,6 +33,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tower::Service;
 
+use crate::workers::Workers;
+
 /// How long a client may take to send a request's headers, the wait for it on a kept connection
 /// included. A little more than the 60 seconds for which load balancers and CDNs keep theirs.
 pub const HEADERS_WITHIN: Duration = Duration::from_secs(65);
@@ -112,6 +114,7 @@ pub struct Connections(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     limits: Limits,
+    workers: Workers,
     table: Mutex<Table>,
     /// A connection was closed or became idle.
     freed: Notify,
@@ -168,10 +171,16 @@ impl Phase {
 }
 
 impl Connections {
-    /// No connections yet.
+    /// No connections yet, and all that come are served by the runtime that accepts them.
     pub fn new(limits: Limits) -> Self {
+        Self::on(Workers::default(), limits)
+    }
+
+    /// No connections yet; those that come are served by these threads in turn.
+    pub fn on(workers: Workers, limits: Limits) -> Self {
         Self(Arc::new(Shared {
             limits,
+            workers,
             table: Mutex::default(),
             freed: Notify::new(),
         }))
@@ -187,8 +196,11 @@ impl Connections {
                         continue;
                     };
                     let (id, router) = (slot.id, router.clone());
-                    let task = tokio::spawn(answer(stream, peer, slot, router));
-                    self.0.lock().set_task(id, task.abort_handle());
+                    let serve = move |stream| answer(stream, peer, slot, router);
+                    match self.0.workers.spawn(stream, serve) {
+                        Ok(task) => self.0.lock().set_task(id, task),
+                        Err(error) => tracing::warn!(%error, "A connection was lost"),
+                    }
                 }
                 Err(error) => {
                     // No file descriptors left, or the client is gone: trying again at once would
@@ -768,6 +780,43 @@ mod tests {
         assert_eq!(status(&mut other).await, Some(200), "another peer");
         fixture.permits.add_permits(2);
         assert_eq!(status(&mut second).await, Some(200));
+    }
+
+    #[tokio::test]
+    async fn workers_serve_connections_in_turn() {
+        let (listener, port) = {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let port = listener.local_addr().expect("an address").port();
+            (listener, port)
+        };
+        let thread = || async { format!("{:?}", std::thread::current().id()) };
+        let router = Router::new().route("/", axum::routing::get(thread));
+        let workers = Workers::start(3).expect("threads");
+        let connections = Connections::on(workers, limits(100, 100));
+        let served = connections.clone();
+        let serving = tokio::spawn(async move { served.serve(listener, router).await });
+        let mut threads = Vec::new();
+        let mut streams = Vec::new();
+        for _ in 0..6 {
+            let mut stream = TcpStream::connect(("127.0.0.1", port))
+                .await
+                .expect("connects");
+            let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+            stream.write_all(request).await.expect("sent");
+            let mut reply = [0; 512];
+            let length = stream.read(&mut reply).await.expect("a reply");
+            let reply = String::from_utf8_lossy(&reply[..length]).into_owned();
+            threads.push(reply.rsplit("\r\n").next().expect("a body").to_owned());
+            streams.push(stream);
+        }
+        assert_eq!(threads[..3], threads[3..], "in turn");
+        let different: std::collections::HashSet<_> = threads.iter().collect();
+        assert_eq!(different.len(), 3);
+        serving.abort();
+        connections.finish(Duration::from_secs(5)).await;
+        for mut stream in streams {
+            assert_eq!(stream.read(&mut [0; 8]).await.expect("closed"), 0);
+        }
     }
 
     #[tokio::test]

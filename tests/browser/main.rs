@@ -26,6 +26,7 @@ mod languages;
 mod origins;
 mod page_audit;
 mod pages;
+mod pictures;
 mod recovery;
 mod resume;
 mod rooms;

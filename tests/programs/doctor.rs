@@ -36,6 +36,8 @@ async fn healthy_stack_passes_with_warnings() {
     let (code, text) = said(&["--url", &program.url]).await;
     assert_eq!(code, Some(0), "{text}");
     for line in [
+        "This machine\n",
+        "Sessions that are commands",
         "ok       It is on this machine, where http will do.",
         "ok       An unknown link is refused like a disabled one.",
         "ok       The error page says what happened, with a reference.",
@@ -154,7 +156,7 @@ async fn errors_have_fixes_and_a_failing_exit_code() {
         (
             "nothing",
             vec!["--url", free.as_str()],
-            "Check host and port, and that it is running.",
+            "Start it: cargo run. The port is free.",
         ),
         (
             "another server",

@@ -1,13 +1,16 @@
 //! Owns the check of a deployment from the outside (`casting doctor`): which requests are sent in
 //! which order. It only reads, unless a trial ([`trial`]) was asked for. The evaluation is in
-//! [`outside`], [`inside`] and [`trial_findings`].
+//! [`machine`], [`outside`], [`inside`] and [`trial_findings`].
 
 pub mod ask;
 pub mod finding;
 pub mod inside;
+pub mod machine;
 pub mod outside;
 pub mod trial;
 pub mod trial_findings;
+
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use casting_boot::{SystemClock, SystemEntropy};
@@ -20,21 +23,33 @@ use reqwest::Method;
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::options::Doctor;
+use crate::confine::probe;
+use crate::options::{self, Doctor};
+use crate::{browser_app, streamed_app};
 use ask::{Answer, AskError, Asker};
 use finding::{Finding, Severity, error, summary, warning};
+use machine::Machine;
 
 const PAGE: &str = "text/html";
 const DOCUMENT: &str = "application/json";
 /// The maximum number of pages of a list that are read; links beyond these are not checked.
 const PAGES: usize = 20;
 
-/// Runs all checks and prints each finding at once. Returns whether there are no errors.
+/// Runs all checks and prints each finding at once. Returns whether there are no errors. What a
+/// machine lacks is none: a stack runs without it.
 ///
 /// # Errors
 /// When the addresses on the command line are none, or there is no TLS.
 pub async fn run(options: &Doctor) -> Result<bool> {
     let base = options.deployment.base()?;
+    let is_here = outside::is_this_machine(&base);
+    if is_here {
+        println!("This machine\n");
+        for finding in machine::findings(&machine()?) {
+            println!("{finding}");
+        }
+        println!();
+    }
     println!("Checking {base}\n");
     let mut checkup = Checkup {
         asker: Asker::new()?,
@@ -60,6 +75,28 @@ pub async fn run(options: &Doctor) -> Result<bool> {
         .findings
         .iter()
         .all(|finding| finding.severity != Severity::Error))
+}
+
+/// What there is on this machine.
+fn machine() -> Result<Machine> {
+    let path = options::search_path();
+    let executable = std::env::current_exe().context("This program's own file is not known.")?;
+    let folder = tempfile::tempdir().context("No folder can be made for a trial.")?;
+    let own_users = nix::unistd::Uid::effective().is_root();
+    let found = probe::find(&executable, folder.path(), own_users);
+    Ok(Machine {
+        browser: browser_app::packages::missing(&path),
+        streaming: streamed_app::packages::install_lines(
+            &path,
+            Path::new(streamed_app::packages::FOLDER),
+        ),
+        engine: options::engine_socket(),
+        has_engine: path
+            .split(':')
+            .any(|folder| Path::new(folder).join("dockerd").is_file()),
+        confinement: found.level,
+        reasons: found.reasons,
+    })
 }
 
 struct Checkup {

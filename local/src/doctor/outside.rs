@@ -21,17 +21,21 @@ const PAGE_HEADERS: [(&str, &str); 6] = [
 /// How far clocks may be apart, in seconds: ID tokens allow a minute, tickets hardly notice more.
 const CLOCKS_APART_SECONDS: u64 = 60;
 
-/// Whether visitors' tickets can be read on the way.
-pub fn address(url: &Url) -> Finding {
-    let near = match url.host() {
+/// Whether the deployment is on the machine that asks.
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
+    }
+}
+
+/// Whether visitors' tickets can be read on the way.
+pub fn address(url: &Url) -> Finding {
     match url.scheme() {
         "https" => ok("Visitors come over https."),
-        _ if near => ok("It is on this machine, where http will do."),
+        _ if is_this_machine(url) => ok("It is on this machine, where http will do."),
         _ => error(
             "Visitors use http: their tickets can be read on the network.",
             "Put TLS in front of it, and give it an https address.",
@@ -46,6 +50,10 @@ pub fn unreachable(url: &Url, ask_error: &AskError) -> Finding {
         AskError::Name => error(
             format!("The name {host} cannot be resolved."),
             "Check the address; a new name takes a while to be known everywhere.",
+        ),
+        AskError::Refused if is_this_machine(url) => error(
+            format!("Nothing listens at {url}."),
+            "Start it: cargo run. The port is free.",
         ),
         AskError::Refused => error(
             format!("Nothing listens at {url}."),

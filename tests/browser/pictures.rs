@@ -1,0 +1,157 @@
+//! Owns the pictures of the documentation: a walk from the console to a session, taken from the
+//! real pages. Beside each picture stands what its page said then; when a page says something else,
+//! this test asks for new pictures.
+//!
+//! `CASTING_NEW_PICTURES=1 cargo test -p casting-tests --test browser pictures` takes them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fantoccini::{Client, Locator};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::chrome::{CastingProgram, DESK, Driver, into_app, wait_for};
+
+/// How long the walk shows each of its pictures, in hundredths of a second.
+const STEP_CENTISECONDS: u16 = 250;
+
+/// What stays the same on a page while its numbers and names change: headings, labels and buttons.
+const WORDS: &str = "return [...document.querySelectorAll('h1, h2, nav a, th, label, button')] \
+    .filter(element => element.checkVisibility()) \
+    .map(element => element.innerText.trim()).filter(text => text && !/[0-9]/.test(text)).join('\\n');";
+
+struct Step {
+    name: &'static str,
+    picture: Vec<u8>,
+    words: String,
+}
+
+async fn step(window: &Client, name: &'static str) -> Step {
+    let words = window.execute(WORDS, Vec::new()).await.expect("runs");
+    Step {
+        name,
+        picture: window.screenshot().await.expect("a screenshot"),
+        words: words.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures")
+}
+
+/// The steps as one animated picture, without an end.
+fn walk(steps: &[Step]) -> Vec<u8> {
+    let frames: Vec<_> = steps
+        .iter()
+        .map(|step| {
+            let mut decoder = png::Decoder::new(std::io::Cursor::new(&step.picture));
+            decoder
+                .set_transformations(png::Transformations::STRIP_16 | png::Transformations::EXPAND);
+            let mut reader = decoder.read_info().expect("a picture");
+            let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+            let info = reader.next_frame(&mut pixels).expect("pixels");
+            let channels = info.color_type.samples();
+            let rgb: Vec<u8> = pixels
+                .chunks(channels)
+                .flat_map(|pixel| pixel[..3].to_vec())
+                .collect();
+            ((info.width, info.height), rgb)
+        })
+        .collect();
+    let (width, height) = frames[0].0;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::High);
+    let count = u32::try_from(frames.len()).expect("few");
+    encoder.set_animated(count, 0).expect("frames");
+    encoder
+        .set_frame_delay(STEP_CENTISECONDS, 100)
+        .expect("a delay");
+    let mut writer = encoder.write_header().expect("a header");
+    for (size, rgb) in frames {
+        assert_eq!(size, (width, height), "all pictures have one size");
+        writer.write_image_data(&rgb).expect("a frame");
+    }
+    writer.finish().expect("an end");
+    bytes
+}
+
+/// The steps, each with its words, as they are kept beside the pictures.
+fn said(steps: &[Step]) -> String {
+    steps
+        .iter()
+        .map(|step| format!("## {}\n{}\n\n", step.name, step.words))
+        .collect()
+}
+
+#[tokio::test]
+async fn documentation_shows_the_pages_as_they_are() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    // Nothing that depends on which packages this machine has.
+    let casts = casting.admin(Method::GET, "casts", &Value::Null).await;
+    for cast in casts["items"].as_array().expect("casts") {
+        if cast["key"] != "welcome" {
+            let path = format!("casts/{}", cast["id"].as_str().expect("an id"));
+            casting.admin(Method::DELETE, &path, &Value::Null).await;
+        }
+    }
+    for (name, title) in [
+        ("Website", "Try our product"),
+        ("Classroom", "Session for the class"),
+        ("Support desk", "A desk of your own"),
+    ] {
+        casting
+            .link(&json!({"name": name, "title": title, "max_live_sessions": 40}))
+            .await;
+    }
+    let window = driver.window(DESK).await;
+    let open = async |path: &str| {
+        window
+            .goto(&format!("{}{path}", casting.url()))
+            .await
+            .expect("opens");
+    };
+    open(&format!("/admin/sign-in#{}", casting.key())).await;
+    wait_for(&window, "h1", "Overview").await;
+    open("/admin/casts").await;
+    wait_for(&window, "h1", "Casts").await;
+    let console = step(&window, "console").await;
+    open("/admin/new-cast").await;
+    wait_for(&window, "h1", "New cast").await;
+    let form = step(&window, "form").await;
+    open("/cast/welcome").await;
+    into_app(&window).await;
+    wait_for(&window, "#status", "live").await;
+    let pad = window.find(Locator::Css("#pad")).await.expect("the pad");
+    pad.send_keys("Everyone who clicks gets a session of their own.")
+        .await
+        .expect("can be written on");
+    window.enter_parent_frame().await.expect("the viewer");
+    let session = step(&window, "session").await;
+    window.close().await.expect("closes");
+
+    let steps = [console, form, session];
+    let texts = folder().join("pages.txt");
+    if std::env::var_os("CASTING_NEW_PICTURES").is_some() {
+        fs::create_dir_all(folder()).expect("a folder");
+        for step in steps.iter().filter(|step| step.name != "form") {
+            let file = folder().join(format!("{}.png", step.name));
+            fs::write(file, &step.picture).expect("can be written");
+        }
+        fs::write(folder().join("walk.png"), walk(&steps)).expect("can be written");
+        fs::write(&texts, said(&steps)).expect("can be written");
+    }
+    let kept = fs::read_to_string(&texts).unwrap_or_default();
+    assert_eq!(
+        kept,
+        said(&steps),
+        "the pictures of the documentation are old: run this test with CASTING_NEW_PICTURES=1"
+    );
+    for name in ["console", "session", "walk"] {
+        let picture = fs::read(folder().join(format!("{name}.png"))).expect("a picture");
+        assert!(picture.len() > 10_000, "{name} is empty");
+        assert!(picture.len() < 1_000_000, "{name} is too large for a page");
+    }
+}
