@@ -128,7 +128,6 @@ async fn documentation_shows_the_pages_as_they_are() {
     pad.send_keys("Everyone who clicks gets a session of their own.")
         .await
         .expect("can be written on");
-    window.enter_parent_frame().await.expect("the viewer");
     let session = step(&window, "session").await;
     window.close().await.expect("closes");
 
