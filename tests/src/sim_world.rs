@@ -159,6 +159,8 @@ pub struct SimWorld {
     pub bootstrapped: HashSet<SessionId>,
     /// Sessions that a visitor was given.
     pub given: HashSet<SessionId>,
+    /// Sessions that a process of the previous version has reserved.
+    older: HashSet<SessionId>,
     events: UnboundedReceiver<Value>,
     client: aws_sdk_dynamodb::Client,
     factory: ProcessFactory,
@@ -356,6 +358,7 @@ impl SimWorld {
             served: HashSet::new(),
             bootstrapped: HashSet::new(),
             given: HashSet::new(),
+            older: HashSet::new(),
             events,
             client: shared_db.client.clone(),
             factory,
@@ -480,7 +483,7 @@ impl SimWorld {
 
     /// A process of the version that counted in the cast's own row reserves a session and dies.
     /// Whether it found a place.
-    pub async fn claim_as_before(&self, seed: u64) -> Result<bool> {
+    pub async fn claim_as_before(&mut self, seed: u64) -> Result<bool> {
         let cast = self.cast_now().await?;
         let taken = self
             .client
@@ -502,6 +505,7 @@ impl SimWorld {
         }
         let mut session = testing::session(&cast, 1);
         session.id = SessionId::from_bytes(random_bytes(&SeededEntropy::new(seed)));
+        self.older.insert(session.id.clone());
         session.created_at = self.factory.clock.now();
         session.ready_by = session.created_at.plus_seconds(180);
         session.due_at = Some(session.created_at.plus_seconds(RESERVED_SECONDS));
@@ -635,7 +639,10 @@ impl SimWorld {
             }
         }
         let mut happened = BTreeSet::new();
-        for row in rows.iter().filter(|_| self.cast.settings.hook.enabled) {
+        // The previous version knew no hooks.
+        let tells =
+            |row: &&Session| self.cast.settings.hook.enabled && !self.older.contains(&row.id);
+        for row in rows.iter().filter(tells) {
             let events = [
                 ("claimed", true),
                 ("ready", row.ready_at.is_some()),
