@@ -170,15 +170,17 @@ async fn look_again(store: &DynamoStore, listed: ListedRow, now: Timestamp) -> R
     note(store, &listed, done).await
 }
 
-/// A number that claims have in common with no others, whatever their order.
+/// A hash of these claims, whatever their order: FNV-1a of each, which is the same in every release.
 fn print(claims: &[Claim]) -> u64 {
-    claims.iter().fold(0, |print, claim| {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let of_claim = |claim: &Claim| {
         let bytes = claim.id.as_str().bytes();
-        print
-            ^ bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            })
-    })
+        bytes.fold(OFFSET, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+        })
+    };
+    claims.iter().map(of_claim).fold(0, |all, one| all ^ one)
 }
 
 async fn read(store: &DynamoStore) -> Result<ListedRow, Fault> {

@@ -4,6 +4,7 @@
 
 use std::fmt::{Debug, Write};
 
+use http::HeaderMap;
 use http::header::{HOST, HeaderName};
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent, service_fn};
 use lambda_http::request::LambdaRequest;
@@ -46,28 +47,15 @@ pub fn readable(event: LambdaRequest) -> LambdaRequest {
         .raw_query_string
         .filter(|query| query.len() <= MAX_QUERY_BYTES)
         .map(|query| encode(&query, b"#"));
-    let is_scheme = |value: &[u8]| matches!(value, b"http" | b"https");
-    if !event
-        .headers
-        .get(FORWARDED_PROTO)
-        .is_none_or(|value| is_scheme(value.as_bytes()))
-    {
-        event.headers.remove(FORWARDED_PROTO);
+    keep_if(&mut event.headers, &FORWARDED_PROTO, |scheme| {
+        matches!(scheme, "http" | "https")
+    });
+    keep_if(&mut event.headers, &HOST, is_host);
+    // Used where there is no host header.
+    if !event.headers.contains_key(HOST) {
+        let domain = &mut event.request_context.domain_name;
+        *domain = domain.take().filter(|host| is_host(host));
     }
-    let is_host = |host: &str| {
-        Url::parse(&format!("https://{host}/")).is_ok_and(|url| {
-            url.path() == "/" && url.username().is_empty() && url.query().is_none()
-        })
-    };
-    if !event
-        .headers
-        .get(HOST)
-        .is_none_or(|host| host.to_str().is_ok_and(is_host))
-    {
-        event.headers.remove(HOST);
-    }
-    let domain = &mut event.request_context.domain_name;
-    *domain = domain.take().filter(|host| is_host(host));
     if event.is_base64_encoded
         && let Some(body) = &event.body
         && !is_base64(body)
@@ -75,6 +63,20 @@ pub fn readable(event: LambdaRequest) -> LambdaRequest {
         event.body = None;
     }
     LambdaRequest::ApiGatewayV2(event)
+}
+
+/// Removes a header whose value does not fit.
+fn keep_if(headers: &mut HeaderMap, name: &HeaderName, fits: impl Fn(&str) -> bool) {
+    let value = headers.get(name);
+    if value.is_some_and(|value| !value.to_str().is_ok_and(fits)) {
+        headers.remove(name);
+    }
+}
+
+/// Whether this can stand as the host of an address.
+fn is_host(text: &str) -> bool {
+    Url::parse(&format!("https://{text}/"))
+        .is_ok_and(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none())
 }
 
 /// Percent-encodes what an address cannot hold, and these bytes.

@@ -147,8 +147,8 @@ impl ControlPlane {
         })
     }
 
-    /// Makes one try, if it is due and nobody else makes it. Whether it has succeeded; `None` when
-    /// it was not made.
+    /// Makes one attempt, if it is due and no other sender holds its lease. Returns whether it has
+    /// succeeded; `None` when it was not made.
     async fn try_one(
         &self,
         row: Delivery,

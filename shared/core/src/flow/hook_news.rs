@@ -120,7 +120,7 @@ fn deliveries(
 }
 
 impl ControlPlane {
-    /// Writes down what the hooks of this link and of the deployment are to be told of a refusal.
+    /// Adds the deliveries of a refusal to the hooks of this link and of the deployment.
     /// Nothing is read for it: settings that this process does not know are those of no hook.
     pub(super) async fn tell_refusal(&self, cast: &Cast, denial: &Denial, now: Timestamp) {
         let Some(deployment) = self.cache.remembered_deployment(now) else {
