@@ -136,6 +136,7 @@ async fn visit(stack: &Stack) -> f64 {
     let claim = http
         .post(format!("{}/claims", stack.demo_link()))
         .header("accept", "text/html")
+        .header("cookie", "cast-probe=yes")
         .form(&[("ticket", ticket)])
         .send()
         .await;

@@ -49,6 +49,24 @@ async fn reload_of_a_refusal_is_the_link_again() {
         "start_on_click": "never",
     });
     let link = casting.link(&fields).await;
+    // Without JavaScript it is said once the button is pressed, and nothing is started either.
+    for phone in [false, true] {
+        let look = Look {
+            phone,
+            cookies: false,
+            scripting: false,
+            ..DESK
+        };
+        let window = driver.window(look).await;
+        window.goto(&link).await.expect("opens");
+        press(&window, "#start button").await;
+        wait_for(&window, "h1", "Your browser blocks cookies").await;
+        let name = if phone { "cookies-still-phone" } else { "cookies-still" };
+        shoot(&window, name).await;
+        press(&window, "#help a.button").await;
+        wait_for(&window, "#start button", "Start").await;
+        window.close().await.expect("closes");
+    }
     let key = link.rsplit('/').next().expect("a key");
     let casts = format!("casts?search={key}");
     let casts = casting.admin(Method::GET, &casts, &Value::Null).await;

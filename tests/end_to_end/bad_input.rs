@@ -8,7 +8,7 @@ use casting_local::front::routes as all_routes;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::test_stack::{Answer, Caller, TestStack};
+use crate::test_stack::{Answer, Caller, KEPT_COOKIE, TestStack};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -250,6 +250,7 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
             .request(method, path)
             .header("accept", JSON)
             .header("content-type", content_type)
+            .header(KEPT_COOKIE.0, KEPT_COOKIE.1)
             .body(text);
         let answer =
             Answer::of(request.header("x-forwarded-for", Caller(1).address().to_string())).await;

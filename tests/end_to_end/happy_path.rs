@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::test_stack::{Answer, TestStack};
+use crate::test_stack::{Answer, KEPT_COOKIE, TestStack};
 
 #[tokio::test]
 async fn visitor_claims_enters_and_ends_a_session() {
@@ -22,6 +22,7 @@ async fn visitor_claims_enters_and_ends_a_session() {
     let claimed = Answer::of(
         stack
             .request(Method::POST, "/cast/welcome/claims")
+            .header(KEPT_COOKIE.0, KEPT_COOKIE.1)
             .form(&[("ticket", ticket)]),
     )
     .await;

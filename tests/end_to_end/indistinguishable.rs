@@ -5,7 +5,7 @@ use casting_core::testing::user;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::test_stack::{Answer, Caller, TestStack};
+use crate::test_stack::{Answer, Caller, KEPT_COOKIE, TestStack};
 
 /// A request of one door: what it is called, and how it is made for a key.
 type Door = (
@@ -121,7 +121,12 @@ fn doors(tickets: &Tickets) -> Vec<Door> {
         let form = format!("ticket={ticket}&consent=yes");
         let room = format!("{ROOM}?ticket={ticket}");
         let json: &'static [_] = &[("content-type", "application/json")];
-        let plain: &'static [_] = &[("content-type", FORM), ("accept", "text/html")];
+        let plain: &'static [_] = &[
+            ("content-type", FORM),
+            ("accept", "text/html"),
+            KEPT_COOKIE,
+        ];
+        let blocked: &'static [_] = &[("content-type", FORM), ("accept", "text/html")];
         let named: &'static [_] = &[
             ("content-type", "application/json"),
             ("idempotency-key", "a"),
@@ -134,6 +139,9 @@ fn doors(tickets: &Tickets) -> Vec<Door> {
             (cross, &form),
         ] {
             doors.push(door(name, Method::POST, CLAIMS, headers, Some(body)));
+        }
+        for path in [CLAIMS.to_owned(), format!("{CLAIMS}?probed=yes")] {
+            doors.push(door(name, Method::POST, &path, blocked, Some(&form)));
         }
         doors.push(door(name, Method::POST, ROOM, json, Some(&claim)));
         doors.push(door(name, Method::POST, ROOM, plain, Some(&form)));

@@ -15,7 +15,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::test_stack::{Answer, TestStack};
+use crate::test_stack::{Answer, KEPT_COOKIE, TestStack};
 
 fn cookies(answer: &Answer) -> Vec<String> {
     let of = |value: &reqwest::header::HeaderValue| {
@@ -42,10 +42,15 @@ fn field<'a>(page: &'a str, name: &str) -> &'a str {
         .expect("a field")
 }
 
+/// A browser that keeps cookies begins to log in.
+fn begin(stack: &TestStack, login: &str) -> reqwest::RequestBuilder {
+    stack.http.get(login).header(KEPT_COOKIE.0, KEPT_COOKIE.1)
+}
+
 /// Follows a login from `/login…` to the provider's page and chooses; returns the address and the
 /// cookies with which the browser comes back.
 async fn choose(stack: &TestStack, login: &str, user: &str) -> (String, String) {
-    let sent = Answer::of(stack.http.get(login)).await;
+    let sent = Answer::of(begin(stack, login)).await;
     assert_eq!(sent.status, 303, "{}", sent.text);
     let state_cookie = cookies(&sent).join("; ");
     let page = Answer::of(stack.http.get(sent.header("location"))).await;
@@ -319,7 +324,7 @@ async fn provider_that_refuses_is_quoted_on_the_page() {
     ] {
         let sent = stack.get(&link).await;
         let login = format!("{}{}", stack.local.url, sent.header("location"));
-        let sent = Answer::of(stack.http.get(login)).await;
+        let sent = Answer::of(begin(&stack, &login)).await;
         let provider = Url::parse(sent.header("location")).expect("the provider");
         let state = provider.query_pairs().find(|(name, _)| name == "state");
         let state = state.expect("a state").1.into_owned();
@@ -340,6 +345,42 @@ async fn provider_that_refuses_is_quoted_on_the_page() {
             assert!(shown.text.contains(part), "{name}: {part}: {}", shown.text);
         }
     }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn browser_without_cookies_does_not_leave_for_the_provider() {
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"allow_anonymous": false})).await;
+    let link = format!("/cast/{}", cast["key"].as_str().expect("a key"));
+    let sent = stack.get(&link).await;
+    assert_eq!(
+        cookies(&sent),
+        ["cast-probe=yes"],
+        "the way there asks first"
+    );
+    let login = sent.header("location").to_owned();
+    let asked = stack.get(&login).await;
+    assert_eq!(
+        (asked.status, cookies(&asked).as_slice()),
+        (307, ["cast-probe=yes".to_owned()].as_slice())
+    );
+    let again = asked.header("location").to_owned();
+    let refused = stack.get(&again).await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    for part in [
+        "Your browser blocks cookies",
+        &format!("href=\"{link}?via="),
+    ] {
+        assert!(refused.text.contains(part), "{part}: {}", refused.text);
+    }
+    let begun = Answer::of(begin(&stack, &format!("{}{again}", stack.local.url))).await;
+    assert!(
+        begun.header("location").contains("/provider/authorize"),
+        "{} {}",
+        begun.status,
+        begun.text
+    );
     stack.local.stop().await;
 }
 

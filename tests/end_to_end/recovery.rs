@@ -6,7 +6,7 @@ use casting_core::ticket::NOTICE_SECONDS;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::test_stack::{Answer, Caller, TestStack};
+use crate::test_stack::{Answer, Caller, KEPT_COOKIE, TestStack};
 
 fn key(cast: &Value) -> &str {
     cast["key"].as_str().expect("a key")
@@ -18,6 +18,7 @@ async fn send(stack: &TestStack, key: &str, ticket: &str) -> Answer {
         .request(Method::POST, &format!("/cast/{key}/claims"))
         .header("accept", "text/html")
         .header("sec-fetch-site", "same-origin")
+        .header(KEPT_COOKIE.0, KEPT_COOKIE.1)
         .form(&[("ticket", ticket), ("consent", "yes")]);
     Answer::of(request).await
 }
@@ -85,6 +86,127 @@ async fn refused_claim_is_shown_by_its_link_once() {
     stack.local.stop().await;
 }
 
+/// A claim's form as a browser without JavaScript sends it, with these headers.
+async fn press(stack: &TestStack, path: &str, ticket: &str, more: &[(&str, &str)]) -> Answer {
+    let mut request = stack
+        .request(Method::POST, path)
+        .header("accept", "text/html")
+        .header("sec-fetch-site", "same-origin");
+    for (name, value) in more {
+        request = request.header(*name, *value);
+    }
+    Answer::of(request.form(&[("ticket", ticket)])).await
+}
+
+#[tokio::test]
+async fn browser_without_cookies_claims_nothing() {
+    let stack = TestStack::start().await;
+    let limits = json!({"limit_total_sessions": true, "sessions_remaining": 3});
+    let theirs = json!({"limit_total_sessions": true, "sessions_remaining": 3,
+        "error_url": "https://acme.example/sorry"});
+    for (name, fields, by_script) in [
+        ("a form", &limits, false),
+        ("a form by the page's script", &limits, true),
+        ("a link with an error page", &theirs, false),
+    ] {
+        let cast = stack.cast(fields).await;
+        let key = key(&cast);
+        let page = stack.get(&format!("/cast/{key}")).await;
+        assert!(
+            page.header("set-cookie").contains("SameSite=Lax"),
+            "{name}: the page sets one"
+        );
+        let ticket = stack.describe(Caller(1), key, "").await.json()["ticket"]
+            .as_str()
+            .expect("a ticket")
+            .to_owned();
+        let script: &[_] = &[("casting-reply", "location")];
+        let more: &[(&str, &str)] = if by_script { script } else { &[] };
+        let claims = format!("/cast/{key}/claims");
+        let asked = press(&stack, &claims, &ticket, more).await;
+        assert_eq!(asked.status, 307, "{name}: {}", asked.text);
+        let again = asked.header("location").to_owned();
+        assert_eq!(again, format!("{claims}?probed=yes"), "{name}");
+        assert!(asked.header("set-cookie").starts_with("cast-probe=yes"));
+
+        let refused = press(&stack, &again, &ticket, more).await;
+        let to = if by_script {
+            let told = refused.json();
+            told["location"].as_str().expect("an address").to_owned()
+        } else {
+            assert_eq!(refused.status, 303, "{name}: {}", refused.text);
+            refused.header("location").to_owned()
+        };
+        assert!(refused.header("set-cookie").is_empty(), "{name}");
+        if fields["error_url"].is_null() {
+            let shown = stack.get(&to).await;
+            assert_eq!(shown.status, 409, "{name}: {}", shown.text);
+            for text in ["Your browser blocks cookies", "Open the link again"] {
+                assert!(shown.text.contains(text), "{name}: {}", shown.text);
+            }
+        } else {
+            let page = "https://acme.example/sorry?error=cookies-blocked&";
+            assert!(to.starts_with(page), "{name}: {to}");
+        }
+        assert_eq!(stack.remaining(&cast).await, 3, "{name}: nothing is taken");
+
+        // What was asked for once more comes with the cookie, where the browser keeps it.
+        let kept: Vec<_> = more.iter().copied().chain([KEPT_COOKIE]).collect();
+        let claimed = press(&stack, &again, &ticket, &kept).await;
+        assert!(
+            claimed.header("set-cookie").starts_with("cast-s"),
+            "{name}: {} {}",
+            claimed.status,
+            claimed.text
+        );
+        assert_eq!(stack.remaining(&cast).await, 2, "{name}");
+    }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn frame_is_not_probed_but_its_window_is() {
+    let stack = TestStack::start().await;
+    let cast = stack
+        .cast(&json!({"restrict_to_referrers": ["acme.example"]}))
+        .await;
+    let link = format!("/cast/{}", key(&cast));
+    let framed = stack
+        .request(Method::GET, &link)
+        .header("referer", "https://acme.example/")
+        .header("sec-fetch-dest", "iframe");
+    let framed = Answer::of(framed).await;
+    assert_eq!(framed.status, 200, "{}", framed.text);
+    assert!(!framed.header("set-cookie").contains("cast-probe"));
+    let (_, ticket) = framed
+        .text
+        .split_once("name=\"ticket\" value=\"")
+        .expect("a ticket");
+    let ticket = ticket.split('"').next().expect("its end");
+    let window = [("sec-fetch-dest", "document")];
+    let asked = press(&stack, &format!("{link}/claims"), ticket, &window).await;
+    assert_eq!(asked.status, 307, "{}", asked.text);
+    let again = asked.header("location").to_owned();
+    let kept = [window[0], KEPT_COOKIE];
+    let claimed = press(&stack, &again, ticket, &kept).await;
+    assert!(
+        claimed.header("location").starts_with("/session/"),
+        "{} {}",
+        claimed.status,
+        claimed.text
+    );
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn program_without_cookies_claims() {
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({})).await;
+    let claimed = stack.claim(Caller(1), key(&cast)).await;
+    assert_eq!(claimed.status, 202, "{}", claimed.text);
+    stack.local.stop().await;
+}
+
 #[tokio::test]
 async fn wait_of_a_refused_claim_goes_down() {
     let stack = TestStack::start().await;
@@ -106,6 +228,7 @@ async fn wait_of_a_refused_claim_goes_down() {
             .request(Method::POST, &format!("/cast/{key}/claims"))
             .header("accept", "text/html")
             .header("x-forwarded-for", &from)
+            .header(KEPT_COOKIE.0, KEPT_COOKIE.1)
             .form(&[("ticket", ticket)]);
         Answer::of(request).await
     };

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::test_stack::{Answer, Caller, TestStack};
+use crate::test_stack::{Answer, Caller, KEPT_COOKIE, TestStack};
 
 fn id(cast: &Value) -> &str {
     cast["id"].as_str().expect("an id")
@@ -166,6 +166,7 @@ async fn only_admissible_visitors_are_queued() {
     };
     let sent = ask(stack
         .request(Method::POST, &format!("/cast/{}/claims", key(&cast)))
+        .header(KEPT_COOKIE.0, KEPT_COOKIE.1)
         .form(&[("ticket", &ticket)]))
     .await;
     assert_eq!(sent.status, 303, "{}", sent.text);

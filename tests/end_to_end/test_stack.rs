@@ -71,6 +71,9 @@ impl Answer {
     }
 }
 
+/// The header of a browser that has kept the cookie of a link's page.
+pub const KEPT_COOKIE: (&str, &str) = ("cookie", "cast-probe=yes");
+
 /// A client at its own IP address, 192.0.2.n.
 #[derive(Clone, Copy)]
 pub struct Caller(pub u8);

@@ -59,6 +59,14 @@ async fn begin(
 ) -> Result<Reply, HandlerError> {
     let now = control_plane.clock.now();
     let to = target::read(visit.query("to"));
+    match visit.drops_cookies(control_plane.urls.is_secure()) {
+        Ok(false) => {}
+        Ok(true) => {
+            let denial = Denial::new(DenialCode::CookiesBlocked);
+            return Err(refusal(control_plane, denial, to).into());
+        }
+        Err(again) => return Ok(again),
+    }
     let oidc = oidc.ok_or_else(|| {
         failed(
             control_plane,
@@ -297,15 +305,21 @@ fn failed(control_plane: &ControlPlane, failure: &LoginFailure, to: &str) -> Ref
             Denial::new(DenialCode::LoginFailed)
         }
     };
-    let reference = control_plane.draw_reference(denial.code, None);
+    let refusal = refusal(control_plane, denial, to);
+    let reference = &refusal.reference;
     if matches!(failure, LoginFailure::Unavailable(_)) {
         tracing::error!(%reference, %failure, "Logins fail: reference {reference}");
     } else {
         tracing::warn!(%reference, %failure, "A login failed: reference {reference}");
     }
+    refusal
+}
+
+/// A login that is refused, and leads back to `to`.
+fn refusal(control_plane: &ControlPlane, denial: Denial, to: &str) -> Refusal {
     Refusal {
+        reference: control_plane.draw_reference(denial.code, None),
         error: FlowError::Denied(denial),
-        reference,
         error_url: None,
         framed_by: Box::default(),
         help: Box::new(Help {

@@ -72,6 +72,7 @@ pub(crate) fn read(request: &Request) -> Result<ClaimRequest, Problem> {
             ticket,
             captcha,
             consent,
+            drops_cookies: false,
             idempotency_key: idempotency_key(request)?,
         });
     }
@@ -83,6 +84,7 @@ pub(crate) fn read(request: &Request) -> Result<ClaimRequest, Problem> {
             .find_map(field)
             .map(str::to_owned),
         consent: field("consent") == Some("yes"),
+        drops_cookies: false,
         idempotency_key: None,
     })
 }

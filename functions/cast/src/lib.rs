@@ -12,7 +12,7 @@ use casting_core::invitation;
 use casting_core::policy::LinkParameters;
 use casting_core::rate_limit::RateLimit;
 use casting_core::urls;
-use casting_core::{ClaimOutcome, ControlPlane, Refusal, Visitor};
+use casting_core::{ClaimOutcome, ClaimRequest, ControlPlane, Refusal, Visitor};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext,
     code::RequestError, reply,
@@ -72,7 +72,12 @@ async fn answer(
             .await)
         }
         PublicRouteName::Claim => {
-            let claimed = claim(control_plane, request, visit, key, &visitor).await;
+            visit.not_cross_site()?;
+            let drops_cookies = match visit.drops_cookies(secure) {
+                Ok(drops) => drops,
+                Err(again) => return Ok(again),
+            };
+            let claimed = claim(control_plane, request, visit, key, &visitor, drops_cookies).await;
             let by_script = claim::is_by_script(request);
             let again = by_script && claimed.as_ref().is_err_and(claim::is_contention);
             let reply = tell_limits(control_plane, visit, key, &visitor, claimed).await;
@@ -167,11 +172,12 @@ async fn open(
         user_name,
         entropy: &*control_plane.entropy,
     };
-    Ok(if visit.wants_json {
-        landing::describe(&opened, &look)
-    } else {
-        landing::show(&opened, &look)
-    })
+    if visit.wants_json {
+        return Ok(landing::describe(&opened, &look));
+    }
+    let mut reply = landing::show(&opened, &look);
+    visit.probe_cookies(&mut reply, control_plane.urls.is_secure());
+    Ok(reply)
 }
 
 /// Always a picture: what embeds it cannot show a page or a document.
@@ -228,12 +234,13 @@ async fn claim(
     visit: &RequestContext,
     key: &str,
     visitor: &Visitor,
+    drops_cookies: bool,
 ) -> Result<(Reply, Option<RateLimit>), HandlerError> {
-    visit.not_cross_site()?;
-    let claimed = control_plane
-        .claim(key, &claim::read(request)?, visitor)
-        .await;
-    match claimed {
+    let request = ClaimRequest {
+        drops_cookies,
+        ..claim::read(request)?
+    };
+    match control_plane.claim(key, &request, visitor).await {
         Ok(ClaimOutcome::Session(claimed)) => {
             let reply = claim::reply(&claimed, key, visit, &control_plane.urls);
             Ok((reply, claimed.left))

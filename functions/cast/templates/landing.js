@@ -7,8 +7,8 @@
   for (const time of document.querySelectorAll('time')) time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang + '-u-nu-latn', { timeStyle: 'short' });
   let sent = false;
   // Without cookies a session would belong to nobody. Browsers that drop them may still say that they are on.
-  document.cookie = 'cast-check=1;max-age=9';
-  const blocked = !framed && !document.cookie.includes('cast-check');
+  document.cookie = 'kept=1;max-age=9';
+  const blocked = !framed && !document.cookie.includes('kept=1');
   document.getElementById('cookies').hidden = !blocked;
   form.addEventListener('submit', (event) => {
     if (blocked) return event.preventDefault();

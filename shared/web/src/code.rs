@@ -133,6 +133,7 @@ impl Code {
                 }
                 DenialCode::TicketExpired
                 | DenialCode::ConsentRequired
+                | DenialCode::CookiesBlocked
                 | DenialCode::CaptchaRequired
                 | DenialCode::RequestDiffers
                 | DenialCode::ProfileBusy

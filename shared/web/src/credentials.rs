@@ -89,6 +89,18 @@ pub const fn browser_cookie(secure: bool) -> &'static str {
     }
 }
 
+/// How the names of our cookies begin. None of them is set by a script.
+pub const OURS: [&str; 2] = ["cast-", "__Host-cast-"];
+
+/// The name of the cookie that shows that a browser keeps cookies. It says nothing else.
+pub const fn probe_cookie(secure: bool) -> &'static str {
+    if secure {
+        "__Host-cast-probe"
+    } else {
+        "cast-probe"
+    }
+}
+
 /// A cookie to be set: always HttpOnly and SameSite=Lax, so that a link from elsewhere still finds
 /// it and no script ever does.
 #[derive(Clone, Copy, Debug)]

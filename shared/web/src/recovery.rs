@@ -92,6 +92,7 @@ pub const fn recoveries(code: Code) -> &'static [Recovery] {
             DenialCode::UserLimit => &[Sessions, OpenLink],
             DenialCode::ProfileBusy => &[OwnSession, EndOwn, OpenLink],
             DenialCode::ConsentRequired
+            | DenialCode::CookiesBlocked
             | DenialCode::CaptchaRequired
             | DenialCode::CaptchaFailed
             | DenialCode::PlaceLost

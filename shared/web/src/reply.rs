@@ -71,9 +71,18 @@ pub fn no_content() -> Reply {
 
 /// A redirect with 303, so that a form is never sent twice.
 pub fn see_other(location: &str) -> Reply {
+    redirect(StatusCode::SEE_OTHER, location)
+}
+
+/// A redirect with 307: the same request, a form included, is sent there.
+pub fn same_again(location: &str) -> Reply {
+    redirect(StatusCode::TEMPORARY_REDIRECT, location)
+}
+
+fn redirect(status: StatusCode, location: &str) -> Reply {
     match HeaderValue::from_str(location) {
         Ok(location) => {
-            let mut reply = empty(StatusCode::SEE_OTHER);
+            let mut reply = empty(status);
             reply.headers_mut().insert(LOCATION, location);
             reply
         }

@@ -67,6 +67,22 @@ const LANGUAGE_PARAMETER: &str = "lang";
 /// How long that is remembered, in seconds (30 days).
 const LANGUAGE_SECONDS: u64 = 30 * 86_400;
 
+/// The parameter of a request that was asked for once more, with a cookie.
+const PROBED_PARAMETER: &str = "probed";
+/// How long the cookie of that is kept, in seconds (a day): longer than pages stay open.
+const PROBE_SECONDS: u64 = 86_400;
+
+fn set_probe(reply: &mut Reply, secure: bool) {
+    let cookie = SetCookie {
+        name: credentials::probe_cookie(secure),
+        value: "yes",
+        path: "/",
+        max_age: PROBE_SECONDS,
+        secure,
+    };
+    reply::set_cookie(reply, &cookie);
+}
+
 /// Which site sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchSite {
@@ -269,6 +285,38 @@ impl RequestContext {
             .filter(|name| name.starts_with(start))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Whether the browser has sent a cookie of ours, and so keeps those of a session or login.
+    pub fn keeps_cookies(&self) -> bool {
+        let mut starts = credentials::OURS.iter();
+        starts.any(|start| !self.cookies_from(start).is_empty())
+    }
+
+    /// Sets a cookie that shows later whether the browser keeps cookies, unless that is known. A
+    /// frame on another site proves nothing: its cookies are its own.
+    pub fn probe_cookies(&self, reply: &mut Reply, secure: bool) {
+        let sets = reply.headers().contains_key(header::SET_COOKIE);
+        if !self.framed && !self.wants_json && !sets && !self.keeps_cookies() {
+            set_probe(reply, secure);
+        }
+    }
+
+    /// Whether the browser drops cookies, before something is done that needs them. Where that is
+    /// not known yet, the request is asked for once more, with a cookie: `Err` is that redirect.
+    /// Programs keep tokens instead.
+    pub fn drops_cookies(&self, secure: bool) -> Result<bool, Reply> {
+        if self.wants_json || self.keeps_cookies() {
+            return Ok(false);
+        }
+        if self.query(PROBED_PARAMETER).is_some() {
+            return Ok(true);
+        }
+        let address = self.with_query(&self.path);
+        let mark = if address.contains('?') { '&' } else { '?' };
+        let mut again = reply::same_again(&format!("{address}{mark}{PROBED_PARAMETER}=yes"));
+        set_probe(&mut again, secure);
+        Err(again)
     }
 
     /// The bearer token.
@@ -684,5 +732,39 @@ mod tests {
         );
         assert_eq!(status(&visit("GET", &[]), Function::Session), Err(404));
         assert_eq!(status(&visit("DELETE", &[]), Function::Cast), Err(405));
+    }
+
+    #[test]
+    fn dropped_cookies_are_noticed_by_one_redirect() {
+        let asked = |uri: &str, headers: &[(&str, &str)]| {
+            let mut request = http::Request::builder().method("POST").uri(uri);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let request = request.body(Body::Empty).expect("a request");
+            let context = RequestContext::parse(&request, &SeededEntropy::new(1));
+            context.drops_cookies(true).map_err(|again| {
+                let text = |name| again.headers()[name].to_str().expect("text").to_owned();
+                (again.status().as_u16(), text("location"), text("set-cookie"))
+            })
+        };
+        let probe = "__Host-cast-probe=yes; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax; Secure";
+        let to = |location: &str| Err((307, location.to_owned(), probe.to_owned()));
+        for (name, uri, headers, expected) in [
+            ("the first time", "/a", &[][..], to("/a?probed=yes")),
+            ("a query", "/a?b=c%20d", &[], to("/a?b=c%20d&probed=yes")),
+            ("asked once more", "/a?probed=yes", &[], Ok(true)),
+            (
+                "a probe that came back",
+                "/a?probed=yes",
+                &[("cookie", "__Host-cast-probe=yes")],
+                Ok(false),
+            ),
+            ("any of ours", "/a", &[("cookie", "x=1; cast-language=de")], Ok(false)),
+            ("a script's", "/a?probed=yes", &[("cookie", "kept=1")], Ok(true)),
+            ("a program", "/a", &[("accept", "application/json")], Ok(false)),
+        ] {
+            assert_eq!(asked(uri, headers), expected, "{name}");
+        }
     }
 }

@@ -111,11 +111,13 @@ pub enum DenialCode {
     NotAdmitted = 48,
     /// That server gives no answer.
     AdmissionUnavailable = 49,
+    /// The browser drops the cookie that a session needs to be its visitor's.
+    CookiesBlocked = 50,
 }
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 49] = [
+    pub const ALL: [DenialCode; 50] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -133,6 +135,7 @@ impl DenialCode {
         Self::ParameterInvalid,
         Self::NetworkDenied,
         Self::ConsentRequired,
+        Self::CookiesBlocked,
         Self::TooManyAttempts,
         Self::CaptchaRequired,
         Self::CaptchaFailed,
@@ -183,6 +186,7 @@ impl DenialCode {
             Self::ParameterInvalid => "parameter-invalid",
             Self::NetworkDenied => "network-denied",
             Self::ConsentRequired => "consent-required",
+            Self::CookiesBlocked => "cookies-blocked",
             Self::TooManyAttempts => "too-many-attempts",
             Self::CaptchaRequired => "captcha-required",
             Self::CaptchaFailed => "captcha-failed",
@@ -253,6 +257,7 @@ impl DenialCode {
             Self::ParameterInvalid => "The address in this link is not valid",
             Self::NetworkDenied => "The requested network is not available",
             Self::ConsentRequired => "Confirm the address first",
+            Self::CookiesBlocked => "Your browser blocks cookies",
             Self::TooManyAttempts => "Too many attempts",
             Self::CaptchaRequired => "Complete the check first",
             Self::CaptchaFailed => "The check failed",
@@ -329,6 +334,10 @@ impl DenialCode {
             Self::ConsentRequired => {
                 "This link opens an address that its sender chose; open the link again and confirm \
                  it."
+            }
+            Self::CookiesBlocked => {
+                "Nothing was started, because without a cookie nobody could open the session; please \
+                 allow cookies for this website, then open the link again."
             }
             Self::TooManyAttempts => {
                 "There were too many attempts from your network; please wait a little."

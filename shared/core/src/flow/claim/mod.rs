@@ -54,6 +54,8 @@ pub struct ClaimRequest {
     pub captcha: Option<String>,
     /// Whether the visitor agrees to open the address from the link's parameters.
     pub consent: bool,
+    /// Whether the visitor's browser drops cookies, and with them the owner ticket.
+    pub drops_cookies: bool,
     /// The idempotency key of a program.
     pub idempotency_key: Option<String>,
 }
@@ -155,6 +157,9 @@ impl ControlPlane {
                 docker_network: ticket.docker_network.clone(),
                 invitation: ticket.invitation.clone(),
             };
+            if request.drops_cookies {
+                return Err(DenialCode::CookiesBlocked.into());
+            }
             // On the heap: the future of a claim is large, and every caller's would contain it.
             Box::pin(async {
                 let now = self.clock.now();
