@@ -69,6 +69,9 @@ pub const FORWARDED_HOST: &str = "x-forwarded-host";
 pub(crate) const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
 /// Header for the app: the role of the visitor (`owner`, `controller` or `viewer`).
 pub const ROLE: &str = "x-cast-role";
+/// Header for the app: the language that the session's visitor or the link has set; absent when
+/// none of them has.
+pub const LANGUAGE: &str = "x-cast-language";
 
 /// The request handler of one session.
 pub struct Gate {
@@ -442,6 +445,14 @@ impl Gate {
         }
         credentials::strip(headers);
         headers.insert(ROLE, HeaderValue::from_static(participant.as_str()));
+        match self.state.language_for(participant) {
+            Some(language) => {
+                headers.insert(LANGUAGE, HeaderValue::from_static(language.as_str()));
+            }
+            None => {
+                headers.remove(LANGUAGE);
+            }
+        }
         if let Some(login) = &self.app_login {
             headers.insert(AUTHORIZATION, login.clone());
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use casting_protocol::language::Language;
 use casting_protocol::report::GateEndReason;
 use casting_protocol::session_options::{Message, SessionDirectives, ViewOnly};
 use casting_protocol::ticket::{Role, SessionTicket};
@@ -353,6 +354,16 @@ impl SessionState {
     /// The current directives.
     pub fn directives(&self) -> SessionDirectives {
         self.lock().directives.clone()
+    }
+
+    /// The language that is set for this participant: an owner's is that of the pages that led
+    /// here, everybody else's the link's.
+    pub(crate) fn language_for(&self, participant: &Participant) -> Option<Language> {
+        let state = self.lock();
+        let directives = &state.directives;
+        let own = directives.language;
+        own.filter(|_| *participant == Participant::Owner)
+            .or(directives.options.language)
     }
 
     /// How the app is protected from viewers.

@@ -366,8 +366,7 @@ fn page(
     let allow: Vec<String> = ALLOWED.map(|name| format!("{name} {at}")).into();
     let resizes = options.view_only.and_then(rfb::Dialect::of).is_some();
     let streams = options.view_only == Some(ViewOnly::Selkies);
-    // An owner keeps the language of the pages that led here.
-    let set = directives.language.filter(|_| owner).or(options.language);
+    let set = gate.state.language_for(participant);
     let language = pages::wish(lang.as_deref(), &parts.headers).choose(set);
     let words = Words::of(language).viewer();
     let page = Page {
@@ -414,7 +413,7 @@ fn page(
         .map(|url| url.origin().ascii_serialization())
         .unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'{}; connect-src 'self'; frame-src 'self' {}; img-src data: blob:; base-uri 'none'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'{}; connect-src 'self'; frame-src 'self' {} {control}; img-src data: blob:; base-uri 'none'; \
          form-action 'self' {control}; frame-ancestors 'self'",
         if gate.sound.is_some() {
             format!(" {}", PLAYERS_STYLE.join(" "))

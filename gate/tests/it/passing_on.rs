@@ -76,7 +76,8 @@ async fn app_sees_visitor_headers_but_no_ticket_or_secret() {
         .header("x-private", "1")
         .header("x-cast-session-secret", "x")
         .header("x-cast-edge-visitor", "forged")
-        .header("x-cast-role", "forged");
+        .header("x-cast-role", "forged")
+        .header("x-cast-language", "forged");
     for (name, value) in lies {
         request = request.header(name, value);
     }

@@ -115,7 +115,7 @@ async fn viewer_page_fits_the_role_and_forbids_framing() {
     let (_, viewer) = page(format!("cast-session={}", stage.watcher("ada", 1))).await;
     let app = format!("http://{}", stage.host());
     assert!(
-        policy.contains(&format!("frame-src 'self' {app};"))
+        policy.contains(&format!("frame-src 'self' {app} {CONTROL};"))
             && !policy.contains("default-src 'self'"),
         "{policy}"
     );
@@ -923,7 +923,7 @@ async fn under_a_path_viewer_and_app_are_one_origin() {
         html.contains("data-frame=\"../\"") && !html.contains("data-app"),
         "{html}"
     );
-    assert!(policy.contains("frame-src 'self' ;"), "{policy}");
+    assert!(policy.contains("frame-src 'self'  ;"), "{policy}");
     let app = stage
         .asks("GET", &format!("{prefix}/seen"))
         .send()

@@ -8,10 +8,15 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY,
+};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use casting_core::language::Language;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,6 +31,9 @@ mod page;
 mod settings;
 mod shared_state;
 mod socket;
+
+/// The gate says in this header of a visitor's request which language the session has, if any.
+const LANGUAGE: &str = "x-cast-language";
 
 /// Runs the app until a signal ends it, or, as `demo-app assign`, sends its settings to a running
 /// app. All settings come from the environment.
@@ -67,10 +75,31 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     }
 }
 
-async fn show(State((page, shared_state)): State<(Arc<Page>, Arc<SharedState>)>) -> Response {
-    match page.render(&shared_state.status()) {
+/// What the address asks for.
+#[derive(Deserialize)]
+struct Wishes {
+    lang: Option<String>,
+}
+
+/// The language: that of the address, else the session's, as the gate says it in a header, else
+/// the browser's.
+fn language(wishes: &Wishes, headers: &HeaderMap) -> Language {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let session = casting_words::named(text(LANGUAGE));
+    casting_words::wish(wishes.lang.as_deref(), None, text("accept-language")).choose(session)
+}
+
+async fn show(
+    State((page, shared_state)): State<(Arc<Page>, Arc<SharedState>)>,
+    Query(wishes): Query<Wishes>,
+    headers: HeaderMap,
+) -> Response {
+    let language = language(&wishes, &headers);
+    match page.render(&shared_state.status(), language) {
         Ok(html) => {
             let headers = [
+                (CONTENT_LANGUAGE, language.tag().to_owned()),
+                (VARY, format!("accept-language, {LANGUAGE}")),
                 (CONTENT_SECURITY_POLICY, page.policy.clone()),
                 (CACHE_CONTROL, "no-store".to_owned()),
                 (REFERRER_POLICY, "no-referrer".to_owned()),
@@ -80,6 +109,39 @@ async fn show(State((page, shared_state)): State<(Arc<Page>, Arc<SharedState>)>)
         Err(error) => {
             eprintln!("demo-app: the page could not be rendered: {error}");
             axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn language_is_the_addresss_the_sessions_or_the_browsers() {
+        for (name, lang, session, accepts, expected) in [
+            ("address", Some("ar"), Some("de"), "fr", Language::Arabic),
+            (
+                "no such language",
+                Some("xx"),
+                Some("de"),
+                "fr",
+                Language::German,
+            ),
+            ("session", None, Some("de"), "fr", Language::German),
+            ("browser", None, None, "fr-CH, en;q=0.5", Language::French),
+            ("forged", None, Some("<b>"), "ja", Language::Japanese),
+            ("nothing", None, None, "", Language::English),
+        ] {
+            let wishes = Wishes {
+                lang: lang.map(str::to_owned),
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert("accept-language", accepts.parse().expect("a header"));
+            if let Some(session) = session {
+                headers.insert(LANGUAGE, session.parse().expect("a header"));
+            }
+            assert_eq!(language(&wishes, &headers), expected, "{name}");
         }
     }
 }

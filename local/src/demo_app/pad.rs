@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub const MAX_BYTES: usize = 64 * 1024;
 
 /// What stands between two texts that were written apart.
-const SEAM: &str = "\n\n--- written while not connected ---\n";
+const SEAM: &str = "\n\n--- \u{21c4} ---\n";
 
 /// The text, and how often it was changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,8 @@
 use std::sync::{PoisonError, RwLock};
 
 use askama::Template;
+use casting_core::language::Language;
+use casting_words::{Demo, Words};
 use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
 
@@ -41,16 +43,18 @@ impl Page {
         *self.given.write().unwrap_or_else(PoisonError::into_inner) = given;
     }
 
-    /// The page as it is now.
+    /// The page as it is now, in this language.
     ///
     /// # Errors
     /// Never in practice: the template has been checked at compile time and writes to memory.
-    pub fn render(&self, now: &Status) -> askama::Result<String> {
+    pub fn render(&self, now: &Status, language: Language) -> askama::Result<String> {
         let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
         Markup {
             given: &given,
             link: link(&given),
             left: now.left,
+            language,
+            words: Words::of(language).demo(),
             style: STYLE,
             script: SCRIPT,
         }
@@ -70,61 +74,61 @@ fn link(given: &Given) -> Option<&str> {
 #[template(
     ext = "html",
     source = r##"<!doctype html>
-<html lang="en">
+<html lang="{{ language.tag() }}" dir="{{ language.direction() }}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{{ given.image.as_deref().unwrap_or("Your session") }}</title>
+<title>{{ given.image.as_deref().unwrap_or(words.title) }}</title>
 <link rel="icon" href="data:,">
 <style>{{ style|safe }}</style>
 </head>
 <body>
 <header>
-  <p class="cast">{{ given.image.as_deref().unwrap_or("Demo") }}</p>
-  <p class="state"><span class="dot" aria-hidden="true"></span><span id="status" role="status" aria-live="polite">connecting</span></p>
+  <p class="cast" dir="auto">{{ given.image.as_deref().unwrap_or(words.name) }}</p>
+  <p class="state"><span class="dot" aria-hidden="true"></span><span id="status" role="status" aria-live="polite" data-live="{{ words.connected }}" data-again="{{ words.reconnecting }}" data-lost="{{ words.disconnected }}">{{ words.connecting }}</span></p>
 </header>
 <main>
   <section class="hello" aria-labelledby="title">
     <div>
-      <h1 id="title">This is your own&nbsp;session.</h1>
-      <p>It was started for you when you opened the link and is gone when you leave.</p>
+      <h1 id="title">{{ words.heading }}</h1>
+      <p>{{ words.about }}</p>
       {%- if let Some(url) = link %}
-      <a class="button" id="kasm-url" href="{{ url }}" target="_blank" rel="noopener noreferrer"><span class="go">Open </span><span class="url">{{ url }}</span></a>
+      <a class="button" id="kasm-url" href="{{ url }}" target="_blank" rel="noopener noreferrer"><span class="go">{{ words.open }} </span><span class="url" dir="ltr">{{ url }}</span></a>
       {%- endif %}
     </div>
     <div class="clock">
-      <p class="label" id="left-label">Time left</p>
+      <p class="label" id="left-label">{{ words.time_left }}</p>
       <p class="left" id="time-left" aria-labelledby="left-label"{% if let Some(left) = left %} data-left="{{ left }}"{% endif %}>{{ countdown() }}</p>
       <svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect id="bar" width="100" height="1"/></svg>
     </div>
   </section>
-  <noscript><p class="note">Without JavaScript the clock and the pad stand still. Everything else here is as it was when you opened the page.</p></noscript>
+  <noscript><p class="note">{{ words.needs_script }}</p></noscript>
   <div class="columns">
     <section class="card" aria-labelledby="pad-title">
-      <h2 id="pad-title"><label for="pad">Pad</label></h2>
-      <p class="soft" id="pad-about">Shared by all windows of this session. Open another one and type.</p>
-      <textarea id="pad" rows="11" maxlength="20000" spellcheck="false" autocomplete="off" aria-describedby="pad-about pad-note" placeholder="Write something&hellip;" disabled></textarea>
-      <p class="soft small" id="pad-note">&nbsp;</p>
+      <h2 id="pad-title"><label for="pad">{{ words.pad }}</label></h2>
+      <p class="soft" id="pad-about">{{ words.pad_about }}</p>
+      <textarea id="pad" rows="11" maxlength="20000" spellcheck="false" autocomplete="off" aria-describedby="pad-about pad-note" placeholder="{{ words.pad_empty }}" dir="auto" disabled></textarea>
+      <p class="soft small" id="pad-note" data-shared="{{ words.pad_shared }}" data-full="{{ words.pad_full }}" data-kept="{{ words.pad_kept }}">&nbsp;</p>
     </section>
     <div class="side">
       <section class="card" aria-labelledby="live-title">
-        <h2 id="live-title">Live</h2>
+        <h2 id="live-title">{{ words.now }}</h2>
         <dl class="figures">
-          <div><dt>Clock</dt><dd id="tick">&ndash;</dd></div>
-          <div><dt>Windows</dt><dd id="windows">&ndash;</dd></div>
-          <div><dt>Running for</dt><dd id="uptime">&ndash;</dd></div>
+          <div><dt>{{ words.clock }}</dt><dd id="tick">&ndash;</dd></div>
+          <div><dt>{{ words.windows }}</dt><dd id="windows">&ndash;</dd></div>
+          <div><dt>{{ words.uptime }}</dt><dd id="uptime">&ndash;</dd></div>
         </dl>
       </section>
       <section class="card" aria-labelledby="given-title">
-        <h2 id="given-title">Session details</h2>
+        <h2 id="given-title">{{ words.details }}</h2>
         <dl class="given">
-          <div><dt>User</dt><dd id="user">{{ self::said(given.user) }}</dd></div>
-          <div><dt>Image</dt><dd id="image">{{ self::said(given.image) }}</dd></div>
-          <div><dt>Network</dt><dd id="network">{{ self::said(given.network) }}</dd></div>
-          <div><dt>Session</dt><dd class="mono" id="session">{{ self::said(given.session) }}</dd></div>
+          <div><dt>{{ words.user }}</dt><dd id="user" dir="auto">{{ self.said(given.user) }}</dd></div>
+          <div><dt>{{ words.image }}</dt><dd id="image" dir="auto">{{ self.said(given.image) }}</dd></div>
+          <div><dt>{{ words.network }}</dt><dd id="network" dir="auto">{{ self.said(given.network) }}</dd></div>
+          <div><dt>{{ words.session }}</dt><dd class="mono" id="session" dir="auto">{{ self.said(given.session) }}</dd></div>
           {%- if link.is_none() %}
-          <div><dt>Page to open</dt><dd>{{ self::said(given.url) }}</dd></div>
+          <div><dt>{{ words.address }}</dt><dd dir="auto">{{ self.said(given.url) }}</dd></div>
           {%- endif %}
         </dl>
       </section>
@@ -140,15 +144,22 @@ struct Markup<'a> {
     given: &'a Given,
     link: Option<&'a str>,
     left: Option<u64>,
+    language: Language,
+    words: &'static Demo,
     style: &'static str,
     script: &'static str,
 }
 
 impl Markup<'_> {
+    /// A value, or that nothing was said.
+    fn said<'a>(&self, value: &'a Option<String>) -> &'a str {
+        value.as_deref().unwrap_or(self.words.not_set)
+    }
+
     /// The time left as the script goes on to write it.
     fn countdown(&self) -> String {
         let Some(left) = self.left else {
-            return "no limit".to_owned();
+            return self.words.no_limit.to_owned();
         };
         let (hours, minutes, seconds) = (left / 3600, left / 60 % 60, left % 60);
         if hours > 0 {
@@ -159,24 +170,44 @@ impl Markup<'_> {
     }
 }
 
-/// A value, or that nothing was said.
-fn said(value: &Option<String>) -> &str {
-    value.as_deref().unwrap_or("not set")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn render(given: Given, left: Option<u64>) -> String {
-        Page::new(given)
-            .render(&Status {
-                clock: 0,
-                windows: 0,
-                uptime: 0,
-                left,
-            })
-            .expect("a page")
+        render_in(Language::English, given, left)
+    }
+
+    fn render_in(language: Language, given: Given, left: Option<u64>) -> String {
+        let now = Status {
+            clock: 0,
+            windows: 0,
+            uptime: 0,
+            left,
+        };
+        Page::new(given).render(&now, language).expect("a page")
+    }
+
+    #[test]
+    fn demo_page_is_said_in_each_language() {
+        for language in Language::ALL {
+            let html = render_in(language, Given::default(), None);
+            let words = Words::of(language).demo();
+            let root = format!(
+                "<html lang=\"{}\" dir=\"{}\">",
+                language.tag(),
+                language.direction()
+            );
+            for text in [
+                &root,
+                words.heading,
+                words.pad_empty,
+                words.no_limit,
+                words.not_set,
+            ] {
+                assert!(html.contains(text), "{language:?}: {text}: {html}");
+            }
+        }
     }
 
     #[test]

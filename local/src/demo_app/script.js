@@ -43,7 +43,7 @@
       me = news.me;
       tries = 0;
       pad.disabled = false;
-      say("live", true);
+      say(status.dataset.live, true);
       if (sent !== null) { sent = null; away = true; }
       if (dirty && pad.value !== news.text) return send();
       rev = news.rev;
@@ -55,7 +55,7 @@
       rev = news.rev;
       if (mine && (away || pad.value === sent)) {
         show(news.text);
-        return settle("Shared with all windows");
+        return settle(note.dataset.shared);
       }
       if (mine) { sent = null; return send(); }
       if (!dirty) show(news.text);
@@ -63,10 +63,10 @@
     full() {
       sent = null;
       pad.readOnly = false;
-      note.textContent = "The pad is full: what you typed last is in this window only.";
+      note.textContent = note.dataset.full;
     },
     tick(news) {
-      part("tick").textContent = new Date(news.clock).toLocaleTimeString();
+      part("tick").textContent = new Date(news.clock).toLocaleTimeString(document.documentElement.lang + "-u-nu-latn");
       part("windows").textContent = news.windows;
       part("uptime").textContent = span(news.uptime);
       if (news.left === null) return;
@@ -94,8 +94,8 @@
     clearTimeout(silence);
     clearTimeout(again);
     me = 0;
-    say(tries < 4 ? "reconnecting" : "not connected", false);
-    if (dirty) note.textContent = "Kept in this window until the connection is back";
+    say(tries < 4 ? status.dataset.again : status.dataset.lost, false);
+    if (dirty) note.textContent = note.dataset.kept;
     const pause = Math.min(8000, 250 * 2 ** tries++);
     again = setTimeout(connect, pause * (0.5 + Math.random() / 2));
   }

@@ -1,0 +1,31 @@
+### Arabic: the demo app.
+
+title = جلستك
+name = عرض تجريبي
+heading = هذه جلستك الخاصة.
+about = بدأت من أجلك عندما فتحت الرابط، وتختفي عندما تغادر.
+open = فتح
+time-left = الوقت المتبقي
+no-limit = بلا حد
+needs-script = من دون JavaScript تتوقف الساعة والمفكرة. كل ما عدا ذلك كما كان عند فتح الصفحة.
+pad = المفكرة
+pad-about = تتشاركها كل نوافذ هذه الجلسة. افتح نافذة أخرى واكتب.
+pad-empty = اكتب شيئًا…
+pad-shared = مشتركة مع كل النوافذ
+pad-full = المفكرة ممتلئة: ما كتبته أخيرًا موجود في هذه النافذة فقط.
+pad-kept = محفوظ في هذه النافذة حتى يعود الاتصال
+now = مباشر
+clock = الساعة
+windows = النوافذ
+uptime = مدة التشغيل
+details = تفاصيل الجلسة
+user = المستخدم
+image = الصورة
+network = الشبكة
+session = الجلسة
+address = الصفحة المطلوب فتحها
+not-set = غير محدد
+connecting = جارٍ الاتصال
+connected = متصل
+reconnecting = جارٍ إعادة الاتصال
+disconnected = غير متصل

@@ -1,0 +1,31 @@
+### German: the demo app.
+
+title = Ihre Sitzung
+name = Demo
+heading = Das ist Ihre eigene Sitzung.
+about = Sie wurde für Sie gestartet, als Sie den Link geöffnet haben, und ist weg, wenn Sie gehen.
+open = Öffnen
+time-left = Restzeit
+no-limit = unbegrenzt
+needs-script = Ohne JavaScript stehen Uhr und Notizblock still. Alles andere hier ist so, wie es beim Öffnen der Seite war.
+pad = Notizblock
+pad-about = Alle Fenster dieser Sitzung teilen ihn. Öffnen Sie ein weiteres, und tippen Sie.
+pad-empty = Schreiben Sie etwas…
+pad-shared = Mit allen Fenstern geteilt
+pad-full = Der Notizblock ist voll: Was Sie zuletzt getippt haben, steht nur in diesem Fenster.
+pad-kept = Bleibt in diesem Fenster, bis die Verbindung wieder da ist
+now = Live
+clock = Uhrzeit
+windows = Fenster
+uptime = Läuft seit
+details = Einzelheiten
+user = Benutzer
+image = Image
+network = Netzwerk
+session = Sitzung
+address = Zu öffnende Seite
+not-set = nicht gesetzt
+connecting = Verbindung wird aufgebaut
+connected = verbunden
+reconnecting = Verbindung wird wiederhergestellt
+disconnected = nicht verbunden

@@ -1,0 +1,31 @@
+### English: the demo app.
+
+title = Your session
+name = Demo
+heading = This is your own session.
+about = It was started for you when you opened the link and is gone when you leave.
+open = Open
+time-left = Time left
+no-limit = no limit
+needs-script = Without JavaScript the clock and the pad stand still. Everything else here is as it was when you opened the page.
+pad = Pad
+pad-about = Shared by all windows of this session. Open another one and type.
+pad-empty = Write something…
+pad-shared = Shared with all windows
+pad-full = The pad is full: what you typed last is in this window only.
+pad-kept = Kept in this window until the connection is back
+now = Live
+clock = Clock
+windows = Windows
+uptime = Running for
+details = Session details
+user = User
+image = Image
+network = Network
+session = Session
+address = Page to open
+not-set = not set
+connecting = connecting
+connected = live
+reconnecting = reconnecting
+disconnected = not connected

@@ -1,0 +1,31 @@
+### Spanish: the demo app.
+
+title = Su sesión
+name = Demostración
+heading = Esta es su propia sesión.
+about = Se inició para usted al abrir el enlace y desaparece cuando se va.
+open = Abrir
+time-left = Tiempo restante
+no-limit = sin límite
+needs-script = Sin JavaScript, el reloj y el bloc de notas no se actualizan. Todo lo demás está como al abrir la página.
+pad = Bloc de notas
+pad-about = Lo comparten todas las ventanas de esta sesión. Abra otra y escriba.
+pad-empty = Escriba algo…
+pad-shared = Compartido con todas las ventanas
+pad-full = El bloc está lleno: lo último que escribió solo está en esta ventana.
+pad-kept = Guardado en esta ventana hasta que vuelva la conexión
+now = En directo
+clock = Reloj
+windows = Ventanas
+uptime = En marcha
+details = Detalles de la sesión
+user = Usuario
+image = Imagen
+network = Red
+session = Sesión
+address = Página que se abrirá
+not-set = sin definir
+connecting = conectando
+connected = conectado
+reconnecting = reconectando
+disconnected = sin conexión

@@ -1,0 +1,31 @@
+### French: the demo app.
+
+title = Votre session
+name = Démo
+heading = Voici votre propre session.
+about = Elle a été démarrée pour vous à l’ouverture du lien et disparaît à votre départ.
+open = Ouvrir
+time-left = Temps restant
+no-limit = sans limite
+needs-script = Sans JavaScript, l’horloge et le bloc-notes sont figés. Tout le reste est tel qu’à l’ouverture de la page.
+pad = Bloc-notes
+pad-about = Partagé par toutes les fenêtres de cette session. Ouvrez-en une autre et écrivez.
+pad-empty = Écrivez quelque chose…
+pad-shared = Partagé avec toutes les fenêtres
+pad-full = Le bloc-notes est plein : votre dernière saisie n’est que dans cette fenêtre.
+pad-kept = Gardé dans cette fenêtre jusqu’au retour de la connexion
+now = En direct
+clock = Horloge
+windows = Fenêtres
+uptime = Durée
+details = Détails de la session
+user = Utilisateur
+image = Image
+network = Réseau
+session = Session
+address = Page à ouvrir
+not-set = non défini
+connecting = connexion
+connected = connecté
+reconnecting = reconnexion
+disconnected = déconnecté

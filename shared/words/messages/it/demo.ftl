@@ -1,0 +1,31 @@
+### Italian: the demo app.
+
+title = La tua sessione
+name = Demo
+heading = Questa è la tua sessione.
+about = È stata avviata per te quando hai aperto il link e sparisce quando te ne vai.
+open = Apri
+time-left = Tempo rimasto
+no-limit = senza limite
+needs-script = Senza JavaScript l’orologio e il blocco note restano fermi. Tutto il resto è com’era all’apertura della pagina.
+pad = Blocco note
+pad-about = Condiviso da tutte le finestre di questa sessione. Aprine un’altra e scrivi.
+pad-empty = Scrivi qualcosa…
+pad-shared = Condiviso con tutte le finestre
+pad-full = Il blocco note è pieno: l’ultima cosa che hai scritto è solo in questa finestra.
+pad-kept = Conservato in questa finestra finché non torna la connessione
+now = In diretta
+clock = Orologio
+windows = Finestre
+uptime = In esecuzione
+details = Dettagli della sessione
+user = Utente
+image = Immagine
+network = Rete
+session = Sessione
+address = Pagina da aprire
+not-set = non impostato
+connecting = connessione in corso
+connected = connesso
+reconnecting = riconnessione in corso
+disconnected = non connesso

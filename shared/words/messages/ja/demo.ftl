@@ -1,0 +1,31 @@
+### Japanese: the demo app.
+
+title = あなたのセッション
+name = デモ
+heading = これはあなただけのセッションです。
+about = リンクを開いたときにあなたのために開始され、離れると消えます。
+open = 開く
+time-left = 残り時間
+no-limit = 制限なし
+needs-script = JavaScriptがないと、時計とメモは動きません。それ以外は、ページを開いたときのままです。
+pad = メモ
+pad-about = このセッションのすべてのウィンドウで共有されます。もう一つ開いて、入力してみてください。
+pad-empty = 何か書いてください…
+pad-shared = すべてのウィンドウで共有しました
+pad-full = メモがいっぱいです。最後に入力した内容は、このウィンドウにしかありません。
+pad-kept = 接続が戻るまで、このウィンドウに保存されます
+now = ライブ
+clock = 時計
+windows = ウィンドウ
+uptime = 経過時間
+details = セッションの詳細
+user = ユーザー
+image = イメージ
+network = ネットワーク
+session = セッション
+address = 開くページ
+not-set = 未設定
+connecting = 接続中
+connected = 接続済み
+reconnecting = 再接続中
+disconnected = 未接続

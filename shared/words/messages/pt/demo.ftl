@@ -1,0 +1,31 @@
+### Portuguese: the demo app.
+
+title = Sua sessão
+name = Demonstração
+heading = Esta é a sua própria sessão.
+about = Ela foi iniciada para você quando abriu o link e some quando você sai.
+open = Abrir
+time-left = Tempo restante
+no-limit = sem limite
+needs-script = Sem JavaScript, o relógio e o bloco de notas ficam parados. O resto está como quando você abriu a página.
+pad = Bloco de notas
+pad-about = Compartilhado por todas as janelas desta sessão. Abra outra e digite.
+pad-empty = Escreva algo…
+pad-shared = Compartilhado com todas as janelas
+pad-full = O bloco está cheio: o que você digitou por último está só nesta janela.
+pad-kept = Guardado nesta janela até a conexão voltar
+now = Ao vivo
+clock = Relógio
+windows = Janelas
+uptime = Em execução
+details = Detalhes da sessão
+user = Usuário
+image = Imagem
+network = Rede
+session = Sessão
+address = Página a abrir
+not-set = não definido
+connecting = conectando
+connected = conectado
+reconnecting = reconectando
+disconnected = sem conexão

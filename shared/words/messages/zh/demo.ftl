@@ -1,0 +1,31 @@
+### Chinese (simplified): the demo app.
+
+title = 您的会话
+name = 演示
+heading = 这是您自己的会话。
+about = 它在您打开链接时为您启动，您离开后即消失。
+open = 打开
+time-left = 剩余时间
+no-limit = 无限制
+needs-script = 没有 JavaScript，时钟和记事本不会更新。其余内容与您打开页面时相同。
+pad = 记事本
+pad-about = 由此会话的所有窗口共享。请再打开一个窗口并输入。
+pad-empty = 写点什么…
+pad-shared = 已与所有窗口共享
+pad-full = 记事本已满：您最后输入的内容仅在此窗口中。
+pad-kept = 连接恢复之前，内容保留在此窗口中
+now = 实时
+clock = 时钟
+windows = 窗口
+uptime = 已运行
+details = 会话详情
+user = 用户
+image = 镜像
+network = 网络
+session = 会话
+address = 要打开的页面
+not-set = 未设置
+connecting = 正在连接
+connected = 已连接
+reconnecting = 正在重新连接
+disconnected = 未连接
