@@ -61,7 +61,11 @@ async fn reload_of_a_refusal_is_the_link_again() {
         window.goto(&link).await.expect("opens");
         press(&window, "#start button").await;
         wait_for(&window, "h1", "Your browser blocks cookies").await;
-        let name = if phone { "cookies-still-phone" } else { "cookies-still" };
+        let name = if phone {
+            "cookies-still-phone"
+        } else {
+            "cookies-still"
+        };
         shoot(&window, name).await;
         press(&window, "#help a.button").await;
         wait_for(&window, "#start button", "Start").await;

@@ -1,5 +1,6 @@
 //! The brand of a deployment and of a link, on the pages that visitors see.
 
+use casting_core::testing::user;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -50,6 +51,85 @@ async fn brand_is_on_every_page_and_links_may_have_their_own() {
     let refused = page(&stack, &format!("/cast/{key}")).await;
     assert!(refused.status >= 400, "{}", refused.status);
     assert!(refused.text.contains("Acme Lab</p>"), "{}", refused.text);
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_no_link_have_the_deployments_brand() {
+    let stack = TestStack::start().await;
+    let plain = page(&stack, "/").await;
+    assert!(plain.text.contains("class=\"mark\""), "{}", plain.text);
+    let set = json!({
+        "brand_name": "Acme", "brand_color": "#7a1f5c", "brand_logo": "https://acme.example/logo.svg",
+        "brand_links": ["Imprint https://acme.example/imprint"], "contact": "desk@acme.example",
+    });
+    let set = stack.admin(Method::PATCH, "settings", Some(&set)).await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    let ann = stack.login(&user(1));
+    let session = "/session/saaaaaaaaaaaaaaaaaaaaaaaaaa";
+    for (name, path, cookie, status, says) in [
+        ("start", "/", "", 200, "location.hash"),
+        (
+            "account",
+            "/login/me",
+            ann.as_str(),
+            200,
+            "action=\"/logout\"",
+        ),
+        ("signed out", "/login/me", "", 200, "href=\"/login\""),
+        (
+            "a session of others",
+            session,
+            "",
+            403,
+            "href=\"/\">Start page</a>",
+        ),
+        (
+            "a session of others, signed in",
+            session,
+            ann.as_str(),
+            403,
+            "href=\"/login/me\"",
+        ),
+        (
+            "no such session",
+            "/session/x",
+            "",
+            404,
+            "href=\"/\">Start page</a>",
+        ),
+        (
+            "no such link",
+            "/cast/nosuchlink",
+            "",
+            404,
+            "mailto:desk@acme.example",
+        ),
+        (
+            "a failed login",
+            "/login/callback?state=x&code=x",
+            "",
+            403,
+            "mailto:desk@acme.example",
+        ),
+    ] {
+        let asked = stack
+            .request(Method::GET, path)
+            .header("accept", "text/html");
+        let shown = Answer::of(asked.header("cookie", cookie)).await;
+        assert_eq!(shown.status, status, "{name}: {}", shown.text);
+        for text in [
+            "Acme</p>",
+            "<link rel=\"icon\" href=\"https://acme.example/logo.svg\">",
+            "https://acme.example/imprint",
+            "--accent:#7a1f5c",
+            "prefers-color-scheme:dark",
+            says,
+        ] {
+            assert!(shown.text.contains(text), "{name}: {text}: {}", shown.text);
+        }
+        assert!(shown.text.len() < 10_000, "{name}: {}", shown.text.len());
+    }
     stack.local.stop().await;
 }
 

@@ -121,11 +121,7 @@ fn doors(tickets: &Tickets) -> Vec<Door> {
         let form = format!("ticket={ticket}&consent=yes");
         let room = format!("{ROOM}?ticket={ticket}");
         let json: &'static [_] = &[("content-type", "application/json")];
-        let plain: &'static [_] = &[
-            ("content-type", FORM),
-            ("accept", "text/html"),
-            KEPT_COOKIE,
-        ];
+        let plain: &'static [_] = &[("content-type", FORM), ("accept", "text/html"), KEPT_COOKIE];
         let blocked: &'static [_] = &[("content-type", FORM), ("accept", "text/html")];
         let named: &'static [_] = &[
             ("content-type", "application/json"),

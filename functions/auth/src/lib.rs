@@ -1,5 +1,6 @@
-//! The auth function: login at the provider, callback and logout. Owns the cookies of a login and
-//! its requests and replies; must not know the provider's protocol.
+//! The auth function: login at the provider, callback and logout, the account page, and the start
+//! page, which belongs to no link. Owns the cookies of a login and its requests and replies; must
+//! not know the provider's protocol.
 
 mod target;
 
@@ -31,9 +32,10 @@ const LOGGED_IN_SECONDS: u64 = 8 * 3600;
 /// Answers a request. Without a login provider, logging in is not possible.
 pub async fn handle(control_plane: &ControlPlane, oidc: Option<&Oidc>, request: Request) -> Reply {
     let visit = RequestContext::parse(&request, &*control_plane.entropy);
-    let reply = answer(control_plane, oidc, &visit)
-        .await
-        .unwrap_or_else(|error| visit.error_response(control_plane, error));
+    let reply = match answer(control_plane, oidc, &visit).await {
+        Ok(reply) => reply,
+        Err(error) => visit.error_response(control_plane, error).await,
+    };
     visit.finish(reply)
 }
 
@@ -47,6 +49,7 @@ async fn answer(
         PublicRouteName::LoginCallback => finish(control_plane, oidc, visit).await,
         PublicRouteName::LogOut => log_out(control_plane, visit),
         PublicRouteName::WhoAmI => who_am_i(control_plane, visit).await,
+        PublicRouteName::ShowStart => Ok(show_start(control_plane, visit).await),
         _ => Err(Problem::new(RequestError::NotFound).into()),
     }
 }
@@ -59,13 +62,13 @@ async fn begin(
 ) -> Result<Reply, HandlerError> {
     let now = control_plane.clock.now();
     let to = target::read(visit.query("to"));
-    match visit.drops_cookies(control_plane.urls.is_secure()) {
+    match visit.drops_cookies(&urls::login_to(to), control_plane.urls.is_secure()) {
         Ok(false) => {}
         Ok(true) => {
             let denial = Denial::new(DenialCode::CookiesBlocked);
             return Err(refusal(control_plane, denial, to).into());
         }
-        Err(again) => return Ok(again),
+        Err(again) => return Ok(*again),
     }
     let oidc = oidc.ok_or_else(|| {
         failed(
@@ -253,6 +256,7 @@ async fn who_am_i(
         Some(user) => control_plane.sessions_of(&user.id).await?,
         None => Vec::new(),
     };
+    let brand = control_plane.deployment_help().await.brand;
     let main = Me {
         user: user.as_ref(),
         sessions: &sessions,
@@ -269,7 +273,26 @@ async fn who_am_i(
         forms: FormAction::Stay,
         ..Page::new(title, &main)
     }
-    .reply(visit))
+    .reply(&visit.clone().branded(brand)))
+}
+
+#[derive(Template)]
+#[template(path = "start.html")]
+struct Start {
+    words: &'static words::Home,
+}
+
+/// The start page. A link in the form of Kasm names its key behind the `#`, which only the page's
+/// script sees.
+async fn show_start(control_plane: &ControlPlane, visit: &RequestContext) -> Reply {
+    let brand = control_plane.deployment_help().await.brand;
+    let words = visit.words.home();
+    let main = Start { words };
+    let page = Page {
+        script: include_str!("../templates/start.js"),
+        ..Page::new(words.title, &main)
+    };
+    page.reply(&visit.clone().branded(brand))
 }
 
 fn redirect(control_plane: &ControlPlane) -> String {

@@ -24,9 +24,10 @@ use crate::landing::Look;
 /// Answers a request.
 pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
     let mut visit = RequestContext::parse(&request, &*control_plane.entropy);
-    let reply = answer(control_plane, &request, &mut visit)
-        .await
-        .unwrap_or_else(|error| visit.error_response(control_plane, error));
+    let reply = match answer(control_plane, &request, &mut visit).await {
+        Ok(reply) => reply,
+        Err(error) => visit.error_response(control_plane, error).await,
+    };
     visit.finish(reply)
 }
 
@@ -73,9 +74,9 @@ async fn answer(
         }
         PublicRouteName::Claim => {
             visit.not_cross_site()?;
-            let drops_cookies = match visit.drops_cookies(secure) {
+            let drops_cookies = match visit.drops_cookies(&visit.path, secure) {
                 Ok(drops) => drops,
-                Err(again) => return Ok(again),
+                Err(again) => return Ok(*again),
             };
             let claimed = claim(control_plane, request, visit, key, &visitor, drops_cookies).await;
             let by_script = claim::is_by_script(request);
@@ -111,7 +112,11 @@ async fn tell_limits(
                 HandlerError::Refusal(refusal) => Some(refusal.denial()),
                 HandlerError::Problem(_) | HandlerError::Fault(_) => None,
             };
-            (refuse(control_plane, visit, key, error), refused, None)
+            (
+                refuse(control_plane, visit, key, error).await,
+                refused,
+                None,
+            )
         }
     };
     let limits = control_plane
@@ -129,7 +134,7 @@ fn noticed(control_plane: &ControlPlane, visit: &RequestContext, key: &str) -> O
 
 /// The reply to a request that failed. A refused form is answered with a redirect to the link's own
 /// page, which shows the refusal: loaded again, it is the link, and nothing is sent twice.
-fn refuse(
+async fn refuse(
     control_plane: &ControlPlane,
     visit: &RequestContext,
     key: &str,
@@ -145,7 +150,7 @@ fn refuse(
         reply::set_retry_after(&mut reply, refusal.denial().retry_after);
         return reply;
     }
-    visit.error_response(control_plane, error)
+    visit.error_response(control_plane, error).await
 }
 
 async fn open(

@@ -1,25 +1,16 @@
-//! The error function: the error page, the start page, and every path without another function.
-//! Needs neither store nor keys, so that it works when they do not.
+//! The error function: the error page, and every path without another function. Needs neither store
+//! nor keys, so that it works when they do not.
 
-use askama::Template;
 use casting_core::ids::{Entropy, Reference};
 use casting_core::urls;
-use casting_web::words::Home;
 use casting_web::{
-    Code, Function, Page, Problem, PublicRouteName, Reply, Request, RequestContext,
-    code::RequestError, reply,
+    Code, Function, Problem, Reply, Request, RequestContext, code::RequestError, reply,
 };
 use http::Method;
 
 /// The longest wait that the page repeats from its address, in seconds (30 days): the longest of
 /// any policy.
 const LONGEST_WAIT_SECONDS: u64 = 30 * 86_400;
-
-#[derive(Template)]
-#[template(path = "start.html")]
-struct StartPage<'a> {
-    words: &'a Home,
-}
 
 /// Answers a request.
 pub fn handle(entropy: &dyn Entropy, request: &Request) -> Reply {
@@ -39,15 +30,6 @@ fn answer(visit: &RequestContext) -> Result<Reply, Problem> {
             };
         }
     };
-    if matched.line.name == PublicRouteName::ShowStart {
-        let words = visit.words.home();
-        let main = StartPage { words };
-        let page = Page {
-            script: include_str!("../templates/start.js"),
-            ..Page::new(words.title, &main)
-        };
-        return Ok(page.reply(visit));
-    }
     Ok(visit.explain(&described(visit, matched.segment)?))
 }
 
@@ -133,15 +115,6 @@ mod tests {
             let status = if to.is_some() { 303 } else { 404 };
             assert_eq!(reply.status(), status, "{name}");
         }
-    }
-
-    #[test]
-    fn start_page_leads_links_of_kasm_on() {
-        let reply = reply("GET", "/", "text/html");
-        let html = body(&reply);
-        assert_eq!(reply.status(), 200);
-        assert!(html.contains("Open the link that you were given.") && html.len() < 10_000);
-        assert!(html.contains("<script nonce=") && html.contains("location.hash"));
     }
 
     #[test]

@@ -168,7 +168,12 @@ fn buttons(steps: &[Recovery], help: &Help, visit: &RequestContext) -> Vec<Butto
         Recovery::Start => Some(leads(words.start, "/".to_owned())),
         Recovery::Ask | Recovery::Correct => None,
     };
-    steps.iter().filter_map(button).collect()
+    let mut buttons: Vec<Button> = steps.iter().filter_map(button).collect();
+    // Nobody is left without a way on.
+    if buttons.is_empty() && !steps.contains(&Recovery::Correct) {
+        buttons.extend(button(&Recovery::Start));
+    }
+    buttons
 }
 
 /// The link without the parameters that a visitor can set; the ticket that keeps the referrer

@@ -3,7 +3,7 @@
 
 use casting_core::denial::Denial;
 use casting_core::ids::Reference;
-use casting_core::{ControlPlane, Help, Refusal};
+use casting_core::{ControlPlane, FlowError, Help, Refusal};
 use url::Url;
 
 use crate::handler_error::HandlerError;
@@ -13,11 +13,29 @@ use crate::reply::{self, Reply};
 use crate::request_context::RequestContext;
 
 impl RequestContext {
-    /// The reply to a request whose handler failed.
-    pub fn error_response(&self, control_plane: &ControlPlane, error: HandlerError) -> Reply {
+    /// The reply to a request whose handler failed. A page of no link has the deployment's brand
+    /// and contact.
+    pub async fn error_response(&self, control_plane: &ControlPlane, error: HandlerError) -> Reply {
+        let is_fault = match &error {
+            HandlerError::Refusal(refusal) => matches!(refusal.error, FlowError::Fault(_)),
+            HandlerError::Fault(_) => true,
+            HandlerError::Problem(_) => false,
+        };
+        // Where the store fails, nothing more is read from it.
+        let of_deployment = if self.wants_json || is_fault {
+            control_plane.remembered_help()
+        } else {
+            control_plane.deployment_help().await
+        };
         match error {
-            HandlerError::Refusal(refusal) => self.refuse(&refusal),
-            error => self.explain(&error.into_problem(control_plane)),
+            HandlerError::Refusal(mut refusal) => {
+                refusal.help.complete(of_deployment);
+                self.refuse(&refusal)
+            }
+            error => {
+                let problem = error.into_problem(control_plane);
+                self.clone().branded(of_deployment.brand).explain(&problem)
+            }
         }
     }
 
@@ -81,7 +99,6 @@ fn foreign_page(error_url: &str, denial: &Denial, reference: &Reference) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use casting_core::FlowError;
     use casting_core::denial::DenialCode;
     use casting_core::testing::SeededEntropy;
     use http::StatusCode;

@@ -303,20 +303,22 @@ impl RequestContext {
     }
 
     /// Whether the browser drops cookies, before something is done that needs them. Where that is
-    /// not known yet, the request is asked for once more, with a cookie: `Err` is that redirect.
+    /// not known yet, the request is asked for once more at `here`, with a cookie.
     /// Programs keep tokens instead.
-    pub fn drops_cookies(&self, secure: bool) -> Result<bool, Reply> {
+    ///
+    /// # Errors
+    /// That redirect.
+    pub fn drops_cookies(&self, here: &str, secure: bool) -> Result<bool, Box<Reply>> {
         if self.wants_json || self.keeps_cookies() {
             return Ok(false);
         }
         if self.query(PROBED_PARAMETER).is_some() {
             return Ok(true);
         }
-        let address = self.with_query(&self.path);
-        let mark = if address.contains('?') { '&' } else { '?' };
-        let mut again = reply::same_again(&format!("{address}{mark}{PROBED_PARAMETER}=yes"));
+        let mark = if here.contains('?') { '&' } else { '?' };
+        let mut again = reply::same_again(&format!("{here}{mark}{PROBED_PARAMETER}=yes"));
         set_probe(&mut again, secure);
-        Err(again)
+        Err(Box::new(again))
     }
 
     /// The bearer token.
@@ -743,16 +745,19 @@ mod tests {
             }
             let request = request.body(Body::Empty).expect("a request");
             let context = RequestContext::parse(&request, &SeededEntropy::new(1));
-            context.drops_cookies(true).map_err(|again| {
+            context.drops_cookies("/a?b=c%20d", true).map_err(|again| {
                 let text = |name| again.headers()[name].to_str().expect("text").to_owned();
-                (again.status().as_u16(), text("location"), text("set-cookie"))
+                (
+                    again.status().as_u16(),
+                    text("location"),
+                    text("set-cookie"),
+                )
             })
         };
         let probe = "__Host-cast-probe=yes; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax; Secure";
         let to = |location: &str| Err((307, location.to_owned(), probe.to_owned()));
         for (name, uri, headers, expected) in [
-            ("the first time", "/a", &[][..], to("/a?probed=yes")),
-            ("a query", "/a?b=c%20d", &[], to("/a?b=c%20d&probed=yes")),
+            ("the first time", "/a", &[][..], to("/a?b=c%20d&probed=yes")),
             ("asked once more", "/a?probed=yes", &[], Ok(true)),
             (
                 "a probe that came back",
@@ -760,9 +765,24 @@ mod tests {
                 &[("cookie", "__Host-cast-probe=yes")],
                 Ok(false),
             ),
-            ("any of ours", "/a", &[("cookie", "x=1; cast-language=de")], Ok(false)),
-            ("a script's", "/a?probed=yes", &[("cookie", "kept=1")], Ok(true)),
-            ("a program", "/a", &[("accept", "application/json")], Ok(false)),
+            (
+                "any of ours",
+                "/a",
+                &[("cookie", "x=1; cast-language=de")],
+                Ok(false),
+            ),
+            (
+                "a script's",
+                "/a?probed=yes",
+                &[("cookie", "kept=1")],
+                Ok(true),
+            ),
+            (
+                "a program",
+                "/a",
+                &[("accept", "application/json")],
+                Ok(false),
+            ),
         ] {
             assert_eq!(asked(uri, headers), expected, "{name}");
         }

@@ -158,7 +158,7 @@ public_routes! {
     /// Logs out.
     LogOut = POST "/logout", Auth, Public;
     /// The start page; leads links in the form of Kasm on.
-    ShowStart = GET "/", Error, Public;
+    ShowStart = GET "/", Auth, Public;
     /// The internal error page.
     ShowError = GET "/error/{code}", Error, Public;
 }

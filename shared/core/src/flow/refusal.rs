@@ -85,6 +85,14 @@ pub struct Help {
     pub brand: Brand,
 }
 
+impl Help {
+    /// Adds what the deployment says, where there is nothing of the link's own.
+    pub fn complete(&mut self, of_deployment: Help) {
+        self.brand = self.brand.or(&of_deployment.brand);
+        self.contact = self.contact.take().or(of_deployment.contact);
+    }
+}
+
 /// A visitor's own session that is in the way of another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnSession {
@@ -248,6 +256,26 @@ impl ControlPlane {
             || of_deployment.clone(),
             |cast| cast.settings.brand.or(&of_deployment),
         )
+    }
+
+    /// What the deployment's pages say where there is no link: its brand and its contact. Where its
+    /// settings cannot be read, they say nothing of it.
+    pub async fn deployment_help(&self) -> Help {
+        let read = self.cache.deployment(&*self.store, self.clock.now()).await;
+        if let Err(fault) = read {
+            tracing::warn!(%fault, "The brand of a page could not be read");
+        }
+        self.remembered_help()
+    }
+
+    /// The same, as far as it is known without reading anything.
+    pub fn remembered_help(&self) -> Help {
+        let deployment = self.cache.remembered_deployment(self.clock.now());
+        deployment.map_or_else(Help::default, |deployment| Help {
+            brand: deployment.settings.brand.clone(),
+            contact: deployment.settings.contact.clone(),
+            ..Help::default()
+        })
     }
 
     /// The visitor's live session that has the profile which a session of this cast needs. A fault
