@@ -82,37 +82,28 @@ function find(host, uri, template) {
   return SESSION.test(session) ? { session: session, origin: app ? 'app' : 'viewer' } : null;
 }
 
-function notice(status, description, detail, page, framer) {
-  const link = page ? '<p><a href="' + page + '" target="_top">How your session stands</a></p>' : '';
-  return {
-    statusCode: status,
-    statusDescription: description,
-    headers: Object.assign({
-      'content-type': { value: 'text/html; charset=utf-8' },
-      'content-security-policy': { value: "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'" + (framer || '') },
-    }, OURS),
-    body: '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>' + description + '</title>'
-      + '<style>:root{color-scheme:light dark}body{font:1.0625rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}</style>'
-      + '<main><h1>' + description + '</h1><p>' + detail + '</p>' + link + '</main></html>',
-  };
-}
-
 function leadTo(location) {
   return { statusCode: 303, statusDescription: 'See Other', headers: Object.assign({ location: { value: location } }, OURS), cookies: {} };
+}
+
+// Why there is nothing to show. A page is led to the control plane, which says it in the visitor's language and brand (functions/session/src/told.rs);
+// everything else gets the status and a word.
+async function tell(store, headers, status, why, path) {
+  const mode = headers['sec-fetch-mode'], accept = headers.accept;
+  if (mode ? mode.value === 'navigate' : accept && accept.value.includes('text/html')) return leadTo(await store.get('control-url') + path);
+  return { statusCode: status, statusDescription: why, headers: Object.assign({ 'content-type': { value: 'text/plain' } }, OURS), body: why };
 }
 
 async function handler(event) {
   const request = event.request, store = cf.kvs(), headers = request.headers;
   const host = ((headers.host && headers.host.value) || '').toLowerCase().split(':')[0];
   const template = await store.get('session-host'), at = find(host, request.uri, template);
-  if (!at) return notice(404, 'There is nothing at this address', 'Check the link, or open it again.');
+  if (!at) return tell(store, headers, 404, 'nothing-here', '/error/not-found');
   const session = at.session, prefix = at.origin === 'shared' ? '/s/' + session : '', uri = request.uri.slice(prefix.length);
   if (!uri) return leadTo(prefix + '/');
   const keys = (await store.get('keys')).split(','), now = Date.now();
-  const framer = at.origin === 'app' ? ' https://' + host.replace('app-' + session, session) : '';
-  const refuse = async (status, title, detail) => notice(status, title, detail, await store.get('control-url') + '/session/' + session, framer);
-  const stranger = () => refuse(403, 'This session is not open to you',
-    'It belongs to another user, or it has ended. Open the link again to get a session of your own.');
+  const refuse = (status, why) => tell(store, headers, status, why, '/session/' + session + '?notice=' + why);
+  const stranger = () => refuse(403, 'not-yours');
   const known = opened(request, keys, at, now);
   const query = request.querystring, once = (name) => (query[name] && !query[name].multiValue ? query[name].value : '');
   // A signed text is base64url and dots; what is not goes no further.
@@ -135,10 +126,7 @@ async function handler(event) {
     const entered = open(twice ? '' : once('ticket'), keys, 'entry ticket');
     if (!entered) return stranger();
     const ticket = entered.says.t;
-    if (now >= entered.says.e || now >= ticket.e) {
-      return refuse(410, 'This address has been used',
-        "It lets you in once, within half a minute. Open the session's own page, or the link that led you here, to enter again.");
-    }
+    if (now >= entered.says.e || now >= ticket.e) return refuse(410, 'used');
     if (!takes(at, ticket)) return stranger();
     const told = Buffer.from(JSON.stringify(ticket)).toString('base64url'), text = 'v1.' + told;
     entry = entered.says.n + '.' + entered.says.e;
@@ -153,7 +141,7 @@ async function handler(event) {
   }
 
   if (!brought) return stranger();
-  if (!isPlace(brought.says.h, brought.says.p)) return refuse(410, 'This session has ended', 'Open the link again to get a new one.');
+  if (!isPlace(brought.says.h, brought.says.p)) return refuse(410, 'ended');
   // What visitors say about themselves, or in the edge's name, is dropped.
   Object.keys(headers).forEach((name) => {
     if (/^(x-forwarded-|x-cast-|forwarded$|x-real-ip$)/.test(name)) delete headers[name];

@@ -133,7 +133,6 @@ enum Outcome {
     Answered {
         status: u16,
         location: Option<String>,
-        names_session_page: bool,
     },
     Passed {
         gate: String,
@@ -185,7 +184,29 @@ fn is_decided(name: &str) -> bool {
     name.starts_with("x-") || name == "forwarded" || name == "accept"
 }
 
+/// The status of the page of the control plane that this address shows in place of the edge's own.
+fn said_by_control_plane(location: &str) -> Option<u16> {
+    let path = location.strip_prefix(CONTROL)?;
+    let (page, notice) = path.split_once("?notice=").unwrap_or((path, ""));
+    let is_sessions = [1, 2]
+        .into_iter()
+        .any(|n| page == format!("/session/{}", session(n)));
+    match (page, notice) {
+        ("/error/not-found", "") => Some(404),
+        (_, "not-yours") if is_sessions => Some(403),
+        (_, "used" | "ended") if is_sessions => Some(410),
+        _ => panic!("there is no such page: {location}"),
+    }
+}
+
 impl Case {
+    /// The same as a browser asks for a page.
+    fn of_page(&self, header: (&'static str, &'static str)) -> Self {
+        let mut case = self.clone();
+        case.headers.push(header);
+        case
+    }
+
     /// The same at the app's host.
     fn of_app(self) -> Self {
         Self {
@@ -263,14 +284,12 @@ impl Case {
             assert_eq!(seen["origin"], Value::Null, "an answer goes nowhere");
             let https_only = &answer["headers"]["strict-transport-security"]["value"];
             assert_eq!(https_only, "max-age=31536000", "{answer}");
+            let location = answer["headers"]["location"]["value"].as_str();
+            // Where a page is led is what the Rust edge says itself.
+            let said = location.and_then(said_by_control_plane);
             return Outcome::Answered {
-                status: u16::try_from(status).expect("a status"),
-                location: answer["headers"]["location"]["value"]
-                    .as_str()
-                    .map(str::to_owned),
-                names_session_page: answer["body"]
-                    .as_str()
-                    .is_some_and(|body| body.contains(&format!("{CONTROL}/session/"))),
+                status: said.unwrap_or(u16::try_from(status).expect("a status")),
+                location: location.filter(|_| said.is_none()).map(str::to_owned),
             };
         }
         let origin = &seen["origin"];
@@ -362,14 +381,25 @@ impl Case {
                     .headers()
                     .get("location")
                     .map(|value| value.to_str().expect("text").to_owned()),
-                names_session_page: matches!(reply.status().as_u16(), 403 | 410),
             },
         }
     }
 }
 
 /// Puts all cases to both edges, and gives what came of each.
+///
+/// Each is put as a program's request, and as a page's: the function answers the latter by a page of
+/// the control plane.
 fn by_both(cases: &[Case]) -> Vec<Outcome> {
+    let pages: Vec<Case> = cases
+        .iter()
+        .map(|case| case.of_page(("accept", "text/html,*/*;q=0.8")))
+        .collect();
+    by_both_as(&pages);
+    by_both_as(cases)
+}
+
+fn by_both_as(cases: &[Case]) -> Vec<Outcome> {
     let asked: Vec<Value> = cases.iter().map(Case::for_function).collect();
     let seen = run_function(FUNCTION, &asked);
     let outcomes: Vec<Outcome> = cases.iter().map(Case::by_rust).collect();
@@ -485,14 +515,11 @@ fn both_edges_accept_only_valid_tickets() {
     for (case, outcome) in cases.iter().zip(&outcomes) {
         let name = case.name;
         if case.wanted != Wanted::Passed {
-            let names_session_page = true;
-            let (status, location) = (403, None);
-            let page = Outcome::Answered {
-                status,
-                location,
-                names_session_page,
+            let refused = Outcome::Answered {
+                status: 403,
+                location: None,
             };
-            assert_eq!(*outcome, page, "{name}");
+            assert_eq!(*outcome, refused, "{name}");
             continue;
         }
         let told = outcome.header("x-cast-edge-visitor").unwrap_or_default();
@@ -867,17 +894,9 @@ fn each_way_to_the_app_has_a_nonce_of_its_own() {
 #[test]
 fn both_edges_say_no_in_the_viewers_frame() {
     let case = asks("a stranger", "/a", "", STRANGER).of_app();
-    let seen = run_function(FUNCTION, &[case.for_function()]).remove(0);
-    let by_function = seen["answer"]["headers"]["content-security-policy"]["value"].clone();
     let ours = format!(
         "frame-ancestors 'self' https://{}.cast.example.com",
         session(1)
-    );
-    assert!(
-        by_function
-            .as_str()
-            .is_some_and(|policy| policy.ends_with(&ours)),
-        "{by_function}"
     );
     let Err(reply) = case.rust_edge().decide_on(case.for_rust()) else {
         panic!("it goes on");
@@ -891,6 +910,79 @@ fn both_edges_say_no_in_the_viewers_frame() {
         policies.last().map(|last| last.to_str().expect("text")),
         Some(&*ours)
     );
+}
+
+#[test]
+fn function_leads_pages_alone_to_the_control_plane() {
+    let page = format!("{CONTROL}/session/{}?notice=not-yours", session(1));
+    let nowhere = format!("{CONTROL}/error/not-found");
+    let html = ("accept", "text/html,*/*;q=0.8");
+    let stranger = asks("a stranger", "/a", "", STRANGER);
+    let nobody = Case {
+        host: "cast.example.org".into(),
+        ..stranger.clone()
+    };
+    for (name, case, status, location, body) in [
+        ("a page", stranger.of_page(html), 303, Some(&page), None),
+        (
+            "a page, by the browser's own word",
+            stranger.of_page(("sec-fetch-mode", "navigate")),
+            303,
+            Some(&page),
+            None,
+        ),
+        (
+            "a frame of the viewer",
+            stranger.clone().of_app().of_page(html),
+            303,
+            Some(&page),
+            None,
+        ),
+        (
+            "below a path",
+            stranger.of_page(html).of_path(),
+            303,
+            Some(&page),
+            None,
+        ),
+        (
+            "no session's host",
+            nobody.of_page(html),
+            303,
+            Some(&nowhere),
+            None,
+        ),
+        ("a program", stranger.clone(), 403, None, Some("not-yours")),
+        (
+            "a program at no session's host",
+            nobody,
+            404,
+            None,
+            Some("nothing-here"),
+        ),
+        (
+            "a script that accepts pages",
+            stranger.of_page(html).of_page(("sec-fetch-mode", "cors")),
+            403,
+            None,
+            Some("not-yours"),
+        ),
+        (
+            "a picture",
+            stranger.of_page(("accept", "image/webp,*/*;q=0.8")),
+            403,
+            None,
+            Some("not-yours"),
+        ),
+    ] {
+        let seen = run_function(FUNCTION, &[case.for_function()]).remove(0);
+        let answer = &seen["answer"];
+        assert_eq!(answer["statusCode"], status, "{name}: {seen}");
+        let to = answer["headers"]["location"]["value"].as_str();
+        assert_eq!(to, location.map(String::as_str), "{name}");
+        assert_eq!(answer["body"].as_str(), body, "{name}");
+        assert_eq!(answer["headers"]["cache-control"]["value"], "no-store");
+    }
 }
 
 #[test]
@@ -986,7 +1078,6 @@ fn both_edges_find_sessions_by_host_or_path_only() {
     let led = Outcome::Answered {
         status: 303,
         location: Some(format!("{prefix}/")),
-        names_session_page: false,
     };
     assert_eq!(outcomes[8], led);
 }

@@ -5,6 +5,7 @@ mod ended;
 mod progress;
 mod resumed;
 mod status;
+mod told;
 mod waiting;
 
 use casting_core::denial::DenialCode;
@@ -21,9 +22,10 @@ use http::StatusCode;
 /// Answers a request.
 pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
     let mut visit = RequestContext::parse(&request, &*control_plane.entropy);
-    let reply = answer(control_plane, &request, &mut visit)
-        .await
-        .unwrap_or_else(|error| visit.error_response(control_plane, error));
+    let reply = match answer(control_plane, &request, &mut visit).await {
+        Ok(reply) => reply,
+        Err(error) => visit.error_response(control_plane, error).await,
+    };
     visit.finish(reply)
 }
 
@@ -98,6 +100,12 @@ async fn show(
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
+    let notice = told::notice(visit).filter(|_| !visit.wants_json);
+    if let Some(notice) = notice.filter(|_| visit.framed) {
+        let brand = control_plane.deployment_help().await.brand;
+        let visit = visit.clone().branded(brand);
+        return Ok(told::framed(notice, id, &visit, &control_plane.urls));
+    }
     let user = user(control_plane, visit);
     let proof = proof(visit, id, user.as_ref());
     let session = control_plane.status(id, proof).await?;
@@ -119,6 +127,7 @@ async fn show(
                 control_plane.clock.now(),
                 visit,
             )),
+            progress::Stage::Ready if notice.is_some() => Ok(told::running(&session, visit)),
             progress::Stage::Ready if !resumed::not_applied(visit).is_empty() => {
                 Ok(resumed::reply(&session, visit))
             }

@@ -283,8 +283,13 @@ pub fn app(url: &Url, outcome: &Result<Answer, AskError>) -> Finding {
     }
 }
 
+/// The edge in AWS leads pages to the control plane, and says a word to programs.
 fn is_edge(answer: &Answer) -> bool {
-    answer.status == 403 && answer.body.contains("This session is not open to you")
+    let leads = answer.header("location").contains("?notice=not-yours");
+    let says = ["This session is not open to you", "not-yours"]
+        .iter()
+        .any(|words| answer.body.contains(words));
+    (answer.status == 303 && leads) || (answer.status == 403 && says)
 }
 
 /// What to do where apps were not found.
@@ -509,6 +514,25 @@ mod tests {
         for (name, is_configured, outcome, severity) in [
             ("the edge", false, ours(), Severity::Ok),
             ("the edge, named", true, ours(), Severity::Ok),
+            (
+                "the edge in AWS, to a program",
+                true,
+                Ok(answer(403, &[], "not-yours")),
+                Severity::Ok,
+            ),
+            (
+                "the edge in AWS, to a browser",
+                true,
+                Ok(answer(
+                    303,
+                    &[(
+                        "location",
+                        "https://cast.example.com/session/s1?notice=not-yours",
+                    )],
+                    "",
+                )),
+                Severity::Ok,
+            ),
             (
                 "something else",
                 false,

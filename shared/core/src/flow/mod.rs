@@ -64,6 +64,7 @@ use crate::language::Wish;
 use crate::ports::{
     Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, SessionLogs, Store, Webhooks,
 };
+use crate::referrer::ReferrerRule;
 use crate::session::{EndReason, Session, State};
 use crate::session_origin::SessionOrigin;
 use crate::time::Clock;
@@ -136,6 +137,19 @@ impl PublicUrls {
     pub fn session_origin(&self, id: &SessionId) -> Option<String> {
         let url = url::Url::parse(&self.session_url.replace("{session}", id.as_str())).ok()?;
         Some(url.origin().ascii_serialization())
+    }
+
+    /// The sites of all sessions, as those that may frame a page; `None` when their address has no
+    /// host that a rule can name.
+    pub fn session_sites(&self) -> Option<ReferrerRule> {
+        let (before, after) = self.session_url.split_once("{session}")?;
+        let below = after.split(['/', ':']).next().unwrap_or_default();
+        let rule = if url_rules::has_session_host(&self.session_url) {
+            format!("*{below}")
+        } else {
+            format!("={}", url::Url::parse(before).ok()?.host_str()?)
+        };
+        ReferrerRule::parse(&rule).ok()
     }
 
     /// The origin at which a session is entered: the viewer's, if sessions have host names.

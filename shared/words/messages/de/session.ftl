@@ -18,6 +18,7 @@ waiting = Wartezeit
 cancel = Abbrechen
 resumed-title = Ihre Sitzung läuft noch
 enter = Zu Ihrer Sitzung
+not-shown = Sie konnte gerade nicht gezeigt werden. Gehen Sie zu ihr zurück; wenn sie sich wieder nicht öffnet, erlauben Sie Cookies für ihre Adresse.
 url-invalid = Die Adresse im Link wurde nicht geöffnet, weil der Link solche Adressen nicht annimmt.
 url-not-accepted = Die Adresse im Link wurde nicht geöffnet, weil dieser Link keine Adressen annimmt.
 url-unsupported = Die Adresse im Link wurde nicht geöffnet, weil diese Sitzung keine andere Adresse öffnen kann, während sie läuft.

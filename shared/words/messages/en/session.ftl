@@ -18,6 +18,7 @@ waiting = Waiting
 cancel = Cancel
 resumed-title = Your session is still running
 enter = Go to your session
+not-shown = It could not be shown just now. Go back to it; if it does not open again, allow cookies for its address.
 url-invalid = The address in the link was not opened, because it is not one that the link accepts.
 url-not-accepted = The address in the link was not opened, because this link does not accept addresses.
 url-unsupported = The address in the link was not opened, because this session cannot open another address while it runs.

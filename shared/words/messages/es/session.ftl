@@ -18,6 +18,7 @@ waiting = Espera
 cancel = Cancelar
 resumed-title = Su sesión sigue en marcha
 enter = Ir a su sesión
+not-shown = No se ha podido mostrar en este momento. Vuelva a ella; si tampoco se abre, permita las cookies de su dirección.
 url-invalid = No se abrió la dirección del enlace, porque el enlace no acepta esa dirección.
 url-not-accepted = No se abrió la dirección del enlace, porque este enlace no acepta direcciones.
 url-unsupported = No se abrió la dirección del enlace, porque esta sesión no puede abrir otra dirección mientras está en marcha.

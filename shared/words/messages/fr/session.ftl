@@ -18,6 +18,7 @@ waiting = Attente
 cancel = Annuler
 resumed-title = Votre session est toujours en cours
 enter = Aller à votre session
+not-shown = Elle n’a pas pu être affichée à l’instant. Retournez-y ; si elle ne s’ouvre toujours pas, autorisez les cookies pour son adresse.
 url-invalid = L’adresse du lien n’a pas été ouverte, car le lien n’accepte pas cette adresse.
 url-not-accepted = L’adresse du lien n’a pas été ouverte, car ce lien n’accepte pas d’adresses.
 url-unsupported = L’adresse du lien n’a pas été ouverte, car cette session ne peut pas ouvrir une autre adresse pendant qu’elle tourne.

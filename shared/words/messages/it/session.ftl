@@ -18,6 +18,7 @@ waiting = Attesa
 cancel = Annulla
 resumed-title = La tua sessione è ancora in corso
 enter = Vai alla tua sessione
+not-shown = In questo momento non è stato possibile mostrarla. Torna alla sessione; se ancora non si apre, consenti i cookie per il suo indirizzo.
 url-invalid = L’indirizzo nel link non è stato aperto, perché il link non accetta quell’indirizzo.
 url-not-accepted = L’indirizzo nel link non è stato aperto, perché questo link non accetta indirizzi.
 url-unsupported = L’indirizzo nel link non è stato aperto, perché questa sessione non può aprirne un altro mentre è in corso.

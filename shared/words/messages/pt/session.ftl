@@ -18,6 +18,7 @@ waiting = Espera
 cancel = Cancelar
 resumed-title = Sua sessão ainda está em andamento
 enter = Ir para sua sessão
+not-shown = Não foi possível mostrá-la agora. Volte a ela; se ainda assim não abrir, permita cookies para o endereço dela.
 url-invalid = O endereço do link não foi aberto, porque o link não aceita esse endereço.
 url-not-accepted = O endereço do link não foi aberto, porque este link não aceita endereços.
 url-unsupported = O endereço do link não foi aberto, porque esta sessão não pode abrir outro endereço enquanto está em andamento.

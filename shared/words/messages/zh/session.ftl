@@ -18,6 +18,7 @@ waiting = 已等待
 cancel = 取消
 resumed-title = 您的会话仍在运行
 enter = 前往您的会话
+not-shown = 刚才无法显示该会话。请返回会话；如果仍然打不开，请允许其网址使用 Cookie。
 url-invalid = 链接中的网址没有打开，因为此链接不接受该网址。
 url-not-accepted = 链接中的网址没有打开，因为此链接不接受网址。
 url-unsupported = 链接中的网址没有打开，因为此会话在运行期间不能打开其他网址。
