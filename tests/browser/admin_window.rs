@@ -4,10 +4,21 @@
 use fantoccini::{Client, Locator};
 use serde_json::json;
 
-use crate::chrome::{text_of, wait_for};
+use crate::chrome::{CastingProgram, Driver, Look, text_of, wait_for};
 
 /// What sends a form of fields.
 pub const SEND: &str = "form.sheet .form-end button";
+
+/// A window of this size and scheme that has signed in with this key.
+pub async fn signed_in(driver: &Driver, casting: &CastingProgram, look: Look, key: &str) -> Client {
+    let window = driver.window(look).await;
+    window
+        .goto(&format!("{}/admin/sign-in#{key}", casting.url()))
+        .await
+        .expect("opens");
+    wait_for(&window, "h1", "Overview").await;
+    window
+}
 
 /// The browser window of an administrator.
 pub struct AdminWindow<'a> {

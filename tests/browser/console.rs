@@ -7,7 +7,7 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::admin_window::{AdminWindow, SEND};
+use crate::admin_window::{AdminWindow, SEND, signed_in};
 use crate::chrome::{
     CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
 };
@@ -19,17 +19,6 @@ async fn count(window: &Client, selector: &str) -> usize {
         .await
         .expect(selector)
         .len()
-}
-
-/// A window that has signed in with this key.
-async fn signed_in(driver: &Driver, casting: &CastingProgram, key: &str) -> Client {
-    let window = driver.window(DESK).await;
-    window
-        .goto(&format!("{}/admin/sign-in#{key}", casting.url()))
-        .await
-        .expect("opens");
-    wait_for(&window, "h1", "Overview").await;
-    window
 }
 
 fn id(value: &Value) -> &str {
@@ -63,7 +52,13 @@ async fn read_only_user_sees_no_change_controls() {
             &json!({"name": "Robin", "scopes": ["read"]}),
         )
         .await;
-    let window = signed_in(&driver, &casting, auditor["key"].as_str().expect("a key")).await;
+    let window = signed_in(
+        &driver,
+        &casting,
+        DESK,
+        auditor["key"].as_str().expect("a key"),
+    )
+    .await;
     let desk = AdminWindow {
         window: &window,
         url: casting.url(),
@@ -303,8 +298,14 @@ async fn stale_form_shows_conflict_and_keeps_input() {
         .await;
     let edit = format!("/admin/casts/{}/edit", id(&cast));
     let (first, second) = (
-        signed_in(&driver, &casting, other["key"].as_str().expect("a key")).await,
-        signed_in(&driver, &casting, casting.key()).await,
+        signed_in(
+            &driver,
+            &casting,
+            DESK,
+            other["key"].as_str().expect("a key"),
+        )
+        .await,
+        signed_in(&driver, &casting, DESK, casting.key()).await,
     );
     let (first, second) = (
         AdminWindow {
@@ -391,7 +392,7 @@ async fn console_watches_unshares_and_anonymises_a_session() {
     wait_for(&owner, "#status", "live").await;
     owner.enter_parent_frame().await.expect("the viewer");
 
-    let window = signed_in(&driver, &casting, casting.key()).await;
+    let window = signed_in(&driver, &casting, DESK, casting.key()).await;
     let desk = AdminWindow {
         window: &window,
         url: casting.url(),

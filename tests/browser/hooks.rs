@@ -10,7 +10,7 @@ use axum::routing::post;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::admin_window::AdminWindow;
+use crate::admin_window::{AdminWindow, signed_in};
 use crate::chrome::{CastingProgram, Driver, LOOKS, WATCHED, console, shoot, text, wait_for};
 use crate::page_audit::check_accessibility;
 
@@ -31,7 +31,7 @@ async fn receiver(status: Arc<AtomicU16>) -> String {
 #[tokio::test]
 async fn hook_shows_its_secret_once_and_its_deliveries() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
-    let window = driver.window(WATCHED).await;
+    let window = signed_in(&driver, &casting, WATCHED, casting.key()).await;
     let status = Arc::new(AtomicU16::new(500));
     let url = receiver(status.clone()).await;
     let fields = json!({"name": "Hooked", "hook_enabled": true, "hook_url": url});
@@ -44,9 +44,6 @@ async fn hook_shows_its_secret_once_and_its_deliveries() {
         window: &window,
         url: casting.url(),
     };
-    let sign_in = format!("{}/admin/sign-in#{}", casting.url(), casting.key());
-    window.goto(&sign_in).await.expect("opens");
-    wait_for(&window, "h1", "Overview").await;
     desk.open(&format!("/admin/casts/{id}"), "Hooked").await;
     desk.press("Webhook").await;
     wait_for(&window, "h1", "Webhook of Hooked").await;
@@ -69,9 +66,7 @@ async fn hook_shows_its_secret_once_and_its_deliveries() {
     shoot(&window, "console-hook").await;
     check_accessibility(&window, "hook").await;
     for (name, look) in LOOKS.into_iter().skip(1) {
-        let other = driver.window(look).await;
-        other.goto(&sign_in).await.expect("opens");
-        wait_for(&other, "h1", "Overview").await;
+        let other = signed_in(&driver, &casting, look, casting.key()).await;
         let url = format!("{}{page}", casting.url());
         other.goto(&url).await.expect("opens");
         wait_for(&other, "h1", "Webhook of Hooked").await;

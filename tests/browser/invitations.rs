@@ -5,7 +5,7 @@ use fantoccini::Locator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::admin_window::{AdminWindow, SEND};
+use crate::admin_window::{AdminWindow, SEND, signed_in};
 use crate::chrome::{
     CastingProgram, DESK, Driver, LOOKS, WATCHED, console, into_app, shoot, text, wait_for,
 };
@@ -14,7 +14,7 @@ use crate::page_audit::check_accessibility;
 #[tokio::test]
 async fn guests_are_invited_come_in_and_are_revoked() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
-    let window = driver.window(WATCHED).await;
+    let window = signed_in(&driver, &casting, WATCHED, casting.key()).await;
     let fields = json!({"name": "Workshop", "invitation_required": true});
     let link = casting.link(&fields).await;
     let casts = casting
@@ -25,9 +25,6 @@ async fn guests_are_invited_come_in_and_are_revoked() {
         window: &window,
         url: casting.url(),
     };
-    let sign_in = format!("{}/admin/sign-in#{}", casting.url(), casting.key());
-    window.goto(&sign_in).await.expect("opens");
-    wait_for(&window, "h1", "Overview").await;
 
     desk.open(&format!("/admin/casts/{id}"), "Workshop").await;
     desk.press("Invitations").await;
@@ -62,9 +59,7 @@ async fn guests_are_invited_come_in_and_are_revoked() {
     shoot(&window, "console-invitation-sheet").await;
     check_accessibility(&window, "invitation-sheet").await;
     for (name, look) in LOOKS.into_iter().skip(1) {
-        let other = driver.window(look).await;
-        other.goto(&sign_in).await.expect("opens");
-        wait_for(&other, "h1", "Overview").await;
+        let other = signed_in(&driver, &casting, look, casting.key()).await;
         for page in ["invitations", "invitation-sheet", "invite"] {
             let url = format!("{}/admin/casts/{id}/{page}", casting.url());
             other.goto(&url).await.expect("opens");

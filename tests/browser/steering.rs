@@ -7,25 +7,11 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::admin_window::AdminWindow;
+use crate::admin_window::{AdminWindow, signed_in};
 use crate::chrome::{
     CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
 };
 use crate::page_audit::check_accessibility;
-
-async fn signed_in(driver: &Driver, casting: &CastingProgram, look: Look) -> Client {
-    let window = driver.window(look).await;
-    window
-        .goto(&format!(
-            "{}/admin/sign-in#{}",
-            casting.url(),
-            casting.key()
-        ))
-        .await
-        .expect("opens");
-    wait_for(&window, "h1", "Overview").await;
-    window
-}
 
 async fn count(window: &Client, selector: &str) -> usize {
     let found = window.find_all(Locator::Css(selector)).await;
@@ -47,7 +33,7 @@ async fn administrator_finds_messages_extends_and_stops_a_session() {
     wait_for(&owner, "#status", "live").await;
     owner.enter_parent_frame().await.expect("the viewer");
 
-    let window = signed_in(&driver, &casting, DESK).await;
+    let window = signed_in(&driver, &casting, DESK, casting.key()).await;
     let desk = AdminWindow {
         window: &window,
         url: casting.url(),
@@ -150,7 +136,7 @@ async fn several_casts_are_disabled_and_undone_at_once() {
             },
         ),
     ] {
-        let window = signed_in(&driver, &casting, look).await;
+        let window = signed_in(&driver, &casting, look, casting.key()).await;
         let desk = AdminWindow {
             window: &window,
             url: casting.url(),
@@ -191,7 +177,7 @@ async fn several_casts_are_disabled_and_undone_at_once() {
 async fn command_bar_leads_anywhere_by_keyboard() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     casting.link(&json!({"name": "Evening course"})).await;
-    let window = signed_in(&driver, &casting, DESK).await;
+    let window = signed_in(&driver, &casting, DESK, casting.key()).await;
     let ctrl_k = format!("{}k{}", Key::Control, Key::Null);
     let desk = AdminWindow {
         window: &window,
@@ -259,7 +245,7 @@ async fn quoted_reference_leads_to_its_refusal_and_link() {
     visitor.goto(&link).await.expect("opens");
     wait_for(&visitor, "#reference", "-").await;
     let code = text_of(&visitor, "#reference").await;
-    let window = signed_in(&driver, &casting, DESK).await;
+    let window = signed_in(&driver, &casting, DESK, casting.key()).await;
     let desk = AdminWindow {
         window: &window,
         url: casting.url(),
