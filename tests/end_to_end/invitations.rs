@@ -5,6 +5,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::authorization::sign_in;
+use crate::console_fields::{Console, form};
 use crate::test_stack::{Answer, Caller, TestStack};
 
 /// A stack with a link that is for invited visitors only.
@@ -245,6 +247,113 @@ async fn revoked_invitation_gives_nothing_from_then_on() {
     );
     let id = ann["id"].as_str().expect("an id");
     assert!(!log.to_string().contains(id), "the log invites nobody");
+    invited.stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn invitation_is_changed_until_it_is_revoked() {
+    let invited = Invited::with(&json!({})).await;
+    let made = invited
+        .invite(&["Ann", "Ben"], &json!({"label": "Class 7b"}))
+        .await;
+    let (ann, ben) = (&made[0], &made[1]);
+    assert_eq!(invited.claim(Caller(1), ann).await.status, 202);
+    assert_eq!(
+        invited.claim(Caller(2), ann).await.code(),
+        "invitation-used"
+    );
+    let path = invited.path("invitation-changes");
+    let change = async |document: Value| {
+        let sent = invited.stack.admin(Method::POST, &path, Some(&document));
+        sent.await
+    };
+    let both = json!([ann["id"], ben["id"]]);
+    let late = casting_core::testing::NOON.plus_seconds(86_400).to_string();
+    for (name, document, pointer) in [
+        ("no ids", json!({"uses": 2}), "/ids"),
+        ("no uses", json!({"ids": both, "uses": 0}), "/uses"),
+        (
+            "a name for two",
+            json!({"ids": both, "name": "Cy"}),
+            "/name",
+        ),
+        (
+            "an end in the past",
+            json!({"ids": both, "expires_at": "2020-01-01T00:00:00Z"}),
+            "/expires_at",
+        ),
+        (
+            "its network",
+            json!({"ids": both, "docker_network": "x"}),
+            "/docker_network",
+        ),
+    ] {
+        let refused = change(document).await;
+        assert!(
+            [409, 422].contains(&refused.status),
+            "{name}: {}",
+            refused.text
+        );
+        assert_eq!(refused.json()["errors"][0]["pointer"], pointer, "{name}");
+    }
+    let done = change(json!({"ids": both, "uses": 2, "expires_at": late})).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    let seen = invited.seen(ann).await;
+    assert_eq!(
+        [&seen["uses"], &seen["used"], &seen["state"], &seen["label"]],
+        [&json!(2), &json!(1), &json!("open"), &json!("Class 7b")]
+    );
+    assert_eq!(seen["expires_at"], late);
+    assert_eq!(seen["url"], ann["url"], "its address stays");
+    // For a moment it is remembered that all were used.
+    invited.stack.clock.advance(1);
+    assert_eq!(invited.claim(Caller(2), ann).await.status, 202);
+    invited.revoke(ben).await;
+    let done = change(json!({"ids": [ben["id"]], "uses": 9})).await;
+    assert_eq!(done.json()["items"][0]["problem"], "It is revoked.");
+    assert_eq!(invited.seen(ben).await["uses"], 2);
+
+    // In the console by its form, in the administrator's time zone.
+    let cookie = sign_in(&invited.stack, &invited.stack.local.admin_key).await;
+    let console = Console {
+        stack: &invited.stack,
+        cookie: format!("{cookie}; cast-zone=Asia/Kolkata"),
+    };
+    let id = |of: &Value| of["id"].as_str().expect("an id").to_owned();
+    let cast = id(&invited.cast);
+    let edit = format!("/admin/casts/{cast}/edit-invitation");
+    let page = console
+        .page(&format!("{edit}?invitation={}", id(ann)))
+        .await;
+    let (action, mut fields) = form(&page);
+    assert_eq!(action, edit);
+    let of = |name: &str| fields.iter().position(|(known, _)| known == name);
+    let (name, expires) = (
+        of("name").expect("a name"),
+        of("expires_at").expect("a time"),
+    );
+    assert_eq!(fields[expires].1, "2026-11-24T17:30:00");
+    "Ann Smith".clone_into(&mut fields[name].1);
+    "2026-11-25T00:00".clone_into(&mut fields[expires].1);
+    let sent = console.send(&edit, &fields).await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let seen = invited.seen(ann).await;
+    assert_eq!(
+        (&seen["name"], &seen["expires_at"]),
+        (&json!("Ann Smith"), &json!("2026-11-24T18:30:00Z"))
+    );
+    let again = console.send(&edit, &fields).await;
+    assert_eq!(again.status, 422, "another version: {}", again.text);
+
+    let page = console.page(&format!("/admin/casts/{cast}/delete")).await;
+    assert!(page.contains("Invitations deleted too: 2."), "{page}");
+    let touched = invited.path("references");
+    let touched = invited
+        .stack
+        .admin(Method::GET, &touched, None)
+        .await
+        .json();
+    assert_eq!(touched["invitations"], 2, "{touched}");
     invited.stack.local.stop().await;
 }
 

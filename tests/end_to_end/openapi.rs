@@ -244,6 +244,15 @@ async fn api_responses_match_the_openapi_document() {
                 .ask(
                     &stack,
                     post.clone(),
+                    &format!("{path}/invitation-changes"),
+                    Some(&json!({"ids": [invited["items"][0]["id"]], "uses": 2})),
+                    200,
+                )
+                .await;
+            reader
+                .ask(
+                    &stack,
+                    post.clone(),
                     &format!("{path}/invitation-revocations"),
                     Some(&json!({"ids": [invited["items"][0]["id"]]})),
                     200,

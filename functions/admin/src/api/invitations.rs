@@ -26,6 +26,15 @@ pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, HandlerError> {
     Ok(reply)
 }
 
+/// Changes invitations.
+pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    let done = invitations::change(&call.service, call.id, &call.document()?).await?;
+    Ok(reply::json(
+        StatusCode::OK,
+        &session_actions::view_done(&done),
+    ))
+}
+
 /// Revokes invitations.
 pub(crate) async fn revoke(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let done = invitations::revoke(&call.service, call.id, &call.document()?).await?;

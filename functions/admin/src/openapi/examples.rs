@@ -45,6 +45,10 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
             ("class", json!({ "minutes": 15, "search": "Class 7b" })),
             ("link", json!({ "minutes": 30, "cast_id": id("c") })),
         ],
+        "InvitationChanges" => vec![(
+            "longer",
+            json!({ "ids": [id("v")], "uses": 5, "expires_at": "2027-02-28T18:00:00Z" }),
+        )],
         "InvitationRevocations" => vec![("one", json!({ "ids": [id("v")] }))],
         "NewImage" => vec![
             (

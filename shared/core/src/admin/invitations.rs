@@ -1,5 +1,5 @@
-//! Owns the operations on invitations: several are made at once, listed with their uses, and revoked
-//! one by one. Must not know who may use one (see `policy::invitation`).
+//! Owns the operations on invitations: several are made at once, listed with their uses, changed and
+//! revoked. Must not know who may use one (see `policy::invitation`).
 
 use std::collections::BTreeSet;
 
@@ -167,6 +167,100 @@ async fn check_settings(
         }
     }
     Ok(())
+}
+
+/// Changes invitations to a link: what the document names, of each of its ids. Those that are revoked
+/// stay as they are.
+///
+/// # Errors
+/// Every mistake in the document; then none is changed.
+pub async fn change(
+    service: &AdminService<'_>,
+    cast: &str,
+    input: &Value,
+) -> Result<Vec<Done>, AdminError> {
+    let cast = casts::find(service, cast).await?;
+    let (ids, fields) = read_change(input)?;
+    let any = InvitationSettings {
+        name: "any".to_owned(),
+        uses: 1,
+        ..InvitationSettings::default()
+    };
+    let asked = invitation_form::change(&any, &fields)?;
+    check_settings(service, &asked).await?;
+    let change = async |id: InvitationId| change_one(service, &cast, id, &fields).await;
+    stream::iter(ids.into_iter().map(change))
+        .buffered(ABREAST)
+        .try_collect()
+        .await
+}
+
+async fn change_one(
+    service: &AdminService<'_>,
+    cast: &Cast,
+    id: InvitationId,
+    fields: &Value,
+) -> Result<Done, AdminError> {
+    let store = &service.control_plane.store;
+    let done = |problem: Option<&str>| Done {
+        id: id.to_string(),
+        problem: problem.map(str::to_owned),
+    };
+    for _ in 0..TRIES {
+        let Some(before) = store.invitation(&cast.id, &id).await? else {
+            return Ok(done(Some("There is no such invitation.")));
+        };
+        if before.revoked_at.is_some() {
+            return Ok(done(Some("It is revoked.")));
+        }
+        let settings = invitation_form::change(&before.settings, fields)?;
+        if settings == before.settings {
+            return Ok(done(None));
+        }
+        let after = Invitation {
+            version: before.version + 1,
+            settings,
+            ..before.clone()
+        };
+        let (old, new) = (told(&before), told(&after));
+        let audit = service.audit(
+            RecordKind::Invitation,
+            cast.id.as_str(),
+            &after.settings.name,
+            Difference::changed(&old, &new),
+        );
+        let saved = store
+            .put_invitation(&after, Some(before.version), Some(&audit))
+            .await?;
+        if saved == Saved::Done {
+            return Ok(done(None));
+        }
+    }
+    Err(AdminError::contention("change an invitation"))
+}
+
+/// The ids of a change, and what is changed.
+fn read_change(input: &Value) -> Result<(Vec<InvitationId>, Value), FieldErrors> {
+    let mut fields = input.clone();
+    let sent = fields
+        .as_object_mut()
+        .and_then(|fields| fields.remove("ids"));
+    let sent = sent.ok_or_else(|| FieldErrors::one("/ids", "is needed."))?;
+    let ids = ids()(&sent).map_err(|detail| FieldErrors::one("/ids", detail))?;
+    if ids.len() > 1 && fields.get("name").is_some() {
+        let detail = "can be changed of one invitation only.";
+        return Err(FieldErrors::one("/name", detail));
+    }
+    Ok((ids, fields))
+}
+
+/// The JSON Schema of a change of several invitations.
+pub fn change_schema() -> Value {
+    let mut schema = invitation_form::change_schema();
+    schema["properties"]["ids"] = ids().schema_of();
+    schema["properties"]["ids"]["description"] = json!("The invitations.");
+    schema["required"] = json!(["ids"]);
+    schema
 }
 
 /// Revokes invitations to a link. From when this returns, none of them gives a session; sessions

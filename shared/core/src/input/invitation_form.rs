@@ -80,24 +80,13 @@ fn guests() -> Section {
                 )
                 .example("Ann Smith\nBen Jones, Class 7b")
                 .doc("Who is invited: each gets an invitation, in this order."),
-            Field::defaulted("label", String::new(), line(0..=LINE), |draft| {
-                &mut draft.settings.label
-            })
-            .label("Label")
-            .help("What the guests have in common, for those without a label of their own.")
-            .example("Class 7b")
-            .doc("The label of guests who have none of their own; empty is none."),
-            Field::defaulted("uses", 1, whole(1..=MAX_USES), |draft| {
-                &mut draft.settings.uses
-            })
-            .label("Sessions each")
-            .help("How many sessions one invitation is good for. A failed start is given back.")
-            .unit("sessions")
-            .doc("How many sessions each is good for."),
-            Field::time("expires_at", |draft| &mut draft.settings.expires_at)
-                .label("Expires")
-                .help("From this time on (UTC) it gives no new sessions. Empty: never.")
-                .doc("From this time on it gives no new sessions; null is never."),
+            label()
+                .help("What the guests have in common, for those without a label of their own.")
+                .doc("The label of guests who have none of their own; empty is none."),
+            uses()
+                .label("Sessions each")
+                .doc("How many sessions each is good for."),
+            expires_at(),
             Field::nullable(
                 "activation_minutes",
                 whole(1..=MAX_ACTIVATION_MINUTES),
@@ -115,6 +104,93 @@ fn guests() -> Section {
             ),
         ],
     }
+}
+
+fn label() -> Field {
+    Field::defaulted("label", String::new(), line(0..=LINE), |draft| {
+        &mut draft.settings.label
+    })
+    .label("Label")
+    .example("Class 7b")
+}
+
+fn uses() -> Field {
+    Field::defaulted("uses", 1, whole(1..=MAX_USES), |draft| {
+        &mut draft.settings.uses
+    })
+    .help("How many sessions one invitation is good for. A failed start is given back.")
+    .unit("sessions")
+}
+
+fn expires_at() -> Field {
+    Field::time("expires_at", |draft| &mut draft.settings.expires_at)
+        .label("Expires")
+        .help("From this time on it gives no new sessions. Empty: never.")
+        .doc("From this time on it gives no new sessions; null is never.")
+}
+
+/// What can be changed of an invitation that was made.
+static CHANGE: LazyLock<FieldTable<InvitationsDraft>> = LazyLock::new(|| {
+    let section = Section {
+        id: "invitation",
+        title: "The invitation",
+        intro: "Its address stays. What it opens and where it runs cannot be changed: make \
+                another one.",
+        fields: vec![
+            Field::required("name", line(1..=LINE), |draft| &mut draft.settings.name)
+                .label("Name")
+                .doc("Who is invited; only with one invitation."),
+            label()
+                .help("What the guest has in common with others.")
+                .doc("What several have in common; empty is none."),
+            uses()
+                .label("Sessions")
+                .doc("How many sessions it is good for, with those that it has given."),
+            expires_at(),
+        ],
+    };
+    FieldTable::new("invitation", vec![section])
+});
+
+/// Reads a change of an invitation that was made: what is not named stays.
+///
+/// # Errors
+/// Every mistake in the document.
+pub fn change(
+    settings: &InvitationSettings,
+    input: &Value,
+) -> Result<InvitationSettings, FieldErrors> {
+    let mut form = Form::change(change_view(settings), input, &[])?;
+    let read = CHANGE.read(&mut form).settings;
+    form.finish()?;
+    Ok(InvitationSettings {
+        name: read.name,
+        label: read.label,
+        uses: read.uses,
+        expires_at: read.expires_at,
+        ..settings.clone()
+    })
+}
+
+/// What can be changed, as an administrator would write it.
+pub fn change_view(settings: &InvitationSettings) -> Map<String, Value> {
+    CHANGE.view(&mut InvitationsDraft {
+        guests: Vec::new(),
+        settings: settings.clone(),
+    })
+}
+
+/// The JSON Schema of a change.
+pub fn change_schema() -> Value {
+    SchemaBuilder::of(|form| _ = CHANGE.read(form))
+        .described(&CHANGE.docs())
+        .schemas(&[])
+        .change
+}
+
+/// The console's form of an invitation that was made.
+pub fn change_resource() -> &'static Resource {
+    CHANGE.resource()
 }
 
 fn parameters() -> Section {
@@ -412,6 +488,32 @@ mod tests {
                 .map(|error| error.pointer)
                 .collect();
             assert_eq!(found, wrong, "{name}");
+        }
+    }
+
+    #[test]
+    fn change_of_an_invitation_is_validated() {
+        let before = invitation(1).settings;
+        let changed = change(&before, &json!({"uses": 5, "expires_at": null})).expect("is right");
+        let expected = InvitationSettings {
+            uses: 5,
+            expires_at: None,
+            ..before.clone()
+        };
+        assert_eq!(changed, expected, "what is not named stays");
+        for (name, input, wrong) in [
+            ("an empty name", json!({"name": " "}), "/name"),
+            ("no use", json!({"uses": 0}), "/uses"),
+            ("no time", json!({"expires_at": "soon"}), "/expires_at"),
+            (
+                "what cannot be changed",
+                json!({"kasm_url": null}),
+                "/kasm_url",
+            ),
+        ] {
+            let errors = change(&before, &input).expect_err(name).0;
+            let found: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+            assert_eq!(found, [wrong], "{name}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Owns the invitation: what one invited visitor gets of a link, how often and until when. Must not
 //! know how it is edited (see `invitation_form`), or who may use it (see `policy::invitation`).
 //!
-//! An invitation is a record of the catalog that never changes but to be revoked; its address has
-//! its id, which cannot be guessed. How often it was used is a count like that of a link's live
+//! An invitation is a record of the catalog; its address has its id, which cannot be guessed. Its
+//! name, label, uses and end can be changed, until it is revoked. How often it was used is a count like that of a link's live
 //! sessions: a claim takes one in its own transaction, and a refund gives it back.
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub const PARAMETER: &str = "invitation";
 pub struct Invitation {
     /// Drawn at random: whoever knows it is invited.
     pub id: InvitationId,
-    /// Grows when it is revoked.
+    /// Grows when it is changed or revoked.
     pub version: u64,
     /// The link.
     pub cast_id: CastId,
