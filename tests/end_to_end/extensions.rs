@@ -8,6 +8,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::authorization::sign_in;
+use crate::console_fields::Console;
 use crate::test_stack::{Answer, Caller, TestStack};
 
 /// What administrators may add at most, in seconds; tickets cover it.
@@ -261,6 +263,42 @@ async fn sessions_of_a_link_or_a_class_are_extended_together() {
             let refused = problems.iter().filter(|one| one["problem"].is_string());
             assert_eq!(refused.count(), 1, "the one that is not ready");
         }
+    }
+    // Under an idempotency key, a request that is sent again extends nothing twice.
+    for (key, expected) in [
+        ("a", [1020, 360, 300, 0]),
+        ("a", [1020, 360, 300, 0]),
+        ("b", [1080, 360, 300, 0]),
+        ("a", [1080, 360, 300, 0]),
+    ] {
+        let request = stack.request(Method::POST, "/api/admin/session-extensions");
+        let document = json!({"minutes": 1, "search": "class 7b"});
+        let request = request
+            .header("idempotency-key", key)
+            .bearer_auth(&stack.local.admin_key)
+            .json(&document);
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.json()["items"][0]["problem"], Value::Null);
+        assert_eq!(added().await, expected, "{key}");
+    }
+    // So does the console's form, which carries its own key.
+    let console = Console {
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
+    };
+    let page = console.page("/admin/extend-sessions?search=class+7b").await;
+    let field = |name: &str| {
+        let value = page.split(&format!("name=\"{name}\" value=\"")).nth(1);
+        let value = value.and_then(|rest| rest.split('"').next()).expect(name);
+        (name.to_owned(), value.to_owned())
+    };
+    let mut fields = ["csrf_token", "search", "request_key"].map(field).to_vec();
+    fields.push(("minutes".to_owned(), "1".to_owned()));
+    for _ in 0..2 {
+        let sent = console.send("/admin/extend-sessions", &fields).await;
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        assert_eq!(added().await, [1140, 360, 300, 0]);
     }
     stack.local.stop().await;
 }

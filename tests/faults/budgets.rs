@@ -14,7 +14,7 @@ use casting_core::policy::budget;
 use casting_core::ports::{Replaced, Saved};
 use casting_core::session::Session;
 use casting_core::settings_form;
-use casting_core::{Claimed, Report, Visitor};
+use casting_core::{Claimed, OnlyOnce, Report, Visitor};
 use casting_tests::faults::{FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 use serde_json::json;
@@ -248,7 +248,11 @@ async fn history(_: &SharedDb, seed: u64) -> Result<usize> {
                         }
                         (3, Some(id)) => {
                             if let Ok(Some(row)) = process.store.session(&id).await {
-                                drop(process.extend_as_administrator(row, 600, None).await);
+                                drop(
+                                    process
+                                        .extend_as_administrator(row, 600, OnlyOnce::default())
+                                        .await,
+                                );
                             }
                             false
                         }

@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
+use crate::OnlyOnce;
 use crate::admin::AdminService;
 use crate::admin::error::AdminError;
 use crate::admin::sessions::{self, SessionOrder, SessionsAsked, find};
@@ -179,15 +180,24 @@ pub async fn extend(
 ) -> Result<Session, AdminError> {
     let Extend { minutes, seen } = read_extend(&mut document(input)?)?;
     let before = find(service, id).await?;
-    extend_by(service, before, minutes, seen).await
+    let once = OnlyOnce {
+        seen,
+        request: None,
+    };
+    extend_by(service, before, minutes, once).await
 }
 
 async fn extend_by(
     service: &AdminService<'_>,
     before: Session,
     minutes: u32,
-    seen: Option<Timestamp>,
+    once: OnlyOnce<'_>,
 ) -> Result<Session, AdminError> {
+    if let Some(request) = once.request
+        && before.was_extended_by(request)
+    {
+        return Ok(before);
+    }
     let State::Ready { ends_at, .. } = before.state else {
         return Err(AdminError::conflict(
             "Only a session that is ready can be extended.",
@@ -203,7 +213,7 @@ async fn extend_by(
     }
     let session = service
         .control_plane
-        .extend_as_administrator(before, seconds, seen)
+        .extend_as_administrator(before, seconds, once)
         .await?
         .map_err(|_| {
             AdminError::conflict(
@@ -292,7 +302,8 @@ struct ExtendMany {
 }
 
 /// Extends several sessions: those that are named, or all that run of a link, of an image, or that
-/// have these words, such as the label of invitations. Sent twice, it extends twice.
+/// have these words, such as the label of invitations. A request under an idempotency key extends each
+/// session once, however often it is sent.
 ///
 /// # Errors
 /// `Conflict` when more have them in common than are extended at once.
@@ -309,10 +320,15 @@ pub async fn extend_many(
         None => ids,
         Some(asked) => running(service, &asked).await?,
     };
+    let mark = service.request_mark();
     let extend = async |id: SessionId| {
         let extended = async {
             let before = find(service, id.as_str()).await?;
-            extend_by(service, before, minutes, None).await
+            let once = OnlyOnce {
+                seen: None,
+                request: mark.as_deref(),
+            };
+            extend_by(service, before, minutes, once).await
         };
         one(&id, extended.await)
     };
@@ -327,14 +343,14 @@ async fn running(
     service: &AdminService<'_>,
     asked: &SessionsAsked,
 ) -> Result<Vec<SessionId>, AdminError> {
-    let found = sessions::ordered(service, asked, SessionOrder::Claimed, false).await?;
+    let found = sessions::ordered(service, asked, (SessionOrder::Claimed, false), None).await?;
     let ids: Vec<SessionId> = found
         .items
         .into_iter()
         .filter(|session| !session.is_unassigned())
         .map(|session| session.id)
         .collect();
-    if found.is_cut || ids.len() > MOST_FOUND {
+    if found.next.is_some() || ids.len() > MOST_FOUND {
         return Err(AdminError::conflict(format!(
             "More than {MOST_FOUND} sessions fit: narrow them by a link, an image or words."
         )));

@@ -15,6 +15,15 @@ use crate::time::Timestamp;
 /// For how long the gate of a session is asked who watches, in seconds.
 const LOOK_SECONDS: u64 = 30;
 
+/// What keeps a repeated extension from extending twice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OnlyOnce<'a> {
+    /// When the session ends, as the administrator saw it.
+    pub seen: Option<Timestamp>,
+    /// The mark of the request, which the session's row remembers.
+    pub request: Option<&'a str>,
+}
+
 impl ControlPlane {
     /// An administrator ends the session; its visitor reads the note.
     ///
@@ -35,9 +44,9 @@ impl ControlPlane {
         ended.await.map_err(|error| self.refuse_quietly(error))
     }
 
-    /// An administrator extends a session by so many seconds, if it ends at `seen` or nothing is
-    /// said of that: a repeated request extends it once. Returns it as it is now; `Err` inside when
-    /// this request did not extend it.
+    /// An administrator extends a session by so many seconds, if `only_once` holds: a repeated
+    /// request extends it once. Returns it as it is now, also when the same request has extended it
+    /// before; `Err` inside when this one did not extend it.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -45,19 +54,21 @@ impl ControlPlane {
         &self,
         session: Session,
         seconds: u32,
-        seen: Option<Timestamp>,
+        only_once: OnlyOnce<'_>,
     ) -> Result<Result<Session, Session>, Fault> {
         let (id, known, now) = (session.id.clone(), session.clone(), self.clock.now());
         let money = self.money_of_extension(&session, seconds, now).await?;
         let mut is_ours = false;
+        let OnlyOnce { seen, request } = only_once;
         let is_seen = |row: &Session| match &row.state {
             State::Ready { ends_at, .. } => seen.is_none_or(|seen| seen == *ends_at),
             _ => false,
         };
+        let is_done = |row: &Session| request.is_some_and(|request| row.was_extended_by(request));
         let row = self
             .move_session(&id, Some(session), |row| {
-                let after = is_seen(row)
-                    .then(|| row.extended_by_administrator(seconds, &money, now))
+                let after = (is_seen(row) && !is_done(row))
+                    .then(|| row.extended_by_administrator(seconds, &money, request, now))
                     .flatten();
                 is_ours = after.is_some();
                 after
@@ -65,7 +76,7 @@ impl ControlPlane {
             .await?;
         let row = row.unwrap_or(known);
         if !is_ours {
-            return Ok(Err(row));
+            return Ok(if is_done(&row) { Ok(row) } else { Err(row) });
         }
         self.refresh_gate(&row).await;
         Ok(Ok(row))

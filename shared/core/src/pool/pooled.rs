@@ -106,6 +106,7 @@ impl Session {
             time_limit_seconds: pool.settings.expiration_hours.saturating_mul(3600),
             extensions: 0,
             added_seconds: 0,
+            extension_requests: Vec::new(),
             message: None,
             secret_key: secret_key.to_owned(),
             bootstrapped: None,

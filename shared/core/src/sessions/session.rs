@@ -50,6 +50,8 @@ pub const ENTRY_GRACE_SECONDS: u64 = 2 * SWEEP_INTERVAL_SECONDS;
 /// By how much administrators extend one session at most, in seconds (a day). Tickets are good for
 /// so much longer, because the edge reads their end from themselves.
 pub const ADDED_SECONDS: u32 = 86_400;
+/// How many requests that extended a session are remembered with it.
+const MOST_MARKS: usize = 8;
 /// No session lives for longer than this, in seconds: the longest start, the longest time limit,
 /// what administrators may add, and a day as a margin.
 pub const LONGEST_LIFE_SECONDS: u64 = 1800 + 604_800 + ADDED_SECONDS as u64 + 86_400;
@@ -107,6 +109,9 @@ pub struct Session {
     /// By how many seconds administrators have extended it; [`ADDED_SECONDS`] at most.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub added_seconds: u32,
+    /// Marks of the last requests under idempotency keys by which administrators have extended it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extension_requests: Vec<String>,
     /// The last message of an administrator to its owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Message>,
@@ -738,12 +743,19 @@ impl Session {
         Some(after)
     }
 
+    /// Whether the request with this mark has extended it.
+    pub fn was_extended_by(&self, request: &str) -> bool {
+        self.extension_requests.iter().any(|mark| mark == request)
+    }
+
     /// An administrator extends it by so many seconds, which takes this money of budgets; `None` when
-    /// that is more than it may have, or its time is up.
+    /// that is more than it may have, or its time is up. `request` is the mark of a request that
+    /// may come again.
     pub fn extended_by_administrator(
         &self,
         seconds: u32,
         money: &[Held],
+        request: Option<&str>,
         now: Timestamp,
     ) -> Option<Self> {
         let added = self.added_seconds.checked_add(seconds)?;
@@ -756,6 +768,12 @@ impl Session {
         }
         *ends_at = ends_at.plus_seconds(seconds.into());
         after.added_seconds = added;
+        if let Some(request) = request {
+            let marks = &mut after.extension_requests;
+            let old = (marks.len() + 1).saturating_sub(MOST_MARKS);
+            marks.drain(..old);
+            marks.push(request.to_owned());
+        }
         for held in money {
             after.charge.hold(held.clone());
         }

@@ -173,6 +173,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         time_limit_seconds: 3600,
         extensions: 0,
         added_seconds: 0,
+        extension_requests: Vec::new(),
         message: None,
         secret_key: String::new(),
         bootstrapped: None,

@@ -337,6 +337,7 @@ impl ClaimAttempt<'_> {
                 .min(context.hook.time_limit_seconds().unwrap_or(u32::MAX)),
             extensions: 0,
             added_seconds: 0,
+            extension_requests: Vec::new(),
             message: None,
             grant: context.grant.clone(),
             notes: if admission.kasm_url.ignored {
