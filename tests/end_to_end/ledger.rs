@@ -5,7 +5,8 @@ use casting_core::time::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::authorization::key;
+use crate::authorization::{key, sign_in};
+use crate::console_fields::Console;
 use crate::test_stack::{Answer, Caller, TestStack};
 
 fn id(document: &Value) -> String {
@@ -445,6 +446,50 @@ async fn claims_are_filtered_and_exported() {
         assert_eq!(count(&claims(&query).await), expected, "{query}");
     }
     let session = first["session_id"].as_str().expect("a session").to_owned();
+    let path = format!("sessions/{session}");
+    let seen = stack.admin(Method::GET, &path, None).await.json();
+    let hash = seen["address_hash"].clone();
+    let hash = hash.as_str().expect("a hash").to_owned();
+    for (query, expected) in [
+        (format!("address_hash={hash}"), (1, 0)),
+        ("address_hash=unknown".to_owned(), (0, 0)),
+        ("search=told-link+anonymous".to_owned(), (0, 0)),
+        ("search=told-link".to_owned(), (2, 0)),
+    ] {
+        assert_eq!(count(&claims(&query).await), expected, "{query}");
+    }
+    // The console's list has the same filters, and shows times in the zone that was chosen.
+    let cookie = sign_in(&stack, &stack.local.admin_key).await;
+    let console = Console {
+        stack: &stack,
+        cookie: format!("{cookie}; cast-zone=Asia/Kolkata"),
+    };
+    let rows = |page: &str| page.matches("<th scope=\"row\"><time").count();
+    let of = format!("/admin/claims?cast={}", id(&cast));
+    for (query, expected) in [
+        ("", 3),
+        ("&outcome=accepted", 2),
+        ("&outcome=refused", 1),
+        ("&search=told-link", 2),
+        ("&reference=nonsense", 0),
+        (&format!("&address={hash}"), 1),
+    ] {
+        let page = console.page(&format!("{of}{query}")).await;
+        assert_eq!(rows(&page), expected, "{query}: {page}");
+        assert!(
+            page.contains("/api/admin/claims/export?format=csv"),
+            "{query}"
+        );
+    }
+    let page = console.page(&of).await;
+    assert!(page.contains("23 Nov 2026, 17:30 IST"), "{page}");
+    let typed = format!("{of}&address={}", Caller(1).address());
+    let found = Answer::of(stack.request(Method::GET, &typed).header("cookie", &cookie)).await;
+    assert_eq!(
+        (found.status, found.header("location")),
+        (303, format!("{of}&address={hash}").as_str()),
+        "an address stays in no address of a page"
+    );
     let reference = stack
         .admin(Method::GET, &format!("sessions/{session}"), None)
         .await

@@ -3,7 +3,7 @@
 //! `budgets` spends money while claims, ends and crashes go on; `caps` switches limits of live
 //! sessions while claims, ends and crashes go on; `cost` counts what each step of a visit pays for;
 //! `crashes` walks through every call of every flow and kills the process before and after it;
-//! `lists` kills those who list claims by link; `histories` draws whole histories from a seed; `starts` has crowds come faster than ECS starts tasks.
+//! `lists` kills those who list claims by link; `histories` draws whole histories from a seed; `scale` counts what pages read of many rows; `starts` has crowds come faster than ECS starts tasks.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -20,4 +20,5 @@ mod lists;
 mod pools;
 mod references;
 mod rooms;
+mod scale;
 mod starts;

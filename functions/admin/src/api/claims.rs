@@ -3,9 +3,11 @@
 
 use casting_core::History;
 use casting_core::cast::Cast;
+use casting_core::form::{line, plain};
 use casting_core::hourly_stats::{HourlyStats, START_BOUNDS};
 use casting_core::ids::{CastId, Reference};
 use casting_core::json_schema;
+use casting_core::text_format;
 use casting_core::time::Timestamp;
 use casting_web::{Problem, Reply, RequestError, reply};
 use futures_util::try_join;
@@ -81,6 +83,8 @@ pub(crate) struct Filters {
     until: Option<Timestamp>,
     outcome: Option<ClaimOutcome>,
     reference: Option<Reference>,
+    search: Option<String>,
+    address: Option<String>,
 }
 
 impl Filters {
@@ -92,6 +96,8 @@ impl Filters {
             until: self.until.unwrap_or_else(|| now.plus_seconds(1)),
             outcome: self.outcome,
             reference: self.reference,
+            search: self.search,
+            address: self.address,
         }
     }
 }
@@ -115,6 +121,17 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, Filters) {
             "ref",
             "Only the one that its visitor quotes by this.",
             Reference::parse,
+        ),
+        search: query.optional(
+            "search",
+            "Only those that have all of these words in the reference, the id, the names of owner, \
+             link and image, the link's key, the referring host, the invitation or the task.",
+            &line(1..=100),
+        ),
+        address: query.optional(
+            "address_hash",
+            "Only those from the address with this hash; of refused ones, the samples.",
+            &plain(|| &text_format::WORD),
         ),
     };
     (paging, filters)

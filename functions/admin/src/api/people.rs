@@ -3,7 +3,8 @@
 
 use casting_core::actor::{ActorKind, Scope};
 use casting_core::api_key_form;
-use casting_core::form::plain;
+use casting_core::audit::{Action, RecordKind};
+use casting_core::form::{line, plain};
 use casting_core::persistent_profile::PersistentProfile;
 use casting_core::ports::Page;
 use casting_core::profile::Profile;
@@ -16,6 +17,7 @@ use super::{Call, paging, set_location};
 use crate::api::paging::Paging;
 use crate::api::query::Query;
 use crate::version;
+use casting_core::admin::audits::AuditsAsked;
 use casting_core::admin::{api_keys, audits, profiles, users};
 use casting_web::HandlerError;
 
@@ -126,33 +128,44 @@ pub(crate) async fn delete_api_key(call: &Call<'_>) -> Result<Reply, HandlerErro
     Ok(reply::no_content())
 }
 
-/// The audit log, the newest first; `?target=` is the id of a record.
+/// The audit log, the newest first; `?target=` is the id of a record. A page may be shorter than
+/// requested although more follow.
 pub(crate) async fn list_audit(
     call: &Call<'_>,
-    (paging, target): (Paging, Option<String>),
+    (paging, asked): (Paging, AuditsAsked),
 ) -> Result<Reply, HandlerError> {
-    let page = paging.checked(
-        audits::list(
-            &call.service,
-            target.as_deref(),
-            paging.cursor.as_deref(),
-            paging.limit,
-        )
-        .await,
-    )?;
+    let (cursor, limit) = (paging.cursor.as_deref(), paging.limit);
+    let page = paging.checked(audits::list(&call.service, &asked, cursor, limit).await)?;
     Ok(paging::show(&page, audits::view))
 }
 
-/// The query parameters of a list of changes: which page, and of what.
-pub(crate) fn asked_audit(query: &mut Query) -> (Paging, Option<String>) {
-    (
-        Paging::asked(query),
-        query.optional(
+/// The query parameters of a list of changes: which page, of what, and which of them.
+pub(crate) fn asked_audit(query: &mut Query) -> (Paging, AuditsAsked) {
+    let paging = Paging::asked(query);
+    let asked = AuditsAsked {
+        target: query.optional(
             "target",
             "Only changes of what has this id.",
             &plain(|| &text_format::TARGET),
         ),
-    )
+        noun: query.word(
+            "noun",
+            "Only changes of what is of this kind.",
+            &RecordKind::ALL.map(|noun| (noun.as_str(), noun)),
+        ),
+        action: query.word(
+            "action",
+            "Only those in which this was done.",
+            &Action::ALL.map(|action| (action.as_str(), action)),
+        ),
+        search: query.optional(
+            "search",
+            "Only those that have all of these words in the names of who changed what, the \
+             address, the id or the fields.",
+            &line(1..=100),
+        ),
+    };
+    (paging, asked)
 }
 
 /// One change.

@@ -210,12 +210,19 @@ api_routes! {
             },
         )
     };
+    /// Changes the name, the label, the uses or the end of invitations to a cast.
+    "changeInvitations" = POST "/api/admin/casts/{id}/invitation-changes", Write(Casts) =>
+        invitations::change, Operation {
+        body: Some(("InvitationChanges", true)),
+        segment: Some(CAST.id.schema()),
+        ..shows(CAST.tag, "InvitationsDone")
+    };
     /// Revokes invitations to a cast.
     "revokeInvitations" = POST "/api/admin/casts/{id}/invitation-revocations", Write(Casts) =>
         invitations::revoke, Operation {
         body: Some(("InvitationRevocations", true)),
         segment: Some(CAST.id.schema()),
-        ..shows(CAST.tag, "InvitationsRevoked")
+        ..shows(CAST.tag, "InvitationsDone")
     };
     /// A hook with its state: of a cast, or `deployment`.
     "readHook" = GET "/api/admin/hooks/{id}", Read => hooks::read, of_hook("Hook");
@@ -498,6 +505,7 @@ api_routes! {
         sessions::extend_many,
         Operation {
             body: Some(("SessionExtensions", true)),
+            headers: &["IdempotencyKey"],
             problems: &[409],
             ..shows("Sessions", "SessionsDone")
         };

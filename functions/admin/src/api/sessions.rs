@@ -75,6 +75,7 @@ pub(crate) fn asked(query: &mut Query) -> (Paging, SessionsAsked) {
             state: state.filter(|state| !["live", "ended"].contains(state)),
             outcome: None,
             search,
+            address: None,
         },
     )
 }

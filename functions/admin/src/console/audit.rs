@@ -1,15 +1,19 @@
 //! Owns the page of the audit log: who changed what, from what to what, and how to take it back.
 //! Must not know how the log is kept.
 
-use askama::Template;
+use casting_core::audit::{Action, RecordKind};
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
 use super::layout::{Place, Screen};
 use super::page_context::PageContext;
 use super::paths;
-use super::time_format::Moment;
-use super::{resources, shown};
+use super::resources;
+use super::table::{
+    ActionButton, Cell, Change, Empty, Filter, Row, Table, Tools, View, buttons, nothing_found,
+    words,
+};
+use super::zone::Zone;
 
 /// One entry of the log.
 #[derive(Clone, Debug)]
@@ -20,6 +24,8 @@ pub struct Entry {
     pub at: Timestamp,
     /// Who did it.
     pub who: String,
+    /// From which address; may be empty.
+    pub address: String,
     /// What was done, in the past: `changed the cast`.
     pub deed: String,
     /// The thing's name, and its page while there is one.
@@ -28,56 +34,157 @@ pub struct Entry {
     pub changes: Vec<Change>,
     /// Whether it can be taken back.
     pub undo: bool,
+    /// As the API shows it.
+    pub document: Value,
 }
 
-/// One field that was changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The field.
-    pub field: String,
-    /// As it was; empty when it was not there.
-    pub from: String,
-    /// As it is; empty when it is no longer there.
-    pub to: String,
+/// What the log is narrowed to, and its rows.
+#[derive(Debug)]
+pub struct AuditPage {
+    /// What the address says.
+    pub view: View,
+    /// The entries of this page.
+    pub entries: Vec<Entry>,
+    /// Where those that follow are.
+    pub next: Option<String>,
+    /// Until when the log was looked through, where that gave less than a page.
+    pub reached: Option<Timestamp>,
 }
 
-impl Change {
-    /// The field as people read it.
-    fn label(&self) -> &str {
-        resources::label_of(&self.field)
+/// The page.
+pub fn page(context: &PageContext, page: AuditPage) -> Screen {
+    let view = page.view;
+    let actions = Action::ALL.map(|action| (action.as_str(), title(action.as_str())));
+    let kinds = RecordKind::ALL.map(|kind| (kind.as_str(), title(kind.as_str())));
+    let note = page.reached.map_or_else(String::new, |reached| {
+        format!(
+            "Looked through back to {}. The next page goes on from there.",
+            context.zone.minute(reached)
+        )
+    });
+    let mut tools = Tools {
+        search: "Name, address, id or field",
+        filters: vec![
+            Filter::new("noun", "Of", kinds),
+            Filter::new("action", "What was done", actions),
+        ],
+        note,
+        ..Tools::of(&view)
+    };
+    let about = view.get("about");
+    if !about.is_empty() {
+        let about = (about.to_owned(), "This record".to_owned());
+        tools.filters.push(Filter::new("about", "Record", [about]));
+    }
+    let empty = if view.is_narrowed() {
+        nothing_found(&view)
+    } else {
+        Empty::words(
+            "No changes yet",
+            "Changes made in the console or over the API appear here, with who made them.",
+        )
+    };
+    let table = Table {
+        caption: "Audit log".to_owned(),
+        columns: vec![
+            words("When"),
+            words("Who"),
+            words("What was done"),
+            words("Of"),
+            words("Changes"),
+            buttons(),
+        ],
+        rows: page
+            .entries
+            .into_iter()
+            .map(|entry| row(context, entry))
+            .collect(),
+        empty,
+        next: page.next,
+        csrf_token: context.csrf_token.clone(),
+        tools: Some(tools),
+    };
+    let mut screen = Screen::list(Place::Audit, "Audit log", &table);
+    "Every change and who made it, the newest first. Overwritten values can be restored."
+        .clone_into(&mut screen.lead);
+    screen
+}
+
+/// A name of the API as a label: `Staging config`.
+fn title(name: &str) -> String {
+    if name == "api-key" {
+        return "API key".to_owned();
+    }
+    let words = name.replace('-', " ");
+    let mut letters = words.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
+fn row(context: &PageContext, entry: Entry) -> Row {
+    let undo = ActionButton::send(
+        "Undo",
+        format!("{} {}", entry.deed, entry.thing.0),
+        paths::audit_undo(&entry.id),
+    );
+    let (name, href) = entry.thing;
+    Row {
+        cells: vec![
+            Cell::At(context.moment(&entry.at)),
+            Cell::Name {
+                href: paths::audit_by(&entry.who),
+                text: entry.who,
+                below: entry.address,
+            },
+            Cell::Text(entry.deed),
+            match href {
+                Some(href) => Cell::Name {
+                    text: name,
+                    href,
+                    below: String::new(),
+                },
+                None => Cell::Text(name),
+            },
+            Cell::Changes(entry.changes),
+            Cell::Acts(entry.undo.then_some(undo).into_iter().collect()),
+        ],
+        quiet: false,
+        document: entry.document,
     }
 }
 
-struct Shown<'a> {
-    entry: &'a Entry,
-    when: Moment,
+/// What was done, in a word.
+pub const fn deed(action: Action) -> &'static str {
+    match action {
+        Action::Created => "created",
+        Action::Changed => "changed",
+        Action::Deleted => "deleted",
+        Action::Registered => "registered again",
+        Action::Ended => "ended",
+        Action::Unshared => "ended sharing of",
+        Action::Watched => "watched",
+        Action::Extended => "extended",
+        Action::Messaged => "sent a message to",
+        Action::SignedIn => "signed in to",
+    }
 }
 
-#[derive(Template)]
-#[template(path = "console/audit.html")]
-struct Main<'a> {
-    entries: Vec<Shown<'a>>,
-    next: Option<String>,
-    about: String,
-    csrf_token: &'a str,
-}
-
-/// The page; `about` is the thing that the log is narrowed to, if any.
-pub fn page(context: &PageContext, entries: &[Entry], about: &str, next: Option<String>) -> Screen {
-    let show = |entry| Shown {
-        entry,
-        when: Moment::new(entry.at, context.now),
-    };
-    let main = Main {
-        entries: entries.iter().map(show).collect(),
-        next,
-        about: about.to_owned(),
-        csrf_token: &context.csrf_token,
-    };
-    let mut screen = Screen::new(Place::Audit, "Audit log", shown(&main));
-    "Every change and who made it. Overwritten values can be restored."
-        .clone_into(&mut screen.lead);
-    screen
+/// A record of this kind in a sentence of the audit log.
+pub const fn kind_in_words(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::Cast => "the cast",
+        RecordKind::Image => "the image",
+        RecordKind::Network => "the network",
+        RecordKind::Group => "the group",
+        RecordKind::User => "the user",
+        RecordKind::Profile => "a profile for",
+        RecordKind::Staging => "the staging config",
+        RecordKind::Settings => "the settings",
+        RecordKind::ApiKey => "the API key",
+        RecordKind::Session => "a session of",
+        RecordKind::Invitation => "the invitation of",
+        RecordKind::Console => "the console",
+    }
 }
 
 /// Fields that say when and how often a record was changed.
@@ -89,22 +196,22 @@ const ALWAYS: [&str; 4] = [
 ];
 
 /// The fields in which two values of this field differ, with those of objects one by one; without a
-/// field, those of two documents.
-pub fn changes(field: &str, before: &Value, after: &Value) -> Vec<Change> {
+/// field, those of two documents. Times are told in this zone.
+pub fn changes(field: &str, (before, after): (&Value, &Value), zone: &Zone) -> Vec<Change> {
     let mut found = Vec::new();
-    compare(field.to_owned(), before, after, &mut found);
+    compare(field, (before, after), zone, &mut found);
     found
 }
 
-fn compare(path: String, before: &Value, after: &Value, found: &mut Vec<Change>) {
+fn compare(path: &str, (before, after): (&Value, &Value), zone: &Zone, found: &mut Vec<Change>) {
     if before == after {
         return;
     }
     match (before.as_object(), after.as_object()) {
         (None, None) => found.push(Change {
-            field: path,
-            from: told(before),
-            to: told(after),
+            label: resources::label_of(path).to_owned(),
+            from: told(before, zone),
+            to: told(after, zone),
         }),
         (old, new) => {
             let mut names: Vec<&String> = new.into_iter().flat_map(|new| new.keys()).collect();
@@ -122,19 +229,26 @@ fn compare(path: String, before: &Value, after: &Value, found: &mut Vec<Change>)
                 } else {
                     format!("{path}.{name}")
                 };
-                compare(inner, &before[name.as_str()], &after[name.as_str()], found);
+                let name = name.as_str();
+                compare(&inner, (&before[name], &after[name]), zone, found);
             }
         }
     }
 }
 
-fn told(value: &Value) -> String {
+fn told(value: &Value, zone: &Zone) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(true) => "on".to_owned(),
         Value::Bool(false) => "off".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(told).collect::<Vec<_>>().join(", "),
+        Value::String(text) => {
+            let at = Timestamp::parse(text).filter(|at| at.to_string() == *text);
+            at.map_or_else(|| text.clone(), |at| zone.minute(at))
+        }
+        Value::Array(items) => {
+            let items = items.iter().map(|item| told(item, zone));
+            items.collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }
@@ -146,11 +260,12 @@ mod tests {
 
     #[test]
     fn audit_diff_shows_only_changed_fields() {
-        let before = json!({"name": "A", "on": false, "list": ["a"], "client": {"x": 1, "y": null}, "version": 1, "gone": "g"});
-        let after = json!({"name": "A", "on": true, "list": ["a", "b"], "client": {"x": 1, "y": 2}, "version": 2});
-        let told: Vec<_> = changes("", &before, &after)
+        let before = json!({"name": "A", "on": false, "list": ["a"], "client": {"x": 1, "y": null}, "version": 1, "gone": "g", "until": null});
+        let after = json!({"name": "A", "on": true, "list": ["a", "b"], "client": {"x": 1, "y": 2}, "version": 2, "until": "2026-12-31T18:00:00Z"});
+        let berlin = Zone::named("Europe/Berlin").expect("a zone");
+        let told: Vec<_> = changes("", (&before, &after), &berlin)
             .into_iter()
-            .map(|change| (change.field, change.from, change.to))
+            .map(|change| (change.label, change.from, change.to))
             .collect();
         let line =
             |field: &str, from: &str, to: &str| (field.to_owned(), from.to_owned(), to.to_owned());
@@ -160,6 +275,7 @@ mod tests {
                 line("on", "off", "on"),
                 line("list", "a", "a, b"),
                 line("client.y", "", "2"),
+                line("until", "", "31 Dec 2026, 19:00 CET"),
                 line("gone", "g", "")
             ]
         );
@@ -167,10 +283,12 @@ mod tests {
 
     #[test]
     fn audit_of_a_new_record_shows_all_fields() {
+        let count =
+            |before: &Value, after: &Value| changes("", (before, after), &Zone::default()).len();
         assert_eq!(
-            changes("", &Value::Null, &json!({"name": "A", "client": {"x": 1}})).len(),
+            count(&Value::Null, &json!({"name": "A", "client": {"x": 1}})),
             2
         );
-        assert_eq!(changes("", &json!({"name": "A"}), &Value::Null).len(), 1);
+        assert_eq!(count(&json!({"name": "A"}), &Value::Null), 1);
     }
 }

@@ -51,6 +51,7 @@ struct Main<'a> {
     csrf_token: &'a str,
     previous: Option<(&'a str, Moment)>,
     usual_grace: u64,
+    zone: &'a str,
     version: u64,
     created: Option<Moment>,
     updated: Option<Moment>,
@@ -78,15 +79,16 @@ pub fn page(context: &PageContext, page: &CastPage<'_>) -> Screen {
         snippet,
         picture: qr::picture(url).unwrap_or_default(),
         warnings: warnings(cast),
-        sentences: sentences(cast, page.choices),
+        sentences: sentences(cast, page.choices, &context.zone),
         table: claims_table(context, &page.claims, "Last claims", false, None),
         may_change,
         csrf_token: &context.csrf_token,
         previous: previous(cast, context),
         usual_grace: USUAL_GRACE,
+        zone: context.zone.name(),
         version: cast["version"].as_u64().unwrap_or_default(),
-        created: Moment::of(&cast["created_at"], context.now),
-        updated: Moment::of(&cast["updated_at"], context.now),
+        created: context.moment_of(&cast["created_at"]),
+        updated: context.moment_of(&cast["updated_at"]),
     };
     let badge = state(cast, context.now, context.maintenance.is_some());
     let mut screen = Screen::new(Place::Casts, name, shown(&main));

@@ -10,7 +10,8 @@ use super::form::Choices;
 use super::page_context::Severity;
 use super::schedule_field;
 use super::table::Badge;
-use super::time_format::{grouped, length, spell};
+use super::time_format::{grouped, length};
+use super::zone::Zone;
 
 /// Whether it is so.
 pub fn on(cast: &Value, field: &str) -> bool {
@@ -52,7 +53,7 @@ fn hours_of(cast: &Value) -> Option<OpenHours> {
 }
 
 /// What the link does, a sentence for each thing that matters to a visitor.
-pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
+pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
     let mut told = vec![who(cast)];
     if on(cast, "invitation_required") {
         told.push("By invitation only.".to_owned());
@@ -92,7 +93,7 @@ pub fn sentences(cast: &Value, choices: &Choices) -> Vec<String> {
         told.push(format!("Open {} ({}).", spans.join("; "), hours.time_zone));
     }
     if let Some(ends) = Timestamp::parse(text(cast, "valid_until")) {
-        told.push(format!("Ends {}.", spell(ends, "%-d %b %Y, %H:%M UTC")));
+        told.push(format!("Ends {}.", zone.minute(ends)));
     }
     if let Some(times) = cast["extensions_allowed"]
         .as_u64()
@@ -296,6 +297,7 @@ mod tests {
         let plain = sentences(
             &json!({"image_id": "i1"}),
             &Choices::from([(OptionSource::Image, vec![("i1".into(), "Chromium".into())])]),
+            &Zone::default(),
         );
         assert_eq!(
             plain,
@@ -310,8 +312,10 @@ mod tests {
                 "allow_anonymous": true, "require_captcha": true, "restrict_to_referrers": ["acme.com"], "limit_total_sessions": true,
                 "sessions_remaining": 1200, "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60,
                 "kasm_url": "https://example.com/", "enable_sharing": true,
+                "valid_until": "2026-12-31T18:00:00Z",
             }),
             &Choices::default(),
+            &Zone::named("Europe/Berlin").expect("a zone"),
         );
         assert_eq!(
             full,
@@ -320,6 +324,7 @@ mod tests {
                 "Only from: acme.com.",
                 "1\u{202f}200 sessions remaining.",
                 "At most 1 session per network address in 1 min.",
+                "Ends 31 Dec 2026, 19:00 CET.",
                 "Starts a session, which opens https://example.com/.",
                 "Sessions are shared: anyone who is signed in with the share link can watch.",
             ]

@@ -13,7 +13,7 @@ use super::table::{
     ActionButton, ActionKind, Badge, Bulk, Cell, Empty, Filter, Row, Table, Tools, View, buttons,
     numbers, words,
 };
-use super::time_format::{Moment, grouped};
+use super::time_format::grouped;
 
 /// A cast, with what has become of it lately.
 #[derive(Clone, Debug)]
@@ -194,7 +194,7 @@ fn one(context: &PageContext, row: &CastRow, choices: &Choices) -> Row {
                 number: row.launches.clone(),
                 of: String::new(),
             },
-            Cell::Time(Moment::of(&cast["created_at"], context.now)),
+            Cell::Time(context.moment_of(&cast["created_at"])),
             Cell::Acts(acts),
         ],
         document: cast.clone(),

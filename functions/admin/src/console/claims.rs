@@ -10,8 +10,7 @@ use super::page_context::{PageContext, Severity};
 use super::paths;
 use super::range::Range;
 use super::shown;
-use super::table::{Badge, Cell, Empty, Log, Row, Table, words};
-use super::time_format::Moment;
+use super::table::{Badge, Cell, Empty, Filter, Log, Row, Table, Tools, TypedFilter, View, words};
 
 /// One claim, accepted or refused.
 #[derive(Clone, Debug)]
@@ -30,6 +29,8 @@ pub struct Claim {
     pub who: String,
     /// The site that it came from; may be empty.
     pub referrer: String,
+    /// The hash of the address that it came from; may be empty.
+    pub address: String,
     /// The session's id, when there is one.
     pub session: Option<String>,
     /// What was said last in it: by whom, in words, and the lines.
@@ -38,36 +39,31 @@ pub struct Claim {
     pub log_url: Option<String>,
 }
 
-/// What the list is narrowed to.
-#[derive(Clone, Debug)]
-pub struct ClaimFilter {
-    /// `accepted`, `refused`, an outcome or nothing.
-    pub outcome: String,
-    /// The time.
-    pub range: Range,
-    /// A reference.
-    pub reference: String,
-}
-
 /// The claims of one cast or of all.
 #[derive(Debug)]
 pub struct ClaimPage {
     /// The cast's name and id; nothing means all casts.
     pub cast: Option<(String, String)>,
-    /// What the list is narrowed to.
-    pub filter: ClaimFilter,
+    /// What the address says.
+    pub view: View,
+    /// The time.
+    pub range: Range,
+    /// Ids and names of casts that the list can be narrowed to.
+    pub casts: Vec<(String, String)>,
     /// The charts over the list.
     pub charts: Vec<Chart>,
     /// The claims.
     pub claims: Vec<Claim>,
     /// Where those that follow are.
     pub next: Option<String>,
+    /// What is said of claims that are not here; may be empty.
+    pub note: String,
     /// The addresses of the same as CSV and as JSON.
     pub exports: (String, String),
 }
 
-const OUTCOMES: [(&str, &str); 6] = [
-    ("", "All"),
+/// The outcomes by which claims are narrowed.
+const OUTCOMES: [(&str, &str); 5] = [
     ("accepted", "Accepted"),
     ("live", "Live now"),
     ("served", "Served"),
@@ -75,48 +71,77 @@ const OUTCOMES: [(&str, &str); 6] = [
     ("refused", "Refused"),
 ];
 
+/// What is typed to narrow claims.
+const TYPED: [TypedFilter; 2] = [
+    TypedFilter {
+        name: "reference",
+        label: "Reference code from the visitor",
+        example: "k3f7-2mqa",
+    },
+    TypedFilter {
+        name: "address",
+        label: "Address, or its hash",
+        example: "192.0.2.1",
+    },
+];
+
 #[derive(Template)]
-#[template(path = "console/claims.html")]
-struct Main<'a> {
-    page: &'a ClaimPage,
-    action: String,
-    table: Table,
+#[template(
+    source = r#"<div class="charts">{% for chart in charts %}<section class="card{% if chart.is_wide() %} wide-card{% endif %}">{{ chart|safe }}</section>{% endfor %}</div>"#,
+    ext = "html"
+)]
+struct Charts<'a> {
+    charts: &'a [Chart],
 }
 
 /// The page.
-pub fn page(context: &PageContext, page: &ClaimPage) -> Screen {
-    let action = page.cast.as_ref().map_or_else(
-        || paths::CLAIMS.to_owned(),
-        |(_, id)| paths::cast_claims(id),
-    );
-    let table = claims_table(
-        context,
-        &page.claims,
-        "Claims",
-        page.cast.is_none(),
-        page.next.clone(),
-    );
-    let mut screen = Screen::new(
-        Place::Claims,
-        "Claims",
-        shown(&Main {
-            page,
-            action,
-            table,
+pub fn page(context: &PageContext, page: ClaimPage) -> Screen {
+    let of_all = page.cast.is_none();
+    let mut table = claims_table(context, &page.claims, "Claims", of_all, page.next);
+    let mut filters = vec![Filter::new("outcome", "Outcome", OUTCOMES)];
+    if of_all {
+        filters.push(Filter::new("cast", "Cast", page.casts));
+    }
+    table.empty = if page.view.is_narrowed() {
+        Empty::begin(
+            "Nothing found",
+            "No claim that was looked through fits.",
+            "Show all",
+            &page.view.all(),
+        )
+    } else {
+        Empty::words(
+            "No claims in this time",
+            "Claims appear here when a visitor starts a session or is refused.",
+        )
+    };
+    table.tools = Some(Tools {
+        search: "User, site, link or image",
+        fields: page.range.to_string(),
+        filters,
+        typed: TYPED.to_vec(),
+        between: shown(&Charts {
+            charts: &page.charts,
         }),
-    );
-    match &page.cast {
-        None => {
-            "Every request for a session and its outcome. Addresses are stored as hashes only."
-                .clone_into(&mut screen.lead);
-        }
-        Some((name, id)) => {
-            screen.place = Place::Casts;
-            screen.trail = vec![
-                ("Casts".into(), paths::CASTS.into()),
-                (name.clone(), paths::cast(id)),
-            ];
-        }
+        files: Some(page.exports),
+        note: page.note,
+        ..Tools::of(&page.view)
+    });
+    let table = if page.view.get("outcome") == "refused" {
+        table.cut(&page.view)
+    } else {
+        table
+    };
+    let mut screen = Screen::list(Place::Claims, "Claims", &table);
+    "Every request for a session and its outcome, the newest first. Addresses are stored as hashes \
+     only."
+        .clone_into(&mut screen.lead);
+    if let Some((name, id)) = &page.cast {
+        screen.place = Place::Casts;
+        screen.trail = vec![
+            ("Casts".into(), paths::CASTS.into()),
+            (name.clone(), paths::cast(id)),
+        ];
     }
     screen
 }
@@ -133,7 +158,12 @@ pub fn claims_table(
     if with_casts {
         columns.push(words("Cast"));
     }
-    columns.extend([words("User"), words("Address"), words("Reference")]);
+    columns.extend([
+        words("User"),
+        words("From site"),
+        words("Address"),
+        words("Reference"),
+    ]);
     Table {
         caption: caption.to_owned(),
         columns,
@@ -160,7 +190,7 @@ fn row(context: &PageContext, claim: &Claim, with_casts: bool) -> Row {
         }
     };
     let mut cells = vec![
-        Cell::Time(Some(Moment::new(claim.at, context.now))),
+        Cell::At(context.moment(&claim.at)),
         Cell::Badge(outcome(&claim.outcome)),
         if claim.said.is_empty() && claim.log_url.is_none() {
             or_dash(&claim.reason)
@@ -187,6 +217,14 @@ fn row(context: &PageContext, claim: &Claim, with_casts: bool) -> Row {
     cells.extend([
         or_dash(&claim.who),
         or_dash(&claim.referrer),
+        match claim.address.as_str() {
+            "" => Cell::Soft("\u{2013}".into()),
+            hash => Cell::Name {
+                text: hash.chars().take(6).collect(),
+                href: paths::claims_from(hash),
+                below: String::new(),
+            },
+        },
         match &claim.session {
             Some(id) => Cell::Name {
                 text: claim.reference.clone(),

@@ -76,6 +76,7 @@ pub fn page(context: &PageContext, edit: &Edit<'_>) -> Screen {
             edit.document,
             &edit.messages,
             edit.choices,
+            &context.zone,
             edit.is_new,
         ),
         mistakes: form::mistakes(edit.resource, &edit.messages),

@@ -117,7 +117,7 @@ pub fn page(
             paths::cast(text(session, "cast_id")),
         ),
         who: sessions::owner(session),
-        when: Moment::of(&session["created_at"], context.now),
+        when: context.moment_of(&session["created_at"]),
         state: match text(session, "outcome") {
             "live" => "It lives.",
             "refunded" => "It ended before its visitor had it, and was refunded.",
@@ -127,7 +127,7 @@ pub fn page(
     });
     let refused = told.into_iter().flat_map(|told| &told.refusals);
     let refused = refused.map(|(at, why, cast)| Refused {
-        when: Moment::new(*at, context.now),
+        when: context.moment(at),
         why: why.clone(),
         cast: cast
             .as_ref()

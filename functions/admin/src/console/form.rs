@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 
 use super::measure::{self, Unit};
 use super::schedule_field::{self, Plan};
+use super::zone::Zone;
 use casting_core::image::Architecture;
+use casting_core::time::Timestamp;
 use casting_core::{image_form, pricing};
 
 /// The options: a value and how people read it.
@@ -109,6 +111,13 @@ pub enum FieldValue {
         /// What stands in it.
         value: String,
     },
+    /// A time, of a browser's own field.
+    Time {
+        /// What stands in it.
+        value: String,
+        /// The zone in which it is typed.
+        zone: String,
+    },
     /// A number in units of which one is chosen; the first is the field's own.
     Measure {
         /// What stands in it.
@@ -163,20 +172,21 @@ pub struct Choice {
     pub chosen: bool,
 }
 
-/// The sections of a form over `document`. `is_new` says that the thing is not there yet, so
-/// nothing about it is fixed.
+/// The sections of a form over `document`, with its times in `zone`. `is_new` says that the thing is
+/// not there yet, so nothing about it is fixed.
 pub fn parts(
     resource: &'static Resource,
     document: &Value,
     messages: &FormMessages,
     choices: &Choices,
+    zone: &Zone,
     is_new: bool,
 ) -> Vec<FormSection> {
     let controls = |section: &'static ResourceSection| {
         section
             .fields
             .iter()
-            .map(|field| control(resource, field, document, messages, choices, is_new))
+            .map(|field| control(resource, field, document, messages, (choices, zone), is_new))
     };
     let part = |section: &'static ResourceSection| FormSection {
         id: section.id,
@@ -297,7 +307,7 @@ fn control(
     field: &'static FormField,
     document: &Value,
     messages: &FormMessages,
-    choices: &Choices,
+    (choices, zone): (&Choices, &Zone),
     is_new: bool,
 ) -> Control {
     let of_field = |said: &[FieldError]| -> Vec<String> {
@@ -314,7 +324,7 @@ fn control(
     let holds = if field.fixed && !is_new {
         FieldValue::Fixed(typed(value))
     } else {
-        holds(field, value, document, choices)
+        holds(field, value, document, (choices, zone))
     };
     Control {
         field,
@@ -325,7 +335,12 @@ fn control(
     }
 }
 
-fn holds(field: &FormField, value: &Value, document: &Value, choices: &Choices) -> FieldValue {
+fn holds(
+    field: &FormField,
+    value: &Value,
+    document: &Value,
+    (choices, zone): (&Choices, &Zone),
+) -> FieldValue {
     let area = |value: String, least: usize, code: bool| FieldValue::Area {
         rows: (value.lines().count() + 1).clamp(least, 14),
         value,
@@ -356,7 +371,7 @@ fn holds(field: &FormField, value: &Value, document: &Value, choices: &Choices) 
             kind: if value.is_string() { "text" } else { "number" },
             value: typed(value),
         },
-        Widget::Time => time(value),
+        Widget::Time => time(value, zone),
         Widget::Lines => area(lines(value), 2, true),
         Widget::Words => area(words(value), 3, true),
         Widget::Choice(options) => {
@@ -490,28 +505,24 @@ fn typed(value: &Value) -> String {
 }
 
 /// A time that a browser's own field can hold, or else what was typed.
-fn time(value: &Value) -> FieldValue {
+fn time(value: &Value, zone: &Zone) -> FieldValue {
     let text = typed(value);
-    let plain = |text: &str| {
-        text.len() >= 19
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_digit() || b"-:.T".contains(&b))
+    let held = |value: String, zone: &Zone| FieldValue::Time {
+        value,
+        zone: zone.name().to_owned(),
     };
-    match text.strip_suffix('Z').filter(|text| plain(text)) {
-        Some(local) => FieldValue::Line {
-            kind: "datetime-local",
-            value: local.to_owned(),
-        },
-        None if text.is_empty() => FieldValue::Line {
-            kind: "datetime-local",
-            value: text,
-        },
-        None => FieldValue::Line {
-            kind: "text",
-            value: text,
-        },
+    if text.is_empty() {
+        return held(text, zone);
     }
+    let at = Timestamp::parse(&text);
+    let local = at.and_then(|at| zone.typed(at).map(|local| held(local, zone)));
+    // Every time can be told in UTC.
+    let utc = Zone::default();
+    let local = local.or_else(|| Some(held(utc.typed(at?)?, &utc)));
+    local.unwrap_or(FieldValue::Line {
+        kind: "text",
+        value: text,
+    })
 }
 
 fn lines(value: &Value) -> String {
@@ -616,6 +627,10 @@ impl Control {
             FieldValue::Permission(allowed) => {
                 one(allowed.map_or("", |allowed| if allowed { "true" } else { "false" }))
             }
+            FieldValue::Time { value, zone } => vec![
+                (self.field.name.clone(), value.clone()),
+                (format!("{}.zone", self.field.name), zone.clone()),
+            ],
             FieldValue::Measure { value, factor, .. } => vec![
                 (self.field.name.clone(), value.clone()),
                 (format!("{}.unit", self.field.name), factor.to_string()),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::measure;
 use super::schedule_field;
+use super::zone::Zone;
 
 /// The fields of a form, as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -95,7 +96,7 @@ fn read(field: &FormField, form_data: &FormData) -> Option<Value> {
             let size = form_data.first("cpu").and_then(|size| size.split_once('/'));
             number(size.map_or(line, |(_, memory)| memory.trim()), false, 1)
         }
-        Widget::Time => time(line),
+        Widget::Time => time(line, form_data.first(&format!("{}.zone", field.name))),
         Widget::Lines => json!(
             line.lines()
                 .map(str::trim)
@@ -145,20 +146,17 @@ fn number(line: &str, required: bool, factor: u64) -> Value {
     measure::read(line, factor).map_or_else(|| json!(line), |number| json!(number))
 }
 
-/// Browsers send a time without seconds or zone, and it is meant in UTC.
-pub fn time(line: &str) -> Value {
+/// Browsers send a time without a zone. It is meant in the one that the form names beside it, or
+/// else in UTC.
+pub fn time(line: &str, zone: Option<&str>) -> Value {
     if line.is_empty() {
         return Value::Null;
     }
-    let plain = line.len() >= 16
-        && line
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b"-:.T".contains(&b));
-    match (plain, line.len()) {
-        (true, 16) => json!(format!("{line}:00Z")),
-        (true, _) => json!(format!("{line}Z")),
-        (false, _) => json!(line),
-    }
+    let local = |b: u8| b.is_ascii_digit() || b"-:.T".contains(&b);
+    let at = (line.len() >= 16 && line.bytes().all(local))
+        .then(|| zone.and_then(Zone::named).unwrap_or_default())
+        .and_then(|zone| zone.read(line));
+    at.map_or_else(|| json!(line), |at| json!(at.to_string()))
 }
 
 fn words(text: &str) -> Value {

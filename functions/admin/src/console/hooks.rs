@@ -56,7 +56,7 @@ pub fn page(context: &PageContext, page: &HookPage<'_>) -> Screen {
     };
     let may_change = context.may(scope);
     let state = hook.state.as_ref();
-    let moment = |at| Moment::new(at, now);
+    let moment = |at| context.moment(&at);
     let previous = state.and_then(|state| state.previous.as_ref());
     let paused = state.and_then(|state| state.paused.as_ref());
     let events: Vec<&str> = hook
@@ -143,14 +143,14 @@ fn table(context: &PageContext, page: &HookPage<'_>, may_send: bool) -> Table {
         });
         Row {
             cells: vec![
-                Cell::Time(Some(Moment::new(row.at, context.now))),
+                Cell::Time(Some(context.moment(&row.at))),
                 Cell::Text(row.kind.as_str().to_owned()),
                 Cell::Badge(badge(row.state)),
                 Cell::Of {
                     number: row.attempts.to_string(),
                     of: String::new(),
                 },
-                Cell::Time(row.due_at.map(|at| Moment::new(at, context.now))),
+                Cell::Time(row.due_at.map(|at| context.moment(&at))),
                 answer.unwrap_or_else(|| Cell::Soft(String::new())),
                 Cell::Code(row.event.clone()),
                 Cell::Acts(if may_send { vec![again] } else { Vec::new() }),

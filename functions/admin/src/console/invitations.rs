@@ -15,7 +15,7 @@ use super::shown;
 use super::table::{
     ActionButton, ActionKind, Badge, Cell, Empty, Row, Table, Tools, View, buttons, numbers, words,
 };
-use super::time_format::{Moment, grouped};
+use super::time_format::grouped;
 
 /// How many invitations a sheet has: each has a picture of some kilobytes.
 pub const ON_A_SHEET: usize = 100;
@@ -55,7 +55,7 @@ pub fn arranged(context: &PageContext, page: &InvitationPage, all: &[Invitation]
                 Cell::Soft(String::new()),
                 Cell::Soft(String::new()),
                 Cell::Soft(String::new()),
-                Cell::Time(Some(Moment::new(invitation.created_at, context.now))),
+                Cell::Time(Some(context.moment(&invitation.created_at))),
                 Cell::Acts(Vec::new()),
             ],
             document: json!({ "id": invitation.id }),
@@ -149,6 +149,15 @@ fn row(context: &PageContext, page: &InvitationPage, shown: &ShownInvitation) ->
     let settings = &invitation.settings;
     let mut acts = Vec::new();
     if context.may("casts") && state != InvitationState::Revoked {
+        acts.push(ActionButton::go(
+            "Edit",
+            format!("the invitation of {}", settings.name),
+            format!(
+                "{}?invitation={}",
+                paths::cast_edit_invitation(&page.cast),
+                invitation.id
+            ),
+        ));
         acts.push(ActionButton {
             label: "Revoke\u{2026}".into(),
             to: format!("the invitation of {}", settings.name),
@@ -168,7 +177,7 @@ fn row(context: &PageContext, page: &InvitationPage, shown: &ShownInvitation) ->
             )),
             None => Cell::Soft("never".into()),
         },
-        |ends| Cell::Time(Some(Moment::new(ends, context.now))),
+        |ends| Cell::Time(Some(context.moment(&ends))),
     );
     Row {
         quiet: state != InvitationState::Open,
@@ -185,7 +194,7 @@ fn row(context: &PageContext, page: &InvitationPage, shown: &ShownInvitation) ->
                 of: format!("of {}", grouped(settings.uses.into())),
             },
             ends,
-            Cell::Time(Some(Moment::new(invitation.created_at, context.now))),
+            Cell::Time(Some(context.moment(&invitation.created_at))),
             Cell::Acts(acts),
         ],
         document: invitation_form::view(shown),
@@ -226,6 +235,7 @@ struct Sheet<'a> {
 
 /// The sheet: a slip for each invitation that still gives sessions.
 pub fn sheet(
+    context: &PageContext,
     page: &InvitationPage,
     title: &str,
     invitations: &[ShownInvitation],
@@ -238,7 +248,8 @@ pub fn sheet(
         .map(|one| {
             let settings = &one.invitation.settings;
             let uses = plural(settings.uses.into(), "session", "sessions");
-            let until = one.ends_at().map(|end| format!(", until {end}"));
+            let ends = one.ends_at().map(|end| context.zone.minute(end));
+            let until = ends.map(|end| format!(", until {end}"));
             Slip {
                 name: &settings.name,
                 label: &settings.label,

@@ -3,6 +3,7 @@
 
 use casting_core::deployment::Maintenance;
 use casting_core::time::Timestamp;
+use serde_json::Value;
 
 use super::time_format::Moment;
 use super::zone::Zone;
@@ -24,7 +25,7 @@ pub struct PageContext {
     pub flash: Option<Flash>,
     /// The maintenance of the deployment, while it is on.
     pub maintenance: Option<Maintenance>,
-    /// The time zone of charts.
+    /// The time zone in which times are shown and typed.
     pub zone: Zone,
 }
 
@@ -48,9 +49,16 @@ impl PageContext {
             .is_some_and(|user| user.scopes.iter().any(|held| held == scope))
     }
 
-    /// A time, as seen from now.
+    /// A time, as seen from now, in the zone of the administrator.
     pub fn moment(&self, at: &Timestamp) -> Moment {
-        Moment::new(*at, self.now)
+        Moment::new(*at, self.now, &self.zone)
+    }
+
+    /// The time in a field of a document, when there is one.
+    pub fn moment_of(&self, value: &Value) -> Option<Moment> {
+        // What was never written, such as a built-in group, has the beginning of time.
+        let at = Timestamp::parse(value.as_str()?).filter(|at| at.millis() > 0)?;
+        Some(self.moment(&at))
     }
 
     /// Whether the user has read access only.

@@ -32,7 +32,7 @@ paths! {
     SIGN_IN = "/admin/sign-in";
     /// Signs out.
     SIGN_OUT = "/admin/sign-out";
-    /// The time zone of charts.
+    /// The time zone of the console.
     TIME_ZONE = "/admin/time-zone";
     /// All casts.
     CASTS = "/admin/casts";
@@ -125,6 +125,8 @@ paths! {
         cast_invite = "/admin/casts/{id}/invite";
         /// The invitations to a cast as a sheet with QR codes.
         cast_invitation_sheet = "/admin/casts/{id}/invitation-sheet";
+        /// The form of an invitation to a cast.
+        cast_edit_invitation = "/admin/casts/{id}/edit-invitation";
         /// Revokes an invitation to a cast.
         cast_revoke_invitation = "/admin/casts/{id}/revoke-invitation";
         /// A hook, of a cast or of the deployment.
@@ -193,6 +195,23 @@ pub(crate) fn audit_of(id: &str) -> String {
     format!("{AUDIT}?about={id}")
 }
 
+/// The changes by whoever has this name.
+pub(crate) fn audit_by(name: &str) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("search", name)
+        .finish();
+    format!("{AUDIT}?{query}")
+}
+
+/// The claims from the address with this hash, of the last 30 days.
+pub(crate) fn claims_from(address: &str) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("hours", "720")
+        .append_pair("address", address)
+        .finish();
+    format!("{CLAIMS}?{query}")
+}
+
 /// The search for these words.
 pub(crate) fn find_of(words: &str) -> String {
     let query: String = url::form_urlencoded::Serializer::new(String::new())
@@ -217,42 +236,26 @@ pub(crate) struct RecordPaths {
     pub(crate) delete: fn(&str) -> String,
 }
 
+const fn record(
+    list: &'static str,
+    one: fn(&str) -> String,
+    delete: fn(&str) -> String,
+) -> RecordPaths {
+    RecordPaths { list, one, delete }
+}
+
 /// Casts.
-const CAST_PATHS: RecordPaths = RecordPaths {
-    list: CASTS,
-    one: cast,
-    delete: cast_delete,
-};
+const CAST_PATHS: RecordPaths = record(CASTS, cast, cast_delete);
 /// Images.
-pub(crate) const IMAGE_PATHS: RecordPaths = RecordPaths {
-    list: IMAGES,
-    one: image,
-    delete: image_delete,
-};
+pub(crate) const IMAGE_PATHS: RecordPaths = record(IMAGES, image, image_delete);
 /// Networks.
-pub(crate) const NETWORK_PATHS: RecordPaths = RecordPaths {
-    list: NETWORKS,
-    one: network,
-    delete: network_delete,
-};
+pub(crate) const NETWORK_PATHS: RecordPaths = record(NETWORKS, network, network_delete);
 /// Groups.
-pub(crate) const GROUP_PATHS: RecordPaths = RecordPaths {
-    list: GROUPS,
-    one: group,
-    delete: group_delete,
-};
+pub(crate) const GROUP_PATHS: RecordPaths = record(GROUPS, group, group_delete);
 /// Staging configs.
-pub(crate) const STAGING_PATHS: RecordPaths = RecordPaths {
-    list: STAGING,
-    one: staging,
-    delete: staging_delete,
-};
+pub(crate) const STAGING_PATHS: RecordPaths = record(STAGING, staging, staging_delete);
 /// API keys.
-pub(crate) const API_KEY_PATHS: RecordPaths = RecordPaths {
-    list: API_KEYS,
-    one: api_key,
-    delete: api_key_delete,
-};
+pub(crate) const API_KEY_PATHS: RecordPaths = record(API_KEYS, api_key, api_key_delete);
 
 /// The paths for records of this kind, if they have pages of their own.
 pub(crate) const fn of_kind(kind: RecordKind) -> Option<RecordPaths> {

@@ -13,7 +13,7 @@ use super::page_context::{PageContext, Severity};
 use super::sessions::sessions_table;
 use super::shown;
 use super::table::{Badge, Empty, Table};
-use super::time_format::{grouped, spell};
+use super::time_format::grouped;
 use super::zone::Zone;
 use casting_core::admin::pools::Numbers;
 
@@ -49,7 +49,7 @@ pub fn state(
     shown(&Main {
         state: words(pool, numbers),
         badge: badge(pool, numbers),
-        pause: pause(pool),
+        pause: pause(pool, &context.zone),
         figures: figures(settings, pool, numbers),
         charts: charts(pool, numbers, &context.zone),
         table,
@@ -84,9 +84,9 @@ pub(crate) fn badge(pool: &PoolView, numbers: Numbers) -> Badge {
 }
 
 /// The notice that the pool pauses after failed starts.
-fn pause(pool: &PoolView) -> Option<String> {
+fn pause(pool: &PoolView, zone: &Zone) -> Option<String> {
     let (until, since) = (pool.plan.paused_until?, pool.log.failed_at?);
-    let clock = |at: Timestamp| spell(at, "%H:%M:%S");
+    let clock = |at: Timestamp| zone.spell(at, "%H:%M:%S %Z");
     let why = pool
         .log
         .refusal
@@ -99,7 +99,7 @@ fn pause(pool: &PoolView) -> Option<String> {
         format!(": {why}")
     };
     Some(format!(
-        "The last start failed at {} (UTC){why}. The next try is at {}.",
+        "The last start failed at {}{why}. The next try is at {}.",
         clock(since),
         clock(until)
     ))
@@ -347,12 +347,13 @@ mod tests {
                 "{name}"
             );
         }
-        let said = pause(&paused(pool(5, None))).expect("is paused");
+        let said = pause(&paused(pool(5, None)), &Zone::default()).expect("is paused");
         assert_eq!(
             said,
-            "The last start failed at 12:03:00 (UTC): RESOURCE:CPU. The next try is at 12:03:30."
+            "The last start failed at 12:03:00 UTC: RESOURCE:CPU. The next try is at 12:03:30 \
+             UTC."
         );
-        assert_eq!(pause(&pool(5, None)), None);
+        assert_eq!(pause(&pool(5, None), &Zone::default()), None);
     }
 
     #[test]

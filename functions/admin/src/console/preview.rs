@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::cast_labels::{name_of, on, sentences, text};
 use super::form::Choices;
+use super::page_context::PageContext;
 
 /// A link before it is opened.
 #[derive(Template)]
@@ -29,7 +30,7 @@ pub struct Preview {
 
 impl Preview {
     /// The preview of this document.
-    pub fn of(cast: &Value, public_url: &str, choices: &Choices) -> Self {
+    pub fn of(cast: &Value, context: &PageContext, choices: &Choices) -> Self {
         let key = match text(cast, "key") {
             "" => "\u{2026}",
             key => key,
@@ -37,7 +38,7 @@ impl Preview {
         let image = name_of(choices, OptionSource::Image, text(cast, "image_id"));
         let anonymous = on(cast, "allow_anonymous");
         Self {
-            link: format!("{public_url}/cast/{key}"),
+            link: format!("{}/cast/{key}", context.public_url),
             image: if image.is_empty() {
                 "The image\u{2019}s name".to_owned()
             } else {
@@ -59,7 +60,7 @@ impl Preview {
                 .filter_map(|link| FooterLink::parse(link.as_str()?).ok())
                 .map(|link| link.label)
                 .collect(),
-            sentences: sentences(cast, choices),
+            sentences: sentences(cast, choices, &context.zone),
         }
     }
 }

@@ -11,7 +11,6 @@ use super::shown;
 use super::table::{
     ActionButton, ActionKind, Badge, Cell, Empty, Row, Table, buttons, numbers, words,
 };
-use super::time_format::Moment;
 
 /// A user and their profiles.
 pub fn user(context: &PageContext, user: &Value, profiles: &[Value]) -> Screen {
@@ -124,7 +123,7 @@ fn row(
                 number: size,
                 of: String::new(),
             },
-            Cell::Time(Moment::of(&archive["saved_at"], context.now)),
+            Cell::Time(context.moment_of(&archive["saved_at"])),
             Cell::Acts(acts),
         ],
         ..Row::default()

@@ -12,7 +12,7 @@ use super::pool;
 use super::table::{
     ActionButton, Badge, Cell, Empty, Row, Table, Tools, View, buttons, numbers, words,
 };
-use super::time_format::{Moment, grouped};
+use super::time_format::grouped;
 use casting_core::admin::pools::Numbers;
 
 /// A page with a list and a way to add to it.
@@ -56,7 +56,7 @@ fn cut_off(view: &View, is_cut: bool) -> Tools {
 }
 
 fn changed(context: &PageContext, record: &Value) -> Cell {
-    Cell::Time(Moment::of(&record["updated_at"], context.now))
+    Cell::Time(context.moment_of(&record["updated_at"]))
 }
 
 fn named(record: &Value, path: fn(&str) -> String, id: &str) -> Cell {
@@ -324,7 +324,7 @@ pub fn users(context: &PageContext, items: &[Value], view: &View, is_cut: bool) 
                 paths::user_delete(id),
             ));
         }
-        let seen = Moment::of(&user["last_login_at"], context.now);
+        let seen = context.moment_of(&user["last_login_at"]);
         Row {
             quiet: false,
             cells: vec![
@@ -404,8 +404,8 @@ pub fn anonymous_users(
                     href: paths::cast(text(user, "cast_id")),
                     below: String::new(),
                 },
-                Cell::Time(Moment::of(&user["created_at"], context.now)),
-                Cell::Time(Moment::of(&user["expires_at"], context.now)),
+                Cell::Time(context.moment_of(&user["created_at"])),
+                Cell::Time(context.moment_of(&user["expires_at"])),
                 Cell::Acts(acts),
             ],
             document: user.clone(),
@@ -466,9 +466,9 @@ pub fn api_keys(context: &PageContext, items: &[Value], view: &View) -> Screen {
                 } else {
                     scopes
                 }),
-                Cell::Time(Moment::of(&key["created_at"], context.now)),
-                Cell::Time(Moment::of(&key["last_used_at"], context.now)),
-                Cell::Time(Moment::of(&key["expires_at"], context.now)),
+                Cell::Time(context.moment_of(&key["created_at"])),
+                Cell::Time(context.moment_of(&key["last_used_at"])),
+                Cell::Time(context.moment_of(&key["expires_at"])),
                 Cell::Acts(acts),
             ],
             document: key.clone(),

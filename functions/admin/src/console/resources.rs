@@ -53,6 +53,7 @@ mod tests {
 
     use crate::console::form::{self, Choices, FormMessages};
     use crate::console::form_parser::{self, FormData};
+    use crate::console::zone::Zone;
     use casting_core::resource::{Resource, Widget};
 
     const OURS: &str = "https://cast.example.com";
@@ -283,6 +284,7 @@ mod tests {
                 &document,
                 &FormMessages::default(),
                 &Choices::default(),
+                &Zone::named("Europe/Berlin").expect("a zone"),
                 true,
             );
             let groups = parts

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use casting_core::admin::session_actions::MESSAGE_CHARS;
+use casting_core::admin::sessions::MOST_READ;
 use casting_core::time::Timestamp;
 use serde_json::Value;
 
@@ -11,10 +12,10 @@ use super::page_context::{PageContext, Severity};
 use super::paths;
 use super::shown;
 use super::table::{
-    ActionButton, ActionKind, Badge, Bulk, Cell, Empty, Filter, Row, Table, Tools, View, buttons,
-    nothing_found, words,
+    ActionButton, ActionKind, Badge, Bulk, Cell, Cut, Empty, Filter, Row, Table, Tools, View,
+    buttons, nothing_found, words,
 };
-use super::time_format::{Moment, length};
+use super::time_format::{Moment, grouped, length};
 
 /// What the list is about and what it can be narrowed by.
 #[derive(Debug, Default)]
@@ -25,8 +26,8 @@ pub struct SessionList {
     pub casts: Vec<(String, String)>,
     /// Ids and names of images.
     pub images: Vec<(String, String)>,
-    /// Whether there are more than were read.
-    pub is_cut: bool,
+    /// Where those begin that were not read.
+    pub next: Option<String>,
 }
 
 /// The page; `sessions` are as the API shows them.
@@ -56,12 +57,6 @@ pub fn page(context: &PageContext, sessions: &[Value], list: SessionList) -> Scr
             ("stop", "Stop\u{2026}", true),
         ],
     };
-    let note = if list.is_cut {
-        "There are more sessions: only the first 2,000 were searched and ordered. Narrow the list \
-         by a cast to see others."
-    } else {
-        ""
-    };
     table.tools = Some(Tools {
         search: "Search by user, reference, link, image or task",
         filters: vec![
@@ -77,7 +72,14 @@ pub fn page(context: &PageContext, sessions: &[Value], list: SessionList) -> Scr
             Filter::new("image", "Image", list.images),
         ],
         bulk: context.may("sessions").then_some(bulk),
-        note: note.to_owned(),
+        cut: list.next.map(|from| Cut {
+            words: format!(
+                "There are more sessions: {} of them were looked through and ordered here.",
+                grouped(MOST_READ as u64)
+            ),
+            label: "Look through those that follow",
+            href: view.with(&[("after", &from)]),
+        }),
         is_live: true,
         ..Tools::of(&view)
     });
@@ -219,7 +221,7 @@ fn row(context: &PageContext, session: &Value) -> Row {
             },
             Cell::Badges(badges(session)),
             cast,
-            Cell::Time(Moment::of(&session["created_at"], context.now)),
+            Cell::Time(context.moment_of(&session["created_at"])),
             left,
             Cell::Code(text(session, "reference").to_owned()),
             Cell::Acts(acts),
@@ -362,7 +364,7 @@ pub fn one(
         can_be_extended: may && !waits && state == "ready",
         is_live: state != "ended",
         ends_at: text(session, "ends_at"),
-        ends: Moment::of(&session["ends_at"], context.now),
+        ends: context.moment_of(&session["ends_at"]),
         state: live.clone(),
         typed,
     });
@@ -432,7 +434,7 @@ fn steps(context: &PageContext, session: &Value) -> Vec<Step> {
         before = Some(at);
         Some(Step {
             words,
-            at: Moment::new(at, context.now),
+            at: context.moment(&at),
             after: after
                 .and_then(|after| u64::try_from(after).ok())
                 .map_or_else(String::new, lasting),
@@ -486,7 +488,10 @@ fn facts(context: &PageContext, session: &Value) -> Vec<(&'static str, String, S
         ),
         (
             "Time left",
-            ends.map_or_else(String::new, |ends| length(context.now.seconds_until(ends))),
+            ends.map_or_else(String::new, |ends| {
+                let left = length(context.now.seconds_until(ends));
+                format!("{left}, until {}", context.zone.minute(ends))
+            }),
             String::new(),
         ),
         (
@@ -501,7 +506,11 @@ fn facts(context: &PageContext, session: &Value) -> Vec<(&'static str, String, S
         ("Opened at the start", plain("kasm_url"), String::new()),
         ("Opened last", plain("go_url"), String::new()),
         ("Came from", plain("referrer"), String::new()),
-        ("Hash of the address", plain("address_hash"), String::new()),
+        (
+            "Hash of the address",
+            plain("address_hash"),
+            paths::claims_from(text(session, "address_hash")),
+        ),
         ("Task", task, String::new()),
         ("Session id", plain("id"), String::new()),
     ];

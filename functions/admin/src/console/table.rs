@@ -43,12 +43,22 @@ pub struct Tools {
     pub view: View,
     /// Over the field for words to search for; empty: there is none.
     pub search: &'static str,
+    /// Fields of its own, as HTML, before all others.
+    pub fields: String,
     /// What it can be narrowed by.
     pub filters: Vec<Filter>,
+    /// What is typed to narrow it, besides words to search for.
+    pub typed: Vec<TypedFilter>,
+    /// Stands between the fields and the list, as HTML.
+    pub between: String,
+    /// Where it is as a file, CSV and JSON, if not at the address of the view.
+    pub files: Option<(String, String)>,
     /// What can be done with several rows.
     pub bulk: Option<Bulk>,
     /// What is said of rows that are not here; may be empty.
     pub note: String,
+    /// Where a list ends that was not read to its end.
+    pub cut: Option<Cut>,
     /// Where the entries before these are.
     pub previous: Option<String>,
     /// Whether the page's script polls it.
@@ -65,8 +75,30 @@ impl Tools {
     }
 
     fn has_filters(&self) -> bool {
-        !self.search.is_empty() || !self.filters.is_empty()
+        !self.search.is_empty() || !self.filters.is_empty() || !self.typed.is_empty()
     }
+}
+
+/// What is said of rows that were not read, and the way to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// How many were read.
+    pub words: String,
+    /// What the way is called.
+    pub label: &'static str,
+    /// Where they are.
+    pub href: String,
+}
+
+/// A field whose value is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypedFilter {
+    /// In the address.
+    pub name: &'static str,
+    /// Over it.
+    pub label: &'static str,
+    /// What may stand in it.
+    pub example: &'static str,
 }
 
 /// A field by which a list is narrowed.
@@ -116,7 +148,10 @@ pub struct View {
 }
 
 /// Parameters that belong to one answer and not to the view.
-const PASSING: [&str; 4] = ["page", "cursor", "format", "fragment"];
+const PASSING: [&str; 5] = ["page", "cursor", "seen", "format", "fragment"];
+
+/// Parameters of the time that a list is about, and of its charts.
+const TIME: [&str; 4] = ["hours", "from", "to", "compare"];
 
 /// Parameters that say which list it is; searching and showing all keeps them.
 const FIXED: [&str; 1] = ["kind"];
@@ -155,7 +190,10 @@ impl View {
         let mut all = self.parameters.iter();
         all.any(|(name, value)| {
             let name = name.as_str();
-            let is_other = name == "sort" || PASSING.contains(&name) || FIXED.contains(&name);
+            let is_other = name == "sort"
+                || [&PASSING[..], &TIME, &FIXED]
+                    .iter()
+                    .any(|known| known.contains(&name));
             !is_other && !value.trim().is_empty()
         })
     }
@@ -169,7 +207,7 @@ impl View {
     }
 
     /// The address of the whole list.
-    fn all(&self) -> String {
+    pub fn all(&self) -> String {
         let parameters = self.fixed().into_iter();
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let all = Self {
@@ -312,7 +350,12 @@ impl Cell {
             Self::Time(moment) => moment.as_ref().map(Moment::stamp).unwrap_or_default(),
             Self::Of { number, of } => format!("{number} {of}").trim().to_owned(),
             Self::Copy { link, .. } => link.clone(),
+            Self::At(moment) => moment.stamp(),
             Self::Log(log) => log.why.clone(),
+            Self::Changes(changes) => {
+                let all: Vec<String> = changes.iter().map(Change::line).collect();
+                all.join("; ")
+            }
             Self::Acts(_) => String::new(),
         }
     }
@@ -447,7 +490,8 @@ impl Table {
     /// The file that the address asks for.
     pub fn saved(&self) -> Option<Saved> {
         let name = self.caption.to_lowercase().replace(' ', "-");
-        match self.tools.as_ref()?.view.get("format") {
+        let tools = self.tools.as_ref().filter(|tools| tools.files.is_none())?;
+        match tools.view.get("format") {
             "csv" => {
                 let columns = || {
                     let all = self.columns.iter().enumerate();
@@ -483,6 +527,9 @@ impl Table {
     /// The addresses of the list as files, where it has rows that can be saved.
     fn files(&self) -> Option<(String, String)> {
         let tools = self.tools.as_ref()?;
+        if tools.files.is_some() {
+            return tools.files.clone();
+        }
         let file = |format| tools.view.with(&[("format", format)]);
         (!self.rows.is_empty()).then(|| (file("csv"), file("json")))
     }
@@ -573,6 +620,10 @@ pub enum Cell {
     Badges(Vec<Badge>),
     /// A time.
     Time(Option<Moment>),
+    /// A time by which the list is read, with its date and clock below.
+    At(Moment),
+    /// What was changed, field by field.
+    Changes(Vec<Change>),
     /// A number, and what it is of.
     Of {
         /// The number.
@@ -591,6 +642,27 @@ pub enum Cell {
     Log(Log),
     /// What can be done.
     Acts(Vec<ActionButton>),
+}
+
+/// One field that was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The field, as people read it.
+    pub label: String,
+    /// As it was; empty when it was not there.
+    pub from: String,
+    /// As it is; empty when it is no longer there.
+    pub to: String,
+}
+
+impl Change {
+    fn line(&self) -> String {
+        match (self.from.as_str(), self.to.as_str()) {
+            ("", to) => format!("{}: {to}", self.label),
+            (from, "") => format!("{}: was {from}", self.label),
+            (from, to) => format!("{}: {from} \u{2192} {to}", self.label),
+        }
+    }
 }
 
 /// What was said last in a session, to be opened.
@@ -852,7 +924,9 @@ mod tests {
         let other = View::of("/things", &[("kind".into(), "old".into())]);
         assert!(!other.is_narrowed());
         assert_eq!(other.all(), "/things?kind=old");
-        assert!(!View::of("/things", &[("sort".into(), "name".into())]).is_narrowed());
+        for name in ["sort", "hours", "compare"] {
+            assert!(!View::of("/things", &[(name.into(), "1".into())]).is_narrowed());
+        }
     }
 
     #[test]

@@ -1,29 +1,25 @@
-//! Owns how times and lengths of time are shown: as people say them, with the exact UTC time behind
-//! them. Must not know whose they are.
+//! Owns how times and lengths of time are shown: as people say them, with the exact time in the
+//! administrator's zone behind them. Must not know whose they are.
 
 use std::fmt;
 
 use casting_core::time::Timestamp;
-use serde_json::Value;
+
+use super::zone::Zone;
 
 /// A time as it is shown: relative to now, with the full time as its tooltip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     at: Timestamp,
     now: Timestamp,
+    zone: Zone,
 }
 
 impl Moment {
-    /// The time `at`, seen from `now`.
-    pub const fn new(at: Timestamp, now: Timestamp) -> Self {
-        Self { at, now }
-    }
-
-    /// The time in a field of a document, when there is one.
-    pub fn of(value: &Value, now: Timestamp) -> Option<Self> {
-        // What was never written, such as a built-in group, has the beginning of time.
-        let at = Timestamp::parse(value.as_str()?).filter(|at| at.millis() > 0)?;
-        Some(Self { at, now })
+    /// The time `at`, seen from `now`, in this zone.
+    pub fn new(at: Timestamp, now: Timestamp, zone: &Zone) -> Self {
+        let zone = zone.clone();
+        Self { at, now, zone }
     }
 
     /// As people say it: `3 min ago`, `in 2 h`; a date when it is more than six days away.
@@ -31,7 +27,7 @@ impl Moment {
         let ahead = self.at > self.now;
         let seconds = self.at.seconds().abs_diff(self.now.seconds());
         if seconds > 6 * 86_400 {
-            return spell(self.at, "%-d %b %Y");
+            return self.zone.spell(self.at, "%-d %b %Y");
         }
         match (seconds, ahead) {
             (0..=9, _) => "now".to_owned(),
@@ -42,17 +38,22 @@ impl Moment {
 
     /// `12:00:05 UTC`.
     pub fn clock(&self) -> String {
-        spell(self.at, "%H:%M:%S UTC")
+        self.zone.spell(self.at, "%H:%M:%S %Z")
     }
 
-    /// The time as documents have it.
+    /// The time as documents have it, in UTC.
     pub fn stamp(&self) -> String {
         self.at.to_string()
     }
 
+    /// `23 Nov 2026, 12:00 UTC`.
+    pub fn minute(&self) -> String {
+        self.zone.minute(self.at)
+    }
+
     /// `23 Nov 2026, 12:00:05 UTC`.
     pub fn whole(&self) -> String {
-        spell(self.at, "%-d %b %Y, %H:%M:%S UTC")
+        self.zone.spell(self.at, "%-d %b %Y, %H:%M:%S %Z")
     }
 }
 
@@ -67,12 +68,6 @@ impl fmt::Display for Moment {
             self.words()
         )
     }
-}
-
-/// A time in UTC, in jiff's notation.
-pub fn spell(at: Timestamp, format: &str) -> String {
-    jiff::Timestamp::from_millisecond(at.millis())
-        .map_or_else(|_| at.to_string(), |time| time.strftime(format).to_string())
 }
 
 /// A length of time in its largest unit: `45 s`, `3 min`, `2 h`, `5 days`.
@@ -142,15 +137,43 @@ mod tests {
             (NOON.minus_seconds(3 * 86_400), "3 days ago"),
             (NOON.plus_seconds(30 * 86_400), "23 Dec 2026"),
         ] {
-            assert_eq!(Moment::new(at, NOON).words(), expected);
+            assert_eq!(Moment::new(at, NOON, &Zone::default()).words(), expected);
         }
-        let beginning = serde_json::json!("1970-01-01T00:00:00Z");
-        assert_eq!(Moment::of(&beginning, NOON), None);
-        let shown = Moment::new(NOON, NOON).to_string();
+        let shown = Moment::new(NOON, NOON, &Zone::default()).to_string();
         assert_eq!(
             shown,
             "<time datetime=\"2026-11-23T12:00:00Z\" title=\"23 Nov 2026, 12:00:00 UTC\">now</time>"
         );
+    }
+
+    #[test]
+    fn times_are_in_the_zone_and_say_so() {
+        let late = Timestamp::parse("2026-07-31T22:30:00Z").expect("a time");
+        for (zone, whole, clock, words) in [
+            (
+                "Europe/Berlin",
+                "1 Aug 2026, 00:30:00 CEST",
+                "00:30:00 CEST",
+                "1 Aug 2026",
+            ),
+            (
+                "America/New_York",
+                "31 Jul 2026, 18:30:00 EDT",
+                "18:30:00 EDT",
+                "31 Jul 2026",
+            ),
+            (
+                "Asia/Kolkata",
+                "1 Aug 2026, 04:00:00 IST",
+                "04:00:00 IST",
+                "1 Aug 2026",
+            ),
+        ] {
+            let moment = Moment::new(late, NOON, &Zone::named(zone).expect("a zone"));
+            let told = (moment.whole(), moment.clock(), moment.words());
+            assert_eq!(told, (whole.into(), clock.into(), words.into()), "{zone}");
+            assert_eq!(moment.stamp(), "2026-07-31T22:30:00Z", "files are in UTC");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Owns the page on which an administrator chooses the time zone of charts. Must not know where it
+//! Owns the page on which an administrator chooses the time zone. Must not know where it
 //! is kept.
 
 use askama::Template;

@@ -2,7 +2,7 @@
 //! it. Must not know what happened at these times.
 
 use casting_core::time::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 /// The cookie with the zone that was chosen in the console.
@@ -58,6 +58,26 @@ impl Zone {
             .map_or_else(|| at.to_string(), |time| time.strftime(format).to_string())
     }
 
+    /// A time to the minute with the zone's short name, such as `23 Nov 2026, 13:00 CET`.
+    pub fn minute(&self, at: Timestamp) -> String {
+        self.spell(at, "%-d %b %Y, %H:%M %Z")
+    }
+
+    /// A time as a form holds it, such as `2026-11-23T13:00:05`; `None` where [`Self::read`] would
+    /// read another time: in the hour that a clock shows twice when it is set back.
+    pub fn typed(&self, at: Timestamp) -> Option<String> {
+        let local = self.at(at)?.datetime().to_string();
+        (self.read(&local)? == at).then_some(local)
+    }
+
+    /// The time that a form holds. Of two, the earlier; a time that the zone's clocks skip is read
+    /// as if they had not been set forward.
+    pub fn read(&self, typed: &str) -> Option<Timestamp> {
+        let local: DateTime = typed.parse().ok()?;
+        let time = local.to_zoned_datetime(self.zone.clone()).ok()?;
+        Some(Timestamp::from_millis(time.timestamp().as_millisecond()))
+    }
+
     /// The day that this time is on.
     pub fn day(&self, at: Timestamp) -> Option<Date> {
         Some(self.at(at)?.date())
@@ -98,6 +118,46 @@ mod tests {
             (None, None, "UTC"),
         ] {
             assert_eq!(Zone::of_cookies(chosen, browser).name(), name, "{chosen:?}");
+        }
+    }
+
+    #[test]
+    fn typed_times_are_read_in_the_zone() {
+        let berlin = Zone::named("Europe/Berlin").expect("a zone");
+        for (name, at, typed) in [
+            (
+                "winter",
+                "2026-11-23T12:00:05Z",
+                Some("2026-11-23T13:00:05"),
+            ),
+            (
+                "summer",
+                "2026-07-01T12:00:00Z",
+                Some("2026-07-01T14:00:00"),
+            ),
+            (
+                "another day",
+                "2026-07-31T22:30:00Z",
+                Some("2026-08-01T00:30:00"),
+            ),
+            (
+                "the first of two",
+                "2026-10-25T00:30:00Z",
+                Some("2026-10-25T02:30:00"),
+            ),
+            ("the second of two", "2026-10-25T01:30:00Z", None),
+        ] {
+            let at = Timestamp::parse(at).expect("a time");
+            assert_eq!(berlin.typed(at).as_deref(), typed, "{name}");
+        }
+        for (typed, at) in [
+            ("2026-11-23T13:00", Some("2026-11-23T12:00:00Z")),
+            ("2026-03-29T02:30", Some("2026-03-29T01:30:00Z")),
+            ("2026-02-30T02:30", None),
+            ("soon", None),
+        ] {
+            let read = berlin.read(typed).map(|at| at.to_string());
+            assert_eq!(read.as_deref(), at, "{typed}");
         }
     }
 

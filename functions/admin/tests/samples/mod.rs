@@ -15,11 +15,11 @@ use casting_core::url_rules::OwnUrls;
 use casting_core::{
     api_key_form, cast_form, group_form, image_form, network_form, settings_form, staging_form,
 };
-use casting_fn_admin::console::audit::Entry;
+use casting_fn_admin::console::audit::{AuditPage, Entry};
 use casting_fn_admin::console::cast::{CastPage, figure};
 use casting_fn_admin::console::casts::{CastList, CastRow};
 use casting_fn_admin::console::chart::{Chart, Label, Series, Shape};
-use casting_fn_admin::console::claims::{Claim, ClaimFilter, ClaimPage};
+use casting_fn_admin::console::claims::{Claim, ClaimPage};
 use casting_fn_admin::console::confirm::Confirm;
 use casting_fn_admin::console::dashboard::Overview;
 use casting_fn_admin::console::edit::Edit;
@@ -329,6 +329,7 @@ fn some_claims() -> Vec<Claim> {
                 cast: ("Kubernetes workshop".into(), "cast-1".into()),
                 who: who.into(),
                 referrer: referrer.into(),
+                address: "4fZk2mPq".into(),
                 session: None,
                 said: if outcome == "refunded" {
                     vec![(
@@ -398,6 +399,15 @@ fn trial_outcome() -> Value {
     })
 }
 
+fn audit_page(entries: Vec<Entry>) -> AuditPage {
+    AuditPage {
+        view: View::of("/admin/audit", &[]),
+        entries,
+        next: None,
+        reached: None,
+    }
+}
+
 fn log() -> Vec<Entry> {
     let entry =
         |ago: u64, who: &str, deed: &str, thing: &str, before: Value, after: Value, undo: bool| {
@@ -405,10 +415,12 @@ fn log() -> Vec<Entry> {
                 id: format!("entry-{ago}"),
                 at: NOON.minus_seconds(ago),
                 who: who.into(),
+                address: "192.0.2.7".into(),
                 deed: deed.into(),
                 thing: (thing.into(), undo.then(|| "/admin/casts/cast-1".into())),
-                changes: audit::changes("", &before, &after),
+                changes: audit::changes("", (&before, &after), &Zone::default()),
                 undo,
+                document: Value::Null,
             }
         };
     vec![
@@ -474,7 +486,7 @@ fn form<'a>(
     choices: &'a Choices,
 ) -> Edit<'a> {
     let aside = if resource.name == "cast" {
-        Preview::of(document, OURS, choices).to_string()
+        Preview::of(document, &context(), choices).to_string()
     } else {
         String::new()
     };
@@ -701,11 +713,10 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
     };
     let claim_page = |cast, claims| ClaimPage {
         cast,
-        filter: ClaimFilter {
-            outcome: String::new(),
-            range: range("hours"),
-            reference: String::new(),
-        },
+        view: View::of("/admin/claims", &[]),
+        range: range("hours"),
+        casts: vec![("cast-1".into(), "Workshop".into())],
+        note: "Refusals are counted by the hour; a few of each are listed.".into(),
         charts: vec![launches()],
         claims,
         next: Some("/admin/claims?cursor=x".into()),
@@ -865,14 +876,14 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "claims",
             context.clone(),
-            claims::page(&context, &claim_page(None, some_claims())),
+            claims::page(&context, claim_page(None, some_claims())),
         ),
         (
             "claims-none",
             context.clone(),
             claims::page(
                 &context,
-                &claim_page(Some(("Staff browser".into(), "cast-3".into())), Vec::new()),
+                claim_page(Some(("Staff browser".into(), "cast-3".into())), Vec::new()),
             ),
         ),
         (
@@ -1059,12 +1070,12 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "audit",
             context.clone(),
-            audit::page(&context, &log(), "", None),
+            audit::page(&context, audit_page(log())),
         ),
         (
             "audit-none",
             context.clone(),
-            audit::page(&context, &[], "", None),
+            audit::page(&context, audit_page(Vec::new())),
         ),
     ]
 }

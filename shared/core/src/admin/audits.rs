@@ -12,20 +12,65 @@ use serde_json::{Map, Value, json};
 use crate::admin::error::AdminError;
 use crate::admin::settings::SECRET;
 use crate::admin::version::Precondition;
-use crate::admin::{AdminService, casts, images, records, settings, staging};
+use crate::admin::{AdminService, casts, filtered, images, records, settings, staging};
 
-/// A page of the audit log, the newest first: of all records, or of the one with this id.
+/// The filters of the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditsAsked {
+    /// Only entries of the record with this id; it has an index.
+    pub target: Option<String>,
+    /// Only those of records of this kind.
+    pub noun: Option<RecordKind>,
+    /// Only those in which this was done.
+    pub action: Option<Action>,
+    /// Only those that have all of these words in the actor's name, the address, the record's name
+    /// or id, or the names of the fields that changed.
+    pub search: Option<String>,
+}
+
+impl AuditsAsked {
+    /// The entries of one record.
+    pub fn of(target: &str) -> Self {
+        Self {
+            target: Some(target.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    fn fits(&self, audit: &Audit) -> bool {
+        self.noun.is_none_or(|noun| audit.noun == noun)
+            && self.action.is_none_or(|action| audit.action == action)
+            && (self.search.as_ref()).is_none_or(|search| has(audit, search))
+    }
+}
+
+/// Whether every word of `search` stands somewhere in the entry.
+fn has(audit: &Audit, search: &str) -> bool {
+    let named = [
+        audit.actor_name.as_str(),
+        audit.address.as_deref().unwrap_or_default(),
+        audit.target_name.as_str(),
+        audit.target.as_str(),
+    ];
+    let fields = audit.changes.iter().map(|change| change.field.as_str());
+    let known: Vec<&str> = named.into_iter().chain(fields).collect();
+    let known = known.join("\n").to_lowercase();
+    let search = search.to_lowercase();
+    search.split_whitespace().all(|word| known.contains(word))
+}
+
+/// A page of the audit log, the newest first. It may be shorter than requested although more follow.
 pub async fn list(
     service: &AdminService<'_>,
-    target: Option<&str>,
+    asked: &AuditsAsked,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<Page<Audit>, AdminError> {
-    Ok(service
-        .control_plane
-        .store
-        .audits(target, cursor, limit)
-        .await?)
+    let (store, target) = (&service.control_plane.store, asked.target.as_deref());
+    let read = |after: Option<String>, wanted| async move {
+        store.audits(target, after.as_deref(), wanted).await
+    };
+    filtered::page(cursor, limit, read, |audit| asked.fits(audit)).await
 }
 
 /// One entry.

@@ -53,6 +53,38 @@ pub struct ClaimsAsked {
     pub outcome: Option<ClaimOutcome>,
     /// Only the one with this reference.
     pub reference: Option<Reference>,
+    /// Only those that have all of these words in what identifies their session; of refused ones, in
+    /// the sample's reference or referring host.
+    pub search: Option<String>,
+    /// Only those from the address with this hash; refused ones as far as they were sampled.
+    pub address: Option<String>,
+}
+
+impl ClaimsAsked {
+    /// All of them in a time.
+    pub const fn between(of: ClaimsOf, since: Timestamp, until: Timestamp) -> Self {
+        Self {
+            of,
+            since,
+            until,
+            outcome: None,
+            reference: None,
+            search: None,
+            address: None,
+        }
+    }
+
+    /// Whether a refusal that was sampled is asked for, by its words and address.
+    fn has_sample(&self, sample: &RefusalSample) -> bool {
+        let known = sample.referrer.as_deref().unwrap_or_default();
+        let known = format!("{}\n{known}", sample.reference.as_str()).to_lowercase();
+        let has = |search: &String| {
+            let search = search.to_lowercase();
+            search.split_whitespace().all(|word| known.contains(word))
+        };
+        self.search.as_ref().is_none_or(has)
+            && (self.address.as_ref()).is_none_or(|address| sample.address == *address)
+    }
 }
 
 /// A page of accepted claims, and the refused ones of the same time.
@@ -73,6 +105,12 @@ impl Claims {
         let refused: Vec<Value> = self.refused.iter().map(view_refused).collect();
         json!({ "accepted": { "items": accepted, "next": self.accepted.next }, "refused": refused })
     }
+}
+
+/// Until when claims were looked through, as the cursor of the page that follows says.
+pub fn reached(next: &str) -> Option<Timestamp> {
+    let (millis, _) = next.split_once('-')?;
+    Some(Timestamp::from_millis(millis.parse().ok()?))
 }
 
 /// The claims. Works for deleted casts too.
@@ -107,7 +145,8 @@ pub async fn list(
     Ok(Claims { accepted, refused })
 }
 
-async fn accepted(
+/// A page of accepted claims.
+pub async fn accepted(
     service: &AdminService<'_>,
     asked: &ClaimsAsked,
     cursor: Option<&str>,
@@ -146,17 +185,14 @@ async fn accepted(
         });
         return Ok(Page { items, next: None });
     }
-    sessions::list(
-        service,
-        &SessionsAsked {
-            query,
-            outcome,
-            ..SessionsAsked::default()
-        },
-        cursor,
-        limit,
-    )
-    .await
+    let asked = SessionsAsked {
+        query,
+        outcome,
+        search: asked.search.clone(),
+        address: asked.address.clone(),
+        ..SessionsAsked::default()
+    };
+    sessions::list(service, &asked, cursor, limit).await
 }
 
 async fn refused(
@@ -198,6 +234,13 @@ async fn refused(
         // are found in the rows.
         for row in &mut rows {
             row.samples.retain(|sample| sample.reference == *reference);
+        }
+        rows.retain(|row| !row.samples.is_empty());
+    }
+    if asked.search.is_some() || asked.address.is_some() {
+        for row in &mut rows {
+            row.samples.retain(|sample| asked.has_sample(sample));
+            row.count = row.samples.len() as u64;
         }
         rows.retain(|row| !row.samples.is_empty());
     }

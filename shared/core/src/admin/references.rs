@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::api_key::ApiKey;
 use crate::audit::RecordKind;
 use crate::group::Group;
+use crate::ids::CastId;
 use crate::json_schema;
 use crate::network::Network;
 use crate::queries::{SessionQuery, SessionsOf};
@@ -14,10 +15,12 @@ use serde_json::{Value, json};
 
 use crate::admin::error::AdminError;
 use crate::admin::uses::{self, Named, Use};
-use crate::admin::{AdminService, casts, images, pools, records};
+use crate::admin::{AdminService, casts, images, invitations, pools, records};
 
 /// The most live sessions that are looked at.
 const MOST_READ: usize = 5000;
+/// The most invitations to one cast that are counted.
+const MOST_INVITATIONS: usize = 1000;
 
 /// What a deletion touches.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -28,6 +31,8 @@ pub struct References {
     pub live: Counted,
     /// Sessions that wait in its pool and would be stopped; `None` where it has no pool.
     pub waiting: Option<u64>,
+    /// Invitations that are deleted with it; `None` where it has none to delete.
+    pub invitations: Option<Counted>,
     /// Whether the deletion is refused as long as records name it.
     pub blocks_deletion: bool,
 }
@@ -44,7 +49,7 @@ impl References {
     }
 }
 
-/// A number of sessions.
+/// A number of sessions or invitations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Counted {
     /// How many were found.
@@ -65,7 +70,7 @@ pub async fn of(
     match kind {
         RecordKind::Cast => {
             let cast = casts::find(service, id).await?.id;
-            of_casts(service, &BTreeSet::from([cast.as_str()])).await
+            of_casts(service, &BTreeSet::from([&cast])).await
         }
         RecordKind::Image => {
             let image = images::find(service, id).await?;
@@ -87,8 +92,8 @@ pub async fn of(
             let (group, _) = records::find::<Group>(service, id).await?;
             let uses = uses::of(service, Named::Group(&group.id)).await?;
             let of_cast = uses.iter().filter(|one| one.kind == RecordKind::Cast);
-            let casts = of_cast.map(|one| one.id.as_str()).collect();
-            let live = of_casts(service, &casts).await?.live;
+            let casts: BTreeSet<&str> = of_cast.map(|one| one.id.as_str()).collect();
+            let live = live_of(service, &casts).await?;
             Ok(References {
                 live,
                 uses,
@@ -110,23 +115,37 @@ pub async fn of(
     }
 }
 
-/// The live sessions of these casts.
+/// What the deletion of these casts touches.
 ///
 /// # Errors
 /// Faults of the store.
 pub async fn of_casts(
     service: &AdminService<'_>,
-    casts: &BTreeSet<&str>,
+    casts: &BTreeSet<&CastId>,
 ) -> Result<References, AdminError> {
-    let live = if casts.is_empty() {
-        Counted::default()
-    } else {
-        count(service, |session| casts.contains(session.cast_id.as_str())).await?
-    };
+    let ids: BTreeSet<&str> = casts.iter().map(|cast| cast.as_str()).collect();
+    let mut invitations = Counted::default();
+    for cast in casts {
+        let (found, more) = invitations::first(service, cast, MOST_INVITATIONS).await?;
+        invitations.count += found.len() as u64;
+        invitations.more |= more;
+    }
     Ok(References {
-        live,
+        live: live_of(service, &ids).await?,
+        invitations: Some(invitations),
         ..References::default()
     })
+}
+
+/// The live sessions of these casts.
+async fn live_of(
+    service: &AdminService<'_>,
+    casts: &BTreeSet<&str>,
+) -> Result<Counted, AdminError> {
+    if casts.is_empty() {
+        return Ok(Counted::default());
+    }
+    count(service, |session| casts.contains(session.cast_id.as_str())).await
 }
 
 /// How many live sessions fit.
@@ -166,6 +185,8 @@ pub fn view(references: &References) -> Value {
         "live_sessions": references.live.count,
         "has_more_sessions": references.live.more,
         "waiting_sessions": references.waiting,
+        "invitations": references.invitations.map(|found| found.count),
+        "has_more_invitations": references.invitations.is_some_and(|found| found.more),
         "blocks_deletion": references.blocks_deletion,
     })
 }
@@ -176,6 +197,9 @@ pub fn schema() -> Value {
     let mut waiting =
         whole("Sessions that wait in its pool and would be stopped; null where it has no pool.");
     waiting["type"] = json!(["integer", "null"]);
+    let mut invitations =
+        whole("Invitations to it, which are deleted with it; null for what is no cast.");
+    invitations["type"] = json!(["integer", "null"]);
     let kinds = [RecordKind::Cast, RecordKind::Image, RecordKind::Staging];
     let one = json_schema::object(json!({
         "kind": { "type": "string", "enum": kinds },
@@ -187,6 +211,8 @@ pub fn schema() -> Value {
         "live_sessions": whole("Live sessions that run with it; of a group, those of the casts that name it. They continue when it is deleted."),
         "has_more_sessions": { "type": "boolean", "description": "Whether more sessions live than were looked at." },
         "waiting_sessions": waiting,
+        "invitations": invitations,
+        "has_more_invitations": { "type": "boolean", "description": "Whether there are more invitations than were counted." },
         "blocks_deletion": { "type": "boolean", "description": "Whether it cannot be deleted as long as records name it." },
     }))
 }

@@ -24,7 +24,7 @@ use crate::admin::pools::cents;
 use crate::admin::{AdminService, filtered};
 
 /// How many rows are looked at for one page of an ordered or searched list.
-const MOST_READ: usize = 2000;
+pub const MOST_READ: usize = 2000;
 
 /// The filters of a list of sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct SessionsAsked {
     /// Only those that have all of these words somewhere: in the reference, the id, the names of
     /// owner, link and image, the key, the referring host, the invitation or the task.
     pub search: Option<String>,
+    /// Only those claimed from the address with this hash.
+    pub address: Option<String>,
 }
 
 impl SessionsAsked {
@@ -64,6 +66,10 @@ impl SessionsAsked {
                 .search
                 .as_ref()
                 .is_none_or(|search| has(session, search))
+            && self
+                .address
+                .as_ref()
+                .is_none_or(|address| session.origin.address == *address)
     }
 }
 
@@ -161,20 +167,20 @@ impl SessionOrder {
 pub struct Ordered {
     /// All that fit, as far as they were read.
     pub items: Vec<Session>,
-    /// Whether there are more rows than were read.
-    pub is_cut: bool,
+    /// Where the rows begin that were not read; `None` when all were.
+    pub next: Option<String>,
 }
 
-/// Sessions in an order, of the first rows that an index gives: some thousands at most are read,
-/// whatever there is.
+/// Sessions in an order, of the first rows that an index gives, or of those from a cursor on: some
+/// thousands at most are read, whatever there is.
 pub async fn ordered(
     service: &AdminService<'_>,
     asked: &SessionsAsked,
-    order: SessionOrder,
-    backwards: bool,
+    (order, backwards): (SessionOrder, bool),
+    from: Option<&str>,
 ) -> Result<Ordered, AdminError> {
     let store = &service.control_plane.store;
-    let (mut items, mut after, mut read) = (Vec::new(), None::<String>, 0);
+    let (mut items, mut after, mut read) = (Vec::new(), from.map(str::to_owned), 0);
     loop {
         let page = store.sessions(&asked.query, after.as_deref(), 100).await?;
         read += page.items.len().max(1);
@@ -188,10 +194,7 @@ pub async fn ordered(
     if backwards {
         items.reverse();
     }
-    Ok(Ordered {
-        items,
-        is_cut: after.is_some(),
-    })
+    Ok(Ordered { items, next: after })
 }
 
 /// A page of sessions. It may be shorter than requested although more follow.

@@ -44,7 +44,7 @@ static FIELDS: LazyLock<FieldTable<ApiKeySettings>> = LazyLock::new(|| {
             .doc("What it may do; when it names none, it reads and changes nothing."),
             Field::time("expires_at", |key| &mut key.expires_at)
                 .label("Expires")
-                .help("The key stops working at this time (UTC). Empty: never.")
+                .help("The key stops working at this time. Empty: never.")
                 .doc("When the key expires; null is never."),
         ],
     };

@@ -57,6 +57,15 @@ impl AuditId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// When the entry was made.
+    pub fn at(&self) -> Timestamp {
+        let millis = self
+            .0
+            .split_once('-')
+            .and_then(|(millis, _)| millis.parse().ok());
+        Timestamp::from_millis(millis.unwrap_or_default())
+    }
 }
 
 impl fmt::Display for AuditId {

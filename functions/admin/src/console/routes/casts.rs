@@ -42,7 +42,7 @@ use casting_core::admin::budgets::{self, SpentBudget};
 use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
 use casting_core::admin::error::AdminError;
 use casting_core::admin::images;
-use casting_core::admin::references::{self, Counted};
+use casting_core::admin::references::{self, Counted, References};
 use casting_core::admin::sessions::{self, SessionsAsked};
 use casting_core::admin::trials;
 use casting_core::admin::version::Precondition;
@@ -185,7 +185,8 @@ async fn ask_to_delete_many(
 ) -> Result<Reply, HandlerError> {
     let found = ids.iter().map(|id| verbs::find(&request.service, id));
     let found = try_join_all(found).await?;
-    let live = references::of_casts(&request.service, &ids.iter().copied().collect()).await?;
+    let casts = found.iter().map(|cast| &cast.id).collect();
+    let live = references::of_casts(&request.service, &casts).await?;
     let running = match live.live.count {
         0 => "No session of them is running.".to_owned(),
         _ => format!(
@@ -215,7 +216,10 @@ async fn ask_to_delete_many(
             "Their links stop working immediately.".to_owned(),
             running,
             "You can restore them with the same keys: by Undo, or from the audit log.".to_owned(),
-        ],
+        ]
+        .into_iter()
+        .chain(deleted_too(&live))
+        .collect(),
         uses,
         action: paths::BULK_CASTS.to_owned(),
         submit: format!("Delete {count}"),
@@ -459,7 +463,7 @@ fn page(
     messages: FormMessages,
     choices: &Choices,
 ) -> Screen {
-    let aside = Preview::of(document, &request.context.public_url, choices).to_string();
+    let aside = Preview::of(document, &request.context, choices).to_string();
     let mut trail = trail(Place::Casts);
     let home = stored.map(|cast| paths::cast(text(cast, "id")));
     if let (Some(cast), Some(home)) = (stored, &home) {
@@ -598,7 +602,7 @@ pub(super) async fn check(request: &ConsoleRequest<'_>) -> Result<Reply, Handler
         Err(errors) => (errors.0, Vec::new()),
     };
     let choices = request.choices().await?;
-    let preview = Preview::of(&typed, &request.context.public_url, &choices).to_string();
+    let preview = Preview::of(&typed, &request.context, &choices).to_string();
     Ok(checked(
         cast_form::resource(),
         &errors,
@@ -654,7 +658,10 @@ pub(super) async fn rotate(request: &ConsoleRequest<'_>) -> Result<Reply, Handle
     let document = match form.first("grace_seconds").map(str::parse::<u64>) {
         Some(Ok(seconds)) => json!({ "grace_seconds": seconds }),
         Some(Err(_)) => {
-            let until = form_parser::time(form.first("grace_until").unwrap_or_default().trim());
+            let until = form_parser::time(
+                form.first("grace_until").unwrap_or_default().trim(),
+                form.first("grace_until.zone"),
+            );
             if until.is_null() {
                 return Err(HandlerError::request(RequestError::BadRequest, GRACE_UNTIL));
             }
@@ -703,14 +710,23 @@ pub(super) async fn copy(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         .await
 }
 
+/// What is said of the invitations that a deletion deletes.
+fn deleted_too(touched: &References) -> Option<String> {
+    let found = touched.invitations.filter(|found| found.count > 0)?;
+    Some(format!(
+        "Invitations deleted too: {}. They cannot be restored.",
+        counted(found)
+    ))
+}
+
 pub(super) async fn ask_to_delete(
     request: &ConsoleRequest<'_>,
     refused: &str,
 ) -> Result<Reply, HandlerError> {
     let cast = find(request).await?;
     let (name, home) = (text(&cast, "name"), paths::cast(request.id));
-    let live = references::of(&request.service, RecordKind::Cast, request.id).await?;
-    let live = counted(live.live);
+    let touched = references::of(&request.service, RecordKind::Cast, request.id).await?;
+    let live = counted(touched.live);
     let mut happens = vec![
         "The link stops working immediately.".to_owned(),
         "Its claims stay in the history.".to_owned(),
@@ -719,6 +735,7 @@ pub(super) async fn ask_to_delete(
     if !on(&cast, "enabled") {
         happens.remove(0);
     }
+    happens.extend(deleted_too(&touched));
     if live != "0" {
         happens.push(format!(
             "Sessions still running: {live}. They continue unless you stop them here."

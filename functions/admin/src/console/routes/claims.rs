@@ -1,7 +1,10 @@
 //! Owns the pages of claims, and the first page, which begins with them. Must not know what the
 //! verbs do.
 
+use std::collections::BTreeSet;
+
 use casting_core::History;
+use casting_core::address;
 use casting_core::cast_form;
 use casting_core::excerpt::Excerpt;
 use casting_core::ids::{CastId, Reference};
@@ -11,7 +14,8 @@ use casting_core::queries::{SessionQuery, SessionsOf};
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_core::urls;
-use casting_web::Reply;
+use casting_web::{Reply, reply};
+use futures_util::future::try_join_all;
 use futures_util::{TryFutureExt, try_join};
 use serde_json::Value;
 
@@ -19,14 +23,14 @@ use super::{ConsoleRequest, ROWS, casts};
 use crate::console::cast::figure;
 use crate::console::cast_labels::{called, on, text};
 use crate::console::chart::Chart;
-use crate::console::claims::{self, Claim, ClaimFilter, ClaimPage};
+use crate::console::claims::{self, Claim, ClaimPage};
 use crate::console::dashboard::{self, Overview};
 use crate::console::history::{self, Told};
 use crate::console::page_context::Severity;
 use crate::console::paths;
 use crate::console::range::Range;
 use crate::console::sessions::{invited, owner};
-use crate::console::table::Badge;
+use crate::console::table::{Badge, View};
 use crate::console::time_format::{grouped, wait};
 use crate::console::zone::Zone;
 use casting_core::admin::AdminService;
@@ -41,8 +45,20 @@ const HOUR: u64 = 3600;
 /// How many casts the first page looks at.
 const CASTS: u32 = 100;
 
+/// How many refusals one page has at most besides the accepted claims of its time.
+const MOST_REFUSED: usize = 200;
+/// In the address of a page: where the page before it ended, in milliseconds since 1970.
+const SEEN: &str = "seen";
+/// In the address: claims with keys that no cast has.
+const UNKNOWN: &str = "unknown";
+
 pub(super) async fn of_all(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
-    page(request, ClaimsOf::All, None).await
+    let view = request.view();
+    let of = match view.get("cast") {
+        UNKNOWN => ClaimsOf::Unknown,
+        id => CastId::parse(id).map_or(ClaimsOf::All, ClaimsOf::Cast),
+    };
+    page(request, of, None).await
 }
 
 pub(super) async fn of_cast(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
@@ -55,103 +71,174 @@ pub(super) async fn of_cast(request: &ConsoleRequest<'_>) -> Result<Reply, Handl
     .await
 }
 
+/// What the address asks for.
+fn asked(view: &View, of: ClaimsOf, range: &Range) -> ClaimsAsked {
+    let words = |name: &str| Some(view.get(name).to_owned()).filter(|text| !text.is_empty());
+    ClaimsAsked {
+        outcome: match view.get("outcome") {
+            "refused" => Some(ClaimOutcome::Refused),
+            text => Outcome::parse(text).map(ClaimOutcome::Accepted),
+        },
+        reference: Reference::parse(view.get("reference")),
+        search: words("search"),
+        address: words("address"),
+        ..ClaimsAsked::between(of, range.since, range.until)
+    }
+}
+
 async fn page(
     request: &ConsoleRequest<'_>,
     of: ClaimsOf,
     cast: Option<(String, String)>,
 ) -> Result<Reply, HandlerError> {
-    let (query, now) = (
-        |name: &str| {
-            request
-                .visit
-                .query(name)
-                .unwrap_or_default()
-                .trim()
-                .to_owned()
-        },
-        request.context.now,
-    );
-    let range = Range::of(|name| request.visit.query(name), &request.context.zone, now).with_hour();
-    let filter = ClaimFilter {
-        outcome: query("outcome"),
-        range: range.clone(),
-        reference: query("reference"),
+    let (view, now, zone) = (request.view(), request.context.now, &request.context.zone);
+    if let Ok(address) = view.get("address").parse() {
+        // Only its hash is kept, also in addresses of pages.
+        let hash = address::hash(address, &request.service.control_plane.keys);
+        return Ok(reply::see_other(&view.with(&[("address", &hash)])));
+    }
+    let range = Range::of(|name| request.visit.query(name), zone, now).with_hour();
+    let asked = asked(&view, of, &range);
+    let is_nonsense = !view.get("reference").is_empty() && asked.reference.is_none();
+    let id = match &asked.of {
+        ClaimsOf::Cast(id) => Some(id),
+        ClaimsOf::All | ClaimsOf::Unknown => None,
     };
-    let outcome = match filter.outcome.as_str() {
-        "refused" => Some(ClaimOutcome::Refused),
-        text => Outcome::parse(text).map(ClaimOutcome::Accepted),
+    let told = async {
+        let since = range.before().unwrap_or(range.since);
+        let until = range.until.minus_seconds(1);
+        Ok(request
+            .service
+            .control_plane
+            .history(id, since, until)
+            .await?)
     };
-    let reference = Reference::parse(&filter.reference);
-    let asked = ClaimsAsked {
-        of: of.clone(),
-        since: range.since,
-        until: range.until,
-        outcome,
-        reference,
-    };
-    let is_nonsense = !filter.reference.is_empty() && asked.reference.is_none();
-    let (id, cursor) = (
-        if let ClaimsOf::Cast(id) = &of {
-            Some(id)
-        } else {
-            None
-        },
-        request.cursor(),
-    );
-    let (mut found, told, names) = try_join!(
-        verbs::list(&request.service, &asked, cursor.as_deref(), ROWS).err_into(),
-        async {
-            Ok(request
-                .service
-                .control_plane
-                .history(
-                    id,
-                    range.before().unwrap_or(range.since),
-                    range.until.minus_seconds(1),
-                )
-                .await?)
-        },
+    let (found, told, names) = try_join!(
+        found(request, &view, &asked),
+        told,
         names_unless(request, cast.is_some()),
     )?;
-    if filter.outcome == "accepted" {
-        found.refused.clear();
+    let charts = if asked.reference.is_some() || asked.of == ClaimsOf::Unknown {
+        Vec::new()
+    } else {
+        charts(zone, &range, &told)
+    };
+    let Listed {
+        mut accepted,
+        refused,
+        next,
+        note,
+    } = found;
+    if is_nonsense {
+        accepted.clear();
     }
-    let charts = if asked.reference.is_some() {
-        Vec::new()
-    } else {
-        charts(&request.context.zone, &range, &told)
+    let names = named(request, names, &refused).await?;
+    let refused = if is_nonsense { &[][..] } else { &refused };
+    let claims = together(&request.service, &accepted, refused, &names);
+    let mut casts = vec![(UNKNOWN.to_owned(), "Keys that no cast has".to_owned())];
+    casts.extend(names);
+    let page = ClaimPage {
+        exports: (export(id, &asked, "csv"), export(id, &asked, "json")),
+        cast,
+        view,
+        range,
+        casts,
+        charts,
+        claims,
+        next,
+        note,
     };
-    let claims = if is_nonsense {
-        Vec::new()
-    } else {
-        together(
-            &request.service,
-            &found.accepted.items,
-            &found.refused,
-            &names,
-            ROWS as usize,
-        )
+    Ok(request.show(&claims::page(&request.context, page)))
+}
+
+/// The claims of one page, and what is said of others.
+struct Listed {
+    accepted: Vec<Session>,
+    refused: Vec<RefusalCount>,
+    next: Option<String>,
+    note: String,
+}
+
+/// The claims of the page that the address asks for: accepted ones along their index, and the
+/// refusals of the same time.
+async fn found(
+    request: &ConsoleRequest<'_>,
+    view: &View,
+    asked: &ClaimsAsked,
+) -> Result<Listed, HandlerError> {
+    let (service, zone) = (&request.service, &request.context.zone);
+    let cursor = request.cursor();
+    let is_page_of_many = asked.reference.is_none()
+        && asked.of != ClaimsOf::Unknown
+        && asked.outcome != Some(ClaimOutcome::Refused);
+    if !is_page_of_many {
+        let all = verbs::list(service, asked, cursor.as_deref(), ROWS).await?;
+        return Ok(Listed {
+            accepted: all.accepted.items,
+            refused: all.refused,
+            next: None,
+            note: sampled(asked),
+        });
+    }
+    let of_accepted = ClaimsAsked {
+        outcome: asked.outcome,
+        ..asked.clone()
     };
-    let parameters = range.parameters();
-    let mut kept: Vec<(&str, &str)> = parameters
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    kept.push(("outcome", &filter.outcome));
-    kept.push(("reference", &filter.reference));
-    let next = request.next(found.accepted.next.as_ref(), &kept);
-    let exports = (export(id, &asked, "csv"), export(id, &asked, "json"));
-    Ok(request.show(&claims::page(
-        &request.context,
-        &ClaimPage {
-            cast,
-            filter,
-            charts,
-            claims,
-            next,
-            exports,
-        },
-    )))
+    let accepted = verbs::accepted(service, &of_accepted, cursor.as_deref(), ROWS).await?;
+    let reached = accepted.next.as_deref().and_then(verbs::reached);
+    let seen = view.get(SEEN).parse().map(Timestamp::from_millis);
+    let (since, until) = (
+        reached.unwrap_or(asked.since).max(asked.since),
+        seen.unwrap_or(asked.until).min(asked.until),
+    );
+    let mut refused = Vec::new();
+    if asked.outcome.is_none() && view.get("outcome") != "accepted" {
+        let of_refused = ClaimsAsked {
+            since,
+            until,
+            outcome: Some(ClaimOutcome::Refused),
+            ..asked.clone()
+        };
+        refused = verbs::list(service, &of_refused, None, ROWS).await?.refused;
+    }
+    let is_of_page = |at: Timestamp| since <= at && at < until;
+    let mut samples = 0;
+    for row in &mut refused {
+        row.samples.retain(|sample| is_of_page(sample.at));
+        row.samples.truncate(MOST_REFUSED.saturating_sub(samples));
+        samples += row.samples.len();
+    }
+    let is_short = reached.is_some() && accepted.items.len() < ROWS as usize;
+    let mut notes = Vec::new();
+    if let Some(reached) = reached.filter(|_| is_short) {
+        notes.push(format!(
+            "Looked through back to {}. The next page goes on from there.",
+            zone.minute(reached)
+        ));
+    }
+    if samples == MOST_REFUSED {
+        notes.push("There are more refusals in this time: choose a shorter one.".to_owned());
+    }
+    notes.push(sampled(asked));
+    let next = accepted.next.map(|next| {
+        let seen = reached.map_or_else(String::new, |at| at.millis().to_string());
+        view.with(&[("cursor", &next), (SEEN, &seen)])
+    });
+    notes.retain(|note| !note.is_empty());
+    Ok(Listed {
+        accepted: accepted.items,
+        refused,
+        next,
+        note: notes.join(" "),
+    })
+}
+
+/// What is said of refusals that are only counted.
+fn sampled(asked: &ClaimsAsked) -> String {
+    if matches!(asked.outcome, Some(ClaimOutcome::Accepted(_))) || asked.reference.is_some() {
+        return String::new();
+    }
+    "Refusals are counted by the hour; a few of each are listed.".to_owned()
 }
 
 /// The charts of a time, beside those of the period before, from a history that has both.
@@ -216,8 +303,17 @@ fn export(cast: Option<&CastId>, asked: &ClaimsAsked, format: &str) -> String {
     if let Some(reference) = &asked.reference {
         query.append_pair("ref", reference.as_str());
     }
+    if let Some(search) = &asked.search {
+        query.append_pair("search", search);
+    }
+    if let Some(address) = &asked.address {
+        query.append_pair("address_hash", address);
+    }
     format!("{}/claims/export?{}", urls::ADMIN_API, query.finish())
 }
+
+/// How many claims stand on the page of something else.
+const LAST: usize = 8;
 
 /// The last claims of a cast or of all: of a week at most.
 pub(super) async fn last(
@@ -226,24 +322,16 @@ pub(super) async fn last(
 ) -> Result<Vec<Claim>, HandlerError> {
     let now = request.context.now;
     let of = cast.map_or(ClaimsOf::All, |cast| ClaimsOf::Cast(cast.clone()));
-    let asked = ClaimsAsked {
-        of,
-        since: now.minus_seconds(7 * 24 * HOUR),
-        until: now.plus_seconds(1),
-        outcome: None,
-        reference: None,
-    };
+    let asked = ClaimsAsked::between(of, now.minus_seconds(7 * 24 * HOUR), now.plus_seconds(1));
     let (found, names) = try_join!(
-        verbs::list(&request.service, &asked, None, 8).err_into(),
+        verbs::list(&request.service, &asked, None, LAST as u32).err_into(),
         names_unless(request, cast.is_some())
     )?;
-    Ok(together(
-        &request.service,
-        &found.accepted.items,
-        &found.refused,
-        &names,
-        8,
-    ))
+    let names = named(request, names, &found.refused).await?;
+    let accepted = &found.accepted.items;
+    let mut claims = together(&request.service, accepted, &found.refused, &names);
+    claims.truncate(LAST);
+    Ok(claims)
 }
 
 /// The ids and names of casts, unless it is known which one it is; refusals know ids only.
@@ -266,43 +354,70 @@ async fn names_unless(
         .collect())
 }
 
+/// How many casts are read one by one for their names.
+const MOST_NAMED: usize = 50;
+
+/// The names with those of the casts that are missing among them, but were refused.
+async fn named(
+    request: &ConsoleRequest<'_>,
+    mut names: Vec<(String, String)>,
+    refused: &[RefusalCount],
+) -> Result<Vec<(String, String)>, HandlerError> {
+    if names.is_empty() {
+        return Ok(names);
+    }
+    let missing: BTreeSet<&CastId> = refused
+        .iter()
+        .filter(|row| !row.samples.is_empty())
+        .filter_map(|row| row.cast_id.as_ref())
+        .filter(|id| names.iter().all(|(known, _)| known != id.as_str()))
+        .take(MOST_NAMED)
+        .collect();
+    let store = &request.service.control_plane.store;
+    let found = missing.into_iter().map(|id| store.cast(id));
+    for cast in try_join_all(found).await?.into_iter().flatten() {
+        let settings = &cast.settings;
+        let name = called(&settings.name, settings.key.as_str());
+        names.push((cast.id.to_string(), name));
+    }
+    Ok(names)
+}
+
 /// Accepted claims and samples of refused ones, the newest first.
 fn together(
     service: &AdminService<'_>,
     accepted: &[Session],
     refused: &[RefusalCount],
     names: &[(String, String)],
-    most: usize,
 ) -> Vec<Claim> {
     let mut claims: Vec<Claim> = accepted
         .iter()
         .map(|session| of_session(&sessions::view_of(service, session)))
         .collect();
     for row in refused {
-        let id = row
-            .cast_id
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let name = names
-            .iter()
-            .find(|(known, _)| *known == id)
-            .map_or_else(|| "No cast".to_owned(), |(_, name)| name.clone());
+        let id = row.cast_id.as_ref().map(ToString::to_string);
+        let name = match &id {
+            Some(id) => names
+                .iter()
+                .find(|(known, _)| known == id)
+                .map_or_else(|| "Deleted cast".to_owned(), |(_, name)| name.clone()),
+            None => "No cast".to_owned(),
+        };
         claims.extend(row.samples.iter().map(|sample| Claim {
             at: sample.at,
             outcome: "refused".into(),
             reason: history::reason(&row.code),
             reference: sample.reference.to_string(),
-            cast: (name.clone(), id.clone()),
+            cast: (name.clone(), id.clone().unwrap_or_default()),
             who: String::new(),
             referrer: sample.referrer.clone().unwrap_or_default(),
+            address: sample.address.clone(),
             session: None,
             said: Vec::new(),
             log_url: None,
         }));
     }
     claims.sort_by_key(|claim| std::cmp::Reverse(claim.at));
-    claims.truncate(most.max(accepted.len()));
     claims
 }
 
@@ -325,6 +440,7 @@ fn of_session(session: &Value) -> Claim {
             name => format!("{}, invited as {name}", owner(session)),
         },
         referrer: part("referrer"),
+        address: part("address_hash"),
         session: Some(part("id")),
         said: said(session),
         log_url: session["log_url"].as_str().map(str::to_owned),

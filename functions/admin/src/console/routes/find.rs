@@ -59,12 +59,10 @@ async fn by_reference(
     reference: &Reference,
 ) -> Result<Option<FoundReference>, HandlerError> {
     let now = request.context.now;
+    let (since, until) = (now.minus_seconds(90 * 86_400), now.plus_seconds(1));
     let asked = ClaimsAsked {
-        of: ClaimsOf::All,
-        since: now.minus_seconds(90 * 86_400),
-        until: now.plus_seconds(1),
-        outcome: None,
         reference: Some(reference.clone()),
+        ..ClaimsAsked::between(ClaimsOf::All, since, until)
     };
     let claims = claim_verbs::list(&request.service, &asked, None, 10).await?;
     let mut found = FoundReference {
@@ -118,7 +116,7 @@ async fn by_words(request: &ConsoleRequest<'_>, asked: &str) -> Result<Vec<Found
     let order = SessionOrder::default();
     let (casts, living, images) = try_join!(
         cast_verbs::list(&request.service, &casts, None, MOST as u32).err_into(),
-        session_verbs::ordered(&request.service, &living, order, false).err_into(),
+        session_verbs::ordered(&request.service, &living, (order, false), None).err_into(),
         async {
             let store = &request.service.control_plane.store;
             Ok::<_, HandlerError>(store.all_records::<Image>().await?)

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{ConsoleRequest, FlashMessage, messages, trail};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
-use crate::console::form::FormMessages;
+use crate::console::form::{Choices, FormMessages};
 use crate::console::form_parser;
 use crate::console::invitations::{self, InvitationPage, ON_A_SHEET};
 use crate::console::layout::{Place, Screen};
@@ -83,7 +83,13 @@ pub(super) async fn sheet(request: &ConsoleRequest<'_>) -> Result<Reply, Handler
         .title
         .as_deref()
         .unwrap_or(&cast.settings.name);
-    Ok(request.show(&invitations::sheet(&page, title, &shown, next)))
+    Ok(request.show(&invitations::sheet(
+        &request.context,
+        &page,
+        title,
+        &shown,
+        next,
+    )))
 }
 
 pub(super) async fn ask(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
@@ -189,9 +195,10 @@ pub(super) async fn make(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
 /// The invitation that the form or the address names.
 async fn named(request: &ConsoleRequest<'_>) -> Result<(Cast, Invitation), HandlerError> {
     let cast = casts::find(&request.service, request.id).await?;
-    let id = request
-        .form_data
-        .first("invitation")
+    let sent = ["invitation", "id"];
+    let mut sent = sent.into_iter().map(|name| request.form_data.first(name));
+    let id = sent
+        .find_map(|id| id)
         .or_else(|| request.visit.query("invitation"))
         .and_then(InvitationId::parse);
     let store = &request.service.control_plane.store;
@@ -204,6 +211,80 @@ async fn named(request: &ConsoleRequest<'_>) -> Result<(Cast, Invitation), Handl
         HandlerError::request(RequestError::NotFound, detail)
     };
     Ok((cast, invitation.ok_or_else(missing)?))
+}
+
+pub(super) async fn edit(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let (cast, invitation) = named(request).await?;
+    let document = Value::Object(invitation_form::change_view(&invitation.settings));
+    let screen = change_form(
+        request,
+        &cast,
+        &invitation,
+        &document,
+        FormMessages::default(),
+    );
+    Ok(request.show(&screen))
+}
+
+fn change_form(
+    request: &ConsoleRequest<'_>,
+    cast: &Cast,
+    invitation: &Invitation,
+    document: &Value,
+    messages: FormMessages,
+) -> Screen {
+    let list = paths::cast_invitations(cast.id.as_str());
+    let mut trail = trail(Place::Casts);
+    trail.push((cast.settings.name.clone(), paths::cast(cast.id.as_str())));
+    trail.push(("Invitations".to_owned(), list.clone()));
+    let edit = Edit {
+        resource: invitation_form::change_resource(),
+        place: Place::Casts,
+        scope: "casts",
+        title: format!("Invitation of {}", invitation.settings.name),
+        trail,
+        action: paths::cast_edit_invitation(cast.id.as_str()),
+        cancel: list,
+        submit: "Save",
+        document,
+        messages,
+        choices: &Choices::new(),
+        is_new: false,
+        id: Some(invitation.id.to_string()),
+        counted: None,
+        version: Some(invitation.version),
+        check: None,
+        aside: String::new(),
+        above: String::new(),
+    };
+    edit::page(&request.context, &edit)
+}
+
+pub(super) async fn save(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let (cast, invitation) = named(request).await?;
+    let resource = invitation_form::change_resource();
+    let typed = form_parser::document(resource, &request.form_data);
+    let mut document = typed.clone();
+    document["ids"] = json!([invitation.id]);
+    let saved = match request.precondition().check(invitation.version) {
+        Ok(()) => verbs::change(&request.service, cast.id.as_str(), &document).await,
+        Err(error) => Err(error),
+    };
+    let refused = match saved {
+        Ok(done) => done.into_iter().find_map(|one| one.problem),
+        Err(error) => {
+            let messages = messages(error)?;
+            let screen = change_form(request, &cast, &invitation, &typed, messages);
+            return Ok(request.show(&screen));
+        }
+    };
+    if let Some(detail) = refused {
+        return Err(HandlerError::request(RequestError::BadRequest, detail));
+    }
+    let list = paths::cast_invitations(cast.id.as_str());
+    request
+        .redirect_with_flash(&list, FlashMessage::Saved, None)
+        .await
 }
 
 pub(super) async fn ask_to_revoke(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {

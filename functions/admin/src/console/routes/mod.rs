@@ -20,6 +20,7 @@ use casting_core::ControlPlane;
 use casting_core::actor::Scope;
 use casting_core::form::{FieldError, Warning};
 use casting_core::group::Group;
+use casting_core::ids::{Nonce, random_bytes};
 use casting_core::image::Image;
 use casting_core::keys::hash_secret;
 use casting_core::network::Network;
@@ -48,6 +49,7 @@ use super::time_zone;
 use super::zone::{self, Zone};
 use crate::console_auth::{self, ConsoleSession};
 use crate::file;
+use casting_core::admin::audits::AuditsAsked;
 use casting_core::admin::error::AdminError;
 use casting_core::admin::version::Precondition;
 use casting_core::admin::{AdminService, audits};
@@ -57,6 +59,10 @@ use casting_web::HandlerError;
 const FLASH_COOKIE: &str = "cast-told";
 /// How long a browser keeps the time zone, in seconds (a year).
 const ZONE_SECONDS: u64 = 31_536_000;
+/// The field of a form with the key of its request.
+const REQUEST_KEY: &str = "request_key";
+/// The longest key of a request, in characters.
+const MOST_KEY: usize = 64;
 /// How many rows a list has.
 const ROWS: u32 = 50;
 
@@ -98,6 +104,7 @@ pub(crate) async fn answer(
     let answered = match fields {
         Ok(fields) => {
             console_request.form_data = FormData::new(fields);
+            console_request.service.request_key = console_request.request_key();
             handler(&console_request).await
         }
         Err(error) => Err(error),
@@ -151,7 +158,7 @@ async fn show_help(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> 
     Ok(request.show(&page))
 }
 
-/// The form in which the time zone of charts is chosen.
+/// The form in which the time zone is chosen.
 async fn ask_for_zone(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     Ok(request.show(&time_zone::page(&request.context, None)))
 }
@@ -450,6 +457,21 @@ impl<'a> ConsoleRequest<'a> {
         }
     }
 
+    /// The key of a form that may be sent twice.
+    fn request_key(&self) -> Option<String> {
+        let key = self.form_data.first(REQUEST_KEY).map(str::to_owned);
+        key.filter(|key| (1..=MOST_KEY).contains(&key.len()))
+    }
+
+    /// The key for a form, so that it does nothing more when it is sent again: the one that was
+    /// sent, or a new one.
+    pub(super) fn key_to_send(&self) -> (&'static str, String) {
+        let entropy = &*self.service.control_plane.entropy;
+        let new = || Nonce::from_bytes(random_bytes(entropy)).as_str().to_owned();
+        let sent = self.service.request_key.clone();
+        (REQUEST_KEY, sent.unwrap_or_else(new))
+    }
+
     /// What the address says of a list.
     pub(super) fn view(&self) -> View {
         View::of(&self.visit.path, self.visit.queries())
@@ -490,7 +512,7 @@ impl<'a> ConsoleRequest<'a> {
         targets: &[&str],
     ) -> Result<Reply, HandlerError> {
         let newest = targets.iter().map(|target| async move {
-            let page = audits::list(&self.service, Some(target), None, 1).await?;
+            let page = audits::list(&self.service, &AuditsAsked::of(target), None, 1).await?;
             Ok::<_, HandlerError>(page.items.into_iter().next())
         });
         let mut told = done.word().to_owned();

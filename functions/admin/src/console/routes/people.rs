@@ -1,7 +1,7 @@
 //! Owns the pages of users, settings and the audit log. Must not know what the verbs do.
 
 use askama::Template;
-use casting_core::audit::{Action, Audit, RecordKind};
+use casting_core::audit::{Action, Audit, AuditId, RecordKind};
 use casting_core::captcha::CaptchaKind;
 use casting_core::hook::HookId;
 use casting_core::profile::Profile;
@@ -10,7 +10,7 @@ use casting_web::Reply;
 use serde_json::{Value, json};
 
 use super::{ConsoleRequest, FlashMessage, ROWS, checked_by, messages, stale, trail, typed_over};
-use crate::console::audit::{self, Entry};
+use crate::console::audit::{self, AuditPage, Entry};
 use crate::console::cast_labels::text;
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
@@ -19,8 +19,10 @@ use crate::console::form_parser;
 use crate::console::layout::{Place, Screen};
 use crate::console::paths;
 use crate::console::table::ActionButton;
+use crate::console::zone::Zone;
 use crate::console::{records, shown};
 use crate::console_auth;
+use casting_core::admin::audits::AuditsAsked;
 use casting_core::admin::version::Precondition;
 use casting_core::admin::{audits, settings as verbs, users};
 use casting_web::HandlerError;
@@ -241,41 +243,53 @@ pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply,
     }
 }
 
+/// How many entries a file has at most.
+const MOST_SAVED: usize = 1000;
+
 pub(super) async fn audit(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
-    let about = request.visit.query("about").unwrap_or_default();
-    let target = Some(about).filter(|about| !about.is_empty() && about.len() <= 100);
-    let page = audits::list(&request.service, target, request.cursor().as_deref(), ROWS).await?;
-    let may = |audit: &Audit| {
-        audits::scope_of(audit.noun).is_some_and(|scope| request.service.actor.may(scope))
+    let (service, view) = (&request.service, request.view());
+    let words = |name: &str| {
+        let text = Some(view.get(name)).filter(|text| !text.is_empty() && text.len() <= 100);
+        text.map(str::to_owned)
     };
-    let entries: Vec<Entry> = page
+    let kind = |kind: &RecordKind| kind.as_str() == view.get("noun");
+    let action = |action: &Action| action.as_str() == view.get("action");
+    let asked = AuditsAsked {
+        target: words("about"),
+        noun: RecordKind::ALL.into_iter().find(kind),
+        action: Action::ALL.into_iter().find(action),
+        search: words("search"),
+    };
+    let mut page = audits::list(service, &asked, request.cursor().as_deref(), ROWS).await?;
+    if !view.get("format").is_empty() {
+        while page.items.len() < MOST_SAVED
+            && let Some(next) = page.next.take()
+        {
+            let more = audits::list(service, &asked, Some(&next), 100).await?;
+            page.items.extend(more.items);
+            page.next = more.next;
+        }
+    }
+    let may =
+        |audit: &Audit| audits::scope_of(audit.noun).is_some_and(|scope| service.actor.may(scope));
+    let entries = page
         .items
         .iter()
-        .map(|audit| entry(audit, may(audit)))
-        .collect();
-    let next = request.next(page.next.as_ref(), &[("about", about)]);
-    Ok(request.show(&audit::page(
-        &request.context,
-        &entries,
-        target.unwrap_or_default(),
-        next,
-    )))
+        .map(|audit| entry(audit, may(audit), &request.context.zone));
+    let is_short = page.items.len() < ROWS as usize;
+    let reached = page.next.as_deref().filter(|_| is_short);
+    let page = AuditPage {
+        entries: entries.collect(),
+        reached: reached.and_then(AuditId::parse).map(|id| id.at()),
+        next: page.next.map(|next| view.with(&[("cursor", &next)])),
+        view,
+    };
+    Ok(request.show(&audit::page(&request.context, page)))
 }
 
-fn entry(audit: &Audit, may: bool) -> Entry {
-    let noun = words(audit.noun);
-    let verb = match audit.action {
-        Action::Created => "made",
-        Action::Changed => "changed",
-        Action::Deleted => "deleted",
-        Action::Registered => "registered again",
-        Action::Ended => "ended",
-        Action::Unshared => "ended sharing of",
-        Action::Watched => "watched",
-        Action::Extended => "extended",
-        Action::Messaged => "sent a message to",
-        Action::SignedIn => "signed in to",
-    };
+fn entry(audit: &Audit, may: bool, zone: &Zone) -> Entry {
+    let noun = audit::kind_in_words(audit.noun);
+    let verb = audit::deed(audit.action);
     let is_there = audit.action != Action::Deleted;
     let href = match audit.noun {
         _ if !is_there => None,
@@ -286,11 +300,12 @@ fn entry(audit: &Audit, may: bool) -> Entry {
     let changes = audit
         .changes
         .iter()
-        .flat_map(|change| audit::changes(&change.field, &change.before, &change.after));
+        .flat_map(|change| audit::changes(&change.field, (&change.before, &change.after), zone));
     Entry {
         id: audit.id.to_string(),
         at: audit.at,
         who: audit.actor_name.clone(),
+        address: audit.address.clone().unwrap_or_default(),
         deed: match audit.noun {
             RecordKind::Settings => verb.to_owned(),
             _ => format!("{verb} {noun}"),
@@ -303,24 +318,7 @@ fn entry(audit: &Audit, may: bool) -> Entry {
         },
         changes: changes.collect(),
         undo: may && audits::can_be_undone(audit),
-    }
-}
-
-/// A record of this kind in a sentence of the audit log.
-const fn words(kind: RecordKind) -> &'static str {
-    match kind {
-        RecordKind::Cast => "the cast",
-        RecordKind::Image => "the image",
-        RecordKind::Network => "the network",
-        RecordKind::Group => "the group",
-        RecordKind::User => "the user",
-        RecordKind::Profile => "a profile for",
-        RecordKind::Staging => "the staging config",
-        RecordKind::Settings => "the settings",
-        RecordKind::ApiKey => "the API key",
-        RecordKind::Session => "a session of",
-        RecordKind::Invitation => "the invitation of",
-        RecordKind::Console => "the console",
+        document: audits::view(audit),
     }
 }
 

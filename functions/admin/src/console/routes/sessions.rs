@@ -58,9 +58,10 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     let (sort, backwards) = view.sort();
     let order = SessionOrder::ALL.iter().find(|(_, name)| *name == sort);
     let order = order.map_or(SessionOrder::default(), |(order, _)| *order);
+    let after = Some(view.get("after")).filter(|after| !after.is_empty());
     let all = CastsAsked::default();
     let (found, casts, mut choices) = try_join!(
-        verbs::ordered(&request.service, &asked, order, backwards).err_into(),
+        verbs::ordered(&request.service, &asked, (order, backwards), after).err_into(),
         cast_verbs::list(&request.service, &all, None, CASTS).err_into(),
         request.choices(),
     )?;
@@ -74,7 +75,7 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         view,
         casts: casts.items.iter().map(cast).collect(),
         images: choices.remove(&OptionSource::Image).unwrap_or_default(),
-        is_cut: found.is_cut,
+        next: found.next,
     };
     let mut screen = sessions::page(&request.context, &views, list);
     lead_to(request, &mut screen, &found.items);
@@ -342,6 +343,7 @@ fn ask_for_many(
     kept.push(("act", word.to_owned()));
     kept.push(("confirmed", "true".to_owned()));
     kept.push(("back", back.to_owned()));
+    kept.push(request.key_to_send());
     let text = Line {
         name: "text",
         label: "Text".to_owned(),
@@ -454,7 +456,7 @@ async fn ask_by_how_much(
         cancel,
         choice: None,
         line: Some(minutes_line(request)),
-        kept: kept.collect(),
+        kept: kept.chain([request.key_to_send()]).collect(),
         refused: refused.to_owned(),
         version: None,
     };

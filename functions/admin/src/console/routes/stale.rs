@@ -13,9 +13,7 @@ use serde_json::{Map, Value};
 use super::ConsoleRequest;
 use crate::console::audit;
 use crate::console::form::FormMessages;
-use crate::console::resources::label_of;
-use crate::console::time_format::Moment;
-use casting_core::admin::audits;
+use casting_core::admin::audits::{self, AuditsAsked};
 use casting_web::HandlerError;
 
 /// The most changes that are shown; after more, the page must be loaded again.
@@ -42,9 +40,14 @@ pub(super) async fn merge_stale_form(
     // Every version has its entry, the newest first. The log's index may be a moment behind, and
     // does not tell of all when there are too many.
     let count = usize::try_from(newest.saturating_sub(sent)).unwrap_or(usize::MAX);
-    let mut entries = audits::list(&request.service, Some(target), None, FLASH_COOKIE)
-        .await?
-        .items;
+    let mut entries = audits::list(
+        &request.service,
+        &AuditsAsked::of(target),
+        None,
+        FLASH_COOKIE,
+    )
+    .await?
+    .items;
     entries.retain(|entry| entry.action == Action::Changed);
     let changed_at = stored["updated_at"].as_str().and_then(Timestamp::parse);
     let is_behind = entries
@@ -82,21 +85,21 @@ pub(super) async fn merge_stale_form(
 fn told(entries: &[Audit], request: &ConsoleRequest<'_>) -> String {
     let mut sentences: Vec<String> = Vec::new();
     for entry in entries.iter().rev() {
-        let changes = entry
-            .changes
-            .iter()
-            .flat_map(|change| audit::changes(&change.field, &change.before, &change.after));
+        let zone = &request.context.zone;
+        let changes = entry.changes.iter().flat_map(|change| {
+            audit::changes(&change.field, (&change.before, &change.after), zone)
+        });
         let changes: Vec<String> = changes
             .map(|change| {
                 format!(
                     "\u{201c}{}\u{201d} from {} to {}",
-                    label_of(&change.field),
+                    change.label,
                     quoted(&change.from),
                     quoted(&change.to)
                 )
             })
             .collect();
-        let when = Moment::new(entry.at, request.context.now).words();
+        let when = request.context.moment(&entry.at).words();
         sentences.push(format!(
             "{} changed this in the meantime ({when}): {}.",
             entry.actor_name,

@@ -111,6 +111,10 @@ console_routes! {
     GET "/admin/casts/{id}/invite", Write(Casts) => invitations::ask;
     /// The invitations to a cast as a sheet with QR codes.
     GET "/admin/casts/{id}/invitation-sheet", Read => invitations::sheet;
+    /// The form of an invitation.
+    GET "/admin/casts/{id}/edit-invitation", Write(Casts) => invitations::edit;
+    /// Changes an invitation.
+    POST "/admin/casts/{id}/edit-invitation", Write(Casts) => invitations::save;
     /// Whether to revoke an invitation.
     GET "/admin/casts/{id}/revoke-invitation", Write(Casts) => invitations::ask_to_revoke;
     /// Revokes an invitation.

@@ -204,7 +204,7 @@ fn access() -> Section {
             .doc("Addresses that may not come."),
             Field::time("valid_until", |cast| &mut cast.settings.valid_until)
                 .label("Valid Until")
-                .help("The link expires at this time (UTC). Empty: never.")
+                .help("The link expires at this time. Empty: never.")
                 .doc(
                     "From this time on the link gives no new sessions; null is for ever. Without \
                      an offset the time is in UTC.",

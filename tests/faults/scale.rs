@@ -1,0 +1,208 @@
+//! Pages and lists of administrators read no more when there are three times as many rows: each is
+//! asked for over a store with few and over one with many, and what DynamoDB asks for it is counted.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use casting_core::ControlPlane;
+use casting_core::actor::{Actor, ActorKind};
+use casting_core::audit::{Action, Audit, RecordKind};
+use casting_core::cast::Cast;
+use casting_core::denial::DenialCode;
+use casting_core::hourly_stats::{HourlyStats, hour_of};
+use casting_core::ids::{CastId, CastKey, SessionId, random_bytes};
+use casting_core::ports::{Created, RefusalCount};
+use casting_core::session::{EndReason, Endpoint, Session};
+use casting_core::testing::{self, SeededEntropy};
+use casting_core::ticket::LoginTicket;
+use casting_core::time::Timestamp;
+use casting_core::user::{ConsoleRole, User};
+use casting_tests::faults::{FaultPlan, run_actor};
+use casting_tests::sim_world::{Limits, SharedDb, SimWorld};
+use casting_web::credentials::login_cookie;
+use casting_web::{Body, Request};
+
+/// Claims of one day.
+const A_DAY: usize = 11;
+/// Casts, and days of claims: more than a page or a chart shows, and three times as many.
+const FEW: (usize, usize) = (110, 100);
+const MANY: (usize, usize) = (330, 300);
+/// Entries of the audit log for each cast.
+const ENTRIES: usize = 5;
+/// Days of which there are hourly rows.
+const HOURLY: usize = 100;
+/// The most calls that one page makes.
+const MOST_CALLS: usize = 25;
+/// Rows that are written in one call.
+const AT_A_TIME: usize = 200;
+
+/// A session that was served and has ended.
+fn served(cast: &Cast, entropy: &SeededEntropy, at: Timestamp) -> Session {
+    let mut session = testing::session(cast, 1);
+    session.id = SessionId::from_bytes(random_bytes(entropy));
+    session.created_at = at;
+    let endpoint = Endpoint {
+        host: "10.0.0.1".into(),
+        port: 18080,
+    };
+    let ready = session.ready(endpoint, at.plus_seconds(30));
+    let ready = ready.expect("gets ready");
+    let ended = ready.ended(EndReason::Owner, at.plus_seconds(600));
+    ended.expect("ends")
+}
+
+/// Casts, and as many claims of each day, with hours, entries of the log and refusals.
+async fn fill(shared_db: &SharedDb, world: &SimWorld, (casts, days): (usize, usize)) {
+    let process = world.stable_process();
+    let (store, now) = (&process.store, process.clock.now());
+    let entropy = SeededEntropy::new(9);
+    for n in 0..casts {
+        let mut cast = testing::cast(1);
+        cast.id = CastId::from_bytes(random_bytes(&entropy));
+        cast.settings.key = CastKey::random(&entropy);
+        cast.settings.name = format!("Autumn class {n}");
+        cast.created_at = now.minus_seconds(n as u64);
+        assert_eq!(store.create_cast(&cast, None).await, Ok(Created::Done));
+        for _ in 0..ENTRIES {
+            let audit = entry(process, &cast);
+            store.add_audit(&audit).await.expect("is there");
+        }
+    }
+    let step = 86_400 / A_DAY as u64;
+    let claim = |n: usize| {
+        served(
+            &world.cast,
+            &entropy,
+            now.minus_seconds(7200 + n as u64 * step),
+        )
+    };
+    let sessions: Vec<Session> = (0..days * A_DAY).map(claim).collect();
+    for chunk in sessions.chunks(AT_A_TIME) {
+        let store = shared_db.store();
+        store.import_sessions(chunk).await.expect("are there");
+    }
+    let hour = |n: usize| hour_of(now.minus_seconds(7200 + n as u64 * 3600));
+    let refused = |n: usize| RefusalCount {
+        cast_id: Some(world.cast.id.clone()),
+        hour: hour(n),
+        code: DenialCode::IpLimit.to_string(),
+        count: 9,
+        samples: Vec::new(),
+    };
+    let refusals: Vec<RefusalCount> = (0..days * 24).step_by(12).map(refused).collect();
+    store.add_refusals(&refusals).await.expect("are there");
+    let hours: Vec<i64> = (0..HOURLY * 24).map(hour).collect();
+    let hours: Vec<_> = hours
+        .into_iter()
+        .map(|hour| ((None, hour), HourlyStats::default()))
+        .collect();
+    for chunk in hours.chunks(AT_A_TIME) {
+        store.put_hours(chunk).await.expect("are there");
+    }
+    store.set_scheduled_until(now).await.expect("is noted");
+}
+
+fn entry(process: &ControlPlane, cast: &Cast) -> Audit {
+    let actor = Actor {
+        kind: ActorKind::ApiKey,
+        id: "k".into(),
+        name: "CI".into(),
+        scopes: BTreeSet::new(),
+        expires_at: None,
+        address: None,
+    };
+    let (id, name) = (cast.id.as_str(), cast.settings.name.as_str());
+    let now = process.clock.now();
+    Audit::plain(
+        &actor,
+        Action::Created,
+        RecordKind::Cast,
+        id,
+        name,
+        now,
+        &*process.entropy,
+    )
+}
+
+/// The calls and the units of reading that this page takes.
+async fn cost(process: &ControlPlane, path: &str) -> (usize, f64) {
+    let user = User {
+        roles: vec![ConsoleRole::Admin],
+        ..testing::user(1)
+    };
+    let ticket = LoginTicket {
+        user,
+        expires: process.clock.now().plus_seconds(60),
+    };
+    let secure = process.urls.is_secure();
+    let cookie = format!("{}={}", login_cookie(secure), ticket.sign(&process.keys));
+    let request = http::Request::builder()
+        .uri(format!("{}{path}", process.urls.public_url))
+        .header("cookie", cookie)
+        .body(Body::Empty);
+    let request: Request = request.expect("a request");
+    let answered = run_actor(
+        1,
+        FaultPlan::None,
+        casting_fn_admin::handle(process, request),
+    )
+    .await;
+    let reply = answered.result.expect("no crash");
+    assert_eq!(reply.status(), 200, "{path}");
+    (answered.calls, answered.spent.reads)
+}
+
+/// What every page takes in a world of this size.
+async fn costs(size: (usize, usize)) -> Vec<(String, (usize, f64))> {
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = SimWorld::new(&shared_db, 1, Limits::default()).await;
+    let world = world.expect("a world");
+    fill(&shared_db, &world, size).await;
+    let process: Arc<ControlPlane> = world.new_process();
+    let id = world.cast.id.as_str();
+    let pages = [
+        "/admin".to_owned(),
+        "/admin/casts".to_owned(),
+        "/admin/casts?search=autumn+class".to_owned(),
+        "/admin/casts?sort=-created".to_owned(),
+        format!("/admin/casts/{id}"),
+        format!("/admin/casts/{id}/claims?hours=720"),
+        "/admin/claims".to_owned(),
+        "/admin/claims?hours=720".to_owned(),
+        "/admin/claims?hours=720&search=nobody".to_owned(),
+        "/admin/claims?hours=720&address=none".to_owned(),
+        "/admin/claims?hours=720&outcome=refused".to_owned(),
+        format!("/admin/claims?hours=720&cast={id}"),
+        "/admin/sessions".to_owned(),
+        "/admin/sessions?show=all".to_owned(),
+        "/admin/sessions?show=ended&search=nobody".to_owned(),
+        "/admin/audit".to_owned(),
+        format!("/admin/audit?about={id}"),
+        "/admin/audit?search=nobody".to_owned(),
+        "/admin/audit?noun=image".to_owned(),
+        "/admin/users".to_owned(),
+        "/admin/users?kind=anonymous".to_owned(),
+        "/admin/images".to_owned(),
+        "/admin/find?q=autumn".to_owned(),
+        "/api/admin/casts?sort=-created_at".to_owned(),
+        "/api/admin/statistics".to_owned(),
+        format!("/api/admin/sessions?cast={id}"),
+    ];
+    let mut all = Vec::new();
+    for page in pages {
+        let told = page.replace(id, "ID");
+        // Once for what an instance remembers.
+        cost(&process, &page).await;
+        all.push((told, cost(&process, &page).await));
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_read_no_more_of_three_times_the_rows() {
+    let (few, many) = (costs(FEW).await, costs(MANY).await);
+    assert_eq!(few, many);
+    for (page, (calls, _)) in few {
+        assert!(calls <= MOST_CALLS, "{page}: {calls} calls");
+    }
+}
