@@ -4,6 +4,7 @@
 use altcha::{Challenge, Payload, SolveChallengeOptions, solve_challenge};
 use axum::Router;
 use axum::routing::post;
+use casting_core::language::Language;
 use casting_core::testing::{NOON, user};
 use casting_core::ticket::LoginTicket;
 use data_encoding::BASE64;
@@ -110,6 +111,40 @@ async fn captcha_proof_is_needed_once_per_session() {
         json!([]),
         "whoever has logged in is not asked"
     );
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn page_with_a_proof_of_work_is_small_in_every_language() {
+    // Over plain http the page brings along what derives keys too.
+    let stack = TestStack::start().await;
+    let fields = json!({
+        "require_captcha": true, "allow_dynamic_kasm_url": true, "limit_requests_per_ip": true,
+        "sessions_allowed": 1, "within_seconds": 60,
+    });
+    let cast = stack.cast(&fields).await;
+    let listed = json!({"require_captcha": true, "restrict_to_referrers": ["acme.example"]});
+    let listed = stack.cast(&listed).await;
+    for language in Language::ALL {
+        for (cast, query) in [
+            (&cast, ""),
+            (&cast, "&kasm_url=https://example.org/a/page"),
+            (&listed, ""),
+        ] {
+            let key = cast["key"].as_str().expect("a key");
+            let path = format!("/cast/{key}?lang={}{query}", language.as_str());
+            let page = stack
+                .request(Method::GET, &path)
+                .header("referer", "https://acme.example/page");
+            let page = Answer::of(page).await;
+            assert!(
+                page.text.contains("data-challenge") && page.text.contains("2**32"),
+                "{path}: {}",
+                page.text
+            );
+            assert!(page.text.len() < 10_000, "{path}: {}", page.text.len());
+        }
+    }
     stack.local.stop().await;
 }
 

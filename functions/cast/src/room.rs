@@ -109,10 +109,7 @@ pub(crate) fn reply(
     };
     let page = Page {
         style: include_str!("../templates/room.css"),
-        script: concat!(
-            include_str!("../templates/send.js"),
-            include_str!("../templates/room.js")
-        ),
+        script: include_str!(concat!(env!("OUT_DIR"), "/room.js")),
         refresh: Some(REFRESH_SECONDS),
         forms: FormAction::LeadAway,
         background: settings.background_url.as_deref(),

@@ -17,8 +17,9 @@ pub(crate) struct Widget<'a> {
     pub(crate) site_key: &'a str,
     /// The class by which the provider's script finds its box; `None` for kinds without one.
     pub(crate) class: Option<&'static str>,
-    /// What the page's own script has to solve.
-    pub(crate) challenge: Option<&'a str>,
+    /// What the page's own script has to solve: JSON as it stands in an attribute between single
+    /// quotes, which leave its many double ones as they are.
+    pub(crate) challenge: Option<String>,
     pub(crate) action: &'static str,
     pub(crate) foreign: Option<ThirdPartyScript<'a>>,
 }
@@ -39,10 +40,14 @@ impl<'a> Widget<'a> {
         });
         Self {
             kind: need.kind.as_str(),
-            fields: captcha_provider::fields().collect::<Vec<_>>().join(" "),
+            fields: if provider.box_class.is_none() {
+                captcha_provider::OWN_FIELD.to_owned()
+            } else {
+                captcha_provider::fields().collect::<Vec<_>>().join(" ")
+            },
             site_key,
             class: provider.box_class,
-            challenge: need.challenge.as_deref(),
+            challenge: need.challenge.as_deref().map(in_single_quotes),
             action: CAPTCHA_ACTION,
             foreign,
         }
@@ -54,6 +59,13 @@ impl<'a> Widget<'a> {
     }
 }
 
+/// A text for an attribute between single quotes.
+fn in_single_quotes(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('\'', "&#39;")
+        .replace('<', "&lt;")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,15 +73,21 @@ mod tests {
 
     #[test]
     fn page_knows_the_fields_that_bring_a_proof() {
-        let need = CaptchaNeed {
-            kind: CaptchaKind::Altcha,
-            site_key: None,
-            challenge: None,
-        };
-        assert_eq!(
-            Widget::of(&need).fields,
-            "captcha cf-turnstile-response g-recaptcha-response h-captcha-response"
-        );
+        for (kind, fields) in [
+            (CaptchaKind::Altcha, "captcha"),
+            (CaptchaKind::RecaptchaV3, "captcha"),
+            (
+                CaptchaKind::Turnstile,
+                "captcha cf-turnstile-response g-recaptcha-response h-captcha-response",
+            ),
+        ] {
+            let need = CaptchaNeed {
+                kind,
+                site_key: None,
+                challenge: None,
+            };
+            assert_eq!(Widget::of(&need).fields, fields, "{kind:?}");
+        }
     }
 
     #[test]

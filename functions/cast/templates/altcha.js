@@ -1,22 +1,18 @@
-// Solves a challenge of the ALTCHA protocol, version 2: counts until the derived key begins as it must.
-const solveAltcha = async ({ parameters, signature }) => {
-  const { algorithm, cost, keyLength, keyPrefix, nonce, salt } = parameters;
-  const bytes = (hex) => Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16));
-  const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  const start = bytes(nonce), password = new Uint8Array(start.length + 4), view = new DataView(password.buffer);
-  password.set(start);
-  const how = { name: 'PBKDF2', hash: algorithm.split('/')[1], salt: bytes(salt), iterations: cost };
+// Solves the challenge of a field, by the ALTCHA protocol, version 2: counts until the derived key begins as it must.
+const solve = async (field) => {
+  const challenge = JSON.parse(field.challenge), given = challenge.parameters, way = 'PBKDF2';
+  const bytes = (hex) => hex.match(/../g).map((pair) => parseInt(pair, 16)), start = bytes(given.nonce), salt = bytes(given.salt);
   for (let counter = 0; ; counter++) {
-    view.setUint32(start.length, counter);
-    let derived;
+    const password = new Uint8Array([...start, counter >> 24, counter >> 16, counter >> 8, counter]);
+    let key;
     if (crypto.subtle) {
-      const key = await crypto.subtle.importKey('raw', password, 'PBKDF2', false, ['deriveBits']);
-      derived = await crypto.subtle.deriveBits(how, key, keyLength * 8);
+      key = await crypto.subtle.importKey('raw', password, way, false, ['deriveBits']);
+      key = await crypto.subtle.deriveBits({ name: way, hash: given.algorithm.slice(7), salt: new Uint8Array(salt), iterations: given.cost }, key, given.keyLength * 8);
     } else {
-      derived = deriveKey(password, how.salt, cost);
-      await new Promise((done) => setTimeout(done));
+      key = deriveKey(password, salt, given.cost);
+      await new Promise(setTimeout);
     }
-    const derivedKey = hex(derived);
-    if (derivedKey.startsWith(keyPrefix)) return btoa(JSON.stringify({ challenge: { parameters, signature }, solution: { counter, derivedKey } }));
+    key = Array.from(new Uint8Array(key), (byte) => (byte + 256).toString(16).slice(1)).join('');
+    if (key.startsWith(given.keyPrefix)) return btoa(JSON.stringify({ challenge, solution: { counter, derivedKey: key } }));
   }
 };

@@ -1,18 +1,12 @@
 (() => {
-  const form = document.getElementById('start'), framed = 'framed' in form.dataset, button = form.querySelector('button'), opened = Date.now();
-  const proof = document.getElementById('proof'), token = form.elements.captcha, kind = form.dataset.captcha;
-  const say = (what) => { if (proof) proof.textContent = what ? proof.dataset[what] : ''; };
+  const doc = document, find = (id) => doc.getElementById(id), form = find('start'), said = form.dataset, framed = 'framed' in said, button = form.querySelector('button');
+  const until = Date.now() + said.goodFor * 1000, proof = find('proof'), token = form.elements.captcha;
+  const say = (what) => proof && (proof.textContent = proof.dataset[what] || '');
   // Loaded by itself, a page says no more which site it was opened from; the link that knows it stands in the form.
-  const again = (hash = '') => form.dataset.again ? location.replace(form.dataset.again + hash) : location.reload();
-  for (const time of document.querySelectorAll('time')) time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang + '-u-nu-latn', { timeStyle: 'short' });
-  let sent = false;
-  // Without cookies a session would belong to nobody. Browsers that drop them may still say that they are on.
-  document.cookie = 'kept=1;max-age=9';
-  const blocked = !framed && !document.cookie.includes('kept=1');
-  document.getElementById('cookies').hidden = !blocked;
+  const again = (hash = '') => said.again ? location.replace(said.again + hash) : location.reload();
+  let sent, proving, wanted;
   form.addEventListener('submit', (event) => {
-    if (blocked) return event.preventDefault();
-    const stale = Date.now() - opened > (form.dataset.goodFor - 15) * 1000;
+    const stale = Date.now() > until - 15000;
     if (sent || stale) event.preventDefault();
     if (sent) return;
     if (stale) {
@@ -20,53 +14,47 @@
       history.replaceState(null, '');
       return again();
     }
-    if (kind && !hasProof()) {
+    if (said.captcha && !said.proofFields.split(' ').some((name) => form.elements[name]?.value)) {
       event.preventDefault();
-      return prove();
+      return prove(1);
     }
-    sent = true;
+    sent = 1;
     const pressed = event.submitter ?? button;
     pressed.textContent = pressed.dataset.busy;
     if (framed) return;
     history.replaceState('started', '');
     pressed.classList.add('busy');
     event.preventDefault();
-    sendClaim(form, event.submitter, document.getElementById('line'), opened + form.dataset.goodFor * 1000, again);
+    sendClaim(form, event.submitter, find('line'), until, again);
   });
   // Whoever comes back from the window that a frame opened finds a fresh ticket, and may start once more.
-  if (framed) document.addEventListener('visibilitychange', () => sent && document.visibilityState === 'visible' && again());
+  if (framed) doc.addEventListener('visibilitychange', () => sent && !doc.hidden && again());
   addEventListener('pageshow', (event) => event.persisted && again('#started'));
 
-  const hasProof = () => form.dataset.proofFields.split(' ').some((name) => form.elements[name]?.value);
-  let proving, wanted;
-  const prove = async (submit = true) => {
+  const prove = async (submit) => {
     wanted ||= submit;
     // A provider's box that stayed empty never came.
     if (!token) return say(form.querySelector('.captcha').childElementCount ? 'missing' : 'failed');
     if (proving) return;
-    proving = true;
+    proving = 1;
     say('busy');
     try {
-      token.value = token.dataset.challenge
-        ? await solveAltcha(JSON.parse(token.dataset.challenge))
-        : await new Promise((done, failed) => grecaptcha.ready(() => grecaptcha.execute(token.dataset.sitekey, { action: token.dataset.action }).then(done, failed)));
+      token.value = await solve(token.dataset);
       // A frame opens its window only soon after a click.
       const late = framed && wanted && navigator.userActivation?.isActive === false;
-      say(late ? 'done' : '');
+      say(late && 'done');
       if (wanted && !late) form.requestSubmit();
     } catch {
       say('failed');
     }
-    proving = wanted = false;
+    proving = wanted = 0;
   };
-  if (framed && token?.dataset.challenge) prove(false);
+  if (framed && token?.dataset.challenge) prove();
 
   // Whoever comes back finds the button, and in another site's frame only a click may start anything.
-  if (!('auto' in form.dataset) || blocked || navigator.webdriver || history.state === 'started' || location.hash === '#started' || top !== self) return;
-  const start = () => {
-    if (!sent && !document.prerendering && document.visibilityState === 'visible') form.requestSubmit();
-  };
-  document.addEventListener('visibilitychange', start);
-  document.addEventListener('prerenderingchange', start);
+  if (!('auto' in said) || navigator.webdriver || history.state === 'started' || location.hash === '#started' || top !== self) return;
+  const start = () => sent || doc.prerendering || doc.hidden || form.requestSubmit();
+  doc.addEventListener('visibilitychange', start);
+  doc.addEventListener('prerenderingchange', start);
   start();
 })();

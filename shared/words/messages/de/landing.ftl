@@ -22,5 +22,4 @@ checking = Ihr Browser wird geprüft …
 check-failed = Die Prüfung ist fehlgeschlagen. Bitte laden Sie die Seite neu.
 check-done = Das hat geklappt. Bitte drücken Sie den Knopf noch einmal.
 check-missing = Bitte schließen Sie zuerst die Prüfung ab.
-cookies = Ihr Browser blockiert hier Cookies. Damit eine Sitzung Ihnen allein gehört, braucht sie eines: Bitte erlauben Sie Cookies, und laden Sie die Seite neu.
 check-needs-scripting = Dieser Link prüft, ob Sie ein Mensch sind. Das braucht JavaScript. Bitte schalten Sie es ein, und laden Sie die Seite neu.

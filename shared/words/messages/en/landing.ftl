@@ -22,5 +22,4 @@ checking = Checking your browser…
 check-failed = The check failed. Please load the page again.
 check-done = That worked. Please press the button once more.
 check-missing = Please complete the check first.
-cookies = Your browser blocks cookies here. A session needs one to be yours alone: please allow them and load the page again.
 check-needs-scripting = This link checks that you are a person, which needs JavaScript. Please switch it on and load the page again.

@@ -22,5 +22,4 @@ checking = Comprobando su navegador…
 check-failed = La comprobación ha fallado. Vuelva a cargar la página.
 check-done = Ha funcionado. Pulse el botón una vez más.
 check-missing = Complete primero la comprobación.
-cookies = Su navegador bloquea aquí las cookies. Hace falta una para que la sesión sea solo suya: permítalas y vuelva a cargar la página.
 check-needs-scripting = Este enlace comprueba que es una persona, y para eso necesita JavaScript. Actívelo y vuelva a cargar la página.

@@ -22,5 +22,4 @@ checking = Vérification de votre navigateur…
 check-failed = La vérification a échoué. Rechargez la page.
 check-done = C’est fait. Appuyez encore une fois sur le bouton.
 check-missing = Effectuez d’abord la vérification.
-cookies = Votre navigateur bloque les cookies ici. Il en faut un pour qu’une session ne soit qu’à vous : autorisez-les et rechargez la page.
 check-needs-scripting = Ce lien vérifie que vous êtes une personne, ce qui nécessite JavaScript. Activez-le et rechargez la page.

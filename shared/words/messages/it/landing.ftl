@@ -22,5 +22,4 @@ checking = Verifica del browser…
 check-failed = La verifica non è riuscita. Ricarica la pagina.
 check-done = Ha funzionato. Premi il pulsante ancora una volta.
 check-missing = Prima completa la verifica.
-cookies = Il tuo browser blocca i cookie su questa pagina. Ne serve uno perché la sessione sia solo tua: consentili e ricarica la pagina.
 check-needs-scripting = Questo link verifica che tu sia una persona, e per farlo serve JavaScript. Attivalo e ricarica la pagina.

@@ -22,5 +22,4 @@ checking = Verificando seu navegador…
 check-failed = A verificação falhou. Carregue a página de novo.
 check-done = Funcionou. Pressione o botão mais uma vez.
 check-missing = Conclua a verificação primeiro.
-cookies = Seu navegador bloqueia cookies aqui. É preciso um para que a sessão seja só sua: permita cookies e carregue a página de novo.
 check-needs-scripting = Este link verifica se você é uma pessoa, e isso precisa de JavaScript. Ative-o e carregue a página de novo.

@@ -22,5 +22,4 @@ checking = 正在检查您的浏览器…
 check-failed = 验证失败。请重新加载页面。
 check-done = 验证成功。请再按一次按钮。
 check-missing = 请先完成验证。
-cookies = 您的浏览器在此处阻止了 Cookie。会话需要它才能只属于您：请允许 Cookie，然后重新加载页面。
 check-needs-scripting = 此链接会验证您是真人，这需要 JavaScript。请启用它，然后重新加载页面。
