@@ -22,7 +22,7 @@ use casting_core::testing::{self, SeededEntropy};
 use casting_core::time::{Clock, Timestamp};
 use casting_identity::web_client;
 use casting_local::stack::Stack;
-use casting_tests::instance::simulated_stack;
+use casting_tests::instance::simulated_stack_in;
 use futures_util::StreamExt;
 use reqwest::Client;
 
@@ -34,6 +34,8 @@ const AT_ONCE: usize = 16;
 const BURST: usize = 20;
 /// Rows that are written in one call.
 const AT_A_TIME: usize = 200;
+/// The most claims that are kept in memory, and not in a folder.
+const IN_MEMORY: usize = 1_000_000;
 /// How often a write is tried.
 const TRIES: usize = 20;
 /// How often each page is asked for.
@@ -49,7 +51,10 @@ async fn main() {
         numbers.first().copied().unwrap_or(10_000),
         numbers.get(1).copied().unwrap_or(1_000_000),
     );
-    let stack = simulated_stack().await.expect("a stack");
+    // So many rows do not fit into memory.
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = (claims > IN_MEMORY).then(|| folder.path().to_owned());
+    let stack = simulated_stack_in(data).await.expect("a stack");
     let visitor = Visitor::sign_in(&stack).await;
     let empty = visitor.measure(&stack, None).await;
     let began = Instant::now();
@@ -127,6 +132,8 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     for _ in 0..=claims / 50_000 {
         insist(async || store.list_claims(now.minus_seconds(90), now).await).await;
     }
+    // As a sweep leaves it: all claims until now are in the schedule or have ended.
+    insist(async || store.set_scheduled_until(now).await).await;
     all[0].clone()
 }
 
@@ -248,6 +255,20 @@ impl Visitor {
                     SystemClock.now().minus_seconds(30 * 86_400)
                 ),
             ),
+            (
+                "claims of 30 days, searched in vain",
+                "/admin/claims?hours=720&search=nobody".to_owned(),
+            ),
+            (
+                "claims of one link",
+                format!("/admin/casts/{id}/claims?hours=720"),
+            ),
+            ("audit log", "/admin/audit".to_owned()),
+            (
+                "audit log, searched in vain",
+                "/admin/audit?search=nobody".to_owned(),
+            ),
+            ("sessions of a day", "/admin/sessions?show=all".to_owned()),
             ("live sessions", "/admin/sessions".to_owned()),
             (
                 "sessions of one link over the API",

@@ -2,6 +2,7 @@
 //! simulated, its environment, and events as API Gateway and the Runtime API hand them out.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -17,14 +18,26 @@ pub async fn simulated_stack() -> anyhow::Result<Stack> {
     stack_of(TaskKind::Simulated).await
 }
 
+/// The same with its rows in this folder, if there is one.
+///
+/// # Errors
+/// When it does not start.
+pub async fn simulated_stack_in(data: Option<PathBuf>) -> anyhow::Result<Stack> {
+    stack_with(TaskKind::Simulated, data).await
+}
+
 /// The same with tasks of this kind.
 ///
 /// # Errors
 /// When it does not start.
 pub async fn stack_of(tasks: TaskKind) -> anyhow::Result<Stack> {
+    stack_with(tasks, None).await
+}
+
+async fn stack_with(tasks: TaskKind, data: Option<PathBuf>) -> anyhow::Result<Stack> {
     let settings = StackSettings {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data: None,
+        data,
         reset: false,
         public_url: None,
         session_url: None,

@@ -308,8 +308,13 @@ async fn claims(
 /// What begins the text of a page of claims that no schedule knows yet.
 const UNSCHEDULED: &str = "new-";
 
+/// How many pages of claims are looked through for one page of those that no schedule knows. There
+/// are more only while no sweep runs.
+const MOST_LOOKS: u32 = 5;
+
 /// A page of those that live: first those that were claimed a moment ago, which no schedule knows
-/// yet, then those of the schedule. In this order none is missed that is put into it meanwhile.
+/// yet, then those of the schedule. In this order none is missed that is put into it meanwhile. It
+/// may be shorter than requested although more follow.
 async fn living(
     store: &DynamoStore,
     query: &SessionQuery,
@@ -327,12 +332,15 @@ async fn living(
         let known = limits::scheduled_until(store).await?;
         let since = known.unwrap_or(Timestamp::from_millis(0));
         let all = (since, Timestamp::from_millis(FAR_MILLIS));
+        let mut looked = 0;
         loop {
+            looked += 1;
             let page = claims(store, all, true, recent.as_deref(), limit - len(&items)).await?;
             let last = page.items.last();
             let last = last.map(|last| format!("{}-{}", last.created_at.millis(), last.id));
             items.extend(page.items.into_iter().filter(Session::is_unscheduled));
-            if len(&items) == limit {
+            let is_enough = looked == MOST_LOOKS && page.next.is_some();
+            if is_enough || len(&items) == limit {
                 let next = last.map(|last| format!("{UNSCHEDULED}{last}"));
                 items.retain(|session| query.covers(session));
                 return Ok(Page { items, next });

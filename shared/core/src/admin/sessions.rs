@@ -25,6 +25,10 @@ use crate::admin::{AdminService, filtered};
 
 /// How many rows are looked at for one page of an ordered or searched list.
 pub const MOST_READ: usize = 2000;
+/// How many pages of the store that is at most.
+const MOST_PAGES: usize = MOST_READ / PAGE as usize;
+/// Rows of one page.
+const PAGE: u32 = 100;
 
 /// The filters of a list of sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,13 +184,12 @@ pub async fn ordered(
     from: Option<&str>,
 ) -> Result<Ordered, AdminError> {
     let store = &service.control_plane.store;
-    let (mut items, mut after, mut read) = (Vec::new(), from.map(str::to_owned), 0);
-    loop {
-        let page = store.sessions(&asked.query, after.as_deref(), 100).await?;
-        read += page.items.len().max(1);
+    let (mut items, mut after) = (Vec::new(), from.map(str::to_owned));
+    for _ in 0..MOST_PAGES {
+        let page = store.sessions(&asked.query, after.as_deref(), PAGE).await?;
         items.extend(page.items.into_iter().filter(|session| asked.fits(session)));
         after = page.next;
-        if after.is_none() || read >= MOST_READ {
+        if after.is_none() {
             break;
         }
     }
