@@ -143,6 +143,7 @@ fn row(context: &PageContext, entry: Entry) -> Row {
                     href,
                     below: String::new(),
                 },
+                None if name.is_empty() => Cell::Soft("\u{2013}".into()),
                 None => Cell::Text(name),
             },
             Cell::Changes(entry.changes),

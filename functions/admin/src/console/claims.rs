@@ -75,12 +75,12 @@ const OUTCOMES: [(&str, &str); 5] = [
 const TYPED: [TypedFilter; 2] = [
     TypedFilter {
         name: "reference",
-        label: "Reference code from the visitor",
+        label: "Reference",
         example: "k3f7-2mqa",
     },
     TypedFilter {
         name: "address",
-        label: "Address, or its hash",
+        label: "Address or its hash",
         example: "192.0.2.1",
     },
 ];
@@ -154,16 +154,16 @@ pub fn claims_table(
     with_casts: bool,
     next: Option<String>,
 ) -> Table {
-    let mut columns = vec![words("When"), words("Outcome"), words("Reason")];
+    let mut columns = vec![
+        words("When"),
+        words("Outcome"),
+        words("Reference"),
+        words("Reason"),
+    ];
     if with_casts {
         columns.push(words("Cast"));
     }
-    columns.extend([
-        words("User"),
-        words("From site"),
-        words("Address"),
-        words("Reference"),
-    ]);
+    columns.extend([words("User"), words("Address and site")]);
     Table {
         caption: caption.to_owned(),
         columns,
@@ -192,6 +192,14 @@ fn row(context: &PageContext, claim: &Claim, with_casts: bool) -> Row {
     let mut cells = vec![
         Cell::At(context.moment(&claim.at)),
         Cell::Badge(outcome(&claim.outcome)),
+        match &claim.session {
+            Some(id) => Cell::Name {
+                text: claim.reference.clone(),
+                href: paths::session(id),
+                below: String::new(),
+            },
+            None => Cell::Code(claim.reference.clone()),
+        },
         if claim.said.is_empty() && claim.log_url.is_none() {
             or_dash(&claim.reason)
         } else {
@@ -216,22 +224,13 @@ fn row(context: &PageContext, claim: &Claim, with_casts: bool) -> Row {
     }
     cells.extend([
         or_dash(&claim.who),
-        or_dash(&claim.referrer),
         match claim.address.as_str() {
-            "" => Cell::Soft("\u{2013}".into()),
+            "" => or_dash(&claim.referrer),
             hash => Cell::Name {
                 text: hash.chars().take(6).collect(),
                 href: paths::claims_from(hash),
-                below: String::new(),
+                below: claim.referrer.clone(),
             },
-        },
-        match &claim.session {
-            Some(id) => Cell::Name {
-                text: claim.reference.clone(),
-                href: paths::session(id),
-                below: String::new(),
-            },
-            None => Cell::Code(claim.reference.clone()),
         },
     ]);
     Row {

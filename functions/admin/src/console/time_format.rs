@@ -46,9 +46,14 @@ impl Moment {
         self.at.to_string()
     }
 
-    /// `23 Nov 2026, 12:00 UTC`.
+    /// `23 Nov, 12:00 UTC`, with the year when it is another one.
     pub fn minute(&self) -> String {
-        self.zone.minute(self.at)
+        let year = |at| self.zone.day(at).map(jiff::civil::Date::year);
+        if year(self.at) == year(self.now) {
+            self.zone.spell(self.at, "%-d %b, %H:%M %Z")
+        } else {
+            self.zone.minute(self.at)
+        }
     }
 
     /// `23 Nov 2026, 12:00:05 UTC`.
@@ -173,6 +178,8 @@ mod tests {
             let told = (moment.whole(), moment.clock(), moment.words());
             assert_eq!(told, (whole.into(), clock.into(), words.into()), "{zone}");
             assert_eq!(moment.stamp(), "2026-07-31T22:30:00Z", "files are in UTC");
+            let short = whole.replace(" 2026", "").replacen(":00 ", " ", 1);
+            assert_eq!(moment.minute(), short, "{zone}");
         }
     }
 
