@@ -83,10 +83,8 @@ pub fn share_of_each_core(
     })
 }
 
-/// How many histories share a database. A round of the pools looks at every pool of the database,
-/// also those of histories that are over: on one database for all, the time would grow with the
-/// square of their number.
-const ON_ONE_GROUND: usize = 10;
+/// How many histories share a database. Counters and statistics of histories that are over stay in it.
+const HISTORIES_PER_DATABASE: usize = 10;
 
 /// Plays these histories one after the other, in virtual time.
 pub fn play(
@@ -101,7 +99,7 @@ pub fn play(
         let mut shared_db = SharedDb::new().await?;
         let mut given = 0;
         for (n, seed) in seeds.enumerate() {
-            if n > 0 && n % ON_ONE_GROUND == 0 {
+            if n > 0 && n % HISTORIES_PER_DATABASE == 0 {
                 shared_db = SharedDb::new().await?;
             }
             given += history(&shared_db, seed)

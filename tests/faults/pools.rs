@@ -369,7 +369,7 @@ async fn check(world: &SimWorld, given: &[Claimed]) -> Result<()> {
 
 #[tokio::test(start_paused = true)]
 async fn unreachable_gate_costs_the_visitor_nothing() {
-    let shared_db = SharedDb::new().await.expect("a ground");
+    let shared_db = SharedDb::new().await.expect("a database");
     for (name, deaf, place) in [
         ("one of two", 1, PoolRole::Assigned),
         ("both", 2, PoolRole::Missed),
@@ -459,7 +459,7 @@ async fn failed_start_pauses_its_pool_however_detected() {
         (2, Vain::Told, "exit code 137"),
         (3, Vain::Untold, "exit code 137"),
     ] {
-        let shared_db = SharedDb::new().await.expect("a ground");
+        let shared_db = SharedDb::new().await.expect("a database");
         let limits = Limits {
             ready: Some(2),
             ..Limits::default()
@@ -620,8 +620,7 @@ async fn staged_claim_survives_a_crash_at_every_call() {
         // What is stopped here is stopped after a claim that died.
         let stops = matches!(meanwhile, Meanwhile::Stops | Meanwhile::SaysSo);
         for call_fault in &fates[..if stops { 2 } else { 4 }] {
-            // The rounds of one world look at the pools of all.
-            let shared_db = SharedDb::new().await.expect("a ground");
+            let shared_db = SharedDb::new().await.expect("a database");
             for call in 0.. {
                 number += 1;
                 let limits = Limits {

@@ -35,7 +35,7 @@ use casting_core::{
     ClaimRequest, Claimed, ControlPlane, NextStep, Ports, PublicUrls, Refusal, Visitor,
 };
 use casting_dynamo::DynamoStore;
-use casting_dynamo::schema::{TableNames, create_tables};
+use casting_dynamo::schema::{KeySchema, TABLES, TableNames, create_tables};
 use casting_ecs::{Capacity, EcsLauncher, EcsSettings};
 use casting_local::ecs::{Ecs, EcsOptions, InjectedFault, Runtime};
 use dynoxide::Database;
@@ -83,35 +83,47 @@ impl SharedDb {
         Ok(Self { client })
     }
 
-    /// Deletes all sessions, how far the schedule and the lists are, and the queue of starts.
-    async fn forget_sessions(&self) -> Result<()> {
+    /// Deletes all sessions, links and records, how far the schedule and the lists are, and the queue of starts.
+    /// A round of the pools looks at every pool of the database, so those of histories that are over would take its time.
+    async fn forget_history(&self) -> Result<()> {
         let names = tables();
-        let delete = |table: &str, id: AttributeValue| {
-            self.client
-                .delete_item()
-                .table_name(table)
-                .key("id", id)
-                .send()
-        };
-        loop {
-            let found = self
-                .client
-                .scan()
-                .table_name(&names.sessions)
-                .send()
-                .await?;
-            let rows = found.items.unwrap_or_default();
-            let ids = rows.into_iter().filter_map(|mut row| row.remove("id"));
-            for id in ids {
-                delete(&names.sessions, id).await?;
-            }
-            if found.last_evaluated_key.is_none() {
-                break;
-            }
+        for (schema, table) in TABLES.iter().filter_map(|schema| match schema.name {
+            "sessions" => Some((schema, &names.sessions)),
+            "catalog" => Some((schema, &names.catalog)),
+            "casts" => Some((schema, &names.casts)),
+            _ => None,
+        }) {
+            self.empty(table, &schema.key).await?;
         }
         for id in ["SCHEDULE", "STARTS", "LISTED"] {
-            delete(&names.limits, AttributeValue::S(id.into())).await?;
+            let key = HashMap::from([("id".to_owned(), AttributeValue::S(id.into()))]);
+            self.delete(&names.limits, key).await?;
         }
+        Ok(())
+    }
+
+    /// Deletes every row of a table.
+    async fn empty(&self, table: &str, key: &KeySchema) -> Result<()> {
+        let mut rows = self
+            .client
+            .scan()
+            .table_name(table)
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(mut row) = rows.try_next().await? {
+            let key = std::iter::once(key.partition)
+                .chain(key.sort)
+                .filter_map(|attribute| row.remove_entry(attribute.name))
+                .collect();
+            self.delete(table, key).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, table: &str, key: HashMap<String, AttributeValue>) -> Result<()> {
+        let delete = self.client.delete_item().table_name(table);
+        delete.set_key(Some(key)).send().await?;
         Ok(())
     }
 
@@ -247,10 +259,10 @@ pub struct Limits {
 }
 
 impl SimWorld {
-    /// A link with these limits, on a world that no earlier history can be seen from: its sessions
-    /// are gone, because the clock starts anew.
+    /// A link with these limits. Links, records and sessions of earlier histories are deleted first, because the
+    /// clock starts anew.
     pub async fn new(shared_db: &SharedDb, seed: u64, limits: Limits) -> Result<Self> {
-        shared_db.forget_sessions().await?;
+        shared_db.forget_history().await?;
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock(tokio::time::Instant::now()));
         let options = EcsOptions {
