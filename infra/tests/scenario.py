@@ -344,7 +344,9 @@ def a_task_without_a_session_is_stopped(it):
     session = claimed(it, made_cast(it))
     stopped(it, session)
     ecs, cluster = it.client("ecs"), it.outputs["ClusterName"]
-    stray = ecs.run_task(cluster=cluster, taskDefinition=it.task(session["session_id"])["taskDefinitionArn"], startedBy=session["session_id"], launchType="FARGATE")["tasks"][0]
+    definition = it.task(session["session_id"])["taskDefinitionArn"]
+    place = {"awsvpcConfiguration": {"subnets": [it.resources["PublicSubnetA"]], "securityGroups": [it.resources["SessionSecurityGroup"]]}}
+    stray = ecs.run_task(cluster=cluster, taskDefinition=definition, startedBy=session["session_id"], launchType="FARGATE", networkConfiguration=place)["tasks"][0]
     failed, said = it.tell_lifecycle(news(stray["taskArn"], session["session_id"], "RUNNING", 2))
     assert not failed, said
     assert ecs.describe_tasks(cluster=cluster, tasks=[stray["taskArn"]])["tasks"][0]["desiredStatus"] == "STOPPED"
