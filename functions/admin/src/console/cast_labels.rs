@@ -82,6 +82,17 @@ pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
             )
         ));
     }
+    if on(cast, "admission_hook_enabled") {
+        let open = text(cast, "admission_hook_fails") == "open";
+        told.push(format!(
+            "A server is asked about each visitor; without an answer {}.",
+            if open {
+                "they come in"
+            } else {
+                "nobody comes in"
+            }
+        ));
+    }
     told.extend(limits(cast));
     if let Some(hours) = hours_of(cast) {
         let lines = schedule_field::plan(&cast["open_hours"]).lines;
@@ -312,7 +323,7 @@ mod tests {
                 "allow_anonymous": true, "require_captcha": true, "restrict_to_referrers": ["acme.com"], "limit_total_sessions": true,
                 "sessions_remaining": 1200, "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60,
                 "kasm_url": "https://example.com/", "enable_sharing": true,
-                "valid_until": "2026-12-31T18:00:00Z",
+                "valid_until": "2026-12-31T18:00:00Z", "admission_hook_enabled": true,
             }),
             &Choices::default(),
             &Zone::named("Europe/Berlin").expect("a zone"),
@@ -322,6 +333,7 @@ mod tests {
             [
                 "Anyone with the link can start a session after a CAPTCHA.",
                 "Only from: acme.com.",
+                "A server is asked about each visitor; without an answer nobody comes in.",
                 "1\u{202f}200 sessions remaining.",
                 "At most 1 session per network address in 1 min.",
                 "Ends 31 Dec 2026, 19:00 CET.",

@@ -11,7 +11,7 @@ use super::paths;
 use super::shown;
 
 /// The manuals: name in addresses, title, and text.
-const MANUALS: [(&str, &str, &str); 12] = [
+const MANUALS: [(&str, &str, &str); 14] = [
     (
         "console",
         "The console",
@@ -52,6 +52,16 @@ const MANUALS: [(&str, &str, &str); 12] = [
         "captcha",
         "CAPTCHA",
         include_str!("../../../../docs/captcha.md"),
+    ),
+    (
+        "invitations",
+        "Invitations",
+        include_str!("../../../../docs/invitations.md"),
+    ),
+    (
+        "hooks",
+        "Webhooks",
+        include_str!("../../../../docs/hooks.md"),
     ),
     ("api", "API", include_str!("../../../../docs/api.md")),
     (

@@ -3,11 +3,12 @@
 
 use casting_core::resource::FormField;
 
-use super::time_format::length;
+use super::time_format::{length, wait};
 
 /// A unit: how many of the field's own units it is, and what it is called.
 pub type Unit = (u64, &'static str);
 
+const MILLIS: [Unit; 2] = [(1, "milliseconds"), (1000, "seconds")];
 const SECONDS: [Unit; 4] = [
     (1, "seconds"),
     (60, "minutes"),
@@ -23,6 +24,7 @@ const MOST_DIGITS: usize = 6;
 /// The units in which the number of a field can be typed; none for a plain number.
 pub fn units(field: &FormField) -> &'static [Unit] {
     match field.unit {
+        "milliseconds" => &MILLIS,
         "seconds" => &SECONDS,
         "minutes" => &MINUTES,
         "hours" => &HOURS,
@@ -82,6 +84,7 @@ pub fn read(typed: &str, factor: u64) -> Option<u64> {
 /// The bounds of a field in words: `from 1 min to 7 d`.
 pub fn bounds(field: &FormField, least: u64, most: u64) -> Option<String> {
     let told = |number: u64| match field.unit {
+        "milliseconds" => Some(wait(number)),
         "seconds" => Some(length(number)),
         "minutes" => Some(length(number.saturating_mul(60))),
         "hours" => Some(length(number.saturating_mul(3600))),
@@ -99,6 +102,8 @@ mod tests {
     fn numbers_are_shown_in_their_largest_unit() {
         for (number, units, expected) in [
             (0, &SECONDS[..], ("0", 1)),
+            (1500, &MILLIS, ("1500", 1)),
+            (2000, &MILLIS, ("2", 1000)),
             (45, &SECONDS, ("45", 1)),
             (90, &SECONDS, ("90", 1)),
             (300, &SECONDS, ("5", 60)),

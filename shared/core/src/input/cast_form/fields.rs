@@ -570,15 +570,17 @@ fn admission_hook() -> Section {
     Section {
         id: "admission-hook",
         title: "Admission hook",
-        intro: "Asks a server of yours whether a visitor may come in.",
+        intro: "Asks a server of yours whether a visitor may come in. The manual \
+                \u{201c}Webhooks\u{201d} has the request and its answer.",
         fields: vec![
             Field::flag("admission_hook_enabled", false, |cast| {
                 &mut cast.settings.admission_hook.enabled
             })
             .label("Ask before a session starts")
             .help(
-                "The server is asked about each claim that all rules of the link admit, signed with \
-                 the secret of the webhook.",
+                "The server is asked about each claim that all rules of the link admit, and before a \
+                 session is reserved. The request is signed with the secret on the page \
+                 \u{201c}Webhook\u{201d} of the link.",
             )
             .doc("Whether `admission_hook_url` is asked about each claim that all rules admit."),
             Field::nullable(
@@ -586,8 +588,8 @@ fn admission_hook() -> Section {
                 formatted(|| &text_format::SECURE_URL, url_rules::service_url),
                 |cast| &mut cast.settings.admission_hook.url,
             )
-            .label("Server")
-            .help("An https address. It answers with JSON: {\u{201c}allow\u{201d}: true}.")
+            .label("Address of the server")
+            .help("An https address on the internet. It answers with JSON: {\"allow\": true}.")
             .example("https://example.com/admission")
             .under("admission_hook_enabled")
             .doc("The server that is asked; required while `admission_hook_enabled` is on."),
@@ -598,7 +600,7 @@ fn admission_hook() -> Section {
                 |cast| &mut cast.settings.admission_hook.millis,
             )
             .label("Time to answer")
-            .help("The visitor waits for so long at most.")
+            .help("Every visitor waits for the answer, for so long at most.")
             .unit("milliseconds")
             .under("admission_hook_enabled")
             .doc("How long the server may take, in milliseconds."),
@@ -609,7 +611,7 @@ fn admission_hook() -> Section {
                 |cast| &mut cast.settings.admission_hook.unanswered,
             )
             .label("Without an answer")
-            .help("Also when the answer cannot be read.")
+            .help("What holds when the server is late or unreachable, or its answer cannot be read.")
             .widget(Widget::Choice(&[
                 ("closed", "Nobody comes in"),
                 ("open", "Visitors come in"),
