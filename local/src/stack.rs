@@ -11,6 +11,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_boot::settings::{parse_origin, parse_session_url};
 use casting_boot::{Settings, clients};
+use casting_core::admin::login_previews::LoginReader;
 use casting_core::deployment::FirstLimits;
 use casting_core::ids::{CastKey, Entropy};
 use casting_core::ports::SessionLogs;
@@ -23,6 +24,7 @@ use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::server::{self, Limits};
 use casting_gate::session_host::SessionHost;
 use casting_identity::oidc::{Oidc, OidcSettings};
+use casting_identity::preview::OidcReader;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -321,6 +323,17 @@ impl Stack {
         create_tables(dynamodb.client(), dynamodb.tables()).await?;
         let mut control_plane = casting_boot::build(built)?;
         control_plane.logs = Some(Arc::new(TaskLogs(ecs.clone())));
+        let login = settings.login.clone().or_else(|| {
+            has_demo_users.then(|| {
+                OidcSettings::new(
+                    format!("{}{}", urls.url, login_provider::PATH),
+                    login_provider::CLIENT_ID,
+                )
+            })
+        });
+        control_plane.login_reader = login
+            .clone()
+            .map(|login| Arc::new(OidcReader::new(login)) as Arc<dyn LoginReader>);
         let control_plane = Arc::new(control_plane);
         seed::admit_admin_key(&control_plane, &keys.admin).await?;
         if keys.is_new {
@@ -375,14 +388,6 @@ impl Stack {
             secure_cookies: urls.url.starts_with("https:"),
             clock: settings.clock.clone(),
             entropy: settings.entropy.clone(),
-        });
-        let login = settings.login.clone().or_else(|| {
-            has_demo_users.then(|| {
-                OidcSettings::new(
-                    format!("{}{}", urls.url, login_provider::PATH),
-                    login_provider::CLIENT_ID,
-                )
-            })
         });
         let provider = has_demo_users.then(|| {
             login_provider::router(

@@ -15,6 +15,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::authorization::sign_in;
 use crate::test_stack::{Answer, KEPT_COOKIE, TestStack};
 
 fn cookies(answer: &Answer) -> Vec<String> {
@@ -381,6 +382,63 @@ async fn browser_without_cookies_does_not_leave_for_the_provider() {
         begun.status,
         begun.text
     );
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn login_is_previewed_from_its_claims() {
+    let stack = TestStack::start().await;
+    let group = json!({"name": "Laboratory", "priority": 50, "login_names": ["lab-7"]});
+    let made = stack.admin(Method::POST, "groups", Some(&group)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let preview = async |claims: Value| {
+        let asked = json!({ "claims": claims });
+        let path = "settings/login-previews";
+        stack.admin(Method::POST, path, Some(&asked)).await
+    };
+    let known = preview(json!({
+        "sub": "1", "name": "Ann", "groups": ["lab-7", "x"], "roles": "admin",
+    }))
+    .await
+    .json();
+    assert_eq!(known["admitted"], true, "{known}");
+    assert_eq!(known["name"], "Ann");
+    assert_eq!(known["roles"], json!(["admin"]));
+    assert_eq!(known["login_groups"], json!(["lab-7", "x"]));
+    assert_eq!(known["groups"], json!(["Laboratory", "All Users"]));
+    let foreign = preview(json!({
+        "iss": "https://evil.example", "aud": "x", "sub": "1", "exp": 9_999_999_999_i64, "iat": 1,
+    }))
+    .await
+    .json();
+    assert_eq!(foreign["admitted"], false, "{foreign}");
+    assert_eq!(foreign["problems"][0]["claim"], "iss", "{foreign}");
+    assert_eq!(preview(json!("text")).await.status, 422);
+
+    let session = sign_in(&stack, &stack.local.admin_key).await;
+    let page = stack
+        .request(Method::GET, "/admin/settings")
+        .header("cookie", &session);
+    let page = Answer::of(page).await;
+    let csrf = field(&page.text, "csrf_token");
+    for (pasted, says) in [
+        (
+            r#"{"sub": "1", "name": "<b>Ann</b>", "groups": "lab-7"}"#,
+            "Laboratory",
+        ),
+        (r#"{"name": "Ann"}"#, "This login would be refused"),
+        ("{", "This is no JSON"),
+        ("[]", "This is no JSON object"),
+    ] {
+        let sent = stack
+            .request(Method::POST, "/admin/settings/login-preview")
+            .header("cookie", &session)
+            .form(&[("csrf_token", csrf), ("claims", pasted)]);
+        let sent = Answer::of(sent).await;
+        assert_eq!(sent.status, 200, "{pasted}: {}", sent.text);
+        assert!(sent.text.contains(says), "{pasted}: {}", sent.text);
+        assert!(!sent.text.contains("<b>Ann"), "escaped");
+    }
     stack.local.stop().await;
 }
 

@@ -492,6 +492,11 @@ async fn api_responses_match_the_openapi_document() {
         (&post, "configuration/plans", Some(&request)),
         (&post, "configuration", Some(&request)),
         (&post, "settings/captcha-checks", None),
+        (
+            &post,
+            "settings/login-previews",
+            Some(&json!({"claims": {"sub": "1", "name": "Ann", "groups": ["staff"]}})),
+        ),
     ] {
         reader
             .ask(&stack, method.clone(), path, document, 200)

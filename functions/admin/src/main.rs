@@ -7,7 +7,8 @@ use lambda_http::{Error, Request, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let control = casting_boot::start_calling_out().await?;
+    let mut control = casting_boot::start_calling_out().await?;
+    control.login_reader = casting_boot::login_reader().await?;
     let hop = &casting_boot::trusted_hop()
         .await?
         .map(|(header, proof)| TrustedProxy { header, proof });

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use ::http::HeaderName;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use casting_core::admin::login_previews::LoginReader;
 use casting_core::captcha::CaptchaVerifier;
 use casting_core::keys::Keyring;
 use casting_core::ports::ProfileFiles;
@@ -36,6 +37,7 @@ use casting_ecs::EcsLauncher;
 use casting_identity::captcha::Captchas;
 use casting_identity::gates::HttpGates;
 use casting_identity::oidc::OidcSettings;
+use casting_identity::preview::OidcReader;
 use casting_identity::web_client::{self, ClientError};
 use casting_identity::webhooks::HttpWebhooks;
 use casting_s3::{Bucket, BucketError, BucketSettings};
@@ -169,6 +171,23 @@ pub async fn login_settings() -> Result<Option<OidcSettings>, BootError> {
         tracing::error!(%error, "This function cannot start");
     }
     settings
+}
+
+/// What reads pasted claims as logins do, for the administrators of a deployment with logins; `None`
+/// where the environment does not describe them.
+///
+/// # Errors
+/// When the environment cannot be read.
+pub async fn login_reader() -> Result<Option<Arc<dyn LoginReader>>, BootError> {
+    match environment::read_login(&environment().await?.variables) {
+        Ok(login) => {
+            Ok(login.map(|login| Arc::new(OidcReader::new(login)) as Arc<dyn LoginReader>))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "Logins cannot be previewed");
+            Ok(None)
+        }
+    }
 }
 
 /// In which header the one proxy in front of the gateway names the visitor, and what it proves

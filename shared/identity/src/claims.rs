@@ -197,7 +197,7 @@ pub(crate) fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
@@ -215,7 +215,7 @@ mod tests {
 
     /// Provider and case as in `docs/login.md`, the claim that is set, what the provider documents,
     /// and what follows: name, groups, whether an administrator.
-    type Documented = (
+    pub(crate) type Documented = (
         &'static str,
         &'static str,
         Value,
@@ -224,7 +224,7 @@ mod tests {
         bool,
     );
 
-    fn documented() -> Vec<Documented> {
+    pub(crate) fn documented() -> Vec<Documented> {
         vec![
             (
                 "Auth0",

@@ -6,6 +6,7 @@ pub mod captcha;
 mod claims;
 pub mod gates;
 pub mod oidc;
+pub mod preview;
 pub mod siteverify;
 pub mod web_client;
 pub mod webhooks;

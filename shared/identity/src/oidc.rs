@@ -22,8 +22,8 @@ use openidconnect::core::{
 use openidconnect::{
     AdditionalClaims, AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret,
     CsrfToken, EmptyExtraTokenFields, HttpRequest, HttpResponse, IdTokenClaims, IdTokenFields,
-    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    StandardErrorResponse, StandardTokenResponse, TokenResponse,
+    IdTokenVerifier, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse,
 };
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
@@ -133,7 +133,7 @@ impl LoginFailure {
 
 /// Every claim that is not a standard one of the library's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct OtherClaims(#[serde(default)] HashMap<String, Value>);
+pub(crate) struct OtherClaims(#[serde(default)] HashMap<String, Value>);
 
 impl AdditionalClaims for OtherClaims {}
 
@@ -253,19 +253,7 @@ impl Oidc {
         let mut seen = None;
         loop {
             let client = self.client_of(self.metadata(now, seen).await?, redirect)?;
-            let clock = chrono_at(now)?;
-            let verifier = client
-                .id_token_verifier()
-                // Ours must be among the audiences; Zitadel and Keycloak name others too.
-                .set_other_audience_verifier_fn(|_| true)
-                .set_time_fn(move || clock)
-                .set_issue_time_verifier_fn(move |issued| {
-                    if issued.timestamp() <= now.plus_seconds(LEEWAY_SECONDS).seconds() {
-                        Ok(())
-                    } else {
-                        Err("it is from the future".to_owned())
-                    }
-                });
+            let verifier = checked_at(client.id_token_verifier(), now)?;
             match token.claims(&verifier, &Nonce::new(state.nonce.clone())) {
                 Ok(claims) => {
                     return Ok(self.user(&client, answer.access_token(), claims).await);
@@ -392,30 +380,7 @@ impl Oidc {
         A: openidconnect::EndpointState,
         T: openidconnect::EndpointState,
     {
-        let mut known = known_claims(
-            claims.additional_claims(),
-            [
-                (
-                    "name",
-                    claims
-                        .name()
-                        .and_then(|name| name.get(None))
-                        .map(|name| name.as_str()),
-                ),
-                (
-                    "nickname",
-                    claims
-                        .nickname()
-                        .and_then(|name| name.get(None))
-                        .map(|name| name.as_str()),
-                ),
-                (
-                    "preferred_username",
-                    claims.preferred_username().map(|name| name.as_str()),
-                ),
-                ("email", claims.email().map(|email| email.as_str())),
-            ],
-        );
+        let mut known = known_of(claims);
         if known.is_incomplete(&self.settings)
             && let Ok(request) =
                 client.user_info(access_token.clone(), Some(claims.subject().clone()))
@@ -464,6 +429,61 @@ impl Oidc {
         }
         user
     }
+}
+
+/// An ID token with claims of our own.
+pub(crate) type Token = openidconnect::IdToken<
+    OtherClaims,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
+
+/// What a login checks of a token at this time, besides its signature.
+pub(crate) fn checked_at(
+    verifier: IdTokenVerifier<'_, CoreJsonWebKey>,
+    now: Timestamp,
+) -> Result<IdTokenVerifier<'_, CoreJsonWebKey>, LoginFailure> {
+    let clock = chrono_at(now)?;
+    Ok(verifier
+        // Ours must be among the audiences; Zitadel and Keycloak name others too.
+        .set_other_audience_verifier_fn(|_| true)
+        .set_time_fn(move || clock)
+        .set_issue_time_verifier_fn(move |issued| {
+            if issued.timestamp() <= now.plus_seconds(LEEWAY_SECONDS).seconds() {
+                Ok(())
+            } else {
+                Err("it is from the future".to_owned())
+            }
+        }))
+}
+
+/// All claims of a token.
+pub(crate) fn known_of(claims: &IdTokenClaims<OtherClaims, CoreGenderClaim>) -> Claims {
+    known_claims(
+        claims.additional_claims(),
+        [
+            (
+                "name",
+                claims
+                    .name()
+                    .and_then(|name| name.get(None))
+                    .map(|name| name.as_str()),
+            ),
+            (
+                "nickname",
+                claims
+                    .nickname()
+                    .and_then(|name| name.get(None))
+                    .map(|name| name.as_str()),
+            ),
+            (
+                "preferred_username",
+                claims.preferred_username().map(|name| name.as_str()),
+            ),
+            ("email", claims.email().map(|email| email.as_str())),
+        ],
+    )
 }
 
 /// Standard and other claims in one.

@@ -435,6 +435,14 @@ api_routes! {
     "checkCaptchaKeys" = POST "/api/admin/settings/captcha-checks", Write(Settings) =>
         settings::check_keys,
         shows("Settings", "CaptchaKeys");
+    /// Previews a login from its claims: which user it would be, in which groups, or why not.
+    "previewLogin" = POST "/api/admin/settings/login-previews", Write(Settings) =>
+        settings::preview_login,
+        Operation {
+            body: Some(("LoginPreviewRequest", true)),
+            problems: &[409],
+            ..shows("Settings", "LoginPreview")
+        };
     /// Exports the configuration: settings, networks, groups, images, staging configs and casts.
     "exportConfiguration" = GET "/api/admin/configuration", Read => configuration::export,
         Operation {

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::Call;
 use crate::version;
-use casting_core::admin::settings;
+use casting_core::admin::{login_previews, settings};
 use casting_web::HandlerError;
 
 /// The settings as they are.
@@ -31,6 +31,12 @@ pub(crate) async fn change(call: &Call<'_>) -> Result<Reply, HandlerError> {
 pub(crate) async fn check_keys(call: &Call<'_>) -> Result<Reply, HandlerError> {
     let finding = settings::check_keys(&call.service).await?;
     Ok(reply::json(StatusCode::OK, &finding.view()))
+}
+
+/// Previews a login from its claims.
+pub(crate) async fn preview_login(call: &Call<'_>) -> Result<Reply, HandlerError> {
+    let preview = login_previews::preview(&call.service, &call.document()?).await?;
+    Ok(reply::json(StatusCode::OK, &login_previews::view(&preview)))
 }
 
 fn show(deployment: &Deployment) -> Reply {

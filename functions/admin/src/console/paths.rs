@@ -92,6 +92,8 @@ paths! {
     SETTINGS = "/admin/settings";
     /// Asks the CAPTCHA's provider about the stored keys.
     CHECK_CAPTCHA_KEYS = "/admin/settings/captcha-check";
+    /// Previews a login from its claims.
+    PREVIEW_LOGIN = "/admin/settings/login-preview";
     /// Switches maintenance off.
     END_MAINTENANCE = "/admin/settings/maintenance-end";
     /// The audit log.

@@ -17,8 +17,8 @@ use serde_json::{Map, Value, json};
 use super::document::codes;
 use crate::api::{claims as statistics, people};
 use casting_core::admin::{
-    audits, budgets, casts, claims, configuration, hooks, invitations, pools, profiles, references,
-    session_actions, sessions, settings, trials, users,
+    audits, budgets, casts, claims, configuration, hooks, invitations, login_previews, pools,
+    profiles, references, session_actions, sessions, settings, trials, users,
 };
 
 /// Every schema by its name.
@@ -73,6 +73,8 @@ pub(super) fn all() -> Map<String, Value> {
         ("Settings", of_settings.shown),
         ("SettingsChange", of_settings.change),
         ("CaptchaKeys", settings::keys_schema()),
+        ("LoginPreviewRequest", login_previews::schema()),
+        ("LoginPreview", login_previews::answer_schema()),
         ("IssuedApiKey", issued()),
         ("Session", sessions::schema()),
         ("Sessions", page("Session")),

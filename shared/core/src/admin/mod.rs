@@ -18,6 +18,7 @@ mod filtered;
 pub mod hooks;
 pub mod images;
 pub mod invitations;
+pub mod login_previews;
 pub mod pools;
 pub mod profiles;
 pub mod records;

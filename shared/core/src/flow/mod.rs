@@ -57,6 +57,7 @@ pub use trial::{Trial, TrialOutcome};
 pub use waiting_room::Waiting;
 
 use crate::METRICS;
+use crate::admin::login_previews::LoginReader;
 use crate::captcha::CaptchaVerifier;
 use crate::deployment::{FirstLimits, Maintenance};
 use crate::ids::{Entropy, SessionId};
@@ -256,6 +257,8 @@ pub struct ControlPlane {
     pub logs: Option<Arc<dyn SessionLogs>>,
     /// Whether there is a login provider.
     pub has_logins: bool,
+    /// Reads what a login provider says of a user, for administrators; `None` without a provider.
+    pub login_reader: Option<Arc<dyn LoginReader>>,
     /// The storage of persistent profiles; `None` if there is none.
     pub profiles: Option<Arc<dyn ProfileFiles>>,
     /// The limits of a new deployment.
@@ -287,6 +290,7 @@ impl ControlPlane {
             webhooks: None,
             logs: None,
             has_logins: false,
+            login_reader: None,
             profiles: None,
             first_limits: FirstLimits::default(),
             attempts: attempts::AttemptLimiter::default(),

@@ -31,6 +31,19 @@ pub struct TrialOutcome {
 }
 
 impl ControlPlane {
+    /// The names of the groups that a login with these groups would be in, the most important first.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn groups_of_login(&self, names: &[String]) -> Result<Vec<String>, Fault> {
+        let groups = self.cache.groups(&*self.store, self.clock.now()).await?;
+        let found = group::groups_of_login(&groups, names);
+        Ok(found
+            .into_iter()
+            .map(|group| group.settings.name.clone())
+            .collect())
+    }
+
     /// The verdict of every policy on this visit, with the current limits.
     ///
     /// # Errors

@@ -138,6 +138,11 @@ pub fn grant(
     grant
 }
 
+/// The groups that a login with these names is in, the most important first.
+pub fn groups_of_login<'a>(groups: &'a [Group], names: &[String]) -> Vec<&'a Group> {
+    members(groups, |group| group.settings.is_named_in(names))
+}
+
 /// What holds for a session that is started ahead, for members of this group: by it and by *All
 /// Users*.
 pub fn grant_of(group: Option<&GroupId>, groups: &[Group]) -> Grant {

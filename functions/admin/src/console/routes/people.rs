@@ -23,6 +23,8 @@ use crate::console::zone::Zone;
 use crate::console::{records, shown};
 use crate::console_auth;
 use casting_core::admin::audits::AuditsAsked;
+use casting_core::admin::error::AdminError;
+use casting_core::admin::login_previews::{self, LoginPreview};
 use casting_core::admin::version::Precondition;
 use casting_core::admin::{audits, settings as verbs, users};
 use casting_web::HandlerError;
@@ -121,7 +123,12 @@ pub(super) async fn forget(request: &ConsoleRequest<'_>) -> Result<Reply, Handle
 
 pub(super) async fn settings(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let document = settings_form::view(&verbs::read(&request.service).await?);
-    let screen = settings_page(request, &document, FormMessages::default(), None);
+    let screen = settings_page(
+        request,
+        &document,
+        FormMessages::default(),
+        &Asides::default(),
+    );
     Ok(request.show(&screen))
 }
 
@@ -147,8 +154,57 @@ pub(super) async fn check_captcha_keys(
 ) -> Result<Reply, HandlerError> {
     let document = settings_form::view(&verbs::read(&request.service).await?);
     let finding = verbs::check_keys(&request.service).await?;
-    let screen = settings_page(request, &document, FormMessages::default(), Some(&finding));
+    let asides = Asides {
+        finding: Some(&finding),
+        ..Asides::default()
+    };
+    let screen = settings_page(request, &document, FormMessages::default(), &asides);
     Ok(request.show(&screen))
+}
+
+/// Shows the settings with what a login with the pasted claims would come to.
+pub(super) async fn preview_login(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let document = settings_form::view(&verbs::read(&request.service).await?);
+    let pasted = request.form_data.first("claims").unwrap_or_default().trim();
+    let previewed = match serde_json::from_str::<Value>(pasted) {
+        Ok(claims) => {
+            let asked = json!({ "claims": claims });
+            match login_previews::preview(&request.service, &asked).await {
+                Ok(preview) => Ok(preview),
+                Err(AdminError::Fields(_)) => Err("This is no JSON object of claims.".to_owned()),
+                Err(AdminError::Conflict(why)) => Err(why),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(error) => Err(format!("This is no JSON: {error}.")),
+    };
+    let asides = Asides {
+        pasted,
+        preview: previewed.as_ref().ok(),
+        error: previewed.as_ref().err().map_or("", String::as_str),
+        ..Asides::default()
+    };
+    let screen = settings_page(request, &document, FormMessages::default(), &asides);
+    Ok(request.show(&screen))
+}
+
+/// What is shown beside the settings.
+#[derive(Default)]
+struct Asides<'a> {
+    finding: Option<&'a verbs::KeysFinding>,
+    pasted: &'a str,
+    preview: Option<&'a LoginPreview>,
+    error: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "console/login_preview.html")]
+struct LoginPreviewHtml<'a> {
+    action: &'static str,
+    csrf_token: &'a str,
+    pasted: &'a str,
+    preview: Option<&'a LoginPreview>,
+    error: &'a str,
 }
 
 #[derive(Template)]
@@ -163,19 +219,28 @@ fn settings_page(
     request: &ConsoleRequest<'_>,
     document: &Value,
     messages: FormMessages,
-    finding: Option<&verbs::KeysFinding>,
+    asides: &Asides<'_>,
 ) -> Screen {
     let kind = CaptchaKind::parse(text(document, "captcha_kind"));
     let has_keys = kind.is_some_and(CaptchaKind::needs_keys);
-    let above = if has_keys && request.context.may("settings") {
+    let mut above = if has_keys && request.context.may("settings") {
         shown(&CaptchaCheckHtml {
             action: paths::CHECK_CAPTCHA_KEYS,
             csrf_token: &request.context.csrf_token,
-            finding,
+            finding: asides.finding,
         })
     } else {
         String::new()
     };
+    if request.service.control_plane.login_reader.is_some() && request.context.may("settings") {
+        above.push_str(&shown(&LoginPreviewHtml {
+            action: paths::PREVIEW_LOGIN,
+            csrf_token: &request.context.csrf_token,
+            pasted: asides.pasted,
+            preview: asides.preview,
+            error: asides.error,
+        }));
+    }
     let edit = Edit {
         resource: settings_form::resource(),
         place: Place::Settings,
@@ -237,7 +302,7 @@ pub(super) async fn save_settings(request: &ConsoleRequest<'_>) -> Result<Reply,
                 request,
                 &typed_over(&stored, &typed),
                 messages,
-                None,
+                &Asides::default(),
             )))
         }
     }

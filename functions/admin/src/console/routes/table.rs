@@ -277,6 +277,8 @@ console_routes! {
     POST "/admin/settings", Write(Settings) => people::save_settings;
     /// Asks the CAPTCHA's provider about the stored keys.
     POST "/admin/settings/captcha-check", Write(Settings) => people::check_captcha_keys;
+    /// Previews a login from its claims.
+    POST "/admin/settings/login-preview", Write(Settings) => people::preview_login;
     /// Switches maintenance off.
     POST "/admin/settings/maintenance-end", Write(Settings) => people::end_maintenance;
     /// The audit log.
