@@ -713,9 +713,9 @@ impl SimWorld {
             taken == used && taken <= most,
             "{taken} uses of {most} are taken, and {used} sessions live or were served"
         );
-        let marked = |row: &&Session| row.invitation == Some(invitation.mark());
+        let invited = |row: &&Session| row.invitation == Some(invitation.invited());
         ensure!(
-            rows.iter().filter(marked).count() == rows.len(),
+            rows.iter().filter(invited).count() == rows.len(),
             "a session came without the invitation that the link requires"
         );
         Ok(())

@@ -44,8 +44,8 @@ use serde_json::Value;
 
 use crate::admin::error::AdminError;
 
-/// The length of the mark of a request, in characters (96 bits).
-const MARK: usize = 16;
+/// The length of the fingerprint of a request, in characters (96 bits).
+const FINGERPRINT: usize = 16;
 /// How long a request under an idempotency key is remembered, in seconds (a day).
 const REMEMBERED_SECONDS: u64 = 86_400;
 
@@ -112,11 +112,11 @@ impl AdminService<'_> {
     }
 
     /// What rows remember of a request under an idempotency key of this actor.
-    fn request_mark(&self) -> Option<String> {
+    fn request_fingerprint(&self) -> Option<String> {
         let key = self.request_key.as_ref()?;
         let caller = format!("{:?} {}", self.actor.kind, self.actor.id);
         let nonce = Nonce::from_request(&caller, key);
-        Some(nonce.as_str().chars().take(MARK).collect())
+        Some(nonce.as_str().chars().take(FINGERPRINT).collect())
     }
 
     /// The audit entry for a change of this record.

@@ -320,13 +320,13 @@ pub async fn extend_many(
         None => ids,
         Some(asked) => running(service, &asked).await?,
     };
-    let mark = service.request_mark();
+    let fingerprint = service.request_fingerprint();
     let extend = async |id: SessionId| {
         let extended = async {
             let before = find(service, id.as_str()).await?;
             let once = OnlyOnce {
                 seen: None,
-                request: mark.as_deref(),
+                request: fingerprint.as_deref(),
             };
             extend_by(service, before, minutes, once).await
         };

@@ -30,17 +30,17 @@ impl ControlPlane {
         let attempt = keys
             .attempt_of(token, id)
             .ok_or(DenialCode::NotYourSession)?;
-        // A write whose answer was lost is recognised by its mark.
-        let mark = Nonce::from_bytes(random_bytes(&*self.entropy));
+        // A write whose answer was lost is recognised by its nonce.
+        let nonce = Nonce::from_bytes(random_bytes(&*self.entropy));
         let row = self
             .move_session(id, None, |row| {
                 (row.launch.attempt == attempt)
-                    .then(|| row.bootstrapped(mark.clone()).ok())
+                    .then(|| row.bootstrapped(nonce.clone()).ok())
                     .flatten()
             })
             .await?
             .ok_or(DenialCode::NotYourSession)?;
-        if row.bootstrapped.as_ref() == Some(&mark) {
+        if row.bootstrapped.as_ref() == Some(&nonce) {
             return Ok(keys.named(&row.secret_key).secret(id));
         }
         if matches!(row.state, State::Stopping { .. } | State::Ended { .. }) {

@@ -50,31 +50,31 @@ pub(super) struct SettingsCache {
     pools: TtlCache<(), Vec<StagingConfig>>,
     staged: TtlCache<String, Vec<Session>>,
     /// Grows whenever the cache is emptied.
-    age: AtomicU64,
+    generation: AtomicU64,
 }
 
 /// When a read began. Its result is cached only if the cache was not emptied since: it may show
 /// rows from before the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark(u64);
+pub(super) struct Generation(u64);
 
 impl SettingsCache {
     /// Call this before a read whose result is to be cached.
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.age.load(Ordering::SeqCst))
+    pub(super) fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::SeqCst))
     }
 
-    /// Caches the result of a read that began at `mark`.
+    /// Caches the result of a read that began in `generation`.
     fn keep<K: Hash + Eq, V>(
         &self,
         cache: &TtlCache<K, V>,
         key: K,
         value: Option<Arc<V>>,
         (seconds, now): (u64, Timestamp),
-        mark: Mark,
+        generation: Generation,
     ) {
-        // Compared under the cache's lock: emptying increments the age before it takes that lock.
-        let current = || self.mark() == mark;
+        // Compared under the cache's lock: emptying increments the generation before it takes that lock.
+        let current = || self.generation() == generation;
         cache.put(key, value, now.plus_seconds(seconds), now, current);
     }
 
@@ -88,9 +88,9 @@ impl SettingsCache {
         if let Some(known) = self.casts.find(key, now) {
             return Ok(known);
         }
-        let mark = self.mark();
+        let generation = self.generation();
         let read = store.cast_by_key(key).await?.map(Arc::new);
-        self.learn(key, read.clone(), now, mark);
+        self.learn(key, read.clone(), now, generation);
         Ok(read)
     }
 
@@ -100,14 +100,20 @@ impl SettingsCache {
     }
 
     /// Caches a cast that was read, or returned by a refused reservation.
-    pub(super) fn learn(&self, key: &CastKey, cast: Option<Arc<Cast>>, now: Timestamp, mark: Mark) {
+    pub(super) fn learn(
+        &self,
+        key: &CastKey,
+        cast: Option<Arc<Cast>>,
+        now: Timestamp,
+        generation: Generation,
+    ) {
         let until = (CHANGE_SECONDS, now);
-        self.keep(&self.casts, key.clone(), cast, until, mark);
+        self.keep(&self.casts, key.clone(), cast, until, generation);
     }
 
     /// Empties the cache.
     pub(super) fn clear(&self) {
-        self.age.fetch_add(1, Ordering::SeqCst);
+        self.generation.fetch_add(1, Ordering::SeqCst);
         self.casts.clear();
         self.images.clear();
         self.usual_starts.clear();
@@ -141,12 +147,12 @@ impl SettingsCache {
         if let Some(known) = self.usual_starts.find(id.as_str(), now) {
             return usual(known);
         }
-        let mark = self.mark();
+        let generation = self.generation();
         // It is not worth a failed claim.
         let read = store.record::<StartTimes>(id.as_str()).await.ok()?;
         let (read, until) = (read.map(Arc::new), (USUAL_SECONDS, now));
         let id = id.as_str().to_owned();
-        self.keep(&self.usual_starts, id, read.clone(), until, mark);
+        self.keep(&self.usual_starts, id, read.clone(), until, generation);
         usual(read)
     }
 
@@ -183,7 +189,7 @@ impl SettingsCache {
         store: &dyn Store,
         now: Timestamp,
     ) -> Result<Arc<Deployment>, Fault> {
-        let mark = self.mark();
+        let generation = self.generation();
         let read = Arc::new(
             store
                 .record::<Deployment>(DEPLOYMENT_ID)
@@ -191,7 +197,7 @@ impl SettingsCache {
                 .unwrap_or_default(),
         );
         let until = (CHANGE_SECONDS, now);
-        self.keep(&self.deployment, (), Some(read.clone()), until, mark);
+        self.keep(&self.deployment, (), Some(read.clone()), until, generation);
         Ok(read)
     }
 
@@ -204,14 +210,14 @@ impl SettingsCache {
         if let Some(Some(known)) = self.groups.find(&(), now) {
             return Ok(known);
         }
-        let mark = self.mark();
+        let generation = self.generation();
         let mut read = store.all_records::<Group>().await?;
         if read.iter().all(|group| group.id != Group::all_users_id()) {
             read.push(Group::all_users());
         }
         let read = Arc::new(read);
         let until = (CHANGE_SECONDS, now);
-        self.keep(&self.groups, (), Some(read.clone()), until, mark);
+        self.keep(&self.groups, (), Some(read.clone()), until, generation);
         Ok(read)
     }
 
@@ -224,10 +230,10 @@ impl SettingsCache {
         if let Some(Some(known)) = self.pools.find(&(), now) {
             return Ok(known);
         }
-        let mark = self.mark();
+        let generation = self.generation();
         let read = Arc::new(store.all_records::<StagingConfig>().await?);
         let until = (CHANGE_SECONDS, now);
-        self.keep(&self.pools, (), Some(read.clone()), until, mark);
+        self.keep(&self.pools, (), Some(read.clone()), until, generation);
         Ok(read)
     }
 
@@ -242,10 +248,10 @@ impl SettingsCache {
         if let Some(Some(known)) = self.staged.find(pool.as_str(), now) {
             return Ok(known);
         }
-        let mark = self.mark();
+        let generation = self.generation();
         let read = Arc::new(store.pool(pool).await?);
         let (pool, until) = (pool.as_str().to_owned(), (STAGED_SECONDS, now));
-        self.keep(&self.staged, pool, Some(read.clone()), until, mark);
+        self.keep(&self.staged, pool, Some(read.clone()), until, generation);
         Ok(read)
     }
 
@@ -277,10 +283,10 @@ impl SettingsCache {
         if let Some(known) = cache.find(id, now) {
             return Ok(known);
         }
-        let mark = self.mark();
+        let generation = self.generation();
         let read = store.record::<R>(id).await?.map(Arc::new);
         let until = (CHANGE_SECONDS, now);
-        self.keep(cache, id.to_owned(), read.clone(), until, mark);
+        self.keep(cache, id.to_owned(), read.clone(), until, generation);
         Ok(read)
     }
 
@@ -290,12 +296,12 @@ impl SettingsCache {
     }
 
     /// Caches for a moment that a quota is full.
-    pub(super) fn learn_full(&self, key: &str, now: Timestamp, mark: Mark) {
+    pub(super) fn learn_full(&self, key: &str, now: Timestamp, generation: Generation) {
         let (full, until) = (
             Some(Arc::new(())),
             Timestamp::from_millis(now.millis() + FULL_MILLIS),
         );
-        let current = || self.mark() == mark;
+        let current = || self.generation() == generation;
         self.full.put(key.to_owned(), full, until, now, current);
     }
 
@@ -385,7 +391,7 @@ mod tests {
         let cache = SettingsCache::default();
         let link = cast(1);
         let key = link.settings.key.clone();
-        let stale = cache.mark();
+        let stale = cache.generation();
         cache.clear();
         cache.learn(&key, Some(link.clone().into()), NOON, stale);
         assert!(
@@ -394,7 +400,7 @@ mod tests {
         );
         cache.learn_full("cast/1", NOON, stale);
         assert!(!cache.is_full("cast/1", NOON));
-        cache.learn(&key, Some(link.into()), NOON, cache.mark());
+        cache.learn(&key, Some(link.into()), NOON, cache.generation());
         assert!(cache.casts.find(&key, NOON).is_some(), "from after it");
     }
 
@@ -403,7 +409,7 @@ mod tests {
         let cache = SettingsCache::default();
         let link = cast(1);
         let key = link.settings.key.clone();
-        cache.learn(&key, Some(link.into()), NOON, cache.mark());
+        cache.learn(&key, Some(link.into()), NOON, cache.generation());
         let last = NOON.plus_seconds(CHANGE_SECONDS);
         let before = Timestamp::from_millis(last.millis() - 1);
         assert!(cache.remembered_cast(&key, before).is_some());
@@ -417,10 +423,10 @@ mod tests {
         let old = CastKey::parse("the-old-key").expect("a key");
         let keys = [link.settings.key.clone(), old];
         for key in &keys {
-            cache.learn(key, Some(link.clone().into()), NOON, cache.mark());
+            cache.learn(key, Some(link.clone().into()), NOON, cache.generation());
         }
         let kept = other.settings.key.clone();
-        cache.learn(&kept, Some(other.into()), NOON, cache.mark());
+        cache.learn(&kept, Some(other.into()), NOON, cache.generation());
         cache.forget_cast(&link.id);
         for key in &keys {
             assert!(cache.casts.find(key, NOON).is_none(), "{key}");

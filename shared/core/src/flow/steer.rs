@@ -20,7 +20,7 @@ const LOOK_SECONDS: u64 = 30;
 pub struct OnlyOnce<'a> {
     /// When the session ends, as the administrator saw it.
     pub seen: Option<Timestamp>,
-    /// The mark of the request, which the session's row remembers.
+    /// The fingerprint of the request, which the session's row remembers.
     pub request: Option<&'a str>,
 }
 

@@ -102,12 +102,15 @@ impl ControlPlane {
     /// this came is written only once each of them is in the schedule, or has ended.
     async fn sweep_unscheduled(&self, began: Timestamp) -> Result<Swept, Fault> {
         let mut swept = Swept::default();
-        let mark = self.store.scheduled_until().await?;
-        let mark = mark.unwrap_or_else(|| began.minus_seconds(UNSCHEDULED_SECONDS));
+        let handled_until = self.store.scheduled_until().await?;
+        let handled_until =
+            handled_until.unwrap_or_else(|| began.minus_seconds(UNSCHEDULED_SECONDS));
         let due = began.minus_seconds(RESERVED_SECONDS);
-        let (reached, is_any) = self.schedule_claims((mark, due), began, &mut swept).await?;
+        let (reached, is_any) = self
+            .schedule_claims((handled_until, due), began, &mut swept)
+            .await?;
         let late = |time: Timestamp| time.minus_seconds(LATE_SECONDS);
-        let span = (late(mark), late(reached));
+        let span = (late(handled_until), late(reached));
         let (second, is_late) = self.schedule_claims(span, began, &mut swept).await?;
         if is_any || is_late {
             let reached = reached.min(second.plus_seconds(LATE_SECONDS));

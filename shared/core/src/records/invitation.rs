@@ -139,7 +139,7 @@ impl Invitation {
     }
 
     /// What a session that comes by it keeps of it.
-    pub fn mark(&self) -> Invited {
+    pub fn invited(&self) -> Invited {
         Invited {
             id: self.id.clone(),
             name: self.settings.name.clone(),

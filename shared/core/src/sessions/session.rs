@@ -51,7 +51,7 @@ pub const ENTRY_GRACE_SECONDS: u64 = 2 * SWEEP_INTERVAL_SECONDS;
 /// so much longer, because the edge reads their end from themselves.
 pub const ADDED_SECONDS: u32 = 86_400;
 /// How many requests that extended a session are remembered with it.
-const MOST_MARKS: usize = 8;
+const MOST_REQUESTS: usize = 8;
 /// No session lives for longer than this, in seconds: the longest start, the longest time limit,
 /// what administrators may add, and a day as a margin.
 pub const LONGEST_LIFE_SECONDS: u64 = 1800 + 604_800 + ADDED_SECONDS as u64 + 86_400;
@@ -496,7 +496,7 @@ impl Session {
         }
     }
 
-    /// Its gate is given its secret, by the request of this mark.
+    /// Its gate is given its secret, by the request of this nonce.
     ///
     /// # Errors
     /// When a gate of it has had the secret already, or it is not starting (any more).
@@ -743,13 +743,13 @@ impl Session {
         Some(after)
     }
 
-    /// Whether the request with this mark has extended it.
+    /// Whether the request with this fingerprint has extended it.
     pub fn was_extended_by(&self, request: &str) -> bool {
-        self.extension_requests.iter().any(|mark| mark == request)
+        self.extension_requests.iter().any(|known| known == request)
     }
 
     /// An administrator extends it by so many seconds, which takes this money of budgets; `None` when
-    /// that is more than it may have, or its time is up. `request` is the mark of a request that
+    /// that is more than it may have, or its time is up. `request` is the fingerprint of a request that
     /// may come again.
     pub fn extended_by_administrator(
         &self,
@@ -769,10 +769,10 @@ impl Session {
         *ends_at = ends_at.plus_seconds(seconds.into());
         after.added_seconds = added;
         if let Some(request) = request {
-            let marks = &mut after.extension_requests;
-            let old = (marks.len() + 1).saturating_sub(MOST_MARKS);
-            marks.drain(..old);
-            marks.push(request.to_owned());
+            let requests = &mut after.extension_requests;
+            let old = (requests.len() + 1).saturating_sub(MOST_REQUESTS);
+            requests.drain(..old);
+            requests.push(request.to_owned());
         }
         for held in money {
             after.charge.hold(held.clone());

@@ -60,7 +60,7 @@ impl ClaimAttempt<'_> {
             address: address::hash(context.visitor.address, &plane.keys),
             referrer: self.ticket.referrer.as_deref(),
             user: context.visitor.user.as_ref(),
-            invitation: context.invitation.as_ref().map(Invitation::mark),
+            invitation: context.invitation.as_ref().map(Invitation::invited),
             kasm_url: admission.kasm_url.url.as_deref(),
             network: network.map(|network| network.id.as_str()),
             time_limit_seconds: context.grant.time_limit_seconds(limit),

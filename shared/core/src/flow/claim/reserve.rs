@@ -9,7 +9,7 @@ use crate::address;
 use crate::captcha::{CaptchaCheck, CaptchaVerdict, Proof};
 use crate::cast::Cast;
 use crate::denial::DenialCode;
-use crate::flow::cache::Mark;
+use crate::flow::cache::Generation;
 use crate::flow::open::captcha_bond;
 use crate::flow::{FlowError, TRIES};
 use crate::ids::UserId;
@@ -123,7 +123,7 @@ impl ClaimAttempt<'_> {
                 reservation.session.usual_start =
                     plane.cache.usual_start(&*plane.store, &image.id, now).await;
             }
-            let mark = self.plane.cache.mark();
+            let generation = self.plane.cache.generation();
             match self.plane.store.reserve(&reservation).await? {
                 Reserved::Placed => {
                     self.context.left = reservation
@@ -143,7 +143,7 @@ impl ClaimAttempt<'_> {
                     if let Reserved::Already(session) = refused {
                         return Ok((self.same_request(*session)?, false));
                     }
-                    self.learn(refused, &reservation, now, mark).await?;
+                    self.learn(refused, &reservation, now, generation).await?;
                 }
             }
         }
@@ -182,7 +182,7 @@ impl ClaimAttempt<'_> {
         refused: Reserved,
         reservation: &Reservation,
         now: Timestamp,
-        mark: Mark,
+        generation: Generation,
     ) -> Result<(), FlowError> {
         match refused {
             Reserved::ConfigChanged => {
@@ -195,7 +195,7 @@ impl ClaimAttempt<'_> {
                 self.context.cast = Some(self.cast.clone());
                 let key = self.context.key.as_ref().unwrap_or(&self.cast.settings.key);
                 let cast = Some(self.cast.clone());
-                self.plane.cache.learn(key, cast, now, mark);
+                self.plane.cache.learn(key, cast, now, generation);
             }
             Reserved::QueueMoved(seen) => self.context.queue = Some(seen),
             Reserved::WindowMoved(seen) => self.window = Some(seen),
@@ -207,7 +207,7 @@ impl ClaimAttempt<'_> {
                 }
                 self.context.full.insert(kind);
                 if let Some(quota) = reservation.quotas.iter().find(|quota| quota.kind == kind) {
-                    self.plane.cache.learn_full(&quota.key, now, mark);
+                    self.plane.cache.learn_full(&quota.key, now, generation);
                 }
             }
             Reserved::Uncounted(kind) => {
@@ -271,7 +271,7 @@ impl ClaimAttempt<'_> {
     /// no longer valid.
     pub(super) async fn read_again(&mut self) -> Result<(), FlowError> {
         let plane = self.plane;
-        let (now, mark) = (plane.clock.now(), plane.cache.mark());
+        let (now, generation) = (plane.clock.now(), plane.cache.generation());
         let key = self.context.key.as_ref().unwrap_or(&self.cast.settings.key);
         let read = plane
             .store
@@ -279,7 +279,7 @@ impl ClaimAttempt<'_> {
             .await?
             .filter(|read| read.settings.answers_to(key, now))
             .map(Arc::new);
-        plane.cache.learn(key, read.clone(), now, mark);
+        plane.cache.learn(key, read.clone(), now, generation);
         self.cast = read.ok_or(DenialCode::UnknownCast)?;
         plane.gather_for(&self.cast, &mut self.context, now).await?;
         plane.load_queue(&self.cast, &mut self.context).await?;
@@ -326,7 +326,7 @@ impl ClaimAttempt<'_> {
                 referrer: self.ticket.referrer.clone(),
                 language: context.visitor.language.with(cast.settings.language.0),
             },
-            invitation: context.invitation.as_ref().map(Invitation::mark),
+            invitation: context.invitation.as_ref().map(Invitation::invited),
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
