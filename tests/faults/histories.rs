@@ -56,12 +56,17 @@ pub fn count() -> u64 {
     setting("CASTING_TEST_HISTORIES").unwrap_or(250)
 }
 
+/// The seed of the first history.
+pub fn first_seed() -> u64 {
+    setting("CASTING_TEST_SEED").unwrap_or(1)
+}
+
 /// Plays all histories, each core its share; gives the sum of what they count.
 pub fn share_of_each_core(
     count: u64,
     play: impl Fn(std::iter::StepBy<std::ops::Range<u64>>) -> Result<usize> + Sync,
 ) -> usize {
-    let first = setting("CASTING_TEST_SEED").unwrap_or(1);
+    let first = first_seed();
     let players = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(8) as u64;

@@ -19,7 +19,7 @@ use casting_tests::faults::{FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};
 use tokio::task::JoinSet;
 
-use crate::histories::{count, play, share_of_each_core};
+use crate::histories::{count, first_seed, play, share_of_each_core};
 use crate::pools::{fill, fill_round, set_desired};
 
 /// What a crowd is like.
@@ -361,8 +361,9 @@ async fn fifty_visitors_for_five_places_are_served_once_in_order() {
             Manner::Stays
         }
     };
-    for seed in 1..=3_u64 {
-        let stories = play_crowd(&shared_db, 7000 + seed, &plan, manner)
+    // A crowd takes as long as a hundred histories.
+    for seed in first_seed()..first_seed() + count().div_ceil(250) {
+        let stories = play_crowd(&shared_db, 7_000_000 + seed, &plan, manner)
             .await
             .unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
         let waited = check_order(&stories).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
