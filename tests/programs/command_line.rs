@@ -282,6 +282,7 @@ async fn demo_users_are_not_offered_to_other_machines() {
         let status = async |path: &str| {
             let sent = http
                 .get(format!("http://127.0.0.1:{port}{path}"))
+                .header("cookie", "cast-probe=yes")
                 .send()
                 .await;
             sent.expect("an answer").status().as_u16()

@@ -114,6 +114,24 @@ impl Asker {
         answer(request).await
     }
 
+    /// Requests a page as a browser does that keeps cookies: where the deployment asks once more to see
+    /// whether it does (307), it comes with the cookie.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn open(&self, url: &Url, accept: &str) -> Result<Answer, AskError> {
+        let first = self.get(url, accept, None).await?;
+        let cookie = first.header("set-cookie").split(';').next();
+        let cookie = cookie.unwrap_or_default().to_owned();
+        match url.join(first.header("location")) {
+            Ok(again) if first.status == 307 && again.origin() == url.origin() => {
+                let request = self.request(Method::GET, &again);
+                answer(request.header(ACCEPT, accept).header(COOKIE, cookie)).await
+            }
+            _ => Ok(first),
+        }
+    }
+
     /// Sends a document with this key and asks for one.
     ///
     /// # Errors

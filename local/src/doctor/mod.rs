@@ -168,16 +168,12 @@ impl Checkup {
                 }
             }
         }
-        match self.get(urls::LOGIN, PAGE, None).await? {
+        let login = self.base.join(urls::LOGIN)?;
+        match self.asker.open(&login, PAGE).await {
             Ok(answer) => outside::login(&answer, &self.base)
                 .into_iter()
                 .for_each(|finding| self.report(finding)),
-            Err(ask_error) => {
-                self.report(outside::unreachable(
-                    &self.base.join(urls::LOGIN)?,
-                    &ask_error,
-                ));
-            }
+            Err(ask_error) => self.report(outside::unreachable(&login, &ask_error)),
         }
         Ok(true)
     }
