@@ -178,6 +178,16 @@ async fn link_open_looks_up_sessions_only_for_resumable_links() {
 #[tokio::test(start_paused = true)]
 async fn disabled_and_unknown_links_cost_the_same() {
     let shared_db = SharedDb::new().await.expect("a database");
+    // Its link is gone with the next world; its ticket is that of another link all the same.
+    let other = SimWorld::new(&shared_db, 21, Limits::default()).await;
+    let other = other.expect("a world");
+    let foreign = open(
+        other.stable_process(),
+        other.cast.settings.key.as_str(),
+        &visitor(1),
+    )
+    .await;
+    let foreign = foreign.expect("opens").ticket;
     let limits = Limits {
         total: Some(1),
         live: Some(1),
@@ -189,15 +199,6 @@ async fn disabled_and_unknown_links_cost_the_same() {
     let world = SimWorld::new(&shared_db, 20, limits)
         .await
         .expect("a world");
-    let other = SimWorld::new(&shared_db, 21, Limits::default()).await;
-    let other = other.expect("a world");
-    let foreign = open(
-        other.stable_process(),
-        other.cast.settings.key.as_str(),
-        &visitor(1),
-    )
-    .await;
-    let foreign = foreign.expect("opens").ticket;
     change(&world, |cast| cast.enabled = false, None).await;
     let entropy = SeededEntropy::new(22);
     let unknown = CastKey::random(&entropy);
