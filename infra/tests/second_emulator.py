@@ -89,6 +89,11 @@ class Function:
         self.process.wait(20)
         self.api.shutdown()
 
+    def peak_memory(self):
+        """The most that the process has had in memory, in MB."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
     def invoke(self, event):
         """What became of an event: `response` or `error`, and its document."""
         request = str(uuid.uuid4())
@@ -120,7 +125,8 @@ class SecondEmulator(Deployment):
 
     def deploy(self):
         built = built_template()
-        template, shared = built["Resources"], built["Globals"]["Function"]["Environment"]["Variables"]
+        template, settings = built["Resources"], built["Globals"]["Function"]
+        shared = settings["Environment"]["Variables"]
         self.resources = {name: NAMES.get(name, name) for name in template}
         self.outputs = {"ClusterName": CLUSTER, "CastBaseUrl": f"{PUBLIC_URL}/cast/", "AdminKeyArn": "AdminKey", "AdminKeyCommand": "--secret-id AdminKey"}
         for name, one in template.items():
@@ -140,7 +146,9 @@ class SecondEmulator(Deployment):
         for name, one in template.items():
             if one["Type"] == "AWS::Serverless::Function":
                 program = pathlib.Path(one["Properties"]["CodeUri"], "bootstrap")
-                self.functions[name] = Function(program, self._environment(shared | one["Properties"].get("Environment", {}).get("Variables", {})), self.log)
+                environment = self._environment(shared | one["Properties"].get("Environment", {}).get("Variables", {}))
+                self.functions[name] = Function(program, environment, self.log)
+                self.functions[name].memory_size = one["Properties"].get("MemorySize", settings["MemorySize"])
         self.routes = _routes(template)
         self._admit_administrator()
 

@@ -25,3 +25,11 @@ def emulator(tmp_path_factory):
 @pytest.mark.parametrize("check", [check for check in scenario.CHECKS if check not in ELSEWHERE], ids=lambda check: check.__name__)
 def test_second_reading(emulator, check):
     check(emulator)
+
+
+def test_functions_need_less_than_half_of_their_memory(emulator):
+    scenario.the_administrator_sees_sessions_and_ends_them(emulator)
+    scenario.the_sweep_ends_what_is_over_time(emulator)
+    peaks = {name: (round(function.peak_memory()), function.memory_size) for name, function in emulator.functions.items()}
+    assert all(0 < peak < size / 2 for peak, size in peaks.values()), peaks
+    print(peaks)
