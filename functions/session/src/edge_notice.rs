@@ -39,8 +39,8 @@ const NOTICES: [Notice; 3] = [
 ];
 
 #[derive(Template)]
-#[template(path = "told.html")]
-struct Told<'a> {
+#[template(path = "edge_notice.html")]
+struct NoticePage<'a> {
     title: &'a str,
     detail: &'a str,
     /// Where the button leads, out of any frame.
@@ -64,7 +64,7 @@ pub(crate) fn framed(
     let mut notices = visit.words.notices().iter();
     let said = notices.find(|(name, ..)| *name == notice.name);
     let (title, detail) = said.map_or((notice.name, ""), |(_, title, detail)| (*title, *detail));
-    let main = Told {
+    let main = NoticePage {
         title,
         detail,
         to: urls::session(id),
@@ -82,7 +82,7 @@ pub(crate) fn framed(
 /// The page for the owner of a session that runs all the same.
 pub(crate) fn running(session: &Session, visit: &RequestContext) -> Reply {
     let words: &words::Session = visit.words.session();
-    let main = Told {
+    let main = NoticePage {
         title: words.resumed_title,
         detail: words.not_shown,
         to: urls::enter_session(&session.id),

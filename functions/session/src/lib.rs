@@ -1,11 +1,11 @@
 //! The session function: the waiting page and its status for the session's owner, and the reports
 //! of its gate. Owns their requests and replies; must not know how sessions move.
 
+mod edge_notice;
 mod ended;
 mod progress;
 mod resumed;
 mod status;
-mod told;
 mod waiting;
 
 use casting_core::denial::DenialCode;
@@ -100,11 +100,11 @@ async fn show(
     visit: &RequestContext,
     id: &SessionId,
 ) -> Result<Reply, HandlerError> {
-    let notice = told::notice(visit).filter(|_| !visit.wants_json);
+    let notice = edge_notice::notice(visit).filter(|_| !visit.wants_json);
     if let Some(notice) = notice.filter(|_| visit.framed) {
         let brand = control_plane.deployment_help().await.brand;
         let visit = visit.clone().branded(brand);
-        return Ok(told::framed(notice, id, &visit, &control_plane.urls));
+        return Ok(edge_notice::framed(notice, id, &visit, &control_plane.urls));
     }
     let user = user(control_plane, visit);
     let proof = proof(visit, id, user.as_ref());
@@ -127,7 +127,7 @@ async fn show(
                 control_plane.clock.now(),
                 visit,
             )),
-            progress::Stage::Ready if notice.is_some() => Ok(told::running(&session, visit)),
+            progress::Stage::Ready if notice.is_some() => Ok(edge_notice::running(&session, visit)),
             progress::Stage::Ready if !resumed::not_applied(visit).is_empty() => {
                 Ok(resumed::reply(&session, visit))
             }
