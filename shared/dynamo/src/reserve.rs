@@ -90,8 +90,8 @@ async fn attempt(
     let row = session_item(WHAT, session)?;
     let (sessions, is_new) = (&store.tables.sessions, Condition::when(names::IS_NEW));
     let is_guarded = !reservation.takes_only_its_session();
-    let told = deliveries::parts(WHAT, store, &session.tells(None))?;
-    if !is_guarded && reservation.staged.is_none() && told.is_empty() {
+    let events = deliveries::parts(WHAT, store, &session.deliveries(None))?;
+    if !is_guarded && reservation.staged.is_none() && events.is_empty() {
         return match store.put(WHAT, sessions, row, is_new).await? {
             Written::Done => Ok(Reserved::Placed.into()),
             Written::Failed(found) => Ok(existing_session(store, found).await?.into()),
@@ -138,7 +138,7 @@ async fn attempt(
         let [put, give] = pool::take(WHAT, store, staged, row)?;
         parts.extend([(TransactPart::Staged, put), (TransactPart::Staged, give)]);
     }
-    parts.extend(told.into_iter().map(|part| (TransactPart::Told, part)));
+    parts.extend(events.into_iter().map(|part| (TransactPart::Event, part)));
     let (kinds, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     let failure = match store.transact_once(WHAT, parts).await? {
         Answer::Done(()) => return Ok(Reserved::Placed.into()),
@@ -168,7 +168,7 @@ async fn attempt(
         }
         (TransactPart::Proof, _) => Reserved::ProofUsed,
         (TransactPart::Staged, _) => Reserved::StagedGone,
-        (TransactPart::Told, _) => return Err(corrupt(WHAT, "an event has no condition")),
+        (TransactPart::Event, _) => return Err(corrupt(WHAT, "an event has no condition")),
     };
     Ok(answer.into())
 }
@@ -182,7 +182,7 @@ enum TransactPart<'a> {
     Quota(&'a Quota),
     Proof,
     Staged,
-    Told,
+    Event,
 }
 
 fn first_failed<'a, 'b>(

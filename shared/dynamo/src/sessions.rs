@@ -53,13 +53,13 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
     let is_rev = Condition::when(names::IS_REV).value(":rev", number(before.rev));
     let gift = after.gives_back(before);
     let taken = after.takes(before);
-    let told = deliveries::parts(WHAT, store, &after.tells(Some(before)))?;
+    let events = deliveries::parts(WHAT, store, &after.deliveries(Some(before)))?;
     if !taken.is_empty() {
-        return hold(store, row, is_rev, &taken, told).await;
+        return hold(store, row, is_rev, &taken, events).await;
     }
-    if gift.is_free() && !told.is_empty() {
+    if gift.is_free() && !events.is_empty() {
         let mut parts = vec![write::put(WHAT, &store.tables.sessions, row, is_rev)?];
-        parts.extend(told);
+        parts.extend(events);
         return Ok(match store.transact(WHAT, parts).await? {
             Ok(()) => Saved::Done,
             Err(_) => Saved::Stale,
@@ -71,7 +71,7 @@ pub async fn save(store: &DynamoStore, before: &Session, after: &Session) -> Res
             .await?
             .into())
     } else {
-        release(store, row, is_rev, after, &gift, told).await
+        release(store, row, is_rev, after, &gift, events).await
     }
 }
 
@@ -81,14 +81,14 @@ async fn hold(
     row: Item,
     is_rev: Condition,
     taken: &[Held],
-    told: Vec<TransactWriteItem>,
+    events: Vec<TransactWriteItem>,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "count a session";
     let mut parts = vec![write::put(WHAT, &store.tables.sessions, row, is_rev)?];
     for held in taken {
         parts.push(limits::hold_quota(WHAT, store, held)?);
     }
-    parts.extend(told);
+    parts.extend(events);
     Ok(match store.transact(WHAT, parts).await? {
         Ok(()) => Saved::Done,
         Err(_) => Saved::Stale,
@@ -105,7 +105,7 @@ async fn release(
     is_rev: Condition,
     after: &Session,
     gift: &Charge,
-    told: Vec<TransactWriteItem>,
+    events: Vec<TransactWriteItem>,
 ) -> Result<Saved, Fault> {
     const WHAT: &str = "release a session";
     let cast = &after.cast_id;
@@ -129,7 +129,7 @@ async fn release(
             is_rev.clone(),
         )?];
         parts.extend(gifts.iter().map(|(_, part)| part.clone()));
-        parts.extend(told.iter().cloned());
+        parts.extend(events.iter().cloned());
         let Err(failure) = store.transact(WHAT, parts).await? else {
             return Ok(Saved::Done);
         };

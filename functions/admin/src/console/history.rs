@@ -99,7 +99,7 @@ impl Steps {
 
 /// What is shown of a time: its history, that of the period before, and in whose time zone.
 #[derive(Clone, Copy)]
-pub struct Told<'a> {
+pub struct ChartInput<'a> {
     /// The outcomes of claims.
     pub history: &'a History,
     /// The same of the period before, if it is compared.
@@ -108,7 +108,7 @@ pub struct Told<'a> {
     pub zone: &'a Zone,
 }
 
-impl Told<'_> {
+impl ChartInput<'_> {
     fn steps(&self) -> Steps {
         Steps::of(self.history, self.zone)
     }
@@ -124,8 +124,8 @@ impl Told<'_> {
 }
 
 /// Sessions that were launched, and visitors who were refused, by reason.
-pub fn launches(told: &Told<'_>) -> Chart {
-    let (steps, total) = (told.steps(), told.history.total());
+pub fn launches(input: &ChartInput<'_>) -> Chart {
+    let (steps, total) = (input.steps(), input.history.total());
     let mut reasons: Vec<(&String, u64)> = total
         .refused
         .iter()
@@ -152,18 +152,18 @@ pub fn launches(told: &Told<'_>) -> Chart {
         };
         series.push(steps.series("Other reasons", sum));
     }
-    let partial = if told.history.is_partial {
+    let partial = if input.history.is_partial {
         " Incomplete: too many claims to count now."
     } else {
         ""
     };
     let summary = format!(
         "{}, {}, {}.{partial}",
-        told.beside("launched", |total| total.launched),
-        told.beside("refunded", |total| total.refunded),
-        told.beside("refused", HourlyStats::refused_in_all)
+        input.beside("launched", |total| total.launched),
+        input.beside("refunded", |total| total.refunded),
+        input.beside("refused", HourlyStats::refused_in_all)
     );
-    let before = steps.before(told.before, told.zone, "Launched before", |hour| {
+    let before = steps.before(input.before, input.zone, "Launched before", |hour| {
         Some(hour.launched as f64)
     });
     Chart {
@@ -180,8 +180,8 @@ pub fn launches(told: &Told<'_>) -> Chart {
 
 /// How long visitors waited from the click to the session: the median and the 95th percentile of
 /// each step in which sessions started.
-pub fn starts(told: &Told<'_>) -> Chart {
-    let (steps, total) = (told.steps(), told.history.total());
+pub fn starts(input: &ChartInput<'_>) -> Chart {
+    let (steps, total) = (input.steps(), input.history.total());
     let summary = match (within(&total, 50), within(&total, 95)) {
         (Some(half), Some(most)) => {
             format!("50 % ready within {half}, 95 % within {most}.")
@@ -202,7 +202,7 @@ pub fn starts(told: &Told<'_>) -> Chart {
         title: "Time from click to session".into(),
         summary,
         labels: steps.labels(),
-        before: steps.before(told.before, told.zone, "Median before", of(50)),
+        before: steps.before(input.before, input.zone, "Median before", of(50)),
         axis: steps.axis,
         unit: "s",
         series,
@@ -211,11 +211,11 @@ pub fn starts(told: &Told<'_>) -> Chart {
 }
 
 /// What the sessions cost that were claimed in each step.
-pub fn costs(told: &Told<'_>) -> Chart {
-    let steps = told.steps();
+pub fn costs(input: &ChartInput<'_>) -> Chart {
+    let steps = input.steps();
     let dollars = |hour: &HourlyStats| hour.cost_micros as f64 / 1_000_000.0;
-    let total = dollars(&told.history.total());
-    let before = told.before.map(|before| dollars(&before.total()));
+    let total = dollars(&input.history.total());
+    let before = input.before.map(|before| dollars(&before.total()));
     let before = before.map_or_else(String::new, |before| format!(" (${before:.2} before)"));
     let summary = format!(
         "${total:.2}{before} at list price, for all of their time; those that live, so far."
@@ -224,7 +224,7 @@ pub fn costs(told: &Told<'_>) -> Chart {
         title: "Cost of the sessions claimed".into(),
         summary,
         labels: steps.labels(),
-        before: steps.before(told.before, told.zone, "Cost before", |hour| {
+        before: steps.before(input.before, input.zone, "Cost before", |hour| {
             Some(dollars(hour))
         }),
         series: vec![steps.series("Cost", dollars)],
@@ -250,8 +250,8 @@ fn within(total: &HourlyStats, percent: u64) -> Option<String> {
 
 /// How many places were left at the end of each step. They follow from how many are left now and
 /// what was launched since, which holds from the last change of the cast on: `since`.
-pub fn places(told: &Told<'_>, left_now: u64, since: Timestamp) -> Chart {
-    let steps = told.steps();
+pub fn places(input: &ChartInput<'_>, left_now: u64, since: Timestamp) -> Chart {
+    let steps = input.steps();
     let mut left = left_now as f64;
     let mut values: Vec<Option<f64>> = Vec::new();
     for (_, counts) in steps.steps.iter().rev() {
@@ -260,8 +260,8 @@ pub fn places(told: &Told<'_>, left_now: u64, since: Timestamp) -> Chart {
     }
     values.reverse();
     // Hours are exact; a longer step in which the cast was changed is drawn whole.
-    if steps.steps.len() == told.history.hours.len() {
-        for (value, (hour, _)) in values.iter_mut().zip(&told.history.hours) {
+    if steps.steps.len() == input.history.hours.len() {
+        for (value, (hour, _)) in values.iter_mut().zip(&input.history.hours) {
             if *hour + 3600 <= since.seconds() {
                 *value = None;
             }
@@ -322,8 +322,8 @@ mod tests {
         }
     }
 
-    fn told<'a>(history: &'a History, zone: &'a Zone) -> Told<'a> {
-        Told {
+    fn input<'a>(history: &'a History, zone: &'a Zone) -> ChartInput<'a> {
+        ChartInput {
             history,
             before: None,
             zone,
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn most_frequent_refusals_are_listed_and_the_rest_summed() {
         let (hours, utc) = (history(3), Zone::default());
-        let chart = launches(&told(&hours, &utc));
+        let chart = launches(&input(&hours, &utc));
         let names: Vec<&str> = chart
             .series
             .iter()
@@ -361,9 +361,9 @@ mod tests {
             .collect();
         assert_eq!(labels, ["12:00", "13:00", "14:00"]);
         assert_eq!(chart.before, None);
-        let compared = launches(&Told {
+        let compared = launches(&ChartInput {
             before: Some(&hours),
-            ..told(&hours, &utc)
+            ..input(&hours, &utc)
         });
         assert_eq!(
             compared.summary,
@@ -406,9 +406,9 @@ mod tests {
                 }
             }
             let charts = [
-                launches(&told(&history, &zone)),
-                starts(&told(&history, &zone)),
-                costs(&told(&history, &zone)),
+                launches(&input(&history, &zone)),
+                starts(&input(&history, &zone)),
+                costs(&input(&history, &zone)),
             ];
             for chart in charts {
                 assert_eq!(
@@ -431,7 +431,7 @@ mod tests {
     fn remaining_sessions_are_reconstructed_backwards() {
         let (hours, utc) = (history(3), Zone::default());
         let left = |since| {
-            places(&told(&hours, &utc), 10, since).series[0]
+            places(&input(&hours, &utc), 10, since).series[0]
                 .values
                 .clone()
         };
@@ -446,7 +446,7 @@ mod tests {
     fn start_times_are_drawn_as_median_and_95th_percentile() {
         let (mut hours, utc) = (history(2), Zone::default());
         hours.hours[1].1 = HourlyStats::default();
-        let chart = starts(&told(&hours, &utc));
+        let chart = starts(&input(&hours, &utc));
         assert_eq!(chart.summary, "50 % ready within 2 s, 95 % within 20 s.");
         let drawn: Vec<(&str, &[Option<f64>])> = chart
             .series
@@ -464,15 +464,15 @@ mod tests {
             hours: Vec::new(),
             is_partial: false,
         };
-        assert_eq!(starts(&told(&none, &utc)).summary, "");
+        assert_eq!(starts(&input(&none, &utc)).summary, "");
     }
 
     #[test]
     fn cost_is_summed_and_compared() {
         let (hours, utc) = (history(3), Zone::default());
-        let chart = costs(&Told {
+        let chart = costs(&ChartInput {
             before: Some(&hours),
-            ..told(&hours, &utc)
+            ..input(&hours, &utc)
         });
         assert!(
             chart

@@ -2,7 +2,7 @@
 //! summed up, and that a budget was reached.
 //!
 //! A refusal of a link with such a hook writes one row for some minutes in each process, and none
-//! for a link without: what is told is read from the counts of refusals when it is sent.
+//! for a link without: what is sent is read from the counts of refusals when it is sent.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
@@ -21,7 +21,7 @@ use crate::policy::budget;
 use crate::ports::Fault;
 use crate::time::Timestamp;
 
-/// Refusals of so many seconds are told together; a part of an hour.
+/// Refusals of so many seconds are announced together; a part of an hour.
 const SPAN_SECONDS: i64 = 600;
 /// So long after them, in seconds: other processes have written their counts by then.
 const SETTLED_SECONDS: u64 = 60;
@@ -30,23 +30,23 @@ const REMEMBERED: usize = 2000;
 
 /// The rows that this process has written.
 #[derive(Default)]
-pub(super) struct ToldRefusals(Mutex<HashSet<DeliveryId>>);
+pub(super) struct AnnouncedRefusals(Mutex<HashSet<DeliveryId>>);
 
-impl ToldRefusals {
+impl AnnouncedRefusals {
     /// Whether it is new here.
     fn is_new(&self, id: &DeliveryId) -> bool {
-        let Ok(mut told) = self.0.lock() else {
+        let Ok(mut announced) = self.0.lock() else {
             return true;
         };
-        if told.len() >= REMEMBERED {
-            told.clear();
+        if announced.len() >= REMEMBERED {
+            announced.clear();
         }
-        told.insert(id.clone())
+        announced.insert(id.clone())
     }
 
     fn forget(&self, id: &DeliveryId) {
-        if let Ok(mut told) = self.0.lock() {
-            told.remove(id);
+        if let Ok(mut announced) = self.0.lock() {
+            announced.remove(id);
         }
     }
 }
@@ -64,7 +64,7 @@ fn window_end(denial: &Denial, now: Timestamp) -> Option<i64> {
     Some((end + HOUR_SECONDS / 2).div_euclid(HOUR_SECONDS) * HOUR_SECONDS)
 }
 
-/// What a refusal is to be told as, to each of these hooks.
+/// The delivery of a refusal to each of these hooks.
 fn deliveries(
     cast: &Cast,
     deployment: &Deployment,
@@ -122,22 +122,22 @@ fn deliveries(
 impl ControlPlane {
     /// Adds the deliveries of a refusal to the hooks of this link and of the deployment.
     /// Nothing is read for it: settings that this process does not know are those of no hook.
-    pub(super) async fn tell_refusal(&self, cast: &Cast, denial: &Denial, now: Timestamp) {
+    pub(super) async fn announce_refusal(&self, cast: &Cast, denial: &Denial, now: Timestamp) {
         let Some(deployment) = self.cache.remembered_deployment(now) else {
             return;
         };
         for delivery in deliveries(cast, &deployment, denial, now) {
-            if !self.told_refusals.is_new(&delivery.id) {
+            if !self.announced_refusals.is_new(&delivery.id) {
                 continue;
             }
             if let Err(fault) = self.store.add_delivery(&delivery).await {
-                self.told_refusals.forget(&delivery.id);
+                self.announced_refusals.forget(&delivery.id);
                 tracing::warn!(%fault, "Could not write an event of a hook; the next refusal does");
             }
         }
     }
 
-    /// What is told of refusals: counts of their hour until now, by code, as the ledger has them.
+    /// What is sent of refusals: counts of their hour until now, by code, as the ledger has them.
     pub(super) async fn sum_up(&self, row: &Delivery) -> Result<Value, Fault> {
         let cast = row.event.split('-').next().and_then(CastId::parse);
         let hour = hour_of(row.at);

@@ -14,7 +14,7 @@ mod cache;
 mod claim;
 mod deliver;
 mod history;
-mod hook_news;
+mod hook_events;
 mod launch;
 mod link_status;
 mod link_visit;
@@ -269,7 +269,7 @@ pub struct ControlPlane {
     cache: cache::SettingsCache,
     refusals: refusals::RefusalBuffer,
     hour_cursor: history::HourCursor,
-    told_refusals: hook_news::ToldRefusals,
+    announced_refusals: hook_events::AnnouncedRefusals,
 }
 
 impl ControlPlane {
@@ -299,7 +299,7 @@ impl ControlPlane {
             cache: cache::SettingsCache::default(),
             refusals: refusals::RefusalBuffer::numbered_from(u32::from_be_bytes(first)),
             hour_cursor: history::HourCursor::default(),
-            told_refusals: hook_news::ToldRefusals::default(),
+            announced_refusals: hook_events::AnnouncedRefusals::default(),
         }
     }
 

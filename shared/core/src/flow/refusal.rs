@@ -177,7 +177,7 @@ impl ControlPlane {
             referrer,
         };
         if let Some(cast) = cast {
-            self.tell_refusal(cast, &refusal.denial(), now).await;
+            self.announce_refusal(cast, &refusal.denial(), now).await;
         }
         let cast = cast.map(|cast| cast.id.clone());
         let batch = self.refusals.note(cast, code, sample, now);

@@ -121,7 +121,9 @@ impl ControlPlane {
             text: text.to_owned(),
         };
         let row = self
-            .move_session(&id, Some(session), |row| row.told(message.clone()).ok())
+            .move_session(&id, Some(session), |row| {
+                row.with_message(message.clone()).ok()
+            })
             .await?;
         let row = row.unwrap_or(known);
         self.refresh_gate(&row).await;

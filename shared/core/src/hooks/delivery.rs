@@ -143,7 +143,7 @@ pub struct Delivery {
     pub kind: HookEvent,
     /// When.
     pub at: Timestamp,
-    /// What the receiver is told of it; null until the first try of what is summed up later.
+    /// What the receiver gets; null until the first try of what is summed up later.
     #[serde(with = "as_text")]
     pub data: Value,
     /// Grows with every change.

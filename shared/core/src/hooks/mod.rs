@@ -1,4 +1,4 @@
-//! Owns webhooks: what a link or the deployment wants to be told, the events that follow from
+//! Owns webhooks: what a link or the deployment subscribes to, the events that follow from
 //! sessions, and their deliveries.
 
 pub mod admission_hook;

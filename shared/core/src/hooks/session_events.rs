@@ -1,4 +1,4 @@
-//! Owns which events a move of a session is, and what they tell. Must not know who is told or how.
+//! Owns which events a move of a session is, and what is in them. Must not know who receives them or how.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ use crate::pricing;
 use crate::session::{Owner, Session, State};
 use crate::time::Timestamp;
 
-/// The hooks that are told of a session, as they were set at its claim. Empty for nearly all: then
+/// The events of a session that hooks subscribe to, as they were set at its claim. Empty for nearly all: then
 /// its moves write nothing for hooks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// What the link's hook is told.
+pub struct Subscriptions {
+    /// Those of the link's hook.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     link: Vec<HookEvent>,
-    /// What the deployment's is told.
+    /// Those of the deployment's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     deployment: Vec<HookEvent>,
     /// What an hour of the session costs, in millionths of a dollar, where that is known.
@@ -27,7 +27,7 @@ pub struct Told {
     hour: Option<u64>,
 }
 
-/// What sessions tell of.
+/// The events of sessions.
 const OF_SESSIONS: [HookEvent; 4] = [
     HookEvent::Claimed,
     HookEvent::Ready,
@@ -35,25 +35,25 @@ const OF_SESSIONS: [HookEvent; 4] = [
     HookEvent::Ended,
 ];
 
-impl Told {
+impl Subscriptions {
     /// Of a claim of this link now.
     pub(crate) fn of(cast: &Cast, deployment: &DeploymentSettings, image: &Image) -> Self {
         let chosen = |hook: &crate::hook::Hook| -> Vec<HookEvent> {
             let wanted = OF_SESSIONS.into_iter().filter(|event| hook.wants(*event));
             wanted.collect()
         };
-        let mut told = Self {
+        let mut subscribed = Self {
             link: chosen(&cast.settings.hook),
             deployment: chosen(&deployment.hook),
             hour: None,
         };
-        if !told.is_empty() {
-            told.hour = pricing::session_hour(image);
+        if !subscribed.is_empty() {
+            subscribed.hour = pricing::session_hour(image);
         }
-        told
+        subscribed
     }
 
-    /// Whether no hook is told.
+    /// Whether no hook subscribes to any.
     pub fn is_empty(&self) -> bool {
         self.link.is_empty() && self.deployment.is_empty()
     }
@@ -62,8 +62,8 @@ impl Told {
 impl Session {
     /// The deliveries that the move from `before` to this row begins; `None` is its claim. They are
     /// written with the row, so that no event is lost and none is invented.
-    pub fn tells(&self, before: Option<&Self>) -> Vec<Delivery> {
-        if self.told.is_empty() {
+    pub fn deliveries(&self, before: Option<&Self>) -> Vec<Delivery> {
+        if self.subscriptions.is_empty() {
             return Vec::new();
         }
         let events = self.events(before);
@@ -74,12 +74,12 @@ impl Session {
                 // A claim keeps its id when it is given another session.
                 let name = event.as_str().rsplit('.').next().unwrap_or_default();
                 let id = format!("{}-{name}", self.claim_id());
-                Delivery::new(hook.clone(), id, *event, *at, self.told_data(*at))
+                Delivery::new(hook.clone(), id, *event, *at, self.event_data(*at))
             };
             events.map(delivery).collect::<Vec<_>>()
         };
-        let mut all = of(link, &self.told.link);
-        all.extend(of(HookId::Deployment, &self.told.deployment));
+        let mut all = of(link, &self.subscriptions.link);
+        all.extend(of(HookId::Deployment, &self.subscriptions.deployment));
         all
     }
 
@@ -107,9 +107,9 @@ impl Session {
         events
     }
 
-    /// The session as a receiver is told of it: no key of the link, no token, and of the address the
+    /// The session as a receiver gets it: no key of the link, no token, and of the address the
     /// hash that the ledger has.
-    fn told_data(&self, now: Timestamp) -> Value {
+    fn event_data(&self, now: Timestamp) -> Value {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
         let (user, is_anonymous) = match &self.owner {
             Owner::User { id, name } => (Some(json!({ "id": id, "name": name })), false),
@@ -124,7 +124,7 @@ impl Session {
             _ => (None, None, None),
         };
         let invitation = self.invitation.as_ref();
-        let cost = self.told.hour.map(|hour| {
+        let cost = self.subscriptions.hour.map(|hour| {
             let millionths = pricing::cost_so_far(self, hour, now);
             // Exact to a hundredth of a cent.
             (millionths / 100) as f64 / 100.0
@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// A session of a link that wants everything, in a deployment that wants ends.
-    fn told() -> Session {
+    fn subscribed() -> Session {
         let mut cast = cast(1);
         cast.settings.hook = on(&[]);
         let deployment = DeploymentSettings {
@@ -175,14 +175,15 @@ mod tests {
             ..DeploymentSettings::default()
         };
         Session {
-            told: Told::of(&cast, &deployment, &image(1)),
+            subscriptions: Subscriptions::of(&cast, &deployment, &image(1)),
             ..session(&cast, 1)
         }
     }
 
     fn said(after: &Session, before: Option<&Session>) -> Vec<String> {
-        let told = after.tells(before);
-        told.iter()
+        let deliveries = after.deliveries(before);
+        deliveries
+            .iter()
             .map(|one| {
                 let hook = match one.hook {
                     HookId::Deployment => "deployment",
@@ -199,7 +200,7 @@ mod tests {
             host: "10.0.0.1".into(),
             port: 8080,
         };
-        let claimed = told();
+        let claimed = subscribed();
         let ready = claimed.ready(endpoint, NOON).expect("gets ready");
         let entered = ready.entered(NOON).expect("is entered");
         let looked = entered.checked(NOON);
@@ -220,14 +221,14 @@ mod tests {
             assert_eq!(said(after, before), expected, "{name}");
         }
         let plain = session(&cast(1), 1);
-        assert!(plain.tells(None).is_empty(), "no hook, no event");
+        assert!(plain.deliveries(None).is_empty(), "no hook, no event");
     }
 
     #[test]
     fn id_of_an_event_follows_from_claim_and_event() {
-        let claimed = told();
+        let claimed = subscribed();
         let ended = claimed.ended(EndReason::NoCapacity, NOON).expect("ends");
-        let [link, deployment] = &ended.tells(Some(&claimed))[..] else {
+        let [link, deployment] = &ended.deliveries(Some(&claimed))[..] else {
             panic!("two hooks");
         };
         assert_eq!(link.event, format!("{}-ended", claimed.id));
@@ -238,14 +239,14 @@ mod tests {
             claim: Some(claimed.id.clone()),
             ..ended.clone()
         };
-        assert_eq!(of_pool.tells(Some(&claimed))[0].event, link.event);
+        assert_eq!(of_pool.deliveries(Some(&claimed))[0].event, link.event);
     }
 
     #[test]
     fn data_names_no_key_and_no_token() {
-        let claimed = told();
+        let claimed = subscribed();
         let ended = claimed.ended(EndReason::NoCapacity, NOON).expect("ends");
-        let data = ended.tells(Some(&claimed))[0].data.clone();
+        let data = ended.deliveries(Some(&claimed))[0].data.clone();
         assert_eq!(
             (&data["reason"], &data["refunded"], &data["state"]),
             (&json!("no-capacity"), &json!(true), &json!("ended"))

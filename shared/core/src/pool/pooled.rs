@@ -12,7 +12,7 @@ use crate::session::{
     CHECK_SECONDS, Charge, EndReason, Endpoint, InvalidTransition, LaunchSpec, Origin, Owner,
     RESERVED_SECONDS, STOPPING_SECONDS, Session, State,
 };
-use crate::session_events::Told;
+use crate::session_events::Subscriptions;
 use crate::session_options::{SessionOptions, Sharing};
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
@@ -114,7 +114,7 @@ impl Session {
             notes: Vec::new(),
             said: Vec::new(),
             request: None,
-            told: Told::default(),
+            subscriptions: Subscriptions::default(),
             profile: None,
             go: None,
             options: SessionOptions {
@@ -322,7 +322,7 @@ impl Session {
             notes: Vec::new(),
             said: Vec::new(),
             request: None,
-            told: Told::default(),
+            subscriptions: Subscriptions::default(),
             go: None,
             pooled: Some(PoolMembership::new(pool.clone(), PoolRole::Waiting)),
             state: State::Stopping {

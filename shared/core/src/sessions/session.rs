@@ -16,7 +16,7 @@ use crate::persistent_profile::CarriedProfile;
 use crate::policy::budget;
 pub use crate::pooled::{PoolMembership, PoolRole};
 use crate::quota::Held;
-use crate::session_events::Told;
+use crate::session_events::Subscriptions;
 use crate::session_options::{Message, SessionOptions, Sharing};
 pub use crate::task_times::TaskTimes;
 use crate::time::Timestamp;
@@ -137,9 +137,13 @@ pub struct Session {
     /// The last address that its owner asked to open in it after it had started.
     #[serde(default)]
     pub go: Option<Go>,
-    /// The hooks that are told of it.
-    #[serde(default, skip_serializing_if = "Told::is_empty")]
-    pub told: Told,
+    /// The events that hooks subscribe to.
+    #[serde(
+        default,
+        alias = "told",
+        skip_serializing_if = "Subscriptions::is_empty"
+    )]
+    pub subscriptions: Subscriptions,
     /// The files of its user that it brings back, and saves when it ends.
     #[serde(default)]
     pub profile: Option<CarriedProfile>,
@@ -781,13 +785,13 @@ impl Session {
         Some(after)
     }
 
-    /// An administrator tells its owner something.
+    /// An administrator sends its owner a message.
     ///
     /// # Errors
     /// When it is being stopped or has ended.
-    pub fn told(&self, message: Message) -> Result<Self, InvalidTransition> {
+    pub fn with_message(&self, message: Message) -> Result<Self, InvalidTransition> {
         if matches!(self.state, State::Stopping { .. } | State::Ended { .. }) {
-            return Err(self.invalid("told"));
+            return Err(self.invalid("sent a message"));
         }
         let mut after = self.clone();
         after.message = Some(message);

@@ -13,7 +13,7 @@ use crate::invitation::{Invitation, InvitationSettings};
 use crate::permission::Grant;
 use crate::persistent_profile::ProfileSettings;
 use crate::session::{Charge, LaunchSpec, Origin, Owner, Session, State};
-use crate::session_events::Told;
+use crate::session_events::Subscriptions;
 use crate::session_options::{ExecConfig, SessionOptions, Sharing};
 use crate::time::Timestamp;
 use crate::user::User;
@@ -181,7 +181,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         notes: Vec::new(),
         said: Vec::new(),
         request: None,
-        told: Told::default(),
+        subscriptions: Subscriptions::default(),
         go: None,
         profile: None,
         options: SessionOptions::default(),

@@ -27,7 +27,7 @@ use crate::console::casts::{self, CastList, CastRow};
 use crate::console::confirm::{self, Confirm};
 use crate::console::edit::{self, Edit};
 use crate::console::form::{Choices, FormMessages};
-use crate::console::history::{self, Told};
+use crate::console::history::{self, ChartInput};
 use crate::console::layout::{Place, Screen};
 use crate::console::paths;
 use crate::console::presets;
@@ -288,7 +288,7 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     let mut charts = claims::charts(zone, &range, &told);
     if let Some(remaining) = remaining.filter(|_| range.until > now) {
         charts.push(history::places(
-            &Told {
+            &ChartInput {
                 history: &shown,
                 before: None,
                 zone,

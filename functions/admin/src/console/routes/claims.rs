@@ -25,7 +25,7 @@ use crate::console::cast_labels::{called, on, text};
 use crate::console::chart::Chart;
 use crate::console::claims::{self, Claim, ClaimPage};
 use crate::console::dashboard::{self, Overview};
-use crate::console::history::{self, Told};
+use crate::console::history::{self, ChartInput};
 use crate::console::page_context::Severity;
 use crate::console::paths;
 use crate::console::range::Range;
@@ -247,15 +247,15 @@ pub(super) fn charts(zone: &Zone, range: &Range, told: &History) -> Vec<Chart> {
     let before = range
         .before()
         .map(|before| told.between(before, range.since));
-    let told = Told {
+    let input = ChartInput {
         history: &now,
         before: before.as_ref(),
         zone,
     };
     vec![
-        history::launches(&told),
-        history::starts(&told),
-        history::costs(&told),
+        history::launches(&input),
+        history::starts(&input),
+        history::costs(&input),
     ]
 }
 

@@ -21,7 +21,7 @@ use crate::ports::{Fault, FaultKind, Reservation, Reserved};
 use crate::quota::{Quota, QuotaKind};
 use crate::rate_window::RateWindow;
 use crate::session::{Charge, LaunchSpec, Origin, Owner, PoolMembership, Session, State};
-use crate::session_events::Told;
+use crate::session_events::Subscriptions;
 use crate::session_options::Sharing;
 use crate::time::Timestamp;
 
@@ -349,7 +349,7 @@ impl ClaimAttempt<'_> {
             request: (self.content.as_ref()).map(|content| plane.keys.fingerprint(content)),
             secret_key: plane.keys.sessions().name().to_owned(),
             bootstrapped: None,
-            told: Told::of(cast, &context.deployment.settings, image),
+            subscriptions: Subscriptions::of(cast, &context.deployment.settings, image),
             go: None,
             profile: persistent_profile::carried(cast, image, context.visitor.user.as_ref()),
             options: context.session_options(cast, image),

@@ -7,7 +7,7 @@ use crate::hook::{Hook, HookEvent, HookId};
 use crate::ids::{SessionId, random_bytes};
 use crate::ports::{Fault, Reservation, Reserved, Saved};
 use crate::session::{EndReason, Session};
-use crate::session_events::Told;
+use crate::session_events::Subscriptions;
 use crate::testing::{NOON, image};
 use crate::time::Timestamp;
 use serde_json::json;
@@ -25,7 +25,8 @@ async fn told(
         ..Hook::default()
     };
     let mut claim = fixture.claim(&cast, count, key);
-    claim.session.told = Told::of(&cast, &DeploymentSettings::default(), &image(1));
+    claim.session.subscriptions =
+        Subscriptions::of(&cast, &DeploymentSettings::default(), &image(1));
     Ok((claim, HookId::Cast(cast.id)))
 }
 
