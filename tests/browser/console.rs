@@ -194,6 +194,14 @@ async fn login_admits_administrators_and_rejects_others() {
     // Her changes are hers, also in the log.
     desk.open("/admin/settings", "Settings").await;
     desk.lead(SEND, ".flash", "Changes saved.").await;
+    desk.press("Preview a login").await;
+    desk.fill("#claims", r#"{"sub": "1", "name": "Grace"}"#)
+        .await;
+    desk.press("Preview it").await;
+    let accepted = "This login would be accepted";
+    wait_for(&window, ".login-preview .notice", accepted).await;
+    check_accessibility(&window, "login-preview").await;
+    shoot(&window, "login-preview").await;
     desk.lead(".who button", "h1", "Sign in to the console")
         .await;
     desk.open("/admin", "Sign in to the console").await;
