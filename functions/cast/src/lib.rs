@@ -14,7 +14,7 @@ use casting_core::rate_limit::RateLimit;
 use casting_core::urls;
 use casting_core::{ClaimOutcome, ClaimRequest, ControlPlane, Refusal, Visitor};
 use casting_web::{
-    Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext,
+    Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext, body,
     code::RequestError, reply,
 };
 use http::{Method, StatusCode, header};
@@ -74,9 +74,12 @@ async fn answer(
         }
         PublicRouteName::Claim => {
             visit.not_cross_site()?;
-            let drops_cookies = match visit.drops_cookies(&visit.path, secure) {
-                Ok(drops) => drops,
-                Err(again) => return Ok(*again),
+            // Programs, which send documents, keep tokens instead.
+            let is_form = body::kind(request) == Some(body::Kind::Form);
+            let drops_cookies = match is_form.then(|| visit.drops_cookies(&visit.path, secure)) {
+                None => false,
+                Some(Ok(drops)) => drops,
+                Some(Err(again)) => return Ok(*again),
             };
             let claimed = claim(control_plane, request, visit, key, &visitor, drops_cookies).await;
             let by_script = claim::is_by_script(request);

@@ -215,6 +215,7 @@ api_routes! {
         invitations::change, Operation {
         body: Some(("InvitationChanges", true)),
         segment: Some(CAST.id.schema()),
+        problems: &[409],
         ..shows(CAST.tag, "InvitationsDone")
     };
     /// Revokes invitations to a cast.

@@ -274,6 +274,14 @@ fn responses(route: &Route, operation: &Operation) -> Value {
              page.", "headers": headers }),
         );
     }
+    if meets_people && route.path.ends_with("/claims") {
+        let headers = json!({ "Location": header("Location") });
+        responses.insert(
+            "307".into(),
+            json!({ "description":
+            "For browsers that have sent no cookie: once more, with one.", "headers": headers }),
+        );
+    }
     for status in statuses(route, operation) {
         let name = problem_name(status);
         let shared = json!({ "$ref": format!("#/components/responses/{name}") });
