@@ -332,6 +332,17 @@ def settings_are_read_and_changed(it):
     assert done(it.admin("GET", "settings"))["attempts_per_minute"] == 100_000
 
 
+def the_start_page_has_the_deployments_brand(it):
+    brand = name()
+    done(it.admin("PATCH", "settings", {"brand_name": brand}))
+    try:
+        it.restart("AuthFunction")  # settings are remembered for some seconds
+        page = it.request("GET", "/", headers={"accept": "text/html"})
+        assert page.status == 200 and brand in page.text, page
+    finally:
+        done(it.admin("PATCH", "settings", {"brand_name": None}))
+
+
 def news_of_a_task_moves_its_session(it):
     cast = made_cast(it, limit_total_sessions=True, sessions_remaining=1, limit_requests_per_ip=True, sessions_allowed=9, within_seconds=600)
     session = claimed(it, cast)
@@ -488,6 +499,7 @@ def overdue(it, session):
 def for_function(function):
     """All checks, first those that ask most of this function."""
     first = {
+        "AuthFunction": [the_start_page_has_the_deployments_brand],
         "CastFunction": [the_last_place_is_given_once_and_refusals_are_counted, one_address_gets_no_more_than_its_share, a_user_takes_up_the_own_session_again],
         "SessionFunction": [the_files_of_a_user_are_sent_kept_and_cleared, a_place_and_a_slot_that_nobody_used_come_back_when_the_owner_gives_up],
         "AdminFunction": [the_files_of_a_user_are_sent_kept_and_cleared, casts_are_made_listed_changed_and_deleted, images_are_registered_changed_and_deleted, the_administrator_sees_sessions_and_ends_them],
