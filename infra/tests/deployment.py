@@ -224,7 +224,7 @@ class Deployment:
         return {"authorization": f"Bearer {claimed['session_token']}"}
 
     def secret(self, session):
-        return _text(hmac.new(self._derived("sessions"), session.encode(), hashlib.sha256).digest())
+        return text_of(hmac.new(self._derived("sessions"), session.encode(), hashlib.sha256).digest())
 
     def bootstrap(self, session, token):
         return self.request("POST", f"/session/{session}/bootstrap", {}, {"authorization": f"Bearer {token}"})
@@ -244,13 +244,13 @@ class Deployment:
         """What the auth function would give a user of this name."""
         user = "u" + base64.b32encode(hashlib.sha256(name.encode()).digest()[:16]).decode().lower().rstrip("=")
         payload = json.dumps({"u": {"i": user, "n": name}, "e": int(time.time() * 1000) + 600_000})
-        signed = "v1." + _text(payload.encode())
+        signed = "v1." + text_of(payload.encode())
         signature = hmac.new(self._derived("login ticket"), signed.encode(), hashlib.sha256).digest()
         secure = self.outputs["CastBaseUrl"].startswith("https:")
-        return {"cookie": f"{'__Host-' if secure else ''}cast-login={signed}.{_text(signature)}"}
+        return {"cookie": f"{'__Host-' if secure else ''}cast-login={signed}.{text_of(signature)}"}
 
     def edge_key(self):
-        return _text(self._derived("sessions"))
+        return text_of(self._derived("sessions"))
 
     def _derived(self, purpose):
         return hmac.new(self.master, f"session-casting 1 {purpose}".encode(), hashlib.sha256).digest()
@@ -292,7 +292,7 @@ def built_template():
     return template
 
 
-def _text(raw):
+def text_of(raw):
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 

@@ -14,14 +14,12 @@ import time
 import types
 import uuid
 
-import boto3
 import moto.ec2.models.elastic_network_interfaces
 import moto.ecs.models
 import moto.server
 import urllib3
-from deployment import Answer, Deployment, REGION, built_template
+from deployment import Answer, Deployment, REGION, built_template, text_of
 
-KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 ACCOUNT = "123456789012"
 CLUSTER = "casting"
 # Names that the template's resources have here; what is not named has its logical id.
@@ -120,9 +118,6 @@ class SecondEmulator(Deployment):
         self.log = open(folder / "functions.log", "wb")
         self.functions = {}
 
-    def client(self, service):
-        return boto3.client(service, region_name=REGION, endpoint_url=self.url, **KEYS)
-
     def deploy(self):
         built = built_template()
         template, settings = built["Resources"], built["Globals"]["Function"]
@@ -140,7 +135,7 @@ class SecondEmulator(Deployment):
         self.group = self.resources["SessionSecurityGroup"] = ec2.create_security_group(GroupName="sessions", Description="sessions", VpcId=vpc)["GroupId"]
         self.client("s3").create_bucket(Bucket="profiles", CreateBucketConfiguration={"LocationConstraint": REGION})
         self.master = secrets.token_bytes(32)
-        for name, value in {"SigningKey": _text(self.master), "AdminKey": secrets.token_urlsafe(32)}.items():
+        for name, value in {"SigningKey": text_of(self.master), "AdminKey": secrets.token_urlsafe(32)}.items():
             made = self.client("secretsmanager").create_secret(Name=name, SecretString=value)
             self.resources[name] = made["ARN"]
         for name, one in template.items():
@@ -187,12 +182,6 @@ class SecondEmulator(Deployment):
         fixed = {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "test"}
         lambdas = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST"}
         return {name: value for name, value in values.items() if value} | fixed | lambdas
-
-    def _token(self):
-        raise NotImplementedError("this emulator has no user pool")
-
-    def row(self, table):
-        return boto3.resource("dynamodb", region_name=REGION, endpoint_url=self.url, **KEYS).Table(self.resources[table])
 
     def request(self, method, path, body=None, headers=None):
         """What the gateway makes of a request."""
@@ -250,10 +239,6 @@ def _routes(template):
         pattern = ".*" if key == "$default" else re.sub(r"\{\w+\}", "[^/]+", re.sub(r"\{\w+\+\}", ".+", key)).replace("ANY ", "[A-Z]+ ")
         routes.append((re.compile(pattern), key, integrations[integration].value.removesuffix(".Arn")))
     return sorted(routes, key=lambda route: (route[1] == "$default", "+" in route[1], "{" in route[1], "ANY" in route[1]))
-
-
-def _text(raw):
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _mend():
