@@ -53,10 +53,7 @@ fn has(audit: &Audit, search: &str) -> bool {
         audit.target.as_str(),
     ];
     let fields = audit.changes.iter().map(|change| change.field.as_str());
-    let known: Vec<&str> = named.into_iter().chain(fields).collect();
-    let known = known.join("\n").to_lowercase();
-    let search = search.to_lowercase();
-    search.split_whitespace().all(|word| known.contains(word))
+    filtered::has_words(named.into_iter().chain(fields), search)
 }
 
 /// A page of the audit log, the newest first. It may be shorter than requested although more follow.

@@ -13,9 +13,9 @@ use crate::time::Timestamp;
 use futures_util::try_join;
 use serde_json::{Value, json};
 
-use crate::admin::AdminService;
 use crate::admin::error::AdminError;
 use crate::admin::sessions::{self, Outcome, SessionsAsked};
+use crate::admin::{AdminService, filtered};
 
 /// How many hourly rows of refusals one answer has at most.
 const REFUSED_ROWS: usize = 1000;
@@ -76,12 +76,9 @@ impl ClaimsAsked {
 
     /// Whether a refusal that was sampled is asked for, by its words and address.
     fn has_sample(&self, sample: &RefusalSample) -> bool {
-        let known = sample.referrer.as_deref().unwrap_or_default();
-        let known = format!("{}\n{known}", sample.reference.as_str()).to_lowercase();
-        let has = |search: &String| {
-            let search = search.to_lowercase();
-            search.split_whitespace().all(|word| known.contains(word))
-        };
+        let reference = std::iter::once(sample.reference.as_str());
+        let known = reference.chain(sample.referrer.as_deref());
+        let has = |search: &String| filtered::has_words(known.clone(), search);
         self.search.as_ref().is_none_or(has)
             && (self.address.as_ref()).is_none_or(|address| sample.address == *address)
     }

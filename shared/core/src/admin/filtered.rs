@@ -1,5 +1,5 @@
 //! Owns the filter of lists without an index: it reads page after page, up to a bound, until a page
-//! of matching rows is full. Must not know what is listed.
+//! of matching rows is full; and what a search for words is. Must not know what is listed.
 
 use std::future::Future;
 
@@ -29,4 +29,12 @@ pub async fn page<T, Read: Future<Output = Result<Page<T>, Fault>>>(
         }
     }
     Ok(Page { items, next: after })
+}
+
+/// Whether every word of `search` stands somewhere in these texts, in whatever case.
+pub fn has_words<'a>(texts: impl IntoIterator<Item = &'a str>, search: &str) -> bool {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    let known = texts.join("\n").to_lowercase();
+    let search = search.to_lowercase();
+    search.split_whitespace().all(|word| known.contains(word))
 }

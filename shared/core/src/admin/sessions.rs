@@ -98,10 +98,7 @@ fn has(session: &Session, search: &str) -> bool {
         (session.invitation.as_ref()).map(|invited| invited.label.as_str()),
         session.task.as_ref().map(|task| task.arn.as_str()),
     ];
-    let known = known.into_iter().flatten().collect::<Vec<_>>();
-    let known = known.join("\n").to_lowercase();
-    let search = search.to_lowercase();
-    search.split_whitespace().all(|word| known.contains(word))
+    filtered::has_words(known.into_iter().flatten(), search)
 }
 
 /// By what a list of sessions is ordered.
