@@ -3,7 +3,7 @@
 //! looks at the screen.
 
 use std::fs::File;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -214,10 +214,21 @@ impl Display {
             .write(true)
             .open(&path);
         let lock = lock.with_context(|| format!("the file {} cannot be made", path.display()))?;
-        Ok(lock.try_lock().is_ok().then_some(Self {
+        let held = lock.try_lock().is_ok() && is_at(&lock, &path);
+        Ok(held.then_some(Self {
             number,
             _lock: lock,
         }))
+    }
+}
+
+/// Whether this file is the one at the path. A session that ends removes its lock: who opened it just
+/// before would lock a file that nobody else finds.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(file), Ok(there)) => identity(file) == identity(there),
+        _ => false,
     }
 }
 
@@ -384,5 +395,17 @@ mod tests {
             Display::hold(59_998).expect("a lock file").is_some(),
             "free again"
         );
+    }
+
+    #[test]
+    fn lock_file_that_was_removed_is_no_lock() {
+        let path = std::env::temp_dir().join(format!("casting-display-{}", std::process::id()));
+        let opened = File::create(&path).expect("a lock file");
+        assert!(is_at(&opened, &path));
+        std::fs::remove_file(&path).expect("removed");
+        assert!(!is_at(&opened, &path), "removed");
+        File::create(&path).expect("another one");
+        assert!(!is_at(&opened, &path), "another file at its place");
+        std::fs::remove_file(&path).expect("removed");
     }
 }
