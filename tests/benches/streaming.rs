@@ -51,9 +51,10 @@ const FILM_PAGE: &str = "<!doctype html><title>Film</title><style>html,body{marg
     ink.fillRect((n*53+t*4)%640,(n*29+t*3)%360,90,60)}requestAnimationFrame(draw)};draw()</script>";
 
 /// The colour of the middle of the picture, `null` without one; and how light it is, from 0 to 255.
-const LIGHT: &str = "const colour = () => { const from = document.querySelector('#videoCanvas') || document.querySelector('canvas'); \
-    if (!from || !from.width) return null; const to = window.benchInk ||= Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d', {willReadFrequently: true}); \
-    to.drawImage(from, from.width / 2, from.height / 2, 1, 1, 0, 0, 1, 1); const [r, g, b, a] = to.getImageData(0, 0, 1, 1).data; return a ? [r, g, b] : null; }; \
+/// Selkies shows its picture by one of several elements, and hides the others.
+const LIGHT: &str = "const colour = () => { const from = [...document.querySelectorAll('#videoStream, #videoWorkerCanvas, canvas')].find((one) => one.checkVisibility()); \
+    const width = from?.videoWidth || from?.width, height = from?.videoHeight || from?.height; if (!width) return null; const to = window.benchInk ||= Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d', {willReadFrequently: true}); \
+    to.drawImage(from, width / 2, height / 2, 1, 1, 0, 0, 1, 1); const [r, g, b, a] = to.getImageData(0, 0, 1, 1).data; return a ? [r, g, b] : null; }; \
     const light = () => { const [r, g, b] = colour() ?? [0, 0, 0]; return (r + g + b) / 3; };";
 
 /// Presses a key so often, and gives the milliseconds from each to its effect in the picture.

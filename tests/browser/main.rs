@@ -27,6 +27,7 @@ mod origins;
 mod page_audit;
 mod pages;
 mod pictures;
+mod pixels;
 mod recovery;
 mod resume;
 mod rooms;

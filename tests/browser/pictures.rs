@@ -12,6 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chrome::{CastingProgram, DESK, Driver, into_app, wait_for};
+use crate::pixels::Pixels;
 
 /// How long the walk shows each of its pictures, in hundredths of a second.
 const STEP_CENTISECONDS: u16 = 250;
@@ -42,24 +43,8 @@ fn folder() -> PathBuf {
 
 /// The steps as one animated picture, without an end.
 fn walk(steps: &[Step]) -> Vec<u8> {
-    let frames: Vec<_> = steps
-        .iter()
-        .map(|step| {
-            let mut decoder = png::Decoder::new(std::io::Cursor::new(&step.picture));
-            decoder
-                .set_transformations(png::Transformations::STRIP_16 | png::Transformations::EXPAND);
-            let mut reader = decoder.read_info().expect("a picture");
-            let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
-            let info = reader.next_frame(&mut pixels).expect("pixels");
-            let channels = info.color_type.samples();
-            let rgb: Vec<u8> = pixels
-                .chunks(channels)
-                .flat_map(|pixel| pixel[..3].to_vec())
-                .collect();
-            ((info.width, info.height), rgb)
-        })
-        .collect();
-    let (width, height) = frames[0].0;
+    let frames: Vec<_> = steps.iter().map(|step| Pixels::of(&step.picture)).collect();
+    let (width, height) = frames[0].size;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
@@ -70,7 +55,7 @@ fn walk(steps: &[Step]) -> Vec<u8> {
         .set_frame_delay(STEP_CENTISECONDS, 100)
         .expect("a delay");
     let mut writer = encoder.write_header().expect("a header");
-    for (size, rgb) in frames {
+    for Pixels { size, rgb } in frames {
         assert_eq!(size, (width, height), "all pictures have one size");
         writer.write_image_data(&rgb).expect("a frame");
     }

@@ -6,37 +6,9 @@ use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, wait_for};
 use crate::inner::{CONTROL, Inner, LETTERS, press, written};
-
-/// The colour of the streamed picture near its lower right corner.
-async fn colour(window: &Client) -> Option<[i64; 3]> {
-    let script = "const from = document.querySelector('#videoCanvas'); if (!from || !from.width) return null; \
-        const to = document.createElement('canvas'); to.width = to.height = 1; const ink = to.getContext('2d'); \
-        ink.drawImage(from, from.width - 60, from.height - 60, 1, 1, 0, 0, 1, 1); \
-        return [...ink.getImageData(0, 0, 1, 1).data].slice(0, 3)";
-    let seen = window.execute(script, vec![]).await.unwrap_or_default();
-    serde_json::from_value(seen).ok()
-}
-
-/// Waits until the streamed picture has this colour, as nearly as video keeps it.
-async fn shows(window: &Client, wanted: [u8; 3]) {
-    let is_near = |seen: [i64; 3]| {
-        seen.iter()
-            .zip(wanted)
-            .all(|(seen, wanted)| (seen - i64::from(wanted)).abs() < 12)
-    };
-    let mut seen = false;
-    for _ in 0..6 {
-        seen = seen || soon(async || colour(window).await.is_some_and(is_near)).await;
-    }
-    assert!(
-        seen,
-        "the picture has {:?} and not {wanted:?}; the page says: {}",
-        colour(window).await,
-        text(window).await
-    );
-}
+use crate::pixels::shows;
 
 async fn type_in(window: &Client, text: &str) {
     press(window, "#overlayInput", None, text).await;

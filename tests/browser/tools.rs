@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
 use crate::inner::{CONTROL, Inner, written};
 use crate::page_audit::check_accessibility;
+use crate::pixels::shows;
 
 /// Control, Alt, Shift and M: what shows the panel.
 const CHORD: [char; 4] = ['\u{e009}', '\u{e00a}', '\u{e008}', 'M'];
@@ -75,10 +76,11 @@ async fn open(
     window
 }
 
-/// Waits until the picture in the frame is green near its corner, as pages of [`Inner`] are.
+/// Waits until the picture of noVNC is green near its corner, as pages of [`Inner`] are, whatever
+/// its size in the window.
 async fn is_green(window: &Client) {
     into_app(window).await;
-    let script = "const from = document.querySelector('#videoCanvas') || document.querySelector('canvas'); if (!from || !from.width) return false; \
+    let script = "const from = document.querySelector('canvas'); if (!from || !from.width) return false; \
         const to = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d'); \
         to.drawImage(from, from.width - 60, from.height - 60, 1, 1, 0, 0, 1, 1); const [r, g, b] = to.getImageData(0, 0, 1, 1).data; \
         return Math.abs(r - 10) < 12 && Math.abs(g - 125) < 12 && Math.abs(b - 50) < 12";
@@ -157,7 +159,7 @@ async fn shortcut_and_tools_reach_the_streamed_browser() {
     let inner = Inner::serve().await;
     let url = format!("http://{}/keys", inner.host);
     let window = open(&driver, &casting, "Streamed browser", &url, DESK).await;
-    is_green(&window).await;
+    shows(&window, Inner::GREEN).await;
     keys_and_texts(&window, &inner, "#overlayInput").await;
 
     // The app has the focus, and the shortcut shows the panel all the same.
