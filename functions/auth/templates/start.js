@@ -1,2 +1,2 @@
-const link = /^#(\/cast\/[\w-]{6,64})\/?(\?.*)?$/.exec(location.hash);
-if (link) location.replace(link[1] + (link[2] || ''));
+const link = /^#\/*((?:cast|share)\/.+)$/i.exec(location.hash);
+if (link) location.replace('/' + link[1]);

@@ -41,9 +41,9 @@ async fn answer(
     visit.wants_json |= name == PublicRouteName::DescribeCast;
     let visit = &*visit;
     if name == PublicRouteName::OpenCast
-        && let Some(key) = urls::mistyped_cast(&visit.path)
+        && let Some(right) = urls::mistyped(&visit.path)
     {
-        return Ok(reply::see_other(&visit.with_query(&urls::cast(&key))));
+        return Ok(reply::see_other(&visit.with_query(&right)));
     }
     let key = visit.route(Function::Cast)?.segment;
     if name == PublicRouteName::OpenCast
@@ -165,7 +165,7 @@ async fn open(
     let parameters = LinkParameters {
         kasm_url: visit.query("kasm_url").map(str::to_owned),
         docker_network: visit.query("docker_network").map(str::to_owned),
-        invitation: visit.query(invitation::PARAMETER).map(str::to_owned),
+        invitation: visit.query(invitation::PARAMETER).map(invitation::named),
     };
     let opened = control_plane
         .open(key, visitor, &parameters, visit.query("via"))

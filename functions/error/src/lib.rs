@@ -24,8 +24,8 @@ fn answer(visit: &RequestContext) -> Result<Reply, Problem> {
         Ok(matched) => matched,
         Err(miss) => {
             let reads = matches!(visit.method, Method::GET | Method::HEAD);
-            return match urls::mistyped_cast(&visit.path).filter(|_| reads) {
-                Some(key) => Ok(reply::see_other(&visit.with_query(&urls::cast(&key)))),
+            return match urls::mistyped(&visit.path).filter(|_| reads) {
+                Some(right) => Ok(reply::see_other(&visit.with_query(&right))),
                 None => Err(miss),
             };
         }
@@ -105,6 +105,12 @@ mod tests {
                 "HEAD",
                 "//cast/my-first",
                 Some("/cast/my-first"),
+            ),
+            (
+                "a share link",
+                "HEAD",
+                "/share/saaaaaaaaaaaaaaaaaaaaaaaaaa.t/",
+                Some("/share/saaaaaaaaaaaaaaaaaaaaaaaaaa.t"),
             ),
             ("not a link", "GET", "/cast/my-first/more", None),
             ("not read", "POST", "/cast/my-first/", None),

@@ -44,6 +44,13 @@ async fn answer(
             | PublicRouteName::ReportSession
             | PublicRouteName::ReportProfile
     );
+    let is_page = matches!(
+        name,
+        PublicRouteName::ShowSession | PublicRouteName::WatchSession
+    );
+    if let Some(right) = urls::mistyped(&visit.path).filter(|_| is_page) {
+        return Ok(reply::see_other(&visit.with_query(&right)));
+    }
     if name == PublicRouteName::WatchSession {
         return watch(control_plane, visit).await;
     }

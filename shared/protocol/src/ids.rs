@@ -266,6 +266,14 @@ impl CastKey {
         Self(spell(&random_bytes(entropy)))
     }
 
+    /// The key with small letters, if [`CastKey::random`] could have drawn it.
+    pub fn drawn(&self) -> Option<Self> {
+        let small = self.0.to_ascii_lowercase();
+        let spells = BASE32_NOPAD.decode(small.to_ascii_uppercase().as_bytes());
+        let is_drawn = spells.is_ok_and(|bytes| bytes.len() == size_of::<[u8; 16]>());
+        is_drawn.then_some(Self(small))
+    }
+
     /// Stands where a session has no link (yet). Too short for a link's.
     pub fn of_nobody() -> Self {
         Self("-".to_owned())

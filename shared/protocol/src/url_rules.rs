@@ -1,6 +1,7 @@
 //! Owns which URLs an administrator may set: the error URL (seed: Error URL) and the URL a session
 //! opens (seed: Kasm URL). Must not know forms or HTTP.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
 use crate::public_host::{Reach, reach};
@@ -30,13 +31,20 @@ pub fn session_url(text: &str) -> Result<String, String> {
             "must not contain spaces, quotes, backslashes or control characters.".to_owned(),
         );
     }
-    let with_scheme = if text.contains("://") {
+    let with_scheme = if has_scheme(text) {
         text.to_owned()
     } else {
         format!("https://{text}")
     };
     let url = parse(&with_scheme)?;
     bounded(&url)
+}
+
+/// Whether an address names its scheme. One without may have another address in its query.
+fn has_scheme(text: &str) -> bool {
+    let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    text.split_once("://")
+        .is_some_and(|(scheme, _)| scheme.chars().all(is_of_scheme))
 }
 
 /// Reads a URL that a visitor brings (seed: Allow Dynamic Kasm URL Parameter), as [`session_url`],
@@ -60,10 +68,19 @@ pub fn visitors_url(text: &str, hosts: &[ReferrerRule]) -> Result<String, String
     }
 }
 
-/// The spaces and apostrophes of a URL as browsers write them: a link has them where its writer
-/// put plus signs, or copied a title. In a host they stay an error.
+/// The spaces and quotes of a URL as browsers write them: a link has them where its writer put plus
+/// signs, searched for a phrase, or copied a title. In a host they stay an error.
 fn escape(url: &str) -> String {
-    url.trim().replace(' ', "%20").replace('\'', "%27")
+    let is_escaped =
+        |c: char| matches!(c, '\'' | '"' | '`') || (c.is_whitespace() && !c.is_control());
+    let mut escaped = String::with_capacity(url.len());
+    for part in url.trim().split_inclusive(is_escaped) {
+        let plain = part.trim_end_matches(is_escaped);
+        let (plain, special) = part.split_at(plain.len());
+        escaped.push_str(plain);
+        escaped.extend(utf8_percent_encode(special, NON_ALPHANUMERIC));
+    }
+    escaped
 }
 
 /// Reads the address of a service that we call.
@@ -426,14 +443,90 @@ mod tests {
                 false,
             ),
             ("a tab", "http://acme.com/a\tb", &[], false),
-            ("a quote", "http://acme.com/a\"b", &[], false),
+            ("a quote in a host", "http://acme\".com/", &[], false),
+            ("a line break", "http://acme.com/a\nb", &[], false),
+            ("a backslash", "http://acme.com/a\\b", &[], false),
+            (
+                "an address in a query",
+                "acme.com/?to=https://10.0.0.1/",
+                &[],
+                true,
+            ),
+            (
+                "an address in a fragment",
+                "10.0.0.1#://acme.com/",
+                &[],
+                false,
+            ),
+            (
+                "a port before a fragment",
+                "localhost:80#://acme.com/",
+                &[],
+                false,
+            ),
+            (
+                "a port before a query",
+                "127.0.0.1:80?://acme.com/",
+                &[],
+                false,
+            ),
+            ("a relative scheme", "//127.0.0.1/", &[], false),
+            ("three slashes, no scheme", "///127.0.0.1/", &[], false),
+            (
+                "a scheme within one",
+                "view-source:http://acme.com/",
+                &[],
+                false,
+            ),
+            ("a blob", "blob:https://acme.com/1", &[], false),
+            ("soft hyphen", "http://local\u{ad}host/", &[], false),
+            ("zero-width space", "http://127.0.0\u{200b}.1/", &[], false),
+            ("ideographic stop", "http://127。0。0。1/", &[], false),
+            ("a trailing dot", "http://127.0.0.1./", &[], false),
+            ("octal parts", "http://0177.0.0.01/", &[], false),
+            ("hexadecimal parts", "http://0x7f.0x0.0x0.0x1/", &[], false),
+            ("two parts", "http://127.1/", &[], false),
+            ("three parts", "http://127.0.1/", &[], false),
+            (
+                "mapped, in hexadecimal",
+                "http://[::ffff:7f00:1]/",
+                &[],
+                false,
+            ),
+            (
+                "mapped, in full",
+                "http://[0:0:0:0:0:ffff:127.0.0.1]/",
+                &[],
+                false,
+            ),
+            ("compatible", "http://[::127.0.0.1]/", &[], false),
+            (
+                "user and loopback",
+                "http://acme.com:80@127.0.0.1/",
+                &[],
+                false,
+            ),
+            (
+                "an encoded user",
+                "http://acme.com%3A80%40127.0.0.1/",
+                &[],
+                false,
+            ),
+            ("a space before the host", "http:// 127.0.0.1/", &[], false),
+            ("too many numbers", "http://127.0.0.0.1/", &[], false),
+            (
+                "a number that is too large",
+                "http://4294967297/",
+                &[],
+                false,
+            ),
         ] {
             assert_eq!(visitors_url(text, hosts).is_ok(), fits, "{name}");
         }
     }
 
     #[test]
-    fn visitors_spaces_and_apostrophes_are_escaped() {
+    fn visitors_spaces_and_quotes_are_escaped() {
         for (text, written) in [
             (
                 "https://acme.com/search?q=a b",
@@ -446,6 +539,18 @@ mod tests {
             (
                 " acme.com/a  --no-sandbox ",
                 "https://acme.com/a%20%20--no-sandbox",
+            ),
+            (
+                "acme.com/?q=\"a b\"&r=`c`",
+                "https://acme.com/?q=%22a%20b%22&r=%60c%60",
+            ),
+            (
+                "acme.com/?q=\u{6771}\u{4eac}\u{3000}\u{5929}\u{a0}",
+                "https://acme.com/?q=%E6%9D%B1%E4%BA%AC%E3%80%80%E5%A4%A9",
+            ),
+            (
+                "acme.com/login?next=https://acme.com/a",
+                "https://acme.com/login?next=https://acme.com/a",
             ),
         ] {
             assert_eq!(visitors_url(text, &[]).as_deref(), Ok(written), "{text}");

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 
+use percent_encoding::percent_decode_str;
 use url::form_urlencoded::Serializer;
 
 use crate::ids::{CastKey, SessionId};
@@ -44,47 +45,67 @@ pub fn cast_with(key: &CastKey, parameters: &[(&str, Option<&str>)]) -> String {
     format!("{}{mark}{query}", cast(key))
 }
 
-/// What chats, mail programs and people add to the end of an address, as it stands in a path.
-const ADDED: [&str; 22] = [
-    "/",
-    ".",
-    ",",
-    ";",
-    ":",
-    "!",
-    "*",
-    ")",
-    "]",
-    "}",
-    ">",
-    "'",
-    "\"",
-    "%20",
-    "%22",
-    "%27",
-    "%29",
-    "%5d",
-    "%7d",
-    "%3e",
-    "%c2%a0",
-    "%e2%80%9d",
-];
+/// The longest entity of HTML that counts as one, without its signs: `&#x200b;`.
+const MAX_ENTITY: usize = 8;
 
-/// The link that a mistyped path means: with slashes doubled, or with punctuation behind the key,
-/// which no key has. `None` for every other path, and for the path of a link as it should be.
-pub fn mistyped_cast(path: &str) -> Option<CastKey> {
-    let lower = path.to_ascii_lowercase();
-    let rest = path.trim_start_matches('/').strip_prefix("cast/")?;
-    let rest = rest.trim_start_matches('/');
-    let is_of_key = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let end = rest.bytes().position(|byte| !is_of_key(byte));
-    let (key, _) = rest.split_at(end.unwrap_or(rest.len()));
-    let key = CastKey::parse(key)?;
-    let mut added = &lower[lower.len() - (rest.len() - key.as_str().len())..];
-    while !added.is_empty() {
-        added = ADDED.iter().find_map(|token| added.strip_prefix(token))?;
+/// The address that a mistyped path of a link, a share link or a session means: with slashes
+/// doubled, its first word in capitals, or with what chats, mail programs and people put around an
+/// address, as it is, percent-encoded or as entities of HTML. `None` for every other path, and for
+/// one as it should be.
+pub fn mistyped(path: &str) -> Option<String> {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let (word, rest) = decoded.trim_start_matches('/').split_once('/')?;
+    let (name, added) = split_decoration(rest);
+    if !is_decoration(added) {
+        return None;
     }
-    (path != cast(&key)).then_some(key)
+    let right = match word.to_ascii_lowercase().as_str() {
+        "cast" => {
+            let key = CastKey::parse(name)?;
+            // A code to be photographed may have only capitals; no key that we draw has any.
+            let drawn = (word == "CAST").then(|| key.drawn()).flatten();
+            cast(drawn.unwrap_or(key))
+        }
+        "share" => {
+            let (id, token) = parse_share(name)?;
+            share(&id, token)
+        }
+        "session" => session(&SessionId::parse(name)?),
+        _ => return None,
+    };
+    (path != right).then_some(right)
+}
+
+/// The name at the beginning of a text, without what stands before it, and the rest.
+fn split_decoration(text: &str) -> (&str, &str) {
+    let name = text.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let end = name.find(|c| !is_of_name(c)).unwrap_or(name.len());
+    let (name, _) = name.split_at(end);
+    // A dot stands within a name only.
+    let name = name.trim_end_matches('.');
+    let added = text.split_once(name).map_or("", |(_, added)| added);
+    (name, added)
+}
+
+/// Whether this says nothing: punctuation, spaces and characters that nobody sees.
+fn is_decoration(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let (_, after) = rest.split_at(first.len_utf8());
+        let entity = (first == '&').then(|| after.split_once(';')).flatten();
+        rest = match entity {
+            Some((name, after)) if is_entity(name) => after,
+            _ if first.is_alphanumeric() => return false,
+            _ => after,
+        };
+    }
+    true
+}
+
+fn is_entity(name: &str) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'#';
+    (1..=MAX_ENTITY).contains(&name.len()) && name.bytes().all(is_of_name)
 }
 
 /// Whether a form may lead here after it has ended a session: to the account page, or to a link of
@@ -185,16 +206,75 @@ mod tests {
 
     #[test]
     fn mistyped_links_are_recognised() {
+        let drawn = "wg7ndnwnxuz2qpp6wwvolf64ra";
+        let capitals = drawn.to_ascii_uppercase();
+        let (in_capitals, chosen) = (format!("/CAST/{capitals}"), format!("/cast/{capitals}"));
         for (name, path, key) in [
             ("as it should be", "/cast/my-first", None),
             ("a slash", "/cast/my-first/", Some("my-first")),
             ("two slashes before", "//cast/my-first", Some("my-first")),
             ("two slashes within", "/cast//my-first", Some("my-first")),
+            ("an encoded slash", "/cast%2Fmy-first", Some("my-first")),
+            ("one behind", "/cast/my-first%2f", Some("my-first")),
+            ("capitals", "/Cast/my-first", Some("my-first")),
+            ("capitals of a code", &in_capitals, Some(drawn)),
+            ("capitals of a key", &chosen, None),
             ("a dot", "/cast/my-first.", Some("my-first")),
+            ("three dots", "/cast/my-first...", Some("my-first")),
+            ("an ellipsis", "/cast/my-first%E2%80%A6", Some("my-first")),
             ("a bracket and a dot", "/cast/my-first).", Some("my-first")),
             ("encoded bracket", "/cast/my-first%29", Some("my-first")),
+            (
+                "full-width bracket",
+                "/cast/my-first%EF%BC%89",
+                Some("my-first"),
+            ),
+            (
+                "as it is",
+                "/cast/my-first\u{ff09}\u{3002}",
+                Some("my-first"),
+            ),
+            (
+                "corner bracket",
+                "/cast/my-first%E3%80%8D",
+                Some("my-first"),
+            ),
+            ("Arabic comma", "/cast/my-first%D8%8C", Some("my-first")),
             ("encoded quote", "/cast/my-first%E2%80%9D", Some("my-first")),
+            ("low quote", "/cast/my-first%E2%80%9C", Some("my-first")),
+            ("guillemet", "/cast/my-first%C2%BB", Some("my-first")),
+            ("backtick", "/cast/my-first%60", Some("my-first")),
+            ("bold", "/cast/my-first**", Some("my-first")),
+            ("a backslash", "/cast/my-first%5C", Some("my-first")),
+            ("a bar of a table", "/cast/my-first%7C", Some("my-first")),
             ("a space", "/cast/my-first%20", Some("my-first")),
+            ("a line break", "/cast/my-first%0D%0A", Some("my-first")),
+            (
+                "nothing to see",
+                "/cast/my-first%E2%80%8B",
+                Some("my-first"),
+            ),
+            (
+                "the same before",
+                "/cast/%E2%81%A0my-first",
+                Some("my-first"),
+            ),
+            (
+                "a byte order mark",
+                "/cast/my-first%EF%BB%BF",
+                Some("my-first"),
+            ),
+            ("half a character", "/cast/my-first%E2%80", Some("my-first")),
+            ("brackets around", "/cast/%3Cmy-first%3E", Some("my-first")),
+            ("an entity", "/cast/my-first&gt;", Some("my-first")),
+            (
+                "more of them",
+                "/cast/my-first&quot;&#39;)",
+                Some("my-first"),
+            ),
+            ("encoded", "/cast/my-first%26gt%3B", Some("my-first")),
+            ("no entity", "/cast/my-first&gt", None),
+            ("words behind it", "/cast/my-first&gt;more", None),
             ("Kasm's page", "/#/cast/my-first", None),
             ("another page of it", "/cast/my-first/room", None),
             ("a badge", "/cast/my-first/badge.svg", None),
@@ -202,11 +282,37 @@ mod tests {
             ("too short a key", "/cast/abc.", None),
             ("no key", "/cast/", None),
             ("another path", "/casts/my-first/", None),
+            ("the API", "/api/casts/my-first/", None),
             ("letters of others", "/cast/my-first\u{e9}", None),
             ("half a code", "/cast/my-first%2", None),
+            ("encoded twice", "/cast/my-first%2529", None),
         ] {
-            let found = mistyped_cast(path);
-            assert_eq!(found.as_ref().map(CastKey::as_str), key, "{name}");
+            let found = mistyped(path);
+            let expected = key.map(|key| format!("/cast/{key}"));
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn mistyped_addresses_of_sessions_are_recognised() {
+        let id = SessionId::from_bytes([7; 16]);
+        let (shared, own) = (share(&id, "ab-c_1"), session(&id));
+        for (right, added, fits) in [
+            (&shared, "", false),
+            (&shared, ".", true),
+            (&shared, ").", true),
+            (&shared, "%EF%BC%89", true),
+            (&shared, "/", true),
+            (&shared, "&gt;", true),
+            (&shared, "/more", false),
+            (&own, "", false),
+            (&own, "/", true),
+            (&own, "%E2%80%8B", true),
+            (&own, "/enter", false),
+            (&own, "x", false),
+        ] {
+            let path = format!("{right}{added}");
+            assert_eq!(mistyped(&path).as_ref(), fits.then_some(right), "{path}");
         }
     }
 

@@ -87,10 +87,10 @@ pub fn paths(data: &[u8]) {
         })
         .collect();
     assert!(path_filter::leads_to_downloads(&encoded), "{encoded}");
-    if let Some(key) = urls::mistyped_cast(&text) {
-        let right = urls::cast(&key);
+    if let Some(right) = urls::mistyped(&text) {
         assert_ne!(right, text);
-        assert_eq!(urls::mistyped_cast(&right), None, "leads in a circle");
+        assert_eq!(urls::mistyped(&right), None, "leads in a circle");
+        assert!(right.is_ascii() && !right.contains("//"), "{right}");
     }
     if urls::is_way_back(&text) {
         assert!(text.starts_with('/') && !text.starts_with("//"), "{text}");

@@ -19,6 +19,14 @@ use crate::urls;
 /// The parameter of a link's address that names an invitation.
 pub const PARAMETER: &str = "invitation";
 
+/// The id that this value of the parameter means. It stands at the end of an address, where chats
+/// and mail programs add brackets, dots and entities; an id has letters and digits only.
+pub fn named(value: &str) -> String {
+    let is_of_id = |c: char| c.is_ascii_alphanumeric();
+    let id = value.trim_start_matches(|c| !is_of_id(c));
+    id.split(|c| !is_of_id(c)).next().unwrap_or_default().into()
+}
+
 /// An invitation to a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
@@ -235,6 +243,28 @@ impl dyn Store + '_ {
 mod tests {
     use super::*;
     use crate::testing::{NOON, invitation};
+
+    #[test]
+    fn what_stands_around_an_id_is_no_part_of_it() {
+        let id = invitation(1).id;
+        for (before, after) in [
+            ("", ""),
+            ("", "."),
+            ("", ")."),
+            ("", "\u{ff09}"),
+            ("", "\u{201d}"),
+            ("", "&gt;"),
+            ("\u{200b}", "\u{200b}"),
+            (" ", " \r\n"),
+            ("<", "/>"),
+        ] {
+            let value = format!("{before}{id}{after}");
+            assert_eq!(named(&value), id.as_str(), "{value:?}");
+        }
+        for (value, other) in [("", ""), (".", ""), ("vab cd", "vab")] {
+            assert_eq!(named(value), other, "{value:?}");
+        }
+    }
 
     #[test]
     fn invitation_ends_by_use_date_activation_or_revocation() {
