@@ -389,3 +389,64 @@ async fn last_place_waits_for_a_click() {
     assert!(!starts(&some, CHROME).await, "one is left");
     stack.local.stop().await;
 }
+
+#[tokio::test]
+async fn mistyped_addresses_lead_to_the_right_one() {
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({})).await;
+    let (link, session) = (
+        format!("/cast/{}", key(&cast)),
+        "/session/saaaaaaaaaaaaaaaaaaaaaaaaaa",
+    );
+    let share = format!("{}.t0k-en_1", session.replace("session", "share"));
+    let capitals = link.to_ascii_uppercase();
+    for (path, to) in [
+        (format!("{link}%EF%BC%89"), Some(link.clone())),
+        (format!("{link}/"), Some(link.clone())),
+        (
+            format!("{link}&gt;?lang=de"),
+            Some(format!("{link}?lang=de")),
+        ),
+        (format!("{link}%2F%E2%80%8B"), Some(link.clone())),
+        (link.replacen("cast/", "cast%2F", 1), Some(link.clone())),
+        (capitals, Some(link.clone())),
+        (format!("{share})."), Some(share.clone())),
+        (format!("{share}/"), Some(share)),
+        (format!("{session}."), Some(session.to_owned())),
+        (format!("{session}/"), Some(session.to_owned())),
+        (format!("{link}/more"), None),
+        (format!("{session}/more"), None),
+    ] {
+        let request = stack.request(Method::GET, &path);
+        let answer = Answer::of(request.header("accept", "text/html")).await;
+        let (status, location) = to.as_deref().map_or((404, ""), |to| (303, to));
+        let found = (answer.status, answer.header("location"));
+        assert_eq!(found, (status, location), "{path}");
+    }
+    let sent = stack.request(Method::POST, &format!("{link}/"));
+    assert_eq!(Answer::of(sent).await.status, 404, "a form leads nowhere");
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn error_page_that_leads_back_is_left_for_ours() {
+    let stack = TestStack::start().await;
+    let fields = json!({
+        "error_url": "https://short.example/x", "limit_total_sessions": true,
+        "sessions_remaining": 0, "contact": "desk@example.com",
+    });
+    let cast = stack.cast(&fields).await;
+    let link = format!("/cast/{}", key(&cast));
+    let open = async |path: &str| {
+        let request = stack.request(Method::GET, path);
+        Answer::of(request.header("accept", "text/html")).await
+    };
+    let sent = open(&link).await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let query = sent.header("location").split_once('?').expect("a query").1;
+    // A short address that leads to the link, with all that it was told.
+    let back = open(&format!("{link}?{query}")).await;
+    assert_eq!(back.status, 410, "{}", back.text);
+    assert!(back.text.contains("desk@example.com"), "{}", back.text);
+    stack.local.stop().await;
+}

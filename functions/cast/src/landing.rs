@@ -35,6 +35,8 @@ struct Landing<'a> {
     framed: bool,
     /// Whether a program looks at the page.
     automated: bool,
+    /// Whether the link's own error page has led here.
+    comes_from_refusal: bool,
     /// The address for reloading the page, if it is not its current one.
     again: Option<String>,
     /// The address that starts another session beside the running one.
@@ -111,7 +113,8 @@ impl Landing<'_> {
     /// site's frame only a click may start anything.
     fn starts_by_itself(&self) -> bool {
         let takes_last = self.claim.resumes.is_none() && self.opened.cast.starts_on_click();
-        let waits = self.framed || self.automated || takes_last || self.asks().is_some();
+        let was_refused = self.automated || self.comes_from_refusal;
+        let waits = self.framed || was_refused || takes_last || self.asks().is_some();
         !waits && self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
     }
 }
@@ -277,6 +280,7 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
         ticket_seconds,
         framed,
         automated: look.visit.automated,
+        comes_from_refusal: look.visit.comes_from_refusal(),
         again,
         another,
         words,
@@ -756,25 +760,32 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_the_page_and_start_nothing() {
-        let request = http::Request::builder()
-            .header("user-agent", "Mozilla/5.0 HeadlessChrome/140.0")
-            .body(casting_web::Body::Empty);
-        let entropy = SeededEntropy::new(1);
-        let look = Look {
-            visit: &RequestContext::parse(&request.expect("a request"), &entropy),
-            urls: &urls(),
-            parameters: &LinkParameters::default(),
-            user_name: None,
-            entropy: &entropy,
-        };
-        let reply = show(&opened(None, None), &look);
-        assert_eq!(reply.status(), 200);
-        let html = body(&reply);
-        assert!(
-            html.contains("id=\"start\"") && !html.contains(" data-auto"),
-            "{html}"
-        );
+    fn programs_and_circles_get_the_page_and_start_nothing() {
+        let person = "Mozilla/5.0 Chrome/140.0";
+        for (address, agent, starts) in [
+            ("/cast/123abc", person, true),
+            ("/cast/123abc", "Mozilla/5.0 HeadlessChrome/140.0", false),
+            ("/cast/123abc?error=ip-limit&ref=k3f7-2mqa", person, false),
+            ("/cast/123abc?error=1&ref=newsletter", person, true),
+        ] {
+            let request = http::Request::builder()
+                .uri(address)
+                .header("user-agent", agent)
+                .body(casting_web::Body::Empty);
+            let entropy = SeededEntropy::new(1);
+            let look = Look {
+                visit: &RequestContext::parse(&request.expect("a request"), &entropy),
+                urls: &urls(),
+                parameters: &LinkParameters::default(),
+                user_name: None,
+                entropy: &entropy,
+            };
+            let reply = show(&opened(None, None), &look);
+            assert_eq!(reply.status(), 200);
+            let html = body(&reply);
+            assert!(html.contains("id=\"start\""), "{html}");
+            assert_eq!(html.contains(" data-auto"), starts, "{address} {agent}");
+        }
     }
 
     #[test]

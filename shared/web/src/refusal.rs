@@ -6,6 +6,7 @@ use casting_core::ids::Reference;
 use casting_core::{ControlPlane, FlowError, Help, Refusal};
 use url::Url;
 
+use crate::code::Code;
 use crate::handler_error::HandlerError;
 use crate::problem::Problem;
 use crate::problem_page;
@@ -59,6 +60,7 @@ impl RequestContext {
         let foreign = refusal
             .error_url
             .as_deref()
+            .filter(|_| !self.comes_from_refusal())
             .and_then(|url| foreign_page(url, &denial, &refusal.reference));
         match foreign {
             Some(foreign) => {
@@ -68,6 +70,13 @@ impl RequestContext {
             }
             None => self.show_refusal(refusal),
         }
+    }
+
+    /// Whether this address has what an error page is told: the link's error page leads back here,
+    /// and another redirect would go round in circles.
+    pub fn comes_from_refusal(&self) -> bool {
+        let reference = self.query("ref").and_then(Reference::parse);
+        reference.is_some() && self.query("error").and_then(Code::parse).is_some()
     }
 
     /// Our own page for a refusal.
@@ -104,11 +113,13 @@ mod tests {
     use http::StatusCode;
     use lambda_http::Body;
 
-    use crate::code::Code;
-
     fn visit(accept: &str) -> RequestContext {
+        visit_at("/cast/123abc", accept)
+    }
+
+    fn visit_at(address: &str, accept: &str) -> RequestContext {
         let request = http::Request::builder()
-            .uri("/cast/123abc")
+            .uri(address)
             .header("accept", accept)
             .body(Body::Empty)
             .expect("a request");
@@ -173,6 +184,24 @@ mod tests {
                 retry_after.is_some(),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn error_page_that_leads_back_ends_the_circle() {
+        for (query, leads_on) in [
+            ("", true),
+            ("?error=ip-limit&ref=k3f7-2mqa&retry_after=42", false),
+            ("?kasm_url=a.example&error=ip-limit&ref=k3f7-2mqa", false),
+            ("?error=ip-limit", true),
+            ("?error=of-the-app&ref=k3f7-2mqa", true),
+            ("?error=ip-limit&ref=newsletter", true),
+        ] {
+            let denial = Denial::retry(DenialCode::IpLimit, 42);
+            let visit = visit_at(&format!("/cast/123abc{query}"), "text/html");
+            let reply = visit.refuse(&refusal(denial, Some("https://acme.com/sorry")));
+            let status = if leads_on { 303 } else { 429 };
+            assert_eq!(reply.status(), status, "{query}");
         }
     }
 
