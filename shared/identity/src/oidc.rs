@@ -412,6 +412,12 @@ impl Oidc {
                                 info.preferred_username().map(|name| name.as_str()),
                             ),
                             ("email", info.email().map(|email| email.as_str())),
+                            (
+                                "given_name",
+                                info.given_name()
+                                    .and_then(|name| name.get(None))
+                                    .map(|name| name.as_str()),
+                            ),
                         ],
                     ));
                 }
@@ -482,12 +488,19 @@ pub(crate) fn known_of(claims: &IdTokenClaims<OtherClaims, CoreGenderClaim>) -> 
                 claims.preferred_username().map(|name| name.as_str()),
             ),
             ("email", claims.email().map(|email| email.as_str())),
+            (
+                "given_name",
+                claims
+                    .given_name()
+                    .and_then(|name| name.get(None))
+                    .map(|name| name.as_str()),
+            ),
         ],
     )
 }
 
 /// Standard and other claims in one.
-fn known_claims(other: &OtherClaims, standard: [(&str, Option<&str>); 4]) -> Claims {
+fn known_claims(other: &OtherClaims, standard: [(&str, Option<&str>); 5]) -> Claims {
     let mut claims = other.0.clone();
     for (name, value) in standard {
         if let Some(value) = value {
@@ -524,20 +537,57 @@ impl Caller {
                 return Err(CallError("the answer is too long".into()));
             }
         }
-        let body = readable_tokens(&body).unwrap_or(body);
+        let body = readable(&body).unwrap_or(body);
         answer
             .body(body)
             .map_err(|error| CallError(error.to_string()))
     }
 }
 
-/// The answer of a token endpoint as the library reads it; `None` when nothing is to be changed.
-/// Entra ID (version 1) and AD FS send `expires_in` as a text, and some leave out `token_type`.
-fn readable_tokens(body: &[u8]) -> Option<Vec<u8>> {
+/// The claims of userinfo that the library reads strictly and nobody here asks for: one of a type
+/// of its own would cost the user the groups beside it.
+const UNUSED: [&str; 15] = [
+    "family_name",
+    "middle_name",
+    "profile",
+    "picture",
+    "website",
+    "email_verified",
+    "gender",
+    "birthday",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "phone_number",
+    "phone_number_verified",
+    "address",
+    "updated_at",
+];
+
+/// An answer of a provider as the library reads it; `None` when nothing is to be changed.
+fn readable(body: &[u8]) -> Option<Vec<u8>> {
     let mut answer: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
-    answer.get("access_token")?;
-    let seconds = answer.get("expires_in").and_then(Value::as_str);
-    let seconds = seconds.map(|text| text.trim().parse::<f64>());
+    if answer.contains_key("access_token") {
+        make_tokens_readable(&mut answer);
+    } else if answer.contains_key("sub") {
+        answer.retain(|name, _| !UNUSED.contains(&name.as_str()));
+    } else {
+        return None;
+    }
+    serde_json::to_vec(&answer).ok()
+}
+
+/// Entra ID (version 1) and AD FS send `expires_in` as a text, some with a fraction, Twitch sends
+/// `scope` as a list, and some leave out `token_type`.
+fn make_tokens_readable(answer: &mut serde_json::Map<String, Value>) {
+    // What was granted does not matter: the token's claims do.
+    answer.remove("scope");
+    let seconds = match answer.get("expires_in") {
+        Some(Value::String(text)) => Some(text.trim().parse::<f64>().ok()),
+        Some(Value::Number(number)) if !number.is_u64() => Some(number.as_f64()),
+        Some(Value::Number(_)) | None => None,
+        Some(_) => Some(None),
+    };
     match seconds {
         // Above zero, so it stays a number when its fraction is cut off.
         #[expect(
@@ -545,7 +595,7 @@ fn readable_tokens(body: &[u8]) -> Option<Vec<u8>> {
             clippy::cast_sign_loss,
             reason = "the library wants whole seconds, and the limit is far below 2^53"
         )]
-        Some(Ok(seconds)) if (0.0..1e12).contains(&seconds) => {
+        Some(Some(seconds)) if (0.0..1e12).contains(&seconds) => {
             answer.insert("expires_in".into(), Value::from(seconds as u64));
         }
         Some(_) => {
@@ -553,10 +603,9 @@ fn readable_tokens(body: &[u8]) -> Option<Vec<u8>> {
         }
         None => {}
     }
-    answer
-        .entry("token_type")
-        .or_insert_with(|| Value::from("bearer"));
-    serde_json::to_vec(&answer).ok()
+    if answer.get("token_type").is_none_or(Value::is_null) {
+        answer.insert("token_type".into(), Value::from("bearer"));
+    }
 }
 
 /// A call that did not work, without the address called.
@@ -756,6 +805,41 @@ mod tests {
                 Quirks {
                     claims: named.clone(),
                     answer: json!({"token_type": null}),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "a lifetime with a fraction, a list of scopes",
+                Quirks {
+                    claims: named.clone(),
+                    answer: json!({"expires_in": 3599.5, "scope": ["openid"]}),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "a lifetime that is none",
+                Quirks {
+                    claims: named.clone(),
+                    answer: json!({"expires_in": "never", "scope": "openid  profile"}),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "null claims, and types that nobody asked for, at userinfo",
+                Quirks {
+                    claims: json!({"name": "Ann", "email": null, "picture": null}),
+                    userinfo: json!({
+                        "groups": ["staff"], "locale": {"country": "AT", "language": "de"},
+                        "address": "1 Example Street", "updated_at": "yesterday",
+                        "email_verified": 1, "phone_number": 431, "birthdate": 1990,
+                    }),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "a given name only",
+                Quirks {
+                    claims: json!({"given_name": "Ann", "groups": ["staff"]}),
                     ..Quirks::default()
                 },
             ),
