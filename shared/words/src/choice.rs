@@ -18,7 +18,8 @@ pub fn named(text: Option<&str>) -> Option<Language> {
 
 /// Our language for a tag such as `pt-BR`.
 fn spoken(tag: &str) -> Option<Language> {
-    let primary = tag.split(['-', '_']).next().unwrap_or_default();
+    let is_beyond = |c: char| !c.is_ascii_alphanumeric();
+    let primary = tag.split(is_beyond).next().unwrap_or_default();
     Language::ALL
         .into_iter()
         .find(|language| language.as_str().eq_ignore_ascii_case(primary))
@@ -31,7 +32,8 @@ fn best(accepted: &str) -> Option<Language> {
         .split(',')
         .filter_map(|part| {
             let (tag, quality) = part.split_once(';').unwrap_or((part, "q=1"));
-            let quality: f32 = quality.trim().strip_prefix("q=")?.trim().parse().ok()?;
+            let quality = quality.trim().strip_prefix(['q', 'Q'])?;
+            let quality: f32 = quality.trim().strip_prefix('=')?.trim().parse().ok()?;
             (quality > 0.0).then_some((tag.trim(), quality))
         })
         .collect();
@@ -100,6 +102,14 @@ mod tests {
                 Language::English,
             ),
             ("no tag", Some("../de"), None, None, None, Language::English),
+            (
+                "a bracket of the text around",
+                Some("de)."),
+                None,
+                None,
+                Some("fr"),
+                Language::German,
+            ),
         ] {
             let wish = wish(asked, kept, accepted);
             assert_eq!(wish.choose(set), language, "{name}");
@@ -123,6 +133,21 @@ mod tests {
             ("de;v=1", Language::English),
             ("*", Language::English),
             ("\u{fc},,;q=", Language::English),
+            ("de-AT;q=0.8, *", Language::German),
+            ("zh-Hant", Language::Chinese),
+            ("zh-Hans-CN,zh;q=0.9", Language::Chinese),
+            ("pt-BR", Language::Portuguese),
+            ("de;Q=0.9,fr;Q=1", Language::French),
+            ("de ; q = 0.9", Language::German),
+            ("de;q=0.000,it;q=0.001", Language::Italian),
+            ("de;q=NaN,it", Language::Italian),
+            ("de;q=-1,it;q=inf", Language::Italian),
+            ("de;q=0.5;q=1,it;q=0.1", Language::Italian),
+            (",,, de ,", Language::German),
+            ("\tes-419\t", Language::Spanish),
+            ("german", Language::English),
+            ("e n", Language::English),
+            ("nl,sv,tlh", Language::English),
         ] {
             let wish = wish(None, None, Some(accepted));
             assert_eq!(wish.choose(None), language, "{accepted}");
