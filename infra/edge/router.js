@@ -86,7 +86,7 @@ function leadTo(location) {
   return { statusCode: 303, statusDescription: 'See Other', headers: Object.assign({ location: { value: location } }, OURS), cookies: {} };
 }
 
-// Why there is nothing to show. A page is led to the control plane, which says it in the visitor's language and brand (functions/session/src/told.rs);
+// Why there is nothing to show. A page is led to the control plane, which says it in the visitor's language and brand (functions/session/src/edge_notice.rs);
 // everything else gets the status and a word.
 async function tell(store, headers, status, why, path) {
   const mode = headers['sec-fetch-mode'], accept = headers.accept;
