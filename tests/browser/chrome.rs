@@ -123,6 +123,8 @@ impl Driver {
             "--disable-component-update",
             "--disable-sync",
             "--hide-scrollbars",
+            // Names of a network at home, where no name is a secure context.
+            "--host-resolver-rules=MAP *.lan 127.0.0.1",
         ]);
         arguments.push(if look.phone {
             "--window-size=390,844"
@@ -166,6 +168,20 @@ impl CastingProgram {
         let usual = ["--memory", "--port", "0", "--reach", "127.0.0.1"];
         let program = Program::start(usual.iter().chain(options)).await;
         Self(program.expect("starts"))
+    }
+
+    /// The program at a name that only browsers know (`*.lan`). Its API is asked by its address.
+    pub async fn named(host: &str) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a port")
+            .port()
+            .to_string();
+        let public_url = format!("http://{host}:{port}");
+        let options = ["--memory", "--port", &port, "--public-url", &public_url];
+        let mut program = Program::start(options).await.expect("starts");
+        program.url = format!("http://127.0.0.1:{port}");
+        Self(program)
     }
 
     pub fn url(&self) -> &str {

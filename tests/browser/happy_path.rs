@@ -2,8 +2,11 @@
 
 use casting_tests::processes::{soon, with_environment};
 use fantoccini::Locator;
+use serde_json::json;
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+};
 
 #[tokio::test]
 async fn demo_link_opens_a_session_that_ends_cleanly() {
@@ -158,12 +161,18 @@ async fn links_as_kasm_and_chats_write_them_open() {
         .link(&serde_json::json!({"disable_tips": true}))
         .await;
     let key = link.rsplit('/').next().expect("a key");
-    for path in [
-        format!("/#/cast/{key}"),
-        format!("/cast/{key})"),
-        format!("/cast/{key}/"),
+    for (phone, path) in [
+        (false, format!("/#/cast/{key}")),
+        (true, format!("/#/cast/{key}).")),
+        (false, format!("/cast/{key})")),
+        (true, format!("/cast/{key}\u{ff09}\u{3002}")),
+        (
+            false,
+            format!("/CAST/{}%E2%80%8B", key.to_ascii_uppercase()),
+        ),
+        (true, format!("/cast/{key}/")),
     ] {
-        let window = driver.window(DESK).await;
+        let window = driver.window(Look { phone, ..DESK }).await;
         window
             .goto(&format!("{}{path}", casting.url()))
             .await
@@ -172,5 +181,37 @@ async fn links_as_kasm_and_chats_write_them_open() {
         wait_for(&window, "#status", "live").await;
         window.close().await.expect("closes");
     }
+    // Nothing behind the sign leads to another site.
+    for path in ["/#//evil.example/cast/x", "/#/cast/../../evil.example"] {
+        let url = format!("{}{path}", casting.url());
+        window.goto("about:blank").await.expect("opens");
+        window.goto(&url).await.expect("opens");
+        wait_for(&window, "h1", "").await;
+        let at = window.current_url().await.expect("an address");
+        assert_eq!(at.host_str(), Some("localhost"), "{path}");
+    }
     window.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn proof_of_work_is_solved_over_plain_http() {
+    // Not a secure context: the browser derives no keys for the page and keeps no secure cookies.
+    let driver = Driver::start().await;
+    let casting = CastingProgram::named("cast.lan").await;
+    let link = casting.link(&json!({"require_captcha": true})).await;
+    for phone in [false, true] {
+        let window = driver.window(Look { phone, ..DESK }).await;
+        window.goto(&link).await.expect("opens");
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        let is_secure = window.execute("return isSecureContext", vec![]).await;
+        assert_eq!(is_secure.expect("a value"), json!(false));
+        window.enter_parent_frame().await.expect("the viewer");
+        // Browsers isolate windows on secure origins only, and say so.
+        let is_told = |said: &String| said.contains("Cross-Origin-Opener-Policy header has been");
+        let mut others = console(&window).await;
+        others.retain(|said| !is_told(said));
+        assert_eq!(others, Vec::<String>::new());
+        window.close().await.expect("closes");
+    }
 }

@@ -1,5 +1,6 @@
 //! Owns the test of what a visitor reads in their own language, from the link's page to the end of
-//! the session: every page is accessible and fits, also from right to left and on a phone.
+//! the session, and of the edge's notices: every page is accessible and fits, also from right to left
+//! and on a phone.
 
 use casting_core::language::Language;
 use casting_words::Words;
@@ -7,7 +8,9 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, console, shoot, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+};
 use crate::page_audit::check_accessibility;
 
 /// What does not fit: a page that scrolls sideways, and texts that are wider than their control. The
@@ -16,6 +19,9 @@ const TOO_WIDE: &str = "const wide = [...document.querySelectorAll('button,summa
      .filter((one) => one.checkVisibility() && !one.matches('#panel > summary') && one.clientWidth && one.scrollWidth > one.clientWidth + 1); \
      const told = wide.map((one) => one.tagName + ' ' + one.textContent.slice(0, 40)); \
      if (document.documentElement.scrollWidth > innerWidth) told.push('the page'); return told";
+
+/// The languages whose pages are looked at on a phone too.
+const LOOKED_AT: [Language; 3] = [Language::German, Language::Japanese, Language::Arabic];
 
 struct Round<'a> {
     window: &'a Client,
@@ -58,10 +64,7 @@ async fn visitors_read_every_page_in_their_language() {
 
     for language in Language::ALL {
         for phone in [false, true] {
-            let is_looked_at = matches!(
-                language,
-                Language::German | Language::Japanese | Language::Arabic
-            );
+            let is_looked_at = LOOKED_AT.contains(&language);
             if phone && !is_looked_at {
                 continue;
             }
@@ -103,6 +106,14 @@ async fn visitors_read_every_page_in_their_language() {
             round.click("#panel > summary").await;
             let good = script["good"].as_str().expect("words");
             round.look_at("panel", "#connection", good).await;
+            round.click("#panel > summary").await;
+            into_app(&window).await;
+            let app = words.demo();
+            round.look_at("demo", "#status", app.connected).await;
+            let heading = app.heading.replace('\u{a0}', " ");
+            assert_eq!(text_of(&window, "#title").await, heading);
+            window.enter_parent_frame().await.expect("the viewer");
+            round.click("#panel > summary").await;
             if is_looked_at {
                 round.click(".end summary").await;
                 round.click(".end button").await;
@@ -111,5 +122,93 @@ async fn visitors_read_every_page_in_their_language() {
             assert_eq!(console(&window).await, Vec::<String>::new());
             window.close().await.expect("closes");
         }
+    }
+}
+
+/// Puts the control plane's page for a notice into the place of the app, as the edge in AWS does.
+async fn lead_frame_to(window: &Client, address: &str) {
+    let lead = "document.querySelector('#app').src = arguments[0]";
+    let led = window.execute(lead, vec![json!(address)]).await;
+    led.expect("a frame");
+    let frame = window.find(Locator::Css("#app")).await.expect("the frame");
+    frame.enter_frame().await.expect("can be entered");
+}
+
+#[tokio::test]
+async fn edge_notices_say_in_each_language_what_to_do() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let link = casting.link(&json!({"disable_tips": true})).await;
+    for phone in [false, true] {
+        let window = driver.window(Look { phone, ..DESK }).await;
+        window.goto(&link).await.expect("opens");
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        window.enter_parent_frame().await.expect("the viewer");
+        let viewer = window.current_url().await.expect("an address");
+        let host = viewer.host_str().expect("a host");
+        let id = host.split('.').next().expect("a session").to_owned();
+        let page = format!("{}/session/{id}", casting.url());
+        for language in Language::ALL {
+            if phone && !LOOKED_AT.contains(&language) {
+                continue;
+            }
+            let look = if phone { "phone" } else { "desk" };
+            let round = Round {
+                window: &window,
+                language,
+                look,
+            };
+            let words = Words::of(language);
+            for name in ["not-yours", "used", "ended"] {
+                let asked = format!("{page}?notice={name}&lang={}", language.as_str());
+                lead_frame_to(&window, &asked).await;
+                let mut notices = words.notices().iter();
+                let notice = notices.find(|(notice, ..)| *notice == name);
+                let (_, title, detail) = notice.expect("its words");
+                round.look_at(&format!("notice-{name}"), "h1", title).await;
+                assert!(text(&window).await.contains(detail), "{name}");
+                let button = text_of(&window, "a.button").await;
+                assert_eq!(button, words.viewer().session_page, "{name}");
+                window.enter_parent_frame().await.expect("the viewer");
+            }
+        }
+        // The button leads out of the frame and back into the session, which is there all the same.
+        lead_frame_to(&window, &format!("{page}?notice=used")).await;
+        wait_for(&window, "h1", "This address has been used").await;
+        let button = window.find(Locator::Css("a.button")).await;
+        let button = button.expect("a button");
+        button.click().await.expect("can be clicked");
+        window.enter_parent_frame().await.expect("the window");
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        let again = window.current_url().await.expect("an address");
+        assert_eq!(again.host_str(), Some(host), "the same session");
+
+        // In a window of its own, its owner gets a button and everybody else a way on.
+        let asked = format!("{page}?notice=not-yours&lang=ar");
+        window.goto(&asked).await.expect("opens");
+        let round = Round {
+            window: &window,
+            language: Language::Arabic,
+            look: if phone { "phone" } else { "desk" },
+        };
+        let session = Words::of(Language::Arabic).session();
+        round
+            .look_at("notice-owner", "h1", session.resumed_title)
+            .await;
+        round.click("a.button").await;
+        into_app(&window).await;
+        assert_eq!(console(&window).await, Vec::<String>::new());
+        window.close().await.expect("closes");
+        let stranger = driver.window(Look { phone, ..DESK }).await;
+        stranger.goto(&asked).await.expect("opens");
+        let round = Round {
+            window: &stranger,
+            language: Language::Arabic,
+            look: if phone { "phone" } else { "desk" },
+        };
+        let start = Words::of(Language::Arabic).help().start;
+        round.look_at("notice-stranger", ".actions a", start).await;
+        stranger.close().await.expect("closes");
     }
 }

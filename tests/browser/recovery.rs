@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
+use crate::page_audit::check_accessibility;
 
 async fn press(window: &Client, selector: &str) {
     let button = window.find(Locator::Css(selector)).await;
@@ -79,8 +80,13 @@ async fn reload_of_a_refusal_is_the_link_again() {
         let change = json!({"sessions_remaining_add": places});
         casting.admin(Method::PATCH, &path, &change).await
     };
-    for scripting in [true, false] {
-        let window = driver.window(Look { scripting, ..DESK }).await;
+    for (scripting, phone) in [(true, false), (true, true), (false, true)] {
+        let look = Look {
+            scripting,
+            phone,
+            ..DESK
+        };
+        let window = driver.window(look).await;
         // A page that was opened while there was a place.
         window
             .goto(&format!("{link}#started"))
@@ -90,15 +96,12 @@ async fn reload_of_a_refusal_is_the_link_again() {
         press(&window, "#start button").await;
         wait_for(&window, "h1", "All sessions are taken").await;
         wait_for(&window, "#help", "desk@example.com").await;
-        shoot(
-            &window,
-            if scripting {
-                "taken"
-            } else {
-                "taken-without-scripting"
-            },
-        )
-        .await;
+        let name = match (scripting, phone) {
+            (true, false) => "taken",
+            (true, true) => "taken-phone",
+            (false, _) => "taken-without-scripting",
+        };
+        shoot(&window, name).await;
         if scripting {
             press(&window, "#copy").await;
             wait_for(&window, "#copy", "Copied").await;
@@ -151,6 +154,74 @@ async fn closed_tab_finds_its_session_by_the_link() {
 }
 
 #[tokio::test]
+async fn profile_in_use_leads_to_its_session_or_ends_it() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let link = format!("{}/cast/my-files", casting.url());
+    let mut first = None;
+    for phone in [false, true] {
+        let window = driver.window(Look { phone, ..DESK }).await;
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "h1", "Who are you?").await;
+        press(&window, "button[value=bob]").await;
+        // The phone finds the session of the desk.
+        if !phone {
+            into_app(&window).await;
+            wait_for(&window, "#status", "live").await;
+            first = Some(window.current_url().await.expect("an address"));
+            window.goto(&link).await.expect("opens");
+        }
+        wait_for(&window, "h1", "Your files are open").await;
+        let name = if phone {
+            "files-open-phone"
+        } else {
+            "files-open"
+        };
+        shoot(&window, name).await;
+        check_accessibility(&window, name).await;
+        press(&window, ".actions a").await;
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        let again = window.current_url().await.expect("an address");
+        let known = first.as_ref().expect("a session").host_str();
+        assert_eq!(again.host_str(), known, "the same session");
+
+        // Once it is ended, the page goes on by itself into another one, as soon as the files are kept.
+        window.goto(&link).await.expect("opens");
+        press(&window, ".actions form button").await;
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        let another = window.current_url().await.expect("an address");
+        assert_ne!(another.host_str(), known, "another session");
+        first = Some(another);
+        assert_eq!(console(&window).await, Vec::<String>::new());
+        window.close().await.expect("closes");
+    }
+}
+
+#[tokio::test]
+async fn last_place_starts_on_a_click() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    for phone in [false, true] {
+        let fields = json!({"limit_total_sessions": true, "sessions_remaining": 1});
+        let link = casting.link(&fields).await;
+        let key = link.rsplit('/').next().expect("a key");
+        let window = driver.window(Look { phone, ..DESK }).await;
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "#start button", "Start").await;
+        let auto = "return document.querySelector('[data-auto]') !== null";
+        let auto = window.execute(auto, vec![]).await;
+        assert_eq!(auto.expect("a page"), json!(false));
+        let casts = format!("casts?search={key}");
+        let casts = casting.admin(Method::GET, &casts, &Value::Null).await;
+        assert_eq!(casts["items"][0]["sessions_remaining"], 1, "{casts}");
+        press(&window, "#start button").await;
+        into_app(&window).await;
+        wait_for(&window, "#status", "live").await;
+        window.close().await.expect("closes");
+    }
+}
+
+#[tokio::test]
 async fn account_page_lists_and_ends_own_sessions() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let link = casting.link(&json!({"allow_anonymous": false})).await;
@@ -194,31 +265,36 @@ async fn asks_before_closing(window: &Client) -> bool {
 async fn closing_a_live_session_asks_once_unless_off() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
     let link = casting.link(&json!({})).await;
-    let window = driver.window(DESK).await;
-    window.goto(&link).await.expect("opens");
-    wait_for(&window, "#tips[open]", "Your session is ready").await;
-    press(&window, "#tips button").await;
-    wait_for(&window, "#panel summary", "").await;
-    press(&window, "#panel > summary").await;
-    wait_for(&window, "#connection", "Good").await;
-    assert!(asks_before_closing(&window).await, "the first time");
-    assert!(!asks_before_closing(&window).await, "and not again");
+    for phone in [false, true] {
+        asks_once_unless_off(&driver.window(Look { phone, ..DESK }).await, &link).await;
+    }
+}
+
+async fn asks_once_unless_off(window: &Client, link: &str) {
+    window.goto(link).await.expect("opens");
+    wait_for(window, "#tips[open]", "Your session is ready").await;
+    press(window, "#tips button").await;
+    wait_for(window, "#panel summary", "").await;
+    press(window, "#panel > summary").await;
+    wait_for(window, "#connection", "Good").await;
+    assert!(asks_before_closing(window).await, "the first time");
+    assert!(!asks_before_closing(window).await, "and not again");
     window.refresh().await.expect("loads");
-    press(&window, "#panel > summary").await;
-    wait_for(&window, "#connection", "Good").await;
-    press(&window, "#ask").await;
-    assert!(!asks_before_closing(&window).await, "switched off");
+    press(window, "#panel > summary").await;
+    wait_for(window, "#connection", "Good").await;
+    press(window, "#ask").await;
+    assert!(!asks_before_closing(window).await, "switched off");
     window.refresh().await.expect("loads");
-    press(&window, "#panel > summary").await;
-    wait_for(&window, "#connection", "Good").await;
-    assert!(!asks_before_closing(&window).await, "and stays off");
-    press(&window, "#ask").await;
+    press(window, "#panel > summary").await;
+    wait_for(window, "#connection", "Good").await;
+    assert!(!asks_before_closing(window).await, "and stays off");
+    press(window, "#ask").await;
     // Whoever ends the session is not asked whether to leave it.
-    press(&window, ".end summary").await;
-    press(&window, ".end button").await;
-    wait_for(&window, "body", "You ended it.").await;
-    assert_eq!(console(&window).await, Vec::<String>::new());
-    window.close().await.expect("closes");
+    press(window, ".end summary").await;
+    press(window, ".end button").await;
+    wait_for(window, "body", "You ended it.").await;
+    assert_eq!(console(window).await, Vec::<String>::new());
+    window.clone().close().await.expect("closes");
 }
 
 #[tokio::test]
