@@ -130,6 +130,12 @@ async fn pages_of_no_link_have_the_deployments_brand() {
         }
         assert!(shown.text.len() < 10_000, "{name}: {}", shown.text.len());
     }
+    // What answers when all else fails reads nothing, so it has the product's own look.
+    for path in ["/error/busy", "/nothing/there"] {
+        let shown = page(&stack, path).await;
+        let is_plain = shown.text.contains("class=\"mark\"") && !shown.text.contains("Acme");
+        assert!(is_plain, "{path}: {}", shown.text);
+    }
     stack.local.stop().await;
 }
 

@@ -35,6 +35,7 @@ mod ledger;
 mod limits;
 mod login;
 mod openapi;
+mod page_sizes;
 mod parameters;
 mod pools;
 mod previews;
