@@ -119,6 +119,10 @@ pub(crate) fn is_by_script(request: &Request) -> bool {
         .is_some_and(|wanted| wanted == AS_LOCATION)
 }
 
+/// Of how many links a browser knows its own session: these cookies go with each of its requests,
+/// and a gateway takes 10,240 bytes of headers.
+const MOST_OWN: usize = 12;
+
 /// Whether a claim was refused only because too many came at once: nothing was taken, and the
 /// script sends it again.
 pub(crate) fn is_contention(error: &HandlerError) -> bool {
@@ -205,14 +209,32 @@ pub(crate) fn reply(
     };
     reply::set_cookie(&mut reply, &cookie);
     if claimed.by_browser {
+        let own = own_cookie(key, cookie.secure);
         let cookie = SetCookie {
-            name: &own_cookie(key, cookie.secure),
+            name: &own,
             path: "/",
             ..cookie
         };
         reply::set_cookie(&mut reply, &cookie);
+        for name in surplus_of(visit.cookies_from(&own_cookie("", cookie.secure)), &own) {
+            let cookie = SetCookie {
+                name: &name,
+                value: "",
+                max_age: 0,
+                ..cookie
+            };
+            reply::set_cookie(&mut reply, &cookie);
+        }
     }
     reply
+}
+
+/// The cookies of other links that a browser has to give up beside this one. It sends the oldest
+/// first.
+fn surplus_of(mut sent: Vec<String>, own: &str) -> Vec<String> {
+    sent.retain(|name| name != own);
+    sent.truncate((sent.len() + 1).saturating_sub(MOST_OWN));
+    sent
 }
 
 #[cfg(test)]
@@ -313,6 +335,23 @@ pub(crate) mod tests {
                 .body(Body::from(r#"{"ticket":"t"}"#))
                 .expect("a request");
             assert_eq!(read(&request).is_ok(), fits, "{key}");
+        }
+    }
+
+    #[test]
+    fn oldest_cookies_of_other_links_are_given_up() {
+        let names = |range: std::ops::Range<usize>| -> Vec<String> {
+            range.map(|n| format!("cast-own-{n:06}")).collect()
+        };
+        for (name, sent, own, given_up) in [
+            ("none", 0..0, 0, 0..0),
+            ("few", 0..11, 99, 0..0),
+            ("as many as there may be", 0..12, 3, 0..0),
+            ("one more", 0..12, 99, 0..1),
+            ("from before there was a limit", 0..40, 99, 0..29),
+        ] {
+            let own = format!("cast-own-{own:06}");
+            assert_eq!(surplus_of(names(sent), &own), names(given_up), "{name}");
         }
     }
 
