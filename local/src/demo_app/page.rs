@@ -108,7 +108,7 @@ fn link(given: &Given) -> Option<&str> {
     <section class="card" aria-labelledby="pad-title">
       <h2 id="pad-title"><label for="pad">{{ words.pad }}</label></h2>
       <p class="soft" id="pad-about">{{ words.pad_about }}</p>
-      <textarea id="pad" rows="11" maxlength="20000" spellcheck="false" autocomplete="off" aria-describedby="pad-about pad-note" placeholder="{{ words.pad_empty }}" dir="auto" disabled></textarea>
+      <textarea id="pad" rows="11" maxlength="20000" spellcheck="false" autocomplete="off" aria-describedby="pad-about pad-note" placeholder="{{ words.pad_empty }}" disabled></textarea>
       <p class="soft small" id="pad-note" data-shared="{{ words.pad_shared }}" data-full="{{ words.pad_full }}" data-kept="{{ words.pad_kept }}">&nbsp;</p>
     </section>
     <div class="side">
