@@ -210,6 +210,17 @@ impl CastingProgram {
             .as_u16()
     }
 
+    /// A program without cookies claims a session of the link with this key.
+    pub async fn claim(&self, key: &str) {
+        let (http, url) = (&self.0.http, &self.0.url);
+        let described = http.get(format!("{url}/api/casts/{key}")).send().await;
+        let described = described.expect("an answer").json::<Value>().await;
+        let ticket = json!({"ticket": described.expect("a document")["ticket"]});
+        let claims = http.post(format!("{url}/cast/{key}/claims")).json(&ticket);
+        let claimed = claims.send().await.expect("an answer");
+        assert!(claimed.status().is_success(), "{}", claimed.status());
+    }
+
     /// Asks the admin API.
     pub async fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
         let answer = self

@@ -47,7 +47,7 @@ async fn visitor_pages_are_accessible_small_and_self_contained() {
         "captcha_verify_url": format!("{}/siteverify", provider().await)});
     casting.admin(Method::PATCH, "settings", &captcha).await;
     let slow = json!({"name": "Slow", "container_image": "local/slow", "cpu": 256, "memory": 512, "command": ["sleep", "600"]});
-    let slow = casting.admin(Method::POST, "images", &slow).await["id"].clone();
+    let slow_image = casting.admin(Method::POST, "images", &slow).await["id"].clone();
     let words = json!({"title": "A desktop to try", "summary":
         "Ten minutes with everything installed; nothing of it is kept."});
     let mut checked = words.clone();
@@ -57,13 +57,19 @@ async fn visitor_pages_are_accessible_small_and_self_contained() {
         "{}?kasm_url=example.org/path",
         casting.link(&json!({"allow_dynamic_kasm_url": true})).await
     );
-    let slow = casting.link(&json!({"image_id": slow})).await;
+    let slow = casting.link(&json!({"image_id": slow_image})).await;
     let shared = json!({"enable_sharing": true, "allow_dynamic_kasm_url": true});
     let demo = casting.link(&shared).await;
     let members = casting.link(&json!({"allow_anonymous": false})).await;
     let sold_out = casting
         .link(&json!({"limit_total_sessions": true, "sessions_remaining": 0}))
         .await;
+    let full = json!({"image_id": slow_image, "max_live_sessions": 1, "waiting_room": true});
+    let full = casting.link(&full).await;
+    let key = full.rsplit('/').next().expect("a key").to_owned();
+    casting.claim(&key).await;
+    let nothing = format!("{}/nothing/here", casting.url());
+    let failed = format!("{}/login/callback?state=x&code=x", casting.url());
 
     for (look_name, look) in LOOKS {
         let window = driver.window(look).await;
@@ -88,6 +94,24 @@ async fn visitor_pages_are_accessible_small_and_self_contained() {
                 "https://example.org/path",
                 &[],
             )
+            .await;
+        round
+            .visit(
+                "start",
+                &format!("{}/", casting.url()),
+                "h1",
+                "Sessions by link",
+                &[],
+            )
+            .await;
+        round
+            .visit("nothing", &nothing, "h1", "There is nothing here", &[])
+            .await;
+        round
+            .visit("login-failed", &failed, "h1", "Sign-in failed", &[])
+            .await;
+        round
+            .visit("queue", &full, "main", "You are number", &[])
             .await;
         round
             .visit(

@@ -142,6 +142,18 @@ fn cases(image: &str) -> Vec<Case> {
             Some("unknown-cast"),
         ),
         case(
+            "by invitation only",
+            json!({}),
+            cast(json!({"invitation_required": true})),
+            Some("invitation-required"),
+        ),
+        case(
+            "out of its budget",
+            json!({}),
+            cast(json!({"budget_per_hour_cents": 1})),
+            Some("link-budget-reached"),
+        ),
+        case(
             "key rotated, with grace",
             json!({}),
             Some(("/key-rotations", json!({"grace_seconds": 3600}))),
@@ -309,6 +321,7 @@ async fn own_session_is_resumed_in_a_full_or_closed_deployment() {
         json!({"max_sessions": 0}),
         json!({"max_sessions": 1}),
         json!({"budget_per_hour_cents": 1}),
+        json!({"maintenance": true, "maintenance_message": "We are moving."}),
     ] {
         stack.admin(Method::PATCH, "settings", Some(&change)).await;
         let again = owner.visit(&stack, &key, "", None).await;
@@ -319,7 +332,7 @@ async fn own_session_is_resumed_in_a_full_or_closed_deployment() {
             "{change}"
         );
     }
-    let change = json!({"max_sessions": 0});
+    let change = json!({"max_sessions": 0, "maintenance": false});
     stack.admin(Method::PATCH, "settings", Some(&change)).await;
     let other = Guest {
         from: Caller(2),
@@ -651,6 +664,59 @@ async fn ended_anonymous_session_is_followed_by_another() {
                 .cookies
                 .retain(|name, _| !name.starts_with("cast-own-"));
         }
+    }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn cookies_of_many_links_fit_into_a_request() {
+    let stack = TestStack::start().await;
+    let settings = json!({"attempts_per_minute": 100_000});
+    stack
+        .admin(Method::PATCH, "settings", Some(&settings))
+        .await;
+    // In the order in which the browser got them, as browsers send them.
+    let mut jar = vec![("cast-probe".to_owned(), "yes".to_owned())];
+    let sent = |jar: &[(String, String)]| {
+        let pairs = jar.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
+    };
+    let ask = async |method: Method, path: &str, jar: &[(String, String)], ticket: &str| {
+        let request = stack.request(method, path).header("accept", "text/html");
+        let request = request.header("cookie", sent(jar));
+        Answer::of(request.form(&[("ticket", ticket)])).await
+    };
+    let mut links = Vec::new();
+    for _ in 0..40 {
+        let cast = stack.cast(&json!({"anonymous_resume": "ask"})).await;
+        let link = format!("/cast/{}", key(&cast));
+        let page = ask(Method::GET, &link, &jar, "").await;
+        let (_, ticket) = page
+            .text
+            .split_once("name=\"ticket\" value=\"")
+            .expect("a ticket");
+        let ticket = ticket.split('"').next().expect("its end");
+        let claimed = ask(Method::POST, &format!("{link}/claims"), &jar, ticket).await;
+        assert_eq!(claimed.status, 303, "{}", claimed.text);
+        for answer in [page, claimed] {
+            for cookie in answer.headers.get_all("set-cookie") {
+                let cookie = cookie.to_str().expect("text");
+                let pair = cookie.split(';').next().expect("a pair");
+                let (name, value) = pair.split_once('=').expect("a value");
+                if cookie.contains("Path=/;") {
+                    jar.retain(|(kept, _)| kept != name);
+                    let pair = (name.to_owned(), value.to_owned());
+                    jar.extend((!cookie.contains("Max-Age=0;")).then_some(pair));
+                }
+            }
+        }
+        links.push(link);
+    }
+    assert!(sent(&jar).len() < 4_000, "{} bytes", sent(&jar).len());
+    for (place, is_known) in [(0, false), (27, false), (28, true), (39, true)] {
+        let page = ask(Method::GET, &links[place], &jar, "").await;
+        let says = page.text.contains("You have one open since");
+        assert_eq!(says, is_known, "link {place}: {jar:?}");
     }
     stack.local.stop().await;
 }
