@@ -364,6 +364,12 @@ pub(crate) mod tests {
     #[test]
     fn documented_claims_of_providers_are_understood() {
         let manual = include_str!("../../../docs/login.md");
+        let (_, table) = manual.split_once("| provider | claim |").expect("a table");
+        let table = table
+            .lines()
+            .skip(2)
+            .take_while(|line| line.starts_with("| "));
+        assert_eq!(table.count(), documented().len(), "rows and providers");
         for (provider, claim, claims, name, groups, admin) in documented() {
             let (user, oddities) = read(&claims, claim);
             assert_eq!(user.name, name, "{provider}");

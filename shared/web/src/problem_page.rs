@@ -392,6 +392,18 @@ mod tests {
     }
 
     #[test]
+    fn every_page_has_a_way_on_though_nothing_is_known() {
+        let denials = DenialCode::ALL.into_iter().map(crate::code::Code::Denial);
+        let errors = RequestError::ALL.iter().copied();
+        for code in denials.chain(errors.map(crate::code::Code::RequestError)) {
+            let shown = reply(&Problem::new(code), &visit(""), &[], &Help::default());
+            let offers = body(&shown).contains("<a class=\"button wide\" href=\"");
+            let is_of_programs = recoveries(code) == [Recovery::Correct];
+            assert_ne!(offers, is_of_programs, "{}", code.as_str());
+        }
+    }
+
+    #[test]
     fn own_session_in_the_way_is_entered_or_ended() {
         let id = SessionId::from_bytes([7; 16]);
         let busy = |is_ending| {
