@@ -9,6 +9,8 @@ use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use casting_core::ids::SessionId;
+use casting_core::permission::Permission;
+use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_core::webhook::{HookSecret, WebhookRequest};
 use reqwest::Method;
@@ -69,12 +71,16 @@ fn text(document: &Value, name: &str) -> String {
     document[name].as_str().expect(name).to_owned()
 }
 
-/// How long the session of this claim may live, in seconds.
-async fn time_limit(stack: &TestStack, claimed: &Answer) -> u32 {
+/// The session of this claim.
+async fn session_row(stack: &TestStack, claimed: &Answer) -> Session {
     let id = SessionId::parse(&text(&claimed.json(), "session_id")).expect("an id");
     let row = stack.local.control_plane.store.session(&id).await;
-    let row = row.expect("is read").expect("is there");
-    row.time_limit_seconds
+    row.expect("is read").expect("is there")
+}
+
+/// How long it may live, in seconds.
+async fn time_limit(stack: &TestStack, claimed: &Answer) -> u32 {
+    session_row(stack, claimed).await.time_limit_seconds
 }
 
 #[tokio::test]
@@ -201,6 +207,47 @@ async fn server_is_asked_only_about_claims_that_are_new() {
         server.asked().is_empty(),
         "neither a refused claim nor a trial asks"
     );
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn server_places_the_session_in_a_network_and_a_group() {
+    let (stack, server) = (TestStack::start().await, Server::start().await);
+    let permissions = json!({"downloads": false, "webcam": true});
+    let group =
+        json!({"name": "Guests", "priority": 1, "client_settings": {"permissions": permissions}});
+    let group = stack.admin(Method::POST, "groups", Some(&group)).await;
+    let group = text(&group.json(), "id");
+    let lab = json!({"name": "lab", "subnets": ["subnet-1"], "security_groups": ["sg-1"]});
+    let made = stack.admin(Method::POST, "networks", Some(&lab)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let cast = stack.cast(&server.fields(&json!({}))).await;
+    let key = text(&cast, "key");
+    server.say(&json!({"allow": true, "network": "lab", "group_id": group}).to_string());
+    let placed = session_row(&stack, &stack.claim(Caller(1), &key).await).await;
+    let network = placed.launch.network.as_ref().expect("a network");
+    assert_eq!(network.name.as_str(), "lab");
+    assert_eq!(network.placement.subnets, ["subnet-1"]);
+    assert!(placed.grant.permissions.contains(&Permission::Webcam));
+    assert!(!placed.grant.permissions.contains(&Permission::Downloads));
+    server.say(r#"{"allow": true}"#);
+    let usual = session_row(&stack, &stack.claim(Caller(1), &key).await).await;
+    assert!(usual.launch.network.is_none());
+    assert!(!usual.grant.permissions.contains(&Permission::Webcam));
+    // What is not there is no answer, so nobody gets something else than was meant.
+    for unknown in [
+        json!({"allow": true, "network": "attic"}),
+        json!({"allow": true, "network": "lab", "group_id": group.replace('a', "b")}),
+    ] {
+        server.say(&unknown.to_string());
+        let refused = stack.claim(Caller(1), &key).await;
+        assert_eq!(refused.code(), "admission-unavailable", "{unknown}");
+    }
+    let fails = json!({"admission_hook_fails": "open"});
+    let path = format!("casts/{}", text(&cast, "id"));
+    stack.admin(Method::PATCH, &path, Some(&fails)).await;
+    let open = session_row(&stack, &stack.claim(Caller(1), &key).await).await;
+    assert!(open.launch.network.is_none(), "as without an answer");
     stack.local.stop().await;
 }
 

@@ -743,6 +743,7 @@ fn alarms_and_dashboard_use_existing_metrics() {
         include_str!("../../shared/core/src/flow/mod.rs"),
         include_str!("../../shared/core/src/flow/refusal.rs"),
         include_str!("../../shared/core/src/flow/sweep.rs"),
+        include_str!("../../shared/core/src/flow/claim/admission_hook.rs"),
         include_str!("../../shared/core/src/flow/claim/reserve.rs"),
         include_str!("../../shared/core/src/flow/claim/queue.rs"),
     ]
@@ -771,6 +772,7 @@ fn alarms_and_dashboard_use_existing_metrics() {
     assert_eq!(
         seen,
         BTreeSet::from([
+            "admission_unanswered",
             "budget_reached",
             "captcha_unavailable",
             "claims",

@@ -216,17 +216,17 @@ impl ControlPlane {
             .await?;
         context.invitation = self.find_invitation(cast, context).await?;
         let invitation = context.invitation.as_ref();
-        let wanted = context
-            .image
-            .as_deref()
-            .and_then(|image| policy::wanted_network(cast, image, invitation, context.parameters));
+        let wanted = context.image.as_deref().and_then(|image| {
+            let (parameters, hook) = (context.parameters, &context.hook);
+            policy::wanted_network(cast, image, invitation, parameters, hook)
+        });
         context.network = match wanted {
             Some(name) => self.cache.network(&*self.store, &name, now).await?,
             None => None,
         };
         let user = context.visitor.user.as_ref();
         let groups = self.cache.groups(&*self.store, now).await?;
-        context.grant = group::grant(cast, user, invitation, &groups);
+        context.grant = group::grant(cast, user, invitation, &context.hook, &groups);
         let quotas = policy::live_limits::quotas(
             cast,
             context.image.as_deref(),

@@ -103,6 +103,7 @@ impl ControlPlane {
             &cast,
             visitor.user.as_ref(),
             context.invitation.as_ref(),
+            &context.hook,
             &groups,
         );
         Ok(TrialOutcome {

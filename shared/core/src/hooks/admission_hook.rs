@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::cast::Cast;
-use crate::ids::SessionId;
+use crate::ids::{GroupId, SessionId};
 use crate::invitation::Invited;
+use crate::network::NetworkName;
 use crate::time::Timestamp;
 use crate::user::User;
 use crate::webhook::WebhookAnswer;
@@ -153,6 +154,21 @@ struct Written {
     message: Option<String>,
     #[serde(default)]
     time_limit_seconds: Option<u32>,
+    #[serde(default)]
+    network: Option<String>,
+    #[serde(default)]
+    group_id: Option<String>,
+}
+
+/// What the server gives a visitor whom it admits; `None`: as the link says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdmissionTerms {
+    /// How long the session may live at most, in seconds; never for longer than the link says.
+    pub time_limit_seconds: Option<u32>,
+    /// The network in which it runs.
+    pub network: Option<NetworkName>,
+    /// A group that the visitor is in besides their own.
+    pub group_id: Option<GroupId>,
 }
 
 /// What the server has said of a visitor.
@@ -162,10 +178,7 @@ pub enum HookFact {
     #[default]
     NotAsked,
     /// The visitor may come in.
-    Admitted {
-        /// For so many seconds at most; never for longer than the link says.
-        time_limit_seconds: Option<u32>,
-    },
+    Admitted(AdmissionTerms),
     /// The visitor may not.
     Refused {
         /// What they read, as the server has it.
@@ -176,12 +189,27 @@ pub enum HookFact {
 }
 
 impl HookFact {
-    /// The longest life of the session that the server allows, in seconds.
-    pub const fn time_limit_seconds(&self) -> Option<u32> {
+    /// What the server gives, if it admits the visitor.
+    pub const fn terms(&self) -> Option<&AdmissionTerms> {
         match self {
-            Self::Admitted { time_limit_seconds } => *time_limit_seconds,
+            Self::Admitted(terms) => Some(terms),
             _ => None,
         }
+    }
+
+    /// The longest life of the session that the server allows, in seconds.
+    pub fn time_limit_seconds(&self) -> Option<u32> {
+        self.terms()?.time_limit_seconds
+    }
+
+    /// The network that the server names.
+    pub fn network(&self) -> Option<&NetworkName> {
+        self.terms()?.network.as_ref()
+    }
+
+    /// The group that the server names.
+    pub fn group_id(&self) -> Option<&GroupId> {
+        self.terms()?.group_id.as_ref()
     }
 }
 
@@ -226,10 +254,20 @@ pub fn read_answer(answer: WebhookAnswer) -> Result<HookFact, String> {
     {
         return Err(format!("its time limit is below {LEAST_SECONDS} seconds"));
     }
+    let network = written.network.as_deref().map(|name| {
+        NetworkName::parse(name).ok_or_else(|| "its network is no name of a network".to_owned())
+    });
+    let group_id = written
+        .group_id
+        .as_deref()
+        .map(|id| GroupId::parse(id).ok_or_else(|| "its group_id is no id of a group".to_owned()));
+    let terms = AdmissionTerms {
+        time_limit_seconds: written.time_limit_seconds,
+        network: network.transpose()?,
+        group_id: group_id.transpose()?,
+    };
     Ok(if written.allow {
-        HookFact::Admitted {
-            time_limit_seconds: written.time_limit_seconds,
-        }
+        HookFact::Admitted(terms)
     } else {
         HookFact::Refused {
             message: message.map(str::to_owned),
@@ -254,7 +292,19 @@ mod tests {
 
     #[test]
     fn answers_are_read_strictly() {
-        let admitted = |time_limit_seconds| Some(HookFact::Admitted { time_limit_seconds });
+        let admitted = |time_limit_seconds| {
+            Some(HookFact::Admitted(AdmissionTerms {
+                time_limit_seconds,
+                ..AdmissionTerms::default()
+            }))
+        };
+        let group = GroupId::from_bytes([7; 16]);
+        let places = format!(r#"{{"allow": true, "network": "lab", "group_id": "{group}"}}"#);
+        let placed = AdmissionTerms {
+            network: NetworkName::parse("lab"),
+            group_id: Some(group),
+            ..AdmissionTerms::default()
+        };
         let refused = |message: Option<&str>| {
             let message = message.map(str::to_owned);
             Some(HookFact::Refused { message })
@@ -268,6 +318,12 @@ mod tests {
                 200,
                 r#"{"allow": true, "time_limit_seconds": 600}"#,
                 admitted(Some(600)),
+            ),
+            (
+                "yes, in a network and a group",
+                200,
+                &places,
+                Some(HookFact::Admitted(placed)),
             ),
             ("no", 200, r#"{"allow": false}"#, refused(None)),
             (
@@ -290,7 +346,19 @@ mod tests {
             (
                 "a field that it has not",
                 200,
-                r#"{"allow": true, "network": "lab"}"#,
+                r#"{"allow": true, "role": "admin"}"#,
+                None,
+            ),
+            (
+                "no network's name",
+                200,
+                r#"{"allow": true, "network": "The Lab"}"#,
+                None,
+            ),
+            (
+                "no group's id",
+                200,
+                r#"{"allow": true, "group_id": "staff"}"#,
                 None,
             ),
             ("twice", 200, r#"{"allow": true, "allow": false}"#, None),

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::admission_hook::HookFact;
 use crate::cast::Cast;
 use crate::ids::GroupId;
 use crate::invitation::Invitation;
@@ -94,11 +95,12 @@ impl GroupSettings {
 
 /// The groups of a visitor to this cast, the most important first: for a user those of the login,
 /// for an anonymous visitor the cast's Anonymous User Group, for an invited one the invitation's,
-/// and *All Users* in any case.
+/// that of the admission hook, and *All Users* in any case.
 pub fn groups_of<'a>(
     cast: &Cast,
     user: Option<&User>,
     invitation: Option<&Invitation>,
+    hook: &HookFact,
     groups: &'a [Group],
 ) -> Vec<&'a Group> {
     let anonymous = cast.settings.anonymous_group_id.as_ref();
@@ -108,7 +110,7 @@ pub fn groups_of<'a>(
             Some(user) => group.settings.is_named_in(&user.groups),
             None => anonymous == Some(&group.id),
         };
-        is_own || invited == Some(&group.id)
+        is_own || [invited, hook.group_id()].contains(&Some(&group.id))
     })
 }
 
@@ -118,10 +120,11 @@ pub fn grant(
     cast: &Cast,
     user: Option<&User>,
     invitation: Option<&Invitation>,
+    hook: &HookFact,
     groups: &[Group],
 ) -> Grant {
     let enforced = cast.settings.enforced_client_settings.as_ref();
-    let mut grant = resolve(&groups_of(cast, user, invitation, groups), enforced);
+    let mut grant = resolve(&groups_of(cast, user, invitation, hook, groups), enforced);
     if let Some(invitation) = invitation {
         grant = invitation.limits(grant);
     }
@@ -168,6 +171,7 @@ fn resolve(member_of: &[&Group], enforced: Option<&ClientSettings>) -> Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission_hook::AdmissionTerms;
     use crate::ids::UserId;
     use crate::permission::Permission::Webcam;
     use crate::testing::cast;
@@ -204,7 +208,7 @@ mod tests {
             ),
             ("a user, set", patient, Some(&user), Some(7200), Some(900)),
         ] {
-            let grant = grant(&cast(1), user, None, &[group]);
+            let grant = grant(&cast(1), user, None, &HookFact::NotAsked, &[group]);
             assert_eq!(
                 (grant.keepalive_seconds, grant.entry_timeout_seconds),
                 (keepalive, entry),
@@ -250,7 +254,7 @@ mod tests {
             let mut cast = cast(1);
             cast.settings.anonymous_group_id =
                 anonymous_group.map(|n| GroupId::from_bytes([n; 16]));
-            let grant = grant(&cast, user.as_ref(), None, &groups);
+            let grant = grant(&cast, user.as_ref(), None, &HookFact::NotAsked, &groups);
             assert_eq!(grant.permissions.contains(&Webcam), webcam, "{name}");
         }
     }
@@ -267,22 +271,36 @@ mod tests {
         cast.settings.anonymous_group_id = Some(GroupId::from_bytes([2; 16]));
         let mut invitation = crate::testing::invitation(1);
         invitation.settings.group_id = Some(GroupId::from_bytes([1; 16]));
-        for (name, user, invitation, expected) in [
-            ("anonymous", None, None, vec!["Link", ALL_USERS]),
+        let silent = HookFact::NotAsked;
+        let hook = HookFact::Admitted(AdmissionTerms {
+            group_id: Some(groups[2].id.clone()),
+            ..AdmissionTerms::default()
+        });
+        for (name, user, invitation, hook, expected) in [
+            ("anonymous", None, None, &silent, vec!["Link", ALL_USERS]),
             (
                 "invited",
                 None,
                 Some(&invitation),
+                &silent,
                 vec!["Guests", "Link", ALL_USERS],
             ),
             (
                 "invited, logged in",
                 Some(&user),
                 Some(&invitation),
+                &silent,
                 vec!["Guests", ALL_USERS],
             ),
+            (
+                "by the hook",
+                Some(&user),
+                None,
+                &hook,
+                vec!["Link", ALL_USERS],
+            ),
         ] {
-            let found: Vec<&str> = groups_of(&cast, user, invitation, &groups)
+            let found: Vec<&str> = groups_of(&cast, user, invitation, hook, &groups)
                 .into_iter()
                 .map(|group| group.settings.name.as_str())
                 .collect();
@@ -313,10 +331,11 @@ mod tests {
                 roles: Vec::new(),
                 groups: login.into_iter().map(str::to_owned).collect(),
             };
-            let found: Vec<&str> = groups_of(&cast(1), Some(&user), None, &groups)
-                .into_iter()
-                .map(|group| group.settings.name.as_str())
-                .collect();
+            let found: Vec<&str> =
+                groups_of(&cast(1), Some(&user), None, &HookFact::NotAsked, &groups)
+                    .into_iter()
+                    .map(|group| group.settings.name.as_str())
+                    .collect();
             assert_eq!(found, expected, "{name}");
         }
     }

@@ -17,7 +17,7 @@ pub fn check(hook: &AdmissionHook, fact: &HookFact) -> Result<(), Denial> {
         return Ok(());
     }
     match fact {
-        HookFact::NotAsked | HookFact::Admitted { .. } => Ok(()),
+        HookFact::NotAsked | HookFact::Admitted(_) => Ok(()),
         HookFact::Refused { message } => Err(Denial {
             detail: message.clone(),
             quote: message.clone(),
@@ -36,6 +36,7 @@ pub fn check(hook: &AdmissionHook, fact: &HookFact) -> Result<(), Denial> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission_hook::AdmissionTerms;
 
     #[test]
     fn server_has_the_last_word_and_fails_as_the_link_says() {
@@ -53,9 +54,7 @@ mod tests {
         let refused = HookFact::Refused {
             message: Some("Pay first.".into()),
         };
-        let admitted = HookFact::Admitted {
-            time_limit_seconds: None,
-        };
+        let admitted = HookFact::Admitted(AdmissionTerms::default());
         let unavailable = Some((DenialCode::AdmissionUnavailable, None, Some(30)));
         let told = Some((DenialCode::NotAdmitted, Some("Pay first."), None));
         for (name, hook, fact, expected) in [

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::kasm_url::Chosen;
 use super::{LinkParameters, network};
+use crate::admission_hook::HookFact;
 use crate::cast::{Cast, CastSettings};
 use crate::denial::{Denial, DenialCode};
 use crate::image::ImageSettings;
@@ -71,7 +72,8 @@ pub fn opens(chosen: Chosen, invitation: Option<&Invitation>) -> Chosen {
     }
 }
 
-/// Where the session runs: the invitation's own network stands in for the image's.
+/// Where the session runs: the invitation's own network stands in for the image's, and what the
+/// admission hook says for both.
 ///
 /// # Errors
 /// As [`network::check`].
@@ -80,17 +82,20 @@ pub fn runs_in(
     image: &ImageSettings,
     invitation: Option<&Invitation>,
     parameters: &LinkParameters,
+    hook: &HookFact,
 ) -> Result<Option<NetworkName>, Denial> {
     let requested = parameters.docker_network.as_deref();
     let chosen = network::check(settings, image, requested)?;
     let is_named = requested.is_some_and(|requested| !requested.trim().is_empty());
     let own = invitation.and_then(|invitation| invitation.settings.network.clone());
-    Ok(own.filter(|_| !is_named).or(chosen))
+    let given = hook.network().cloned();
+    Ok(given.or(own.filter(|_| !is_named)).or(chosen))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission_hook::AdmissionTerms;
     use crate::testing::{NOON, cast, image, invitation};
 
     #[test]
@@ -232,17 +237,31 @@ mod tests {
         settings.dynamic_docker_network = true;
         image.allow_network_selection = true;
         image.network = NetworkName::parse("usual");
-        for (name, requested, invitation, expected) in [
-            ("no invitation", None, None, "usual"),
-            ("its own", None, Some(&own), "lab"),
-            ("its own, an empty parameter", Some(" "), Some(&own), "lab"),
-            ("the visitor's", Some("dmz"), Some(&own), "dmz"),
+        let asked = HookFact::Admitted(AdmissionTerms {
+            network: NetworkName::parse("offline"),
+            ..AdmissionTerms::default()
+        });
+        let admitted = HookFact::Admitted(AdmissionTerms::default());
+        let silent = HookFact::NotAsked;
+        for (name, requested, invitation, hook, expected) in [
+            ("no invitation", None, None, &silent, "usual"),
+            ("its own", None, Some(&own), &silent, "lab"),
+            (
+                "its own, an empty parameter",
+                Some(" "),
+                Some(&own),
+                &silent,
+                "lab",
+            ),
+            ("the visitor's", Some("dmz"), Some(&own), &silent, "dmz"),
+            ("a hook without one", None, Some(&own), &admitted, "lab"),
+            ("the hook's", Some("dmz"), Some(&own), &asked, "offline"),
         ] {
             let parameters = LinkParameters {
                 docker_network: requested.map(str::to_owned),
                 ..LinkParameters::default()
             };
-            let found = runs_in(&settings, &image, invitation, &parameters);
+            let found = runs_in(&settings, &image, invitation, &parameters, hook);
             let found = found.expect("is allowed").expect("a network");
             assert_eq!(found.as_str(), expected, "{name}");
         }

@@ -228,8 +228,10 @@ pub fn wanted_network(
     image: &Image,
     invitation: Option<&Invitation>,
     parameters: &LinkParameters,
+    hook: &HookFact,
 ) -> Option<NetworkName> {
-    invitation::runs_in(&cast.settings, &image.settings, invitation, parameters).ok()?
+    let (settings, image) = (&cast.settings, &image.settings);
+    invitation::runs_in(settings, image, invitation, parameters, hook).ok()?
 }
 
 /// Evaluates every policy in order. `observer` sees each result and decides whether a denial ends
@@ -355,12 +357,19 @@ fn judge_network(facts: &Facts<'_>, cast: &Cast) -> Result<(), Denial> {
         return Ok(());
     };
     let invited = facts.invitation.found;
-    let chosen = invitation::runs_in(&cast.settings, &image.settings, invited, facts.parameters)?;
+    let chosen = invitation::runs_in(
+        &cast.settings,
+        &image.settings,
+        invited,
+        facts.parameters,
+        facts.hook,
+    )?;
     let exists = facts
         .network
         .is_some_and(|network| Some(&network.id) == chosen.as_ref());
     let own = invited.and_then(|invited| invited.settings.network.as_ref());
-    let by_visitor = chosen != image.settings.network && chosen.as_ref() != own;
+    let given = [image.settings.network.as_ref(), own, facts.hook.network()];
+    let by_visitor = !given.contains(&chosen.as_ref());
     network::found(chosen.as_ref(), exists, by_visitor)
 }
 

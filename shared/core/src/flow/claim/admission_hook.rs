@@ -2,6 +2,7 @@
 //! the operator's, which has the last word.
 
 use super::ClaimAttempt;
+use crate::METRICS;
 use crate::address;
 use crate::admission_hook::{self, ANSWER_BYTES, Applicant, HookFact};
 use crate::flow::FlowError;
@@ -9,6 +10,7 @@ use crate::hook::HookId;
 use crate::image::Image;
 use crate::invitation::Invitation;
 use crate::policy::Admission;
+use crate::ports::Fault;
 use crate::session::Session;
 use crate::time::Timestamp;
 use crate::webhook::WebhookRequest;
@@ -31,15 +33,49 @@ impl ClaimAttempt<'_> {
         if let Some(earlier) = self.plane.store.session(&self.id).await? {
             return self.same_request(earlier).map(Some);
         }
-        self.context.hook = match self.call_server(admission, image, now).await {
-            Ok(answer) => answer,
-            Err(why) => {
-                tracing::error!(cast.id = %self.cast.id, why,
-                    "The admission hook of a link gives no answer");
-                HookFact::Unanswered
-            }
+        let answer = match self.call_server(admission, image, now).await {
+            Ok(answer) => self.take_up(answer, now).await?,
+            Err(why) => Err(why),
         };
+        if let Err(why) = answer {
+            tracing::info!(target: METRICS, admission_unanswered = 1_u64);
+            tracing::error!(cast.id = %self.cast.id, why,
+                "The admission hook of a link gives no answer");
+            self.take_up(HookFact::Unanswered, now).await?.ok();
+        }
         Ok(None)
+    }
+
+    /// Notes the answer, and loads the network and the group that it names. One that names what is not
+    /// there is no answer: the visitor would get something else than was meant.
+    async fn take_up(
+        &mut self,
+        answer: HookFact,
+        now: Timestamp,
+    ) -> Result<Result<(), String>, Fault> {
+        let (plane, cast) = (self.plane, self.cast.clone());
+        let earlier = std::mem::replace(&mut self.context.hook, answer);
+        let names = |fact: &HookFact| fact.network().is_some() || fact.group_id().is_some();
+        if names(&earlier) || names(&self.context.hook) {
+            plane.gather_for(&cast, &mut self.context, now).await?;
+        }
+        let context = &self.context;
+        if let Some(named) = context.hook.network()
+            && context.network.as_deref().map(|network| &network.id) != Some(named)
+        {
+            return Ok(Err(format!(
+                "it names the network {named}, which is not there"
+            )));
+        }
+        if let Some(named) = context.hook.group_id() {
+            let groups = plane.cache.groups(&*plane.store, now).await?;
+            if groups.iter().all(|group| group.id != *named) {
+                return Ok(Err(format!(
+                    "it names the group {named}, which is not there"
+                )));
+            }
+        }
+        Ok(Ok(()))
     }
 
     async fn call_server(

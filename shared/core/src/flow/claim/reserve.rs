@@ -398,8 +398,8 @@ impl ClaimAttempt<'_> {
         let hours = context.deployment.settings.anonymous_user_hours;
         Owner::Anonymous {
             id: UserId::of_session(&self.id),
-            group: (context.invitation.as_ref())
-                .and_then(|invitation| invitation.settings.group_id.clone())
+            group: (context.hook.group_id().cloned())
+                .or_else(|| context.invitation.as_ref()?.settings.group_id.clone())
                 .or_else(|| self.cast.settings.anonymous_group_id.clone()),
             expires_at: hours.map(|hours| now.plus_seconds(u64::from(hours) * 3600)),
         }
