@@ -360,7 +360,7 @@ impl Oidc {
         let metadata = CoreProviderMetadata::discover_async(issuer, &self.caller)
             .await
             .map_err(|error| {
-                LoginFailure::Unavailable(format!("it cannot be discovered: {error}"))
+                LoginFailure::Unavailable(format!("it cannot be discovered: {}", told(&error)))
             })?;
         *self.known.write().await = Some(Known {
             metadata: metadata.clone(),
@@ -564,11 +564,39 @@ const UNUSED: [&str; 15] = [
     "updated_at",
 ];
 
+/// What a login needs of the provider's description. The library reads all of it, and one address
+/// that is empty would cost every login.
+const USED: [&str; 9] = [
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "userinfo_endpoint",
+    "jwks_uri",
+    "response_types_supported",
+    "subject_types_supported",
+    "id_token_signing_alg_values_supported",
+    "token_endpoint_auth_methods_supported",
+];
+/// What of it must be there, and what is meant where it is not.
+const MEANT: [(&str, &str); 3] = [
+    ("response_types_supported", "code"),
+    ("subject_types_supported", "public"),
+    ("id_token_signing_alg_values_supported", "RS256"),
+];
+
 /// An answer of a provider as the library reads it; `None` when nothing is to be changed.
 fn readable(body: &[u8]) -> Option<Vec<u8>> {
     let mut answer: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
     if answer.contains_key("access_token") {
         make_tokens_readable(&mut answer);
+    } else if answer.contains_key("authorization_endpoint") {
+        answer.retain(|name, value| {
+            USED.contains(&name.as_str()) && !value.is_null() && *value != ""
+        });
+        for (name, meant) in MEANT {
+            let meant = || Value::from(vec![meant]);
+            answer.entry(name).or_insert_with(meant);
+        }
     } else if answer.contains_key("sub") {
         answer.retain(|name, _| !UNUSED.contains(&name.as_str()));
     } else {
@@ -606,6 +634,13 @@ fn make_tokens_readable(answer: &mut serde_json::Map<String, Value>) {
     if answer.get("token_type").is_none_or(Value::is_null) {
         answer.insert("token_type".into(), Value::from("bearer"));
     }
+}
+
+/// An error with its causes: the library's own words name the member that it could not read only
+/// there.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
 /// A call that did not work, without the address called.
@@ -653,6 +688,8 @@ mod tests {
         metadata: Value,
         /// What the userinfo endpoint says.
         userinfo: Value,
+        /// Keys beside the one that signs.
+        keys: Vec<Value>,
         /// What the token endpoint refuses with.
         refusal: Option<Value>,
     }
@@ -691,15 +728,23 @@ mod tests {
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["EdDSA"],
         });
-        Json(with(metadata, &provider.quirks.metadata))
+        let mut metadata = with(metadata, &provider.quirks.metadata);
+        // What must be there and is null, some leave out.
+        let required = ["subject_types_supported", "response_types_supported"];
+        if let Some(members) = metadata.as_object_mut() {
+            members.retain(|name, value| !value.is_null() || !required.contains(&name.as_str()));
+        }
+        Json(metadata)
     }
 
-    async fn keys() -> Json<Value> {
+    async fn keys(State(provider): State<Arc<Provider>>) -> Json<Value> {
         let x = BASE64URL_NOPAD.encode(key().public_key().as_ref());
-        Json(
-            json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
-            "kid": "one", "x": x}]}),
-        )
+        let mut keys = provider.quirks.keys.clone();
+        keys.push(
+            json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
+            "kid": "one", "x": x}),
+        );
+        Json(json!({ "keys": keys }))
     }
 
     async fn token(
@@ -837,6 +882,53 @@ mod tests {
                 },
             ),
             (
+                "keys of other kinds beside",
+                Quirks {
+                    claims: named.clone(),
+                    keys: vec![
+                        json!({"kty": "PQC", "alg": "ML-DSA-65", "kid": "new"}),
+                        json!({"kty": "OKP", "crv": "X25519", "use": "enc", "kid": "x", "x": "AA"}),
+                        json!({"kty": "EC", "crv": "secp256k1", "kid": "k", "x": "AA", "y": "AA"}),
+                        json!({"kty": "RSA", "use": "enc", "kid": "r", "n": "AQAB", "e": "AQAB"}),
+                        json!({"kty": "oct", "kid": "o"}),
+                    ],
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "a description with null, unknown words and methods",
+                Quirks {
+                    claims: named.clone(),
+                    metadata: json!({
+                        "claims_supported": null, "display_values_supported": null,
+                        "token_endpoint_auth_methods_supported": ["client_secret_jwt", "private_key_jwt", "tls_client_auth", "client_secret_basic"],
+                        "grant_types_supported": ["urn:openid:params:grant-type:ciba"],
+                        "response_modes_supported": ["form_post.jwt"],
+                        "id_token_signing_alg_values_supported": ["EdDSA", "ML-DSA-65"],
+                        "acr_values_supported": ["0"], "ui_locales_supported": ["de-AT", ""],
+                        "registration_endpoint": null, "end_session_endpoint": null,
+                        "mtls_endpoint_aliases": {}, "tls_client_certificate_bound_access_tokens": true,
+                    }),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "a description with empty addresses",
+                Quirks {
+                    claims: named.clone(),
+                    metadata: json!({"service_documentation": "", "op_policy_uri": "", "op_tos_uri": "", "registration_endpoint": ""}),
+                    ..Quirks::default()
+                },
+            ),
+            (
+                "a description of the least",
+                Quirks {
+                    claims: named.clone(),
+                    metadata: json!({"subject_types_supported": null, "response_types_supported": null}),
+                    ..Quirks::default()
+                },
+            ),
+            (
                 "a given name only",
                 Quirks {
                     claims: json!({"given_name": "Ann", "groups": ["staff"]}),
@@ -877,6 +969,16 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn unreadable_description_is_told_with_its_member() {
+        let quirks = Quirks {
+            metadata: json!({"jwks_uri": "no address"}),
+            ..Quirks::default()
+        };
+        let failure = log_in(quirks).await.expect_err("no keys").to_string();
+        assert!(failure.contains("jwks_uri"), "{failure}");
     }
 
     #[tokio::test]
