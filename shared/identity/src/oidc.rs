@@ -972,7 +972,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unreadable_description_is_told_with_its_member() {
+    async fn unreadable_metadata_field_is_named() {
         let quirks = Quirks {
             metadata: json!({"jwks_uri": "no address"}),
             ..Quirks::default()
