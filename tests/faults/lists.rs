@@ -1,6 +1,7 @@
-//! The lists of a link's claims hold each of them once, wherever a sweep dies that writes them.
+//! The lists of a link's claims hold each of them once, and each is found by its reference, wherever
+//! a sweep dies that writes them.
 
-use casting_core::ids::SessionId;
+use casting_core::ids::{Reference, SessionId};
 use casting_core::ports::Store;
 use casting_core::session::Session;
 use casting_core::testing::session;
@@ -49,6 +50,15 @@ async fn list_of_a_link_survives_a_crash_at_every_call() {
                     listed.iter().eq(expected.iter().copied()),
                     "{fault:?} at {call}"
                 );
+                for claim in &claims {
+                    let found = store.sessions_by_reference(&Reference::of(&claim.id)).await;
+                    let found = found.expect("a list");
+                    assert!(
+                        found.iter().any(|session| session.id == claim.id),
+                        "{fault:?} at {call}: {}",
+                        claim.id
+                    );
+                }
                 let due = again.minus_seconds(90);
                 store.list_claims(due, again).await.expect("goes on");
             }

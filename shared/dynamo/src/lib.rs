@@ -6,8 +6,8 @@
 //! - how rows are spelled: `names` (attributes, keys, expressions), `rows` (serde structs)
 //! - how DynamoDB is called: `call` (one retry layer), `fault` (what an error means), `read`,
 //!   `write`
-//! - the verbs, a noun a file: `casts`, `counter`, `shards`, `reserve`, `sessions`, `listing`, `refusals`,
-//!   `hours`, `catalog`, `audit`
+//! - the verbs, a noun a file: `casts`, `counter`, `shards`, `reserve`, `sessions`, `listing`, `references`,
+//!   `refusals`, `hours`, `catalog`, `audit`
 //!
 //! # Retries
 //! This crate is the only layer that retries; give it a client whose own retries are off
@@ -26,6 +26,7 @@ mod names;
 mod pool;
 mod queue;
 mod read;
+mod references;
 mod refusals;
 mod reserve;
 mod retry;

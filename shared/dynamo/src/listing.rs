@@ -1,5 +1,5 @@
 //! Owns the lists of the claims of each link: rows of table `claims` that name many claims of one
-//! link. The schedule writes them for a span of time at once, so that a claim pays for no index of
+//! link, and with them those of `references`. The schedule writes them for a span of time at once, so that a claim pays for no index of
 //! its link. Must not know what a list is for.
 //!
 //! Time is cut into batches, each from where the last one ended ([`ListedRow`]). What a link was
@@ -22,6 +22,7 @@ use futures_util::future::try_join_all;
 use crate::fault::corrupt;
 use crate::names;
 use crate::read::{QueryRange, page_size};
+use crate::references;
 use crate::rows::{
     Batch, Item, LinkClaimsRow, ListedRow, SessionRow, from_item, key, number, text, to_item,
     to_value,
@@ -121,6 +122,7 @@ pub async fn extend(store: &DynamoStore, due: Timestamp, now: Timestamp) -> Resu
             until,
             planned: None,
             batches,
+            referenced_after: Some(listed.unreferenced()),
             ..listed.clone()
         };
         note(store, &listed, done).await?;
@@ -183,7 +185,7 @@ fn print(claims: &[Claim]) -> u64 {
     claims.iter().map(of_claim).fold(0, |all, one| all ^ one)
 }
 
-async fn read(store: &DynamoStore) -> Result<ListedRow, Fault> {
+pub async fn read(store: &DynamoStore) -> Result<ListedRow, Fault> {
     const WHAT: &str = "read how far claims are listed";
     let (table, row) = (&store.tables.limits, key(names::ID, names::LISTED));
     Ok(store.get(WHAT, table, row).await?.unwrap_or_default())
@@ -201,7 +203,8 @@ async fn note(store: &DynamoStore, before: &ListedRow, after: ListedRow) -> Resu
         .value(":next", number(before.rev + 1))
         .value(":until", number(after.until.millis()))
         .value(":planned", to_value(WHAT, &after.planned)?)
-        .value(":batches", to_value(WHAT, &after.batches)?);
+        .value(":batches", to_value(WHAT, &after.batches)?)
+        .value(":referenced", to_value(WHAT, &after.referenced_after)?);
     let (table, row) = (&store.tables.limits, key(names::ID, names::LISTED));
     match store
         .update(WHAT, table, row, names::SET_LISTED, values)
@@ -286,12 +289,31 @@ async fn links_of(
 async fn write_batch(store: &DynamoStore, until: Timestamp, claims: &[Claim]) -> Result<(), Fault> {
     const WHAT: &str = "list claims by link";
     let links = links_of(store, claims).await?;
-    let rows = batch_rows(until, claims, &links);
-    let items = rows
-        .iter()
-        .map(|row| to_item(WHAT, row))
-        .collect::<Result<Vec<Item>, Fault>>()?;
+    let expires_at = expiry(until);
+    let of_links = batch_rows(until, claims, &links);
+    let of_links = of_links.iter().map(|row| to_item(WHAT, row));
+    let quoted = references::rows(until, claims, expires_at);
+    let quoted = quoted.iter().map(|row| to_item(WHAT, row));
+    let items = of_links.chain(quoted);
+    let items = items.collect::<Result<Vec<Item>, Fault>>()?;
     store.put_all(WHAT, &store.tables.claims, items).await
+}
+
+/// When the rows of a batch that ends at `until` may go: with the last of its sessions.
+fn expiry(until: Timestamp) -> Timestamp {
+    until.plus_seconds(LONGEST_LIFE_SECONDS + LEDGER_SECONDS)
+}
+
+impl ListedRow {
+    /// Until when claims are in batches that list no references.
+    pub fn unreferenced(&self) -> Timestamp {
+        self.referenced_after.unwrap_or(self.until)
+    }
+
+    /// From when on a claim may not be in the batches yet that are there, or not as it is now.
+    pub fn settled(&self) -> Timestamp {
+        self.batches.first().map_or(self.until, |batch| batch.after)
+    }
 }
 
 /// The rows of a batch that ends at `until`.
@@ -306,7 +328,7 @@ fn batch_rows(
             by_link.entry(link).or_default().push(claim);
         }
     }
-    let expires_at = until.plus_seconds(LONGEST_LIFE_SECONDS + LEDGER_SECONDS);
+    let expires_at = expiry(until);
     let mut rows = Vec::new();
     for (link, claims) in by_link {
         for (part, claims) in claims.chunks(OF_A_ROW).enumerate() {
@@ -509,7 +531,8 @@ fn batches<'a>(
         .value(":until", text(names::batch_last(until)))
 }
 
-fn end_of(row: &Item) -> Result<Timestamp, Fault> {
+/// The end of the batch that a row is of.
+pub fn end_of(row: &Item) -> Result<Timestamp, Fault> {
     let code = row.get(names::HOUR_CODE).and_then(|code| code.as_s().ok());
     code.and_then(|code| names::read_batch(code))
         .ok_or_else(|| corrupt(WHAT_READ, "a key that is not ours"))

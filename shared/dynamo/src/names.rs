@@ -157,7 +157,7 @@ pub const MAKE_WHOLE: &str = "SET parted = :next";
 pub const COLLECT: &str = "SET remaining = remaining + :sum, parted = :next";
 pub const CLOSE_SHARD: &str = "SET version = :closed, remaining = :closed";
 pub const SET_LISTED: &str = "SET rev = :next, listed_until = :until, planned = :planned, \
-                              batches = :batches";
+                              batches = :batches, referenced_after = :referenced";
 pub const SET_SCHEDULED: &str = "SET scheduled_until = :until";
 pub const NEXT_TURN: &str = "SET last_turn = last_turn + :interval";
 pub const FIRST_TURN: &str = "SET last_turn = :first";
@@ -177,6 +177,7 @@ pub const OF_TARGET: &str = "target = :target";
 pub const OF_DUE: &str = "due = :due";
 pub const DUE_UNTIL: &str = "due = :due AND due_at <= :now";
 pub const REFUSED_SINCE: &str = "link = :link AND hour_code BETWEEN :since AND :end";
+pub const OF_LINK: &str = "link = :link";
 pub const OF_HOURS: &str = "link = :link AND hour_code BETWEEN :since AND :until";
 pub const REFUSED_BETWEEN: &str = "kind = :kind AND hour_code BETWEEN :since AND :until";
 
@@ -267,6 +268,12 @@ pub fn proof(id: &str) -> String {
 /// The partition of a cast's refusals.
 pub fn link(cast: Option<&CastId>) -> String {
     cast.map_or_else(|| NO_LINK.to_owned(), ToString::to_string)
+}
+
+/// The partition of references that begin with this letter, or of those of small batches; no link
+/// is called so.
+pub fn references(letter: &str) -> String {
+    format!("REFERENCES#{letter}")
 }
 
 /// What the id of every word that begins like this begins with.

@@ -175,8 +175,26 @@ impl DynamoStore {
         range: &QueryRange<'_>,
         most_answers: u32,
     ) -> Result<Vec<R>, Fault> {
+        let mut first = Vec::new();
+        self.answers(what, range, most_answers, |keys| {
+            first = keys;
+            Ok(first.is_empty())
+        })
+        .await?;
+        self.of_keys(what, range, first).await
+    }
+
+    /// Hands over the answers of a range, as it was a moment ago, one after the other, as long as
+    /// `goes_on` says so. Gives up after so many.
+    pub(crate) async fn answers(
+        &self,
+        what: &'static str,
+        range: &QueryRange<'_>,
+        most: u32,
+        mut goes_on: impl FnMut(Vec<Item>) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
         let mut after = range.after.clone();
-        for _ in 0..most_answers {
+        for _ in 0..most {
             let request = self
                 .ask(range)
                 .scan_index_forward(!range.newest_first)
@@ -184,16 +202,12 @@ impl DynamoStore {
             let answer = call(what, || request.clone().send())
                 .await?
                 .map_err(unconditional(what))?;
-            let keys = answer.items.unwrap_or_default();
-            if !keys.is_empty() {
-                return self.of_keys(what, range, keys).await;
-            }
             after = answer.last_evaluated_key;
-            if after.is_none() {
+            if !goes_on(answer.items.unwrap_or_default())? || after.is_none() {
                 break;
             }
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
     /// The rows with these ids, by id.

@@ -412,6 +412,10 @@ pub struct ListedRow {
     /// The last batches, which are to be looked at once more.
     #[serde(default)]
     pub batches: Vec<Batch>,
+    /// Until when no batch lists references: those of versions before. `None` while there is none
+    /// that does.
+    #[serde(default)]
+    pub referenced_after: Option<Timestamp>,
 }
 
 impl Default for ListedRow {
@@ -421,6 +425,7 @@ impl Default for ListedRow {
             until: Timestamp::from_millis(0),
             planned: None,
             batches: Vec::new(),
+            referenced_after: Some(Timestamp::from_millis(0)),
         }
     }
 }
@@ -443,6 +448,16 @@ pub struct LinkClaimsRow {
     pub hour_code: String,
     /// Time and session of each, in order.
     pub claimed: Vec<String>,
+    pub expires_at: i64,
+}
+
+/// Table `claims`: what a batch, or a part of it, was claimed, by reference.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReferencesRow {
+    pub link: String,
+    pub hour_code: String,
+    /// The letters of each reference, and the milliseconds from its claim to the batch's end.
+    pub quoted: String,
     pub expires_at: i64,
 }
 

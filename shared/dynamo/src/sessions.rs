@@ -8,6 +8,8 @@ use casting_core::queries::{SessionQuery, SessionsOf};
 use casting_core::quota::Held;
 use casting_core::session::{Charge, Session};
 use casting_core::time::Timestamp;
+use futures_util::future::try_join_all;
+use futures_util::try_join;
 
 use crate::counter::{self, Moves};
 use crate::deliveries;
@@ -17,7 +19,7 @@ use crate::read::{QueryRange, page_size};
 use crate::rows::{ClaimRow, Item, SessionRow, from_item, key, number, session_item, text};
 use crate::store::DynamoStore;
 use crate::write::{self, Condition};
-use crate::{limits, listing};
+use crate::{limits, listing, references};
 
 pub async fn by_id(store: &DynamoStore, id: &SessionId) -> Result<Option<Session>, Fault> {
     const WHAT: &str = "read a session";
@@ -369,36 +371,57 @@ async fn living(
     })
 }
 
-/// How many answers, of a megabyte of keys each, are looked through for a reference: some three
-/// million sessions.
+/// How many answers, of a megabyte of keys each, are looked through for a reference that no batch
+/// lists: some three million sessions.
 const MOST_ANSWERS: u32 = 200;
 
-/// The sessions whose ids begin as the reference says. The keys of all sessions are looked through,
-/// the newest first: a reference is looked up now and then, and an index over it would cost every
-/// claim a write.
+/// The sessions whose ids begin as the reference says. It is found in the lists of `references`, or
+/// among those that were claimed since the last batches and those that wait in pools, whose keys are
+/// looked through. Claims from before a version that lists references are looked through last.
 pub async fn by_reference(
     store: &DynamoStore,
     reference: &Reference,
 ) -> Result<Vec<Session>, Fault> {
+    const WHAT: &str = "find a session by its reference";
     let Some(from) = reference.session_prefix() else {
         return Ok(Vec::new());
     };
-    let of = |kind| {
-        let (index, condition) = (Some(names::BY_KIND), names::OF_KIND);
+    let of = |kind, (since, until): (Timestamp, Timestamp)| {
+        let (index, condition) = (Some(names::BY_KIND), names::OF_KIND_SINCE);
         let mut range = QueryRange::new(&store.tables.sessions, index, condition)
             .value(":kind", text(kind))
+            .value(":since", number(since.millis()))
+            .value(":until", number(until.millis()))
             .value(":from", text(&from));
         range.newest_first = true;
         range.filter = Some(names::ID_BEGINS);
         range
     };
-    let (given, staged) = (of(names::SESSION), of(names::STAGED));
-    let find = |range| {
-        store.first_rows::<SessionRow>("find a session by its reference", range, MOST_ANSWERS)
+    let look = async |kind, span| {
+        let range = of(kind, span);
+        let found = store.first_rows::<SessionRow>(WHAT, &range, MOST_ANSWERS);
+        let found = found.await?.into_iter().map(|row| row.session);
+        Ok::<Vec<Session>, Fault>(found.collect())
     };
-    let (given, staged) = futures_util::try_join!(find(&given), find(&staged))?;
-    let found = given.into_iter().chain(staged);
-    Ok(found.map(|row| row.session).collect())
+    let (first, far) = (
+        Timestamp::from_millis(0),
+        Timestamp::from_millis(FAR_MILLIS),
+    );
+    let listed = listing::read(store).await?;
+    let (recent, staged, times) = try_join!(
+        look(names::SESSION, (listed.settled(), far)),
+        look(names::STAGED, (first, far)),
+        references::find(store, &from),
+    )?;
+    let known = times.into_iter().filter(|at| *at < listed.settled());
+    let known = known.map(|at| look(names::SESSION, (at, at)));
+    let mut found = recent;
+    found.extend(staged);
+    found.extend(try_join_all(known).await?.into_iter().flatten());
+    if found.is_empty() && first < listed.unreferenced() {
+        found = look(names::SESSION, (first, listed.unreferenced())).await?;
+    }
+    Ok(found)
 }
 
 /// The index that a listing goes along.

@@ -2,7 +2,7 @@
 //! its link, once and in order, however far the batches are.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use casting_core::ids::{CastId, Nonce, SessionId};
+use casting_core::ids::{CastId, Nonce, Reference, SessionId};
 use casting_core::ports::Store;
 use casting_core::queries::SessionQuery;
 use casting_core::session::Session;
@@ -96,6 +96,15 @@ async fn lists_of_links_are_exact_however_far_batches_are() {
                 let wanted = expected(&claims, &link(n), span);
                 assert_eq!(found, wanted, "link {n}, {span:?} by {limit}, at {second}");
             }
+        }
+        for claim in claims.iter().step_by(13) {
+            let found = store.sessions_by_reference(&Reference::of(&claim.id)).await;
+            let found = found.expect("found");
+            assert!(
+                found.iter().any(|session| session.id == claim.id),
+                "{} at {second}",
+                claim.id
+            );
         }
         let links = [link(1), link(2), link(3), link(4)];
         for since in [0, 4060, 50 * HOUR] {

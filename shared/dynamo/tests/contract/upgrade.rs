@@ -441,6 +441,55 @@ async fn change_reference_index(database: &Database, is_made: bool) {
 }
 
 #[tokio::test]
+async fn references_of_batches_before_are_found() {
+    let database = Database::open().await;
+    let store = database.store(Plan::default());
+    let cast = limited(1, 0);
+    let claimed = |n: u32, second: u64| {
+        let mut session = claim(&cast, n, None).session;
+        session.created_at = NOON.plus_seconds(second);
+        session
+    };
+    let sessions = [claimed(1, 0), claimed(2, 60), claimed(3, 20_000)];
+    store.import_sessions(&sessions).await.expect("there");
+    let list = async |second: u64| {
+        let now = NOON.plus_seconds(second);
+        let listed = store.list_claims(now.minus_seconds(90), now).await;
+        listed.expect("are listed");
+    };
+    list(10_000).await;
+    // As the version before leaves it: no row of references, and no word of them.
+    let client = database.client(Plan::default());
+    let rows = client.scan().table_name(&database.tables.claims).send();
+    let rows = rows.await.expect("read").items.expect("rows");
+    let is_of_references = |row: &&HashMap<String, AttributeValue>| {
+        row["link"]
+            .as_s()
+            .is_ok_and(|link| link.starts_with("REFERENCES#"))
+    };
+    let quoted: Vec<_> = rows.iter().filter(is_of_references).collect();
+    assert_eq!(quoted.len(), 1);
+    for row in quoted {
+        let delete = client.delete_item().table_name(&database.tables.claims);
+        let delete = delete.key("link", row["link"].clone());
+        let delete = delete.key("hour_code", row["hour_code"].clone());
+        delete.send().await.expect("is deleted");
+    }
+    let listed = client.update_item().table_name(&database.tables.limits);
+    let listed = listed.key("id", text("LISTED"));
+    let listed = listed.update_expression("REMOVE referenced_after");
+    listed.send().await.expect("is changed");
+    for second in [10_000, 30_000, 40_000] {
+        for session in &sessions {
+            let reference = Reference::of(&session.id);
+            let found = store.sessions_by_reference(&reference).await;
+            assert_eq!(found, Ok(vec![session.clone()]), "at {second}");
+        }
+        list(second).await;
+    }
+}
+
+#[tokio::test]
 async fn references_are_found_while_and_after_their_index_goes() {
     let database = Database::open().await;
     let store = database.store(Plan::default());
