@@ -226,6 +226,56 @@ async fn rotations_at_once_keep_the_key_they_replace() {
 }
 
 #[tokio::test]
+async fn change_is_not_undone_over_a_later_one() {
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"description": "First"})).await;
+    let path = format!("casts/{}", text(&cast, "id"));
+    let change = async |document: Value| {
+        stack.clock.advance(1);
+        let changed = stack.admin(Method::PATCH, &path, Some(&document)).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+        let entries = format!("audit?target={}", text(&cast, "id"));
+        let entries = stack.admin(Method::GET, &entries, None).await.json();
+        format!("audit/{}/undo", text(&entries["items"][0], "id"))
+    };
+    let undo = async |path: &str| {
+        stack.clock.advance(1);
+        let undone = stack.admin(Method::POST, path, None).await;
+        (undone.status, undone.text)
+    };
+    let read = async || {
+        let cast = stack.admin(Method::GET, &path, None).await.json();
+        text(&cast, "description").to_owned()
+    };
+    let second = change(json!({"description": "Second", "enabled": false})).await;
+    let third = change(json!({"description": "Third"})).await;
+    let (status, said) = undo(&second).await;
+    assert_eq!(status, 409);
+    assert!(
+        said.contains("description has been changed again since"),
+        "{said}"
+    );
+    assert_eq!(read().await, "Third", "somebody else's words stay");
+    assert_eq!(undo(&third).await.0, 204);
+    assert_eq!(read().await, "Second");
+    let other = change(json!({"name": "Another name"})).await;
+    for _ in 0..2 {
+        assert_eq!(undo(&second).await.0, 204, "what is undone already is so");
+        assert_eq!(read().await, "First");
+    }
+    assert_eq!(undo(&other).await.0, 204);
+    let counted = change(json!({"limit_total_sessions": true, "sessions_remaining": 10})).await;
+    let more = change(json!({"sessions_remaining_add": 5})).await;
+    assert_eq!(
+        undo(&counted).await.0,
+        204,
+        "numbers are undone by their difference"
+    );
+    assert_eq!(undo(&more).await.0, 204);
+    stack.local.stop().await;
+}
+
+#[tokio::test]
 async fn deletion_says_first_what_it_touches() {
     let stack = TestStack::start().await;
     let group = json!({"name": "Guests"});

@@ -112,7 +112,48 @@ pub const fn scope_of(noun: RecordKind) -> Option<Scope> {
     }
 }
 
-/// Undoes a change, by a change of its own. Later changes of other fields stay.
+/// The most entries that are looked through for later changes of the same fields.
+const MOST_LATER: usize = 1000;
+
+/// The first of these fields that another change has set to something else since, and by whom.
+async fn changed_since(
+    service: &AdminService<'_>,
+    audit: &Audit,
+    fields: &Map<String, Value>,
+) -> Result<Option<(String, String)>, AdminError> {
+    let store = &service.control_plane.store;
+    let mut open: Vec<_> = audit.changes.iter().collect();
+    open.retain(|change| fields.contains_key(&change.field));
+    let (mut cursor, mut read) = (None::<String>, 0);
+    while read < MOST_LATER && !open.is_empty() {
+        let page = store.audits(Some(&audit.target), cursor.as_deref(), 100);
+        let page = page.await?;
+        read += page.items.len();
+        for later in &page.items {
+            if later.id <= audit.id {
+                return Ok(None);
+            }
+            for change in &later.changes {
+                // The newest change of a field says what it is now.
+                let of_field = open.iter().position(|known| known.field == change.field);
+                let Some(known) = of_field.map(|at| open.remove(at)) else {
+                    continue;
+                };
+                if change.after != known.after && change.after != known.before {
+                    return Ok(Some((change.field.clone(), later.actor_name.clone())));
+                }
+            }
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Undoes a change, by a change of its own. Later changes of other fields stay; a later change of
+/// the same field is a conflict, because undoing would undo that one, too.
 pub async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), AdminError> {
     let audit = find(service, id).await?;
     let may = scope_of(audit.noun).is_some_and(|scope| service.actor.may(scope));
@@ -135,6 +176,14 @@ pub async fn undo(service: &AdminService<'_>, id: &str) -> Result<(), AdminError
         if audit.noun == RecordKind::Cast && audit.action == Action::Changed {
             undo_counter(fields, &audit);
         }
+    }
+    if audit.action == Action::Changed
+        && let Value::Object(fields) = &document
+        && let Some((field, name)) = changed_since(service, &audit, fields).await?
+    {
+        return Err(AdminError::conflict(format!(
+            "{field} has been changed again since, by {name}. Undo that change first."
+        )));
     }
     let (target, any) = (audit.target.as_str(), Precondition::None);
     match (audit.noun, audit.action) {
