@@ -262,6 +262,12 @@ const PAGES: [(&str, &str); 33] = [
     ("/admin/nothing-here", "There is nothing here"),
 ];
 
+/// The fields of a form that reach into what stands below them.
+const COVERED: &str = "return [...document.querySelectorAll('form .field, form .block')].filter(\
+    (field) => field.checkVisibility() && field.scrollHeight > field.clientHeight + 2 && \
+    getComputedStyle(field).overflowY === 'visible').map((field) => field.id || field.className + ': ' + \
+    field.textContent.trim().slice(0, 40))";
+
 #[tokio::test]
 async fn console_pages_are_accessible_small_and_self_contained() {
     let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
@@ -350,6 +356,8 @@ async fn console_pages_are_accessible_small_and_self_contained() {
                 wide.as_i64().is_some_and(|wide| wide <= 0),
                 "{name} is wider than its window by {wide}"
             );
+            let covered = window.execute(COVERED, vec![]).await.expect("names");
+            assert_eq!(covered, json!([]), "{name}: parts of the form overlap");
         }
         assert_eq!(
             console(&window).await,

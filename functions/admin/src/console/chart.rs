@@ -13,8 +13,12 @@ use askama::Template;
 
 /// How many series have a colour of their own; more are drawn in the last one.
 const SERIES: usize = 6;
-/// How many steps have a label below the picture at most.
+/// How many steps have a label below the picture at most, and how many letters these have together
+/// that stand side by side on a phone.
 const TICKS: usize = 6;
+const LETTERS: usize = 34;
+/// The last label is centred below its step if it has no more letters; a longer one ends there.
+const CENTRED: usize = 6;
 /// The width of a column, and the height of the picture, in its own units.
 const COLUMN: usize = 10;
 const HEIGHT: f64 = 100.0;
@@ -125,16 +129,22 @@ impl Chart {
         [top, top / 2.0, 0.0].map(|value| number(value, self.unit))
     }
 
-    /// What stands below the picture: where, in percent of its width, and what.
-    fn ticks(&self) -> Vec<(String, &str)> {
+    /// What stands below the picture: where, in percent of its width, what, and whether that is the
+    /// end of a long label and not its middle.
+    fn ticks(&self) -> Vec<(String, &str, bool)> {
         let count = self.labels.len();
-        let step = count.div_ceil(TICKS).max(1);
+        let letters = self.labels.iter().map(|label| label.short.chars().count());
+        let most = LETTERS / letters.max().unwrap_or(1).max(1);
+        let step = count.div_ceil(most.clamp(2, TICKS)).max(1);
         // The newest step is the one that people look for.
         let first = count.saturating_sub(1) % step;
         let at = |index: usize| format!("{:.1}", (index as f64 + 0.5) / count as f64 * 100.0);
         let labels = self.labels.iter().enumerate().skip(first).step_by(step);
         labels
-            .map(|(index, label)| (at(index), label.short.as_str()))
+            .map(|(index, label)| {
+                let is_long = index + 1 == count && label.short.chars().count() > CENTRED;
+                (at(index), label.short.as_str(), is_long)
+            })
             .collect()
     }
 
@@ -399,6 +409,19 @@ mod tests {
             assert_eq!(ticks.len(), expected, "{count}");
             assert_eq!(ticks.last().expect("a tick").0, last, "{count}");
         }
+    }
+
+    #[test]
+    fn long_tick_labels_are_fewer_and_end_in_the_picture() {
+        let mut chart = chart(Shape::Bars, &[1.0; 48]);
+        for label in &mut chart.labels {
+            label.short = format!("Mon {}", label.short);
+        }
+        let ticks = chart.ticks();
+        assert_eq!(ticks.len(), 3);
+        let ends: Vec<bool> = ticks.iter().map(|(_, _, is_long)| *is_long).collect();
+        assert_eq!(ends, [false, false, true]);
+        assert!(chart.to_string().contains("class=\"long\""));
     }
 
     #[test]
