@@ -1,41 +1,52 @@
 //! Measures how quickly an administrator is answered when there are many casts and very many
 //! claims: the same pages and lists over an empty store and over a crowded one. `cargo bench -p
-//! casting-tests --bench crowded --profile dev -- CASTS CLAIMS` (10,000 and 1,000,000 by default;
-//! making them takes minutes).
+//! casting-tests --bench crowded -- CASTS CLAIMS` (10,000 and 1,000,000 by default; making them
+//! takes minutes). The database is a file in a temporary folder (`TMPDIR`), some 2 GB for each
+//! million of claims.
 
 #![expect(
     clippy::expect_used,
     reason = "equipment of tests fails by panicking, as tests do"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use casting_boot::SystemClock;
+use casting_core::actor::{Actor, ActorKind, Scope};
+use casting_core::api_key::{ApiKey, ApiKeySettings};
+use casting_core::audit::{Action, Audit, RecordKind};
 use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
+use casting_core::group::Group;
 use casting_core::hourly_stats::{HOUR_SECONDS, HourKey, HourlyStats, hour_of, sum};
-use casting_core::ids::{CastId, CastKey, Nonce, SessionId, random_bytes};
-use casting_core::ports::{Created, Fault, FaultKind, RefusalCount, Store};
-use casting_core::session::{EndReason, Endpoint, Session};
+use casting_core::ids::{
+    ApiKeyId, CastId, CastKey, GroupId, ImageId, Nonce, Reference, SessionId, UserId, random_bytes,
+};
+use casting_core::ports::{Created, Fault, FaultKind, RefusalCount, Saved, Store};
+use casting_core::profile::Profile;
+use casting_core::session::{EndReason, Endpoint, Owner, Session};
 use casting_core::testing::{self, SeededEntropy};
 use casting_core::time::{Clock, Timestamp};
 use casting_identity::web_client;
 use casting_local::stack::Stack;
+use casting_tests::filling::{Filler, add_records};
 use casting_tests::instance::simulated_stack_in;
-use futures_util::StreamExt;
 use reqwest::Client;
 
 /// How long ago the first claim was made, in seconds (90 days).
 const SPAN: u64 = 90 * 86_400;
-/// Writes that are under way at once.
-const AT_ONCE: usize = 16;
 /// So many claims of a link come one after the other, as when a class begins.
 const BURST: usize = 20;
-/// Rows that are written in one call.
-const AT_A_TIME: usize = 200;
-/// The most claims that are kept in memory, and not in a folder.
-const IN_MEMORY: usize = 1_000_000;
+/// Sessions that live.
+const LIVE: usize = 1000;
+/// Users, invitations to one link, and deliveries of its hook.
+const RECORDS: usize = 10_000;
+/// Images, groups and API keys: what people make by hand.
+const BY_HAND: usize = 100;
+/// Every so many casts have an entry in the log of changes.
+const LOGGED: usize = 2;
 /// How often a write is tried.
 const TRIES: usize = 20;
 /// How often each page is asked for.
@@ -51,19 +62,18 @@ async fn main() {
         numbers.first().copied().unwrap_or(10_000),
         numbers.get(1).copied().unwrap_or(1_000_000),
     );
-    // So many rows do not fit into memory.
     let folder = tempfile::tempdir().expect("a folder");
-    let data = (claims > IN_MEMORY).then(|| folder.path().to_owned());
-    let stack = simulated_stack_in(data).await.expect("a stack");
+    let stack = simulated_stack_in(Some(folder.path().to_owned())).await;
+    let stack = stack.expect("a stack");
     let visitor = Visitor::sign_in(&stack).await;
-    let empty = visitor.measure(&stack, None).await;
+    let empty = visitor.measure(&stack, &Crowd::none(&stack).await).await;
     let began = Instant::now();
-    let one = crowd(&stack, casts, claims).await;
+    let crowd = crowd(&stack, &folder.path().join("casting.db"), casts, claims).await;
     println!(
         "{casts} casts and {claims} claims were made in {} s",
         began.elapsed().as_secs()
     );
-    let crowded = visitor.measure(&stack, Some(&one)).await;
+    let crowded = visitor.measure(&stack, &crowd).await;
     println!(
         "\n| page or list | empty, median ms | crowded, median ms | crowded, p95 ms | KB \
               |\n|---|---|---|---|---|"
@@ -80,10 +90,41 @@ async fn main() {
     stack.stop().await;
 }
 
-/// Casts, and claims of the last [`SPAN`] spread over them, with the hours that follow from them.
-/// Returns a cast that has some.
-async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
-    let (store, entropy, now) = (&stack.dynamodb, SeededEntropy::new(1), SystemClock.now());
+/// What is asked for of a store.
+struct Crowd {
+    /// A cast with claims, invitations and deliveries.
+    cast: CastId,
+    /// A session that lives.
+    live: Option<SessionId>,
+    /// One of the first sessions, and one of the last.
+    old: SessionId,
+    young: SessionId,
+    /// A user.
+    user: Option<UserId>,
+}
+
+impl Crowd {
+    /// What there is in a new store.
+    async fn none(stack: &Stack) -> Self {
+        let store = &stack.control_plane.store;
+        let key = CastKey::parse("welcome").expect("a key");
+        let demo = store.cast_by_key(&key).await.expect("read");
+        Self {
+            cast: demo.expect("the demo").id,
+            live: None,
+            old: SessionId::from_bytes([1; 16]),
+            young: SessionId::from_bytes([2; 16]),
+            user: None,
+        }
+    }
+}
+
+/// Casts, and claims of the last [`SPAN`] spread over them, with the hours that follow from them,
+/// live sessions, and records of every other kind.
+async fn crowd(stack: &Stack, file: &Path, casts: usize, claims: usize) -> Crowd {
+    let filler = Filler::open(file).expect("the database");
+    let store = filler.store(stack.dynamodb.tables().clone());
+    let (entropy, now) = (SeededEntropy::new(1), SystemClock.now());
     let cast = |n: usize| {
         let mut cast = testing::cast(1);
         cast.id = CastId::from_bytes(random_bytes(&entropy));
@@ -96,25 +137,35 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
         cast
     };
     let all: Vec<Cast> = (0..casts).map(cast).collect();
-    futures_util::stream::iter(&all)
-        .for_each_concurrent(AT_ONCE, async |cast| {
-            assert_eq!(store.create_cast(cast, None).await, Ok(Created::Done));
-        })
-        .await;
+    for (n, cast) in all.iter().enumerate() {
+        let audit = (n % LOGGED == 0).then(|| entry(cast, &entropy));
+        let made = store.create_cast(cast, audit.as_ref()).await;
+        assert_eq!(made, Ok(Created::Done));
+    }
+    eprintln!("{} casts", all.len());
+    by_hand(&store, &entropy).await;
+    let filled = add_records(&store, &entropy, &all[0], now, RECORDS).await;
+    filled.expect("are there");
+    let user = (&store as &dyn Store)
+        .records::<Profile>(None, 1)
+        .await
+        .expect("are read");
 
     let step = (SPAN * 1000) as f64 / claims.max(1) as f64;
     let claim = |n: usize| {
         let at =
             Timestamp::from_millis(now.minus_seconds(SPAN).millis() + (n as f64 * step) as i64);
-        session(&all[n / BURST * 7919 % all.len()], &entropy, at)
+        let of = &all[n / BURST * 7919 % all.len()];
+        session(of, &entropy, at, n + LIVE < claims)
     };
     let settled = hour_of(now) - 2 * HOUR_SECONDS;
     let mut hours: BTreeMap<HourKey, HourlyStats> = BTreeMap::new();
+    let mut marked: Vec<SessionId> = Vec::new();
     for from in (0..claims).step_by(50_000) {
         let sessions: Vec<Session> = (from..(from + 50_000).min(claims)).map(claim).collect();
-        for chunk in sessions.chunks(AT_A_TIME) {
-            insist(async || store.import_sessions(chunk).await).await;
-        }
+        marked.extend(sessions.first().map(|session| session.id.clone()));
+        marked.extend(sessions.last().map(|session| session.id.clone()));
+        store.import_sessions(&sessions).await.expect("are there");
         for (of, counts) in sum(&sessions, &refusals(&all, &sessions), |_| 0) {
             if of.1 <= settled {
                 hours.entry(of).or_default().add(&counts);
@@ -125,16 +176,64 @@ async fn crowd(stack: &Stack, casts: usize, claims: usize) -> Cast {
     // The newest hour of all stands for «made until here».
     hours.entry((None, settled)).or_default();
     let hours: Vec<(HourKey, HourlyStats)> = hours.into_iter().collect();
-    for chunk in hours.chunks(AT_A_TIME) {
-        insist(async || store.put_hours(chunk).await).await;
-    }
+    store.put_hours(&hours).await.expect("are there");
+    filler.finish().expect("is written");
     // A sweep goes on for some batches at a time.
     for _ in 0..=claims / 50_000 {
-        insist(async || store.list_claims(now.minus_seconds(90), now).await).await;
+        let listed = store.list_claims(now.minus_seconds(90), now).await;
+        listed.expect("are listed");
+        filler.finish().expect("is written");
     }
     // As a sweep leaves it: all claims until now are in the schedule or have ended.
-    insist(async || store.set_scheduled_until(now).await).await;
-    all[0].clone()
+    insist(async || stack.dynamodb.set_scheduled_until(now).await).await;
+    Crowd {
+        cast: all[0].id.clone(),
+        live: marked.last().cloned(),
+        old: marked[0].clone(),
+        young: marked[marked.len().saturating_sub(3)].clone(),
+        user: user.items.first().map(|user| user.id.clone()),
+    }
+}
+
+/// Images, groups and API keys.
+async fn by_hand(store: &dyn Store, entropy: &SeededEntropy) {
+    for n in 0..BY_HAND {
+        let mut image = testing::image(1);
+        image.id = ImageId::from_bytes(random_bytes(entropy));
+        image.settings.name = format!("Desktop {n}");
+        let saved = store.put_record(&image, None, None).await;
+        assert_eq!(saved, Ok(Saved::Done));
+        let mut group = Group::all_users();
+        group.id = GroupId::from_bytes(random_bytes(entropy));
+        group.settings.name = format!("Year {n}");
+        let saved = store.put_record(&group, None, None).await;
+        assert_eq!(saved, Ok(Saved::Done));
+        let settings = ApiKeySettings {
+            name: format!("Robot {n}"),
+            scopes: BTreeSet::from([Scope::Casts]),
+            expires_at: None,
+        };
+        let id = ApiKeyId::from_bytes(random_bytes(entropy));
+        let secret = random_bytes(entropy);
+        let (key, _) = ApiKey::with_secret(id, &secret, SystemClock.now(), settings);
+        let saved = store.put_record(&key, None, None).await;
+        assert_eq!(saved, Ok(Saved::Done));
+    }
+}
+
+/// The entry of a cast's creation.
+fn entry(cast: &Cast, entropy: &SeededEntropy) -> Audit {
+    let actor = Actor {
+        kind: ActorKind::ApiKey,
+        id: "k".into(),
+        name: "CI".into(),
+        scopes: BTreeSet::new(),
+        expires_at: None,
+        address: None,
+    };
+    let (id, name) = (cast.id.as_str(), cast.settings.name.as_str());
+    let kind = (Action::Created, RecordKind::Cast);
+    Audit::plain(&actor, kind.0, kind.1, id, name, cast.created_at, entropy)
 }
 
 /// Writes what may be written twice. A machine that is busy otherwise answers late; one that is
@@ -165,21 +264,27 @@ fn refusals(casts: &[Cast], sessions: &[Session]) -> Vec<RefusalCount> {
     hours.into_iter().map(count).collect()
 }
 
-/// A session that was served and has ended.
-fn session(cast: &Cast, entropy: &SeededEntropy, at: Timestamp) -> Session {
+/// A session that was served, and has ended or lives.
+fn session(cast: &Cast, entropy: &SeededEntropy, at: Timestamp, has_ended: bool) -> Session {
     let mut session = testing::session(cast, 1);
     session.id = SessionId::from_nonce(&cast.id, &Nonce::from_bytes(random_bytes(entropy)));
     session.created_at = at;
+    session.owner = Owner::Anonymous {
+        id: UserId::of_session(&session.id),
+        group: None,
+        expires_at: None,
+    };
     let endpoint = Endpoint {
         host: "10.0.0.1".into(),
         port: 18080,
     };
-    let ready = session
-        .ready(endpoint, at.plus_seconds(30))
-        .expect("gets ready");
-    ready
-        .ended(EndReason::Owner, at.plus_seconds(600))
-        .expect("ends")
+    let ready = session.ready(endpoint, at.plus_seconds(30));
+    let ready = ready.expect("gets ready");
+    if has_ended {
+        let ended = ready.ended(EndReason::Owner, at.plus_seconds(600));
+        return ended.expect("ends");
+    }
+    ready.checked(SystemClock.now().plus_seconds(300))
 }
 
 /// What one page took.
@@ -221,64 +326,9 @@ impl Visitor {
         Self { http, cookie }
     }
 
-    async fn measure(&self, stack: &Stack, cast: Option<&Cast>) -> Vec<(&'static str, Taken)> {
-        let demo = stack
-            .control_plane
-            .store
-            .cast_by_key(&CastKey::parse("welcome").expect("a key"))
-            .await
-            .expect("read")
-            .expect("the demo");
-        let id = cast.unwrap_or(&demo).id.to_string();
+    async fn measure(&self, stack: &Stack, crowd: &Crowd) -> Vec<(&'static str, Taken)> {
         let mut all = Vec::new();
-        for (name, path) in [
-            ("overview", "/admin".to_owned()),
-            ("cast list", "/admin/casts".to_owned()),
-            (
-                "cast list, searched",
-                "/admin/casts?search=autumn+class+99".to_owned(),
-            ),
-            (
-                "cast list over the API, newest first",
-                "/api/admin/casts?sort=-created_at".to_owned(),
-            ),
-            ("one cast with its charts", format!("/admin/casts/{id}")),
-            ("claims of a day", "/admin/claims".to_owned()),
-            (
-                "claims of 30 days with charts",
-                "/admin/claims?hours=720".to_owned(),
-            ),
-            (
-                "statistics of 30 days over the API",
-                format!(
-                    "/api/admin/statistics?since={}",
-                    SystemClock.now().minus_seconds(30 * 86_400)
-                ),
-            ),
-            (
-                "claims of 30 days, searched in vain",
-                "/admin/claims?hours=720&search=nobody".to_owned(),
-            ),
-            (
-                "claims of one link",
-                format!("/admin/casts/{id}/claims?hours=720"),
-            ),
-            ("audit log", "/admin/audit".to_owned()),
-            (
-                "audit log, searched in vain",
-                "/admin/audit?search=nobody".to_owned(),
-            ),
-            ("sessions of a day", "/admin/sessions?show=all".to_owned()),
-            ("live sessions", "/admin/sessions".to_owned()),
-            (
-                "sessions of one link over the API",
-                format!("/api/admin/sessions?cast={id}"),
-            ),
-            (
-                "a claim by its reference",
-                "/api/admin/claims?ref=aaaa-aaaa".to_owned(),
-            ),
-        ] {
+        for (name, path) in pages(crowd) {
             let mut taken = Taken {
                 times: Vec::new(),
                 bytes: 0,
@@ -292,13 +342,178 @@ impl Visitor {
                     .send()
                     .await
                     .expect("an answer");
-                assert!(answer.status().is_success(), "{name}: {}", answer.status());
+                let is_known = crowd.live.is_some();
+                let status = answer.status();
+                assert!(status.is_success() || !is_known, "{name}: {status}");
                 taken.bytes = answer.bytes().await.expect("a body").len();
                 taken.times.push(began.elapsed());
             }
             taken.times.sort_unstable();
+            eprintln!("{name}: {:.1} ms", taken.at(0.5));
             all.push((name, taken));
         }
         all
     }
+}
+
+/// Every list of the console and of the API that grows, and the pages of what it names. A new
+/// store has no session and no user: their pages are missing there.
+fn pages(crowd: &Crowd) -> Vec<(&'static str, String)> {
+    let cast = &crowd.cast;
+    let live = crowd.live.as_ref().unwrap_or(&crowd.old);
+    let user = crowd.user.clone().unwrap_or(UserId::of_session(&crowd.old));
+    let month = SystemClock.now().minus_seconds(30 * 86_400);
+    let (old, young) = (Reference::of(&crowd.old), Reference::of(&crowd.young));
+    vec![
+        ("overview", "/admin".to_owned()),
+        ("overview of 30 days", "/admin?hours=720".to_owned()),
+        ("casts", "/admin/casts".to_owned()),
+        (
+            "casts, the newest first",
+            "/admin/casts?sort=-created".to_owned(),
+        ),
+        (
+            "casts, searched",
+            "/admin/casts?search=autumn+class+99".to_owned(),
+        ),
+        (
+            "casts, searched in vain",
+            "/admin/casts?search=nobody".to_owned(),
+        ),
+        ("casts, only disabled", "/admin/casts?state=off".to_owned()),
+        ("one cast with its charts", format!("/admin/casts/{cast}")),
+        ("the form of a cast", format!("/admin/casts/{cast}/edit")),
+        (
+            "the deletion of a cast",
+            format!("/admin/casts/{cast}/delete"),
+        ),
+        ("the test of a link", format!("/admin/casts/{cast}/test")),
+        (
+            "claims of one link, 30 days",
+            format!("/admin/casts/{cast}/claims?hours=720"),
+        ),
+        (
+            "invitations to one link",
+            format!("/admin/casts/{cast}/invitations"),
+        ),
+        (
+            "invitations, searched",
+            format!("/admin/casts/{cast}/invitations?search=guest+77"),
+        ),
+        (
+            "invitations as a sheet",
+            format!("/admin/casts/{cast}/invitation-sheet"),
+        ),
+        (
+            "one hook with its deliveries",
+            format!("/admin/hooks/{cast}"),
+        ),
+        ("claims of a day", "/admin/claims".to_owned()),
+        (
+            "claims of 30 days with charts",
+            "/admin/claims?hours=720".to_owned(),
+        ),
+        (
+            "claims of 30 days, searched in vain",
+            "/admin/claims?hours=720&search=nobody".to_owned(),
+        ),
+        (
+            "claims of 30 days, refused",
+            "/admin/claims?hours=720&outcome=refused".to_owned(),
+        ),
+        (
+            "claims of 30 days, of one address",
+            "/admin/claims?hours=720&address=none".to_owned(),
+        ),
+        ("live sessions", "/admin/sessions".to_owned()),
+        (
+            "live sessions, sorted by user",
+            "/admin/sessions?sort=user".to_owned(),
+        ),
+        (
+            "live sessions, searched in vain",
+            "/admin/sessions?search=nobody".to_owned(),
+        ),
+        ("sessions of a day", "/admin/sessions?show=all".to_owned()),
+        (
+            "ended sessions, searched in vain",
+            "/admin/sessions?show=ended&search=nobody".to_owned(),
+        ),
+        ("one session that lives", format!("/admin/sessions/{live}")),
+        (
+            "one session that has ended",
+            format!("/admin/sessions/{}", crowd.old),
+        ),
+        ("a reference of today", format!("/admin/find?q={young}")),
+        (
+            "a reference of three months ago",
+            format!("/admin/find?q={old}"),
+        ),
+        (
+            "a reference that is none",
+            "/admin/find?q=aaaa-aaaa".to_owned(),
+        ),
+        (
+            "words in the command bar",
+            "/admin/find?format=json&q=autumn".to_owned(),
+        ),
+        ("users", "/admin/users".to_owned()),
+        (
+            "users, searched",
+            "/admin/users?search=student+77".to_owned(),
+        ),
+        ("one user", format!("/admin/users/{user}")),
+        ("anonymous users", "/admin/users?kind=anonymous".to_owned()),
+        ("images", "/admin/images".to_owned()),
+        ("groups", "/admin/groups".to_owned()),
+        ("API keys", "/admin/api-keys".to_owned()),
+        ("networks", "/admin/networks".to_owned()),
+        ("staging configs", "/admin/staging".to_owned()),
+        ("settings", "/admin/settings".to_owned()),
+        ("audit log", "/admin/audit".to_owned()),
+        (
+            "audit log of one cast",
+            format!("/admin/audit?about={cast}"),
+        ),
+        (
+            "audit log, searched in vain",
+            "/admin/audit?search=nobody".to_owned(),
+        ),
+        (
+            "API: casts, the newest first",
+            "/api/admin/casts?sort=-created_at".to_owned(),
+        ),
+        (
+            "API: invitations to one link",
+            format!("/api/admin/casts/{cast}/invitations"),
+        ),
+        (
+            "API: deliveries of one hook",
+            format!("/api/admin/hooks/{cast}/deliveries"),
+        ),
+        ("API: claims", "/api/admin/claims".to_owned()),
+        (
+            "API: claims of one link",
+            format!("/api/admin/casts/{cast}/claims"),
+        ),
+        (
+            "API: a claim by an old reference",
+            format!("/api/admin/claims?ref={old}"),
+        ),
+        (
+            "API: statistics of 30 days",
+            format!("/api/admin/statistics?since={month}"),
+        ),
+        ("API: sessions", "/api/admin/sessions".to_owned()),
+        (
+            "API: sessions of one link",
+            format!("/api/admin/sessions?cast={cast}"),
+        ),
+        ("API: users", "/api/admin/users".to_owned()),
+        (
+            "API: anonymous users",
+            "/api/admin/users?kind=anonymous".to_owned(),
+        ),
+        ("API: audit log", "/api/admin/audit".to_owned()),
+    ]
 }

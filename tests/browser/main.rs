@@ -14,6 +14,7 @@ mod administrator;
 mod chrome;
 mod console;
 mod crowd;
+mod day;
 mod embed;
 mod every_page;
 mod files;

@@ -1,12 +1,18 @@
 //! Owns what administrators do in the console that a clock or another client must be there for:
 //! keys that change, and changes that meet.
 
+use std::collections::BTreeSet;
+
+use casting_core::ids::CastKey;
+use casting_core::testing::SeededEntropy;
+use casting_core::time::Clock;
+use casting_tests::filling::add_records;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::authorization::{key, sign_in};
 use crate::console_fields::{Console, form};
-use crate::test_stack::{Caller, TestStack};
+use crate::test_stack::{Answer, Caller, TestStack};
 
 fn text(value: &Value, field: &str) -> String {
     value[field].as_str().expect("a text").to_owned()
@@ -284,5 +290,112 @@ async fn charts_are_in_the_time_zone_of_the_browser_or_the_chosen_one() {
             "{typed}: {cookies:?}"
         );
     }
+    stack.local.stop().await;
+}
+
+/// Where the link of this name leads, if the page has one.
+fn href(page: &str, words: &str) -> Option<String> {
+    let before = page.split(&format!(">{words}</a>")).next()?;
+    let (_, href) = before.rsplit_once("href=\"")?;
+    page.contains(&format!(">{words}</a>"))
+        .then(|| href.trim_end_matches('"').replace("&#38;", "&"))
+}
+
+#[tokio::test]
+async fn lists_of_more_than_a_thousand_are_read_to_their_end() {
+    const COUNT: usize = 1130;
+    let stack = TestStack::start().await;
+    let cookie = sign_in(&stack, &stack.local.admin_key).await;
+    let console = Console {
+        stack: &stack,
+        cookie,
+    };
+    let (store, now) = (&stack.local.control_plane.store, stack.clock.now());
+    let key = CastKey::parse("welcome").expect("a key");
+    let demo = store.cast_by_key(&key).await.expect("read").expect("there");
+    let filled = add_records(&**store, &SeededEntropy::new(1), &demo, now, COUNT).await;
+    filled.expect("are there");
+    let invitations = format!("/admin/casts/{}/invitations", demo.id);
+    for (list, name) in [("/admin/users", "Student "), (&invitations, "Guest ")] {
+        for sort in ["", "?sort=-name"] {
+            let mut found = BTreeSet::new();
+            let mut next = Some(format!("{list}{sort}"));
+            while let Some(path) = next.take() {
+                let page = console.page(&path).await;
+                let names = page.split(name).skip(1).filter_map(|rest| {
+                    let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next();
+                    digits?.parse::<usize>().ok()
+                });
+                found.extend(names);
+                next = href(&page, "Next page");
+                if next.is_none() {
+                    next = href(&page, "Go on with those that follow");
+                }
+            }
+            assert!(found.into_iter().eq(0..COUNT), "{list}{sort}");
+        }
+        let searched = console.page(&format!("{list}?search=nobody")).await;
+        let next = href(&searched, "Go on with those that follow").expect("the rest");
+        assert!(next.contains("search=nobody"), "{next}");
+        let rest = console.page(&next).await;
+        assert_eq!(href(&rest, "Go on with those that follow"), None);
+        assert_eq!(href(&rest, "Show all").as_deref(), Some(list));
+    }
+    for path in [
+        "/admin/users?after=%25",
+        "/admin/sessions?after=x",
+        "/admin/casts?cursor=x",
+    ] {
+        let request = stack.request(Method::GET, path);
+        let answer = Answer::of(request.header("cookie", &console.cookie)).await;
+        assert_eq!(answer.status, 400, "{path}");
+    }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn bulk_change_is_whole_or_says_what_is_missing() {
+    let stack = TestStack::start().await;
+    let cookie = sign_in(&stack, &stack.local.admin_key).await;
+    let console = Console {
+        stack: &stack,
+        cookie,
+    };
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(text(&stack.cast(&json!({})).await, "id"));
+    }
+    let enabled = async |id: &str| {
+        let cast = stack.admin(Method::GET, &format!("casts/{id}"), None).await;
+        cast.json()["enabled"] == true
+    };
+    let token = csrf_token(&console.page("/admin/casts").await);
+    let send = async |act: &str, ids: &[String]| {
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut fields = vec![field("csrf_token", &token), field("act", act)];
+        fields.extend(ids.iter().map(|id| field("id", id)));
+        stack.clock.advance(1);
+        console.send("/admin/bulk-casts", &fields).await
+    };
+    let many: Vec<String> = (0..1000).map(|n| format!("c{n:026}")).collect();
+    for (name, selected) in [("none", Vec::new()), ("a thousand", many)] {
+        let answer = send("disable", &selected).await;
+        assert_eq!(answer.status, 400, "{name}");
+    }
+    let thrice: Vec<String> = ids.iter().cycle().take(1200).cloned().collect();
+    assert_eq!(send("disable", &thrice).await.status, 303);
+    for id in &ids {
+        assert!(!enabled(id).await, "once each");
+    }
+    let first = format!("casts/{}", ids[0]);
+    let deleted = stack.admin(Method::DELETE, &first, None).await;
+    assert_eq!(deleted.status, 204);
+    let answer = send("enable", &ids).await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    let told = answer.header("set-cookie").to_owned();
+    assert!(told.contains("some-gone."), "with Undo: {told}");
+    assert!(enabled(&ids[1]).await && enabled(&ids[2]).await);
+    let asked = send("delete", &ids).await;
+    assert!(asked.text.contains("Delete 2 casts?"), "{}", asked.text);
     stack.local.stop().await;
 }

@@ -5,6 +5,7 @@
 pub mod binaries;
 pub mod engine;
 pub mod faults;
+pub mod filling;
 pub mod gates;
 pub mod inside;
 pub mod instance;

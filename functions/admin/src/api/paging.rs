@@ -53,15 +53,23 @@ impl Paging {
         &self,
         found: Result<T, impl Into<HandlerError>>,
     ) -> Result<T, HandlerError> {
-        found.map_err(|error| match (&self.cursor, error.into()) {
-            (Some(_), HandlerError::Fault(fault)) if fault.kind == FaultKind::Refused => {
-                tracing::warn!(%fault, "A cursor was refused");
-                Problem::new(RequestError::BadRequest)
-                    .detail("The cursor is not one that was handed out here.")
-                    .into()
-            }
-            (_, error) => error,
+        found.map_err(|error| match self.cursor {
+            Some(_) => of_cursor(error.into()),
+            None => error.into(),
         })
+    }
+}
+
+/// What went wrong with a request that has a cursor: the cursor, if the store refused it.
+pub(crate) fn of_cursor(error: HandlerError) -> HandlerError {
+    match error {
+        HandlerError::Fault(fault) if fault.kind == FaultKind::Refused => {
+            tracing::warn!(%fault, "A cursor was refused");
+            Problem::new(RequestError::BadRequest)
+                .detail("The cursor is not one that was handed out here.")
+                .into()
+        }
+        error => error,
     }
 }
 

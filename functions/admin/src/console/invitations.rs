@@ -13,7 +13,8 @@ use super::paths;
 use super::qr;
 use super::shown;
 use super::table::{
-    ActionButton, ActionKind, Badge, Cell, Empty, Row, Table, Tools, View, buttons, numbers, words,
+    ActionButton, ActionKind, Badge, Cell, Cut, Empty, Row, Table, Tools, View, buttons, numbers,
+    words,
 };
 use super::time_format::grouped;
 
@@ -29,8 +30,10 @@ pub struct InvitationPage {
     pub name: String,
     /// What the address says.
     pub view: View,
-    /// Whether there are more than were read.
-    pub is_cut: bool,
+    /// How many were read.
+    pub read: usize,
+    /// Where those begin that were not.
+    pub next: Option<String>,
 }
 
 impl InvitationPage {
@@ -80,13 +83,9 @@ pub fn arranged(context: &PageContext, page: &InvitationPage, all: &[Invitation]
     if !context.may("casts") {
         empty.act = None;
     }
-    let note = if page.is_cut {
-        "Only the first 1,000 are listed and searched. The API lists all."
-    } else {
-        ""
-    };
+    let next = page.next.as_deref();
     let tools = Tools {
-        note: note.to_owned(),
+        cut: next.map(|next| Cut::after(&page.view, page.read, next)),
         ..Tools::of(&page.view)
     };
     Table {
@@ -128,9 +127,9 @@ pub fn list(
      only."
         .clone_into(&mut screen.lead);
     if !is_empty {
-        let made = page.view.get("made");
-        let sheet = paths::cast_invitation_sheet(&page.cast);
-        let sheet = View::of(&sheet, &[("made".to_owned(), made.to_owned())]).href();
+        let sheet = View::of(&paths::cast_invitation_sheet(&page.cast), &[]);
+        let same = ["made", "after"].map(|name| (name, page.view.get(name)));
+        let sheet = sheet.with(&same);
         screen
             .acts
             .push(ActionButton::go("Sheet with QR codes", "", sheet));

@@ -10,7 +10,7 @@ use super::page_context::{PageContext, Severity};
 use super::paths;
 use super::pool;
 use super::table::{
-    ActionButton, Badge, Cell, Empty, Row, Table, Tools, View, buttons, numbers, words,
+    ActionButton, Badge, Cell, Cut, Empty, Row, Table, Tools, View, buttons, numbers, words,
 };
 use super::time_format::grouped;
 use casting_core::admin::pools::Numbers;
@@ -42,15 +42,10 @@ fn screen(
     screen
 }
 
-/// The tools of a list of users, of which there may be more than are listed.
-fn cut_off(view: &View, is_cut: bool) -> Tools {
-    let note = if is_cut {
-        "Only the first 1,000 are listed and searched. The API lists all."
-    } else {
-        ""
-    };
+/// The tools of a list of users, of which there may be more than were read.
+fn cut_off(view: &View, read: usize, next: Option<&str>) -> Tools {
     Tools {
-        note: note.to_owned(),
+        cut: next.map(|next| Cut::after(view, read, next)),
         ..Tools::of(view)
     }
 }
@@ -307,8 +302,8 @@ pub fn staging(
     )
 }
 
-/// Users.
-pub fn users(context: &PageContext, items: &[Value], view: &View, is_cut: bool) -> Screen {
+/// Users; `next` is where those begin that were not read.
+pub fn users(context: &PageContext, items: &[Value], view: &View, next: Option<&str>) -> Screen {
     let row = |user: &Value| {
         let id = text(user, "id");
         let name = [text(user, "name"), id]
@@ -343,7 +338,7 @@ pub fn users(context: &PageContext, items: &[Value], view: &View, is_cut: bool) 
     };
     let table = Table {
         caption: "Users".into(),
-        tools: Some(cut_off(view, is_cut)),
+        tools: Some(cut_off(view, items.len(), next)),
         columns: vec![
             words("Name").by("name"),
             words("Groups").by("groups"),
@@ -381,7 +376,7 @@ pub fn anonymous_users(
     context: &PageContext,
     items: &[Value],
     view: &View,
-    is_cut: bool,
+    next: Option<&str>,
 ) -> Screen {
     let row = |user: &Value| {
         let id = text(user, "id");
@@ -413,7 +408,7 @@ pub fn anonymous_users(
     };
     let table = Table {
         caption: "Anonymous users".into(),
-        tools: Some(cut_off(view, is_cut)),
+        tools: Some(cut_off(view, items.len(), next)),
         columns: vec![
             words("User").by("user"),
             words("Link").by("link"),

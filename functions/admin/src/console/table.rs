@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use super::layout::Saved;
 use super::page_context::Severity;
 use super::shown;
-use super::time_format::Moment;
+use super::time_format::{Moment, grouped};
 use crate::file;
 
 /// How many rows a page of a list has.
@@ -88,6 +88,21 @@ pub struct Cut {
     pub label: &'static str,
     /// Where they are.
     pub href: String,
+}
+
+impl Cut {
+    /// After so many rows, which were searched and ordered by themselves; the rows after them begin
+    /// at this cursor.
+    pub fn after(view: &View, read: usize, next: &str) -> Self {
+        Self {
+            words: format!(
+                "There are more: {} were read, searched and ordered here.",
+                grouped(read as u64)
+            ),
+            label: "Go on with those that follow",
+            href: view.with(&[("after", next)]),
+        }
+    }
 }
 
 /// A field whose value is typed.
@@ -376,15 +391,42 @@ impl Cell {
         }
     }
 
-    /// Numbers by their size, times by their age, others by their letters.
+    /// Numbers by their size, times by their age, others by their letters and the numbers among them.
     fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Of { number: one, .. }, Self::Of { number: two, .. }) => {
                 digits(one).cmp(&digits(two))
             }
-            _ => self.text().to_lowercase().cmp(&other.text().to_lowercase()),
+            _ => pieces(&self.text().to_lowercase()).cmp(&pieces(&other.text().to_lowercase())),
         }
     }
+}
+
+/// A piece of a text: numbers are before letters, and ordered by their size.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    /// Without zeros at its head: a longer one is larger.
+    Number(usize, String),
+    Letter(char),
+}
+
+/// A text as it is ordered: `2 vCPU` before `16 vCPU`.
+fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if !letter.is_ascii_digit() {
+            pieces.push(Piece::Letter(letter));
+            continue;
+        }
+        let mut number = String::from(letter);
+        while let Some(digit) = letters.next_if(char::is_ascii_digit) {
+            number.push(digit);
+        }
+        let number = number.trim_start_matches('0').to_owned();
+        pieces.push(Piece::Number(number.len(), number));
+    }
+    pieces
 }
 
 /// The number that is grouped like this; one without digits comes before all others.
@@ -867,6 +909,41 @@ mod tests {
             let found: Vec<String> = table.rows.iter().map(Row::name).collect();
             assert_eq!(found.join(" "), names, "{query}");
         }
+    }
+
+    #[test]
+    fn texts_are_ordered_by_the_numbers_among_their_letters() {
+        let mut texts = [
+            "16 vCPU, 32 GiB",
+            "2 vCPU, 16 GiB",
+            "2 vCPU, 4 GiB",
+            "its own",
+            "0.25 vCPU, 0.5 GiB",
+            "Class 10",
+            "class 9",
+            "",
+            "2026-12-01T09:00:00Z",
+            "2026-11-30T10:00:00Z",
+            "99999999999999999999999",
+        ];
+        texts.sort_by(|one, two| {
+            let cell = |text: &str| Cell::Text(text.to_owned());
+            cell(one).compare(&cell(two))
+        });
+        let expected = [
+            "",
+            "0.25 vCPU, 0.5 GiB",
+            "2 vCPU, 4 GiB",
+            "2 vCPU, 16 GiB",
+            "16 vCPU, 32 GiB",
+            "2026-11-30T10:00:00Z",
+            "2026-12-01T09:00:00Z",
+            "99999999999999999999999",
+            "class 9",
+            "Class 10",
+            "its own",
+        ];
+        assert_eq!(texts, expected);
     }
 
     #[test]

@@ -997,7 +997,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         (
             "users-none",
             context.clone(),
-            records::users(&context, &none, &View::default(), false),
+            records::users(&context, &none, &View::default(), None),
         ),
         (
             "user",

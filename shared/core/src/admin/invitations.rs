@@ -40,20 +40,22 @@ pub async fn list(
     })
 }
 
-/// The first invitations to a link, so many at most, and whether there are more.
-pub async fn first(
+/// Invitations to a link from this cursor on, some more than `most` at most, and the cursor of those
+/// that follow.
+pub async fn some(
     service: &AdminService<'_>,
     cast: &CastId,
+    mut after: Option<String>,
     most: usize,
-) -> Result<(Vec<Invitation>, bool), AdminError> {
+) -> Result<(Vec<Invitation>, Option<String>), AdminError> {
     let store = &service.control_plane.store;
-    let (mut all, mut after) = (Vec::new(), None::<String>);
+    let mut all = Vec::new();
     loop {
         let page = store.invitations(cast, after.as_deref(), 100).await?;
         all.extend(page.items);
         after = page.next;
         if after.is_none() || all.len() >= most {
-            return Ok((all, after.is_some()));
+            return Ok((all, after));
         }
     }
 }

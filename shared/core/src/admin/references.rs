@@ -126,9 +126,9 @@ pub async fn of_casts(
     let ids: BTreeSet<&str> = casts.iter().map(|cast| cast.as_str()).collect();
     let mut invitations = Counted::default();
     for cast in casts {
-        let (found, more) = invitations::first(service, cast, MOST_INVITATIONS).await?;
+        let (found, more) = invitations::some(service, cast, None, MOST_INVITATIONS).await?;
         invitations.count += found.len() as u64;
-        invitations.more |= more;
+        invitations.more |= more.is_some();
     }
     Ok(References {
         live: live_of(service, &ids).await?,

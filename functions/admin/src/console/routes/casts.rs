@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use casting_core::audit::RecordKind;
+use casting_core::cast::Cast;
 use casting_core::cast_form;
 use casting_core::cast_template;
 use casting_core::form::{FieldError, Warning};
@@ -141,10 +142,16 @@ const MOST_AT_ONCE: usize = 50;
 /// Enables, disables or deletes the selected casts.
 pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let form = &request.form_data;
-    let ids: Vec<&str> = form.all("id").take(MOST_AT_ONCE).collect();
+    let mut ids: Vec<&str> = form.all("id").collect();
+    ids.sort_unstable();
+    ids.dedup();
     let back = back(form.first("back"), paths::CASTS);
     if ids.is_empty() {
         let detail = "Select the casts first.";
+        return Err(HandlerError::request(RequestError::BadRequest, detail));
+    }
+    if ids.len() > MOST_AT_ONCE {
+        let detail = format!("Select {MOST_AT_ONCE} casts at most.");
         return Err(HandlerError::request(RequestError::BadRequest, detail));
     }
     let act = form.first("act").unwrap_or_default();
@@ -160,22 +167,38 @@ pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     if enabled.is_none() && form.first("confirmed").is_none() {
         return ask_to_delete_many(request, &ids, back).await;
     }
-    let mut changed = Vec::new();
+    let (mut changed, mut done) = (Vec::new(), done);
     for id in &ids {
-        let Some(enabled) = enabled else {
-            verbs::delete(&request.service, id, &Precondition::None, false).await?;
-            changed.push(*id);
-            continue;
-        };
-        let before = verbs::find(&request.service, id).await?;
-        // What is so already is not undone.
-        if before.settings.enabled != enabled {
-            let change = json!({ "enabled": enabled });
-            verbs::change(&request.service, id, &change, &Precondition::None).await?;
-            changed.push(*id);
+        match change_one(request, id, enabled).await {
+            Ok(true) => changed.push(*id),
+            Ok(false) => {}
+            // Somebody else has deleted it since the list was shown.
+            Err(AdminError::NotFound(_)) => done = FlashMessage::SomeGone,
+            Err(error) => return Err(error.into()),
         }
     }
     request.redirect_with_undo(back, done, &changed).await
+}
+
+/// Enables or disables a cast, or deletes it; whether that changed anything.
+async fn change_one(
+    request: &ConsoleRequest<'_>,
+    id: &str,
+    enabled: Option<bool>,
+) -> Result<bool, AdminError> {
+    let any = Precondition::None;
+    let Some(enabled) = enabled else {
+        verbs::delete(&request.service, id, &any, false).await?;
+        return Ok(true);
+    };
+    let before = verbs::find(&request.service, id).await?;
+    // What is so already is not undone.
+    if before.settings.enabled == enabled {
+        return Ok(false);
+    }
+    let change = json!({ "enabled": enabled });
+    verbs::change(&request.service, id, &change, &any).await?;
+    Ok(true)
 }
 
 async fn ask_to_delete_many(
@@ -183,8 +206,14 @@ async fn ask_to_delete_many(
     ids: &[&str],
     back: &str,
 ) -> Result<Reply, HandlerError> {
-    let found = ids.iter().map(|id| verbs::find(&request.service, id));
-    let found = try_join_all(found).await?;
+    let found = ids.iter().map(async |id| {
+        match verbs::find(&request.service, id).await {
+            // Somebody else has deleted it since the list was shown.
+            Err(AdminError::NotFound(_)) => Ok(None),
+            found => found.map(Some),
+        }
+    });
+    let found: Vec<Cast> = try_join_all(found).await?.into_iter().flatten().collect();
     let casts = found.iter().map(|cast| &cast.id).collect();
     let live = references::of_casts(&request.service, &casts).await?;
     let running = match live.live.count {
@@ -207,7 +236,7 @@ async fn ask_to_delete_many(
     });
     let mut uses: Vec<(String, String)> = names.collect();
     uses.sort();
-    let count = plural(ids.len() as u64, "cast", "casts");
+    let count = plural(found.len() as u64, "cast", "casts");
     let page = Confirm {
         place: Place::Casts,
         trail: trail(Place::Casts),

@@ -22,7 +22,7 @@ use casting_core::admin::invitations as verbs;
 use casting_core::cast::Cast;
 use casting_web::HandlerError;
 
-/// How many invitations are listed and searched.
+/// How many invitations are read, searched and ordered at once; the list goes on after them.
 const MOST_READ: usize = 1000;
 
 /// The invitations that the address asks for, and the page that they are for.
@@ -30,7 +30,9 @@ async fn found(
     request: &ConsoleRequest<'_>,
 ) -> Result<(Cast, InvitationPage, Vec<Invitation>), HandlerError> {
     let cast = casts::find(&request.service, request.id).await?;
-    let (mut all, is_cut) = verbs::first(&request.service, &cast.id, MOST_READ).await?;
+    let after = request.after();
+    let (mut all, next) = verbs::some(&request.service, &cast.id, after, MOST_READ).await?;
+    let read = all.len();
     let view = request.view();
     if let Ok(made) = view.get("made").parse() {
         let made = Timestamp::from_millis(made);
@@ -45,7 +47,8 @@ async fn found(
         cast: cast.id.to_string(),
         name: cast.settings.name.clone(),
         view,
-        is_cut,
+        read,
+        next,
     };
     Ok((cast, page, all))
 }

@@ -47,6 +47,7 @@ use super::sign_in::{self as sign_in_form, SignIn};
 use super::table::View;
 use super::time_zone;
 use super::zone::{self, Zone};
+use crate::api::paging;
 use crate::console_auth::{self, ConsoleSession};
 use crate::file;
 use casting_core::admin::audits::AuditsAsked;
@@ -105,7 +106,8 @@ pub(crate) async fn answer(
         Ok(fields) => {
             console_request.form_data = FormData::new(fields);
             console_request.service.request_key = console_request.request_key();
-            handler(&console_request).await
+            let answered = handler(&console_request).await;
+            answered.map_err(|error| console_request.of_cursor(error))
         }
         Err(error) => Err(error),
     };
@@ -254,6 +256,7 @@ pub(super) enum FlashMessage {
     MessageSent,
     Extended,
     SomeNot,
+    SomeGone,
     Unshared,
     Forgotten,
     Restored,
@@ -269,7 +272,7 @@ pub(super) enum FlashMessage {
 }
 
 impl FlashMessage {
-    const ALL: [(Self, &'static str, &'static str); 32] = [
+    const ALL: [(Self, &'static str, &'static str); 33] = [
         (
             Self::EventSent,
             "event-sent",
@@ -343,6 +346,11 @@ impl FlashMessage {
             Self::SomeNot,
             "some-not",
             "Done, except for sessions that had ended already.",
+        ),
+        (
+            Self::SomeGone,
+            "some-gone",
+            "Done, except for casts that were deleted already.",
         ),
         (Self::OnAll, "on-all", "The selected links are enabled."),
         (
@@ -470,6 +478,22 @@ impl<'a> ConsoleRequest<'a> {
         let new = || Nonce::from_bytes(random_bytes(entropy)).as_str().to_owned();
         let sent = self.service.request_key.clone();
         (REQUEST_KEY, sent.unwrap_or_else(new))
+    }
+
+    /// A store refuses a cursor that it has not handed out: that is a mistake in the address.
+    fn of_cursor(&self, error: HandlerError) -> HandlerError {
+        let has_cursor = self.cursor().or_else(|| self.after()).is_some();
+        if has_cursor {
+            paging::of_cursor(error)
+        } else {
+            error
+        }
+    }
+
+    /// Where the rows begin that a list is made of, if not with the first.
+    pub(super) fn after(&self) -> Option<String> {
+        let after = self.visit.query("after").filter(|after| !after.is_empty());
+        after.map(str::to_owned)
     }
 
     /// What the address says of a list.

@@ -29,13 +29,13 @@ use casting_core::admin::version::Precondition;
 use casting_core::admin::{audits, settings as verbs, users};
 use casting_web::HandlerError;
 
-/// How many users one list has at most; more are found by the API.
+/// How many users are read, searched and ordered at once; the list goes on after them.
 const MOST_USERS: usize = 1000;
 
 pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let (service, view) = (&request.service, request.view());
     let are_anonymous = request.visit.query("kind") == Some("anonymous");
-    let (mut views, mut cursor) = (Vec::<Value>::new(), None::<String>);
+    let (mut views, mut cursor) = (Vec::<Value>::new(), request.after());
     loop {
         if are_anonymous {
             let page = users::list_anonymous(service, cursor.as_deref(), 100).await?;
@@ -55,7 +55,7 @@ pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, Handler
     } else {
         records::users
     };
-    Ok(request.show(&show(&request.context, &views, &view, cursor.is_some())))
+    Ok(request.show(&show(&request.context, &views, &view, cursor.as_deref())))
 }
 
 pub(super) async fn ask_to_forget(

@@ -58,10 +58,16 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     let (sort, backwards) = view.sort();
     let order = SessionOrder::ALL.iter().find(|(_, name)| *name == sort);
     let order = order.map_or(SessionOrder::default(), |(order, _)| *order);
-    let after = Some(view.get("after")).filter(|after| !after.is_empty());
+    let after = request.after();
     let all = CastsAsked::default();
     let (found, casts, mut choices) = try_join!(
-        verbs::ordered(&request.service, &asked, (order, backwards), after).err_into(),
+        verbs::ordered(
+            &request.service,
+            &asked,
+            (order, backwards),
+            after.as_deref()
+        )
+        .err_into(),
         cast_verbs::list(&request.service, &all, None, CASTS).err_into(),
         request.choices(),
     )?;
@@ -250,10 +256,16 @@ pub(super) async fn stop(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
 /// Asks what the selected sessions are told, or why they are stopped, and does it.
 pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let form = &request.form_data;
-    let ids: Vec<&str> = form.all("id").take(acts::MOST_AT_ONCE).collect();
+    let mut ids: Vec<&str> = form.all("id").collect();
+    ids.sort_unstable();
+    ids.dedup();
     let back = back(form.first("back"), paths::SESSIONS);
     if ids.is_empty() {
         let detail = "Select the sessions first.";
+        return Err(HandlerError::request(RequestError::BadRequest, detail));
+    }
+    if ids.len() > acts::MOST_AT_ONCE {
+        let detail = format!("Select {} sessions at most.", acts::MOST_AT_ONCE);
         return Err(HandlerError::request(RequestError::BadRequest, detail));
     }
     let act = match form.first("act") {
