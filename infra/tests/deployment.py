@@ -47,6 +47,8 @@ PARAMETERS = {
     "AdminJwt": "true",
     "DeletionProtection": "false",
     "GateImage": "registry.example/gate:1",
+    # Receivers of webhooks are on this machine.
+    "HooksPrivate": "true",
     "LogLevel": "debug",
     # No task of the emulator ends by itself, so the sessions of all checks add up.
     "MaxSessions": "100000",

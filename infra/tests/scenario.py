@@ -1,6 +1,13 @@
 """What a deployment must be able to do, one check for each thing. Checks know nothing of each other and can be repeated."""
 
+import base64
+import contextlib
 import hashlib
+import hmac
+import http.server
+import json
+import queue
+import threading
 import time
 import urllib.parse
 import uuid
@@ -453,6 +460,62 @@ def whoever_is_given_a_session_whose_gate_is_not_reached_gets_one_of_their_own(i
         assert it.admin("DELETE", f"staging-configs/{pool['id']}").status == 204
 
 
+def events_are_signed_sent_to_a_receiver_and_paused_by_it(it):
+    with receiver() as (url, received, answers):
+        cast = made_cast(it, hook_enabled=True, hook_url=url, hook_events=["session.claimed", "session.ended"])
+        secret = done(it.admin("POST", f"hooks/{cast['id']}/secrets"), 201)["secret"]
+        session = claimed(it, cast)
+        delivered(it)
+        headers, body = received.get(timeout=20)
+        key = base64.b64decode(secret.removeprefix("whsec_"))
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        assert "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode() in headers["webhook-signature"].split(" "), headers
+        event = json.loads(body)
+        assert (event["type"], event["data"]["session"], event["data"]["link"]["id"]) == ("session.claimed", session["session_id"], cast["id"]), event
+        answers.append(410)
+        done(it.request("POST", f"/session/{session['session_id']}/end", headers=it.owner(session)))
+        delivered(it)
+        _, body = received.get(timeout=20)
+        assert json.loads(body)["type"] == "session.ended", body
+        until = time.monotonic() + 20
+        while not (paused := done(it.admin("GET", f"hooks/{cast['id']}"))["paused"]):
+            assert time.monotonic() < until, "a receiver that is gone pauses its hook"
+            time.sleep(0.5)
+        assert paused["reason"] == "gone", paused
+        changes = done(it.admin("GET", f"audit?target={cast['id']}"))["items"]
+        assert any(change["field"] == "hook_paused" for entry in changes for change in entry["changes"]), changes
+
+
+@contextlib.contextmanager
+def receiver():
+    """A server that keeps what it is sent. It answers with the last of its answers."""
+    received, answers = queue.Queue(), [204]
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.put((self.headers, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(answers[-1])
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/events", received, answers
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def delivered(it):
+    """What the stream has not brought by now, the schedule sends."""
+    failed, said = it.tell_lifecycle({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}})
+    assert not failed, said
+
+
 def made_pool(it):
     """A pool of one session, of an image that nothing else runs."""
     return done(it.admin("POST", "staging-configs", {"name": name(), "image_id": made_image(it)["id"], "desired_sessions": 1}), 201)
@@ -509,5 +572,5 @@ def for_function(function):
 
 
 CHECKS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
-HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, listed, made_pool, swept, cut_off, stopped, news, overdue, for_function}
+HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, listed, made_pool, swept, cut_off, stopped, news, overdue, receiver, delivered, for_function}
 CHECKS = [check for check in CHECKS if check not in HELPERS]

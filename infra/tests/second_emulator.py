@@ -172,6 +172,7 @@ class SecondEmulator(Deployment):
             "CASTING_ECS_STARTS_PER_SECOND": "20",
             "CASTING_EDGE_INSIDE": "false",
             "CASTING_GATE_IMAGE": "registry.example/gate:1",
+            "CASTING_HOOKS_PRIVATE": "true",
             "CASTING_FIRST_MAX_SESSIONS": "100000",
             "CASTING_FIRST_BUDGET_PER_DAY_CENTS": "100000000",
             "CASTING_FIRST_BUDGET_PER_HOUR_CENTS": "100000000",

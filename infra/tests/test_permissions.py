@@ -12,7 +12,6 @@ NOT_SHOWN = {
     ("CastFunction", "TagTasks", "ecs:TagResource"): "ECS asks for it when a task is run with tags; the emulator does not",
     ("AdminFunction", "TagTaskDefinitions", "ecs:TagResource"): "likewise when a task definition is registered with tags",
     ("LifecycleFunction", "TagTasks", "ecs:TagResource"): "likewise when a task is run ahead of its visitor",
-    ("LifecycleFunction", "SayWhatWasPaused", "dynamodb:PutItem"): "asked when the receiver of a hook answers 410, which none in the emulator does; tests/end_to_end/hooks.rs has one",
     ("CastFunction", "LookAfterTasks", "ecs:DescribeTasks"): "asked when ECS knows the client token already; the emulator knows none",
     ("CastFunction", "FindTasks", "ecs:ListTasks"): "likewise",
     ("AuthFunction", "NoteLogins", "dynamodb:GetItem"): "asked when somebody comes back from the login provider, which cannot be reached from here",
