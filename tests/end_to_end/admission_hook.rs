@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::routing::post;
-use casting_core::ids::SessionId;
+use casting_core::ids::{GroupId, SessionId};
 use casting_core::permission::Permission;
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
@@ -237,7 +237,7 @@ async fn server_places_the_session_in_a_network_and_a_group() {
     // What is not there is no answer, so nobody gets something else than was meant.
     for unknown in [
         json!({"allow": true, "network": "attic"}),
-        json!({"allow": true, "network": "lab", "group_id": group.replace('a', "b")}),
+        json!({"allow": true, "network": "lab", "group_id": GroupId::from_bytes([9; 16])}),
     ] {
         server.say(&unknown.to_string());
         let refused = stack.claim(Caller(1), &key).await;
