@@ -14,9 +14,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use casting_boot::SystemClock;
-use casting_core::actor::{Actor, ActorKind, Scope};
+use casting_core::actor::Scope;
 use casting_core::api_key::{ApiKey, ApiKeySettings};
-use casting_core::audit::{Action, Audit, RecordKind};
 use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
 use casting_core::group::Group;
@@ -31,7 +30,7 @@ use casting_core::testing::{self, SeededEntropy};
 use casting_core::time::{Clock, Timestamp};
 use casting_identity::web_client;
 use casting_local::stack::Stack;
-use casting_tests::filling::{Filler, add_records};
+use casting_tests::filling::{Filler, add_records, creation};
 use casting_tests::instance::simulated_stack_in;
 use reqwest::Client;
 
@@ -138,7 +137,7 @@ async fn crowd(stack: &Stack, file: &Path, casts: usize, claims: usize) -> Crowd
     };
     let all: Vec<Cast> = (0..casts).map(cast).collect();
     for (n, cast) in all.iter().enumerate() {
-        let audit = (n % LOGGED == 0).then(|| entry(cast, &entropy));
+        let audit = (n % LOGGED == 0).then(|| creation(cast, cast.created_at, &entropy));
         let made = store.create_cast(cast, audit.as_ref()).await;
         assert_eq!(made, Ok(Created::Done));
     }
@@ -219,21 +218,6 @@ async fn by_hand(store: &dyn Store, entropy: &SeededEntropy) {
         let saved = store.put_record(&key, None, None).await;
         assert_eq!(saved, Ok(Saved::Done));
     }
-}
-
-/// The entry of a cast's creation.
-fn entry(cast: &Cast, entropy: &SeededEntropy) -> Audit {
-    let actor = Actor {
-        kind: ActorKind::ApiKey,
-        id: "k".into(),
-        name: "CI".into(),
-        scopes: BTreeSet::new(),
-        expires_at: None,
-        address: None,
-    };
-    let (id, name) = (cast.id.as_str(), cast.settings.name.as_str());
-    let kind = (Action::Created, RecordKind::Cast);
-    Audit::plain(&actor, kind.0, kind.1, id, name, cast.created_at, entropy)
 }
 
 /// Writes what may be written twice. A machine that is busy otherwise answers late; one that is

@@ -1,12 +1,9 @@
 //! Pages and lists of administrators read no more when there are three times as many rows: each is
 //! asked for over a store with few and over one with many, and what DynamoDB asks for it is counted.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use casting_core::ControlPlane;
-use casting_core::actor::{Actor, ActorKind};
-use casting_core::audit::{Action, Audit, RecordKind};
 use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
 use casting_core::hourly_stats::{HourlyStats, hour_of};
@@ -18,7 +15,7 @@ use casting_core::ticket::LoginTicket;
 use casting_core::time::Timestamp;
 use casting_core::user::{ConsoleRole, User};
 use casting_tests::faults::{FaultPlan, run_actor};
-use casting_tests::filling::add_records;
+use casting_tests::filling::{add_records, creation};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld};
 use casting_web::credentials::login_cookie;
 use casting_web::{Body, Request};
@@ -66,7 +63,7 @@ async fn fill(shared_db: &SharedDb, world: &SimWorld, (casts, days): (usize, usi
         cast.created_at = now.minus_seconds(n as u64);
         assert_eq!(store.create_cast(&cast, None).await, Ok(Created::Done));
         for _ in 0..ENTRIES {
-            let audit = entry(process, &cast);
+            let audit = creation(&cast, process.clock.now(), &*process.entropy);
             store.add_audit(&audit).await.expect("is there");
         }
     }
@@ -104,28 +101,6 @@ async fn fill(shared_db: &SharedDb, world: &SimWorld, (casts, days): (usize, usi
     let filled = add_records(&**store, &entropy, &world.cast, now, casts).await;
     filled.expect("are there");
     sessions.last().expect("a claim").id.clone()
-}
-
-fn entry(process: &ControlPlane, cast: &Cast) -> Audit {
-    let actor = Actor {
-        kind: ActorKind::ApiKey,
-        id: "k".into(),
-        name: "CI".into(),
-        scopes: BTreeSet::new(),
-        expires_at: None,
-        address: None,
-    };
-    let (id, name) = (cast.id.as_str(), cast.settings.name.as_str());
-    let now = process.clock.now();
-    Audit::plain(
-        &actor,
-        Action::Created,
-        RecordKind::Cast,
-        id,
-        name,
-        now,
-        &*process.entropy,
-    )
 }
 
 /// The calls and the units of reading that this page takes.

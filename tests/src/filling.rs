@@ -1,7 +1,7 @@
 //! Owns what stores are filled with where many rows are wanted: records beside claims, and the way
 //! by which millions of rows get into an embedded database in minutes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +15,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use casting_boot::{AwsSettings, clients};
+use casting_core::actor::{Actor, ActorKind};
+use casting_core::audit::{Action, Audit, RecordKind};
 use casting_core::cast::Cast;
 use casting_core::delivery::{Delivery, DeliveryState};
 use casting_core::hook::{HookEvent, HookId};
@@ -31,6 +33,21 @@ use serde_json::{Value, json};
 
 /// Rows that are written in one transaction of the database.
 const AT_A_TIME: usize = 10_000;
+
+/// The entry in the audit log of a cast's creation by an API key.
+pub fn creation(cast: &Cast, at: Timestamp, entropy: &dyn Entropy) -> Audit {
+    let actor = Actor {
+        kind: ActorKind::ApiKey,
+        id: "k".into(),
+        name: "CI".into(),
+        scopes: BTreeSet::new(),
+        expires_at: None,
+        address: None,
+    };
+    let (id, name) = (cast.id.as_str(), cast.settings.name.as_str());
+    let kind = RecordKind::Cast;
+    Audit::plain(&actor, Action::Created, kind, id, name, at, entropy)
+}
 
 /// Adds so many users, so many invitations to a link and so many deliveries of its hook.
 ///

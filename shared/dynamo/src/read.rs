@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use casting_core::ports::Fault;
+use futures_util::future::try_join_all;
 use serde::de::DeserializeOwned;
 
 use crate::fault::{corrupt, incomplete};
@@ -14,8 +15,10 @@ use crate::retry::{Batch, ConditionFailure, call};
 use crate::rows::{Item, from_item, text};
 use crate::store::DynamoStore;
 
-/// DynamoDB returns at most so many rows by key at once; also the longest page of a listing.
-const MAX_PAGE: u32 = 100;
+/// DynamoDB returns at most so many rows by key at once.
+const MAX_BATCH: usize = 100;
+/// The longest page of a listing: its rows are read in batches, all at once.
+const MAX_PAGE: u32 = 1000;
 
 /// A range of a table or an index.
 #[derive(Clone, Debug)]
@@ -233,7 +236,21 @@ impl DynamoStore {
             .await
     }
 
+    /// Rows by id, in as many batches as it takes.
     async fn read_all(
+        &self,
+        what: &'static str,
+        table: &str,
+        ids: &[AttributeValue],
+        how: (bool, Option<&'static str>),
+    ) -> Result<HashMap<String, Item>, Fault> {
+        let batches = ids.chunks(MAX_BATCH);
+        let read = batches.map(|batch| self.read_batch(what, table, batch, how));
+        let found = try_join_all(read).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn read_batch(
         &self,
         what: &'static str,
         table: &str,

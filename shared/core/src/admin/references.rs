@@ -160,7 +160,7 @@ async fn count(
     let store = &service.control_plane.store;
     let (mut counted, mut read, mut cursor) = (0, 0, None::<String>);
     loop {
-        let page = store.sessions(&query, cursor.as_deref(), 500).await?;
+        let page = store.sessions(&query, cursor.as_deref(), 1000).await?;
         read += page.items.len();
         let fitting = page.items.iter().filter(|session| session.is_live());
         counted += fitting.filter(|session| fits(session)).count() as u64;

@@ -28,7 +28,7 @@ pub const MOST_READ: usize = 2000;
 /// How many pages of the store that is at most.
 const MOST_PAGES: usize = MOST_READ / PAGE as usize;
 /// Rows of one page.
-const PAGE: u32 = 100;
+const PAGE: u32 = 1000;
 
 /// The filters of a list of sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -23,12 +23,12 @@ use crate::start_times::{self, StartTimes};
 use crate::time::Timestamp;
 
 /// Rows of one page.
-const PAGE: u32 = 100;
+const PAGE: u32 = 1000;
 /// The most pages of sessions, and of refusals, that are read for one hour: more than ECS can start
 /// in an hour.
-const PAGES_OF_AN_HOUR: u32 = 1500;
+const PAGES_OF_AN_HOUR: u32 = 150;
 /// The most pages of recent claims, which no hourly row contains yet, that are read for a chart.
-const PAGES_OF_A_LOOK: u32 = 25;
+const PAGES_OF_A_LOOK: u32 = 3;
 /// After how many seconds an hour is built again, if sessions of it lived when it was built: a day,
 /// and a week, which no session outlives by much.
 const COMPLETED_AFTER: [i64; 2] = [86_400, 7 * 86_400];
