@@ -44,7 +44,7 @@ use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
 use casting_core::admin::error::AdminError;
 use casting_core::admin::images;
 use casting_core::admin::references::{self, Counted, References};
-use casting_core::admin::sessions::{self, SessionsAsked};
+use casting_core::admin::sessions::{self, SessionOrder, SessionsAsked};
 use casting_core::admin::trials;
 use casting_core::admin::version::Precondition;
 use casting_web::HandlerError;
@@ -362,29 +362,24 @@ pub(super) fn counted(live: Counted) -> String {
     )
 }
 
-/// The number of live sessions of the cast, from one page of them.
+/// The number of live sessions of the cast, as far as they were read.
 async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, HandlerError> {
     let query = SessionQuery {
         of: SessionsOf::Living,
         ..SessionQuery::default()
     };
-    let cast = Some(verbs::parse_id(request.id)?);
-    let page = sessions::list(
-        &request.service,
-        &SessionsAsked {
-            query,
-            cast,
-            is_live: Some(true),
-            ..SessionsAsked::default()
-        },
-        None,
-        100,
-    )
-    .await?;
+    let asked = SessionsAsked {
+        query,
+        cast: Some(verbs::parse_id(request.id)?),
+        is_live: Some(true),
+        ..SessionsAsked::default()
+    };
+    let order = (SessionOrder::default(), false);
+    let found = sessions::ordered(&request.service, &asked, order, None).await?;
     Ok(format!(
         "{}{}",
-        grouped(page.items.len() as u64),
-        if page.next.is_some() { "+" } else { "" }
+        grouped(found.items.len() as u64),
+        if found.next.is_some() { "+" } else { "" }
     ))
 }
 
