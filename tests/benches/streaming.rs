@@ -52,7 +52,7 @@ const FILM_PAGE: &str = "<!doctype html><title>Film</title><style>html,body{marg
 
 /// The colour of the middle of the picture, `null` without one; and how light it is, from 0 to 255.
 /// Selkies shows its picture by one of several elements, and hides the others.
-const LIGHT: &str = "const colour = () => { const from = [...document.querySelectorAll('#videoStream, #videoWorkerCanvas, canvas')].find((one) => one.checkVisibility()); \
+const LIGHT: &str = "const colour = () => { const from = ['#videoStream', '#videoWorkerCanvas', 'canvas'].map((one) => document.querySelector(one)).find((one) => one?.checkVisibility() && (one.videoWidth ?? one.width)); \
     const width = from?.videoWidth || from?.width, height = from?.videoHeight || from?.height; if (!width) return null; const to = window.benchInk ||= Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d', {willReadFrequently: true}); \
     to.drawImage(from, width / 2, height / 2, 1, 1, 0, 0, 1, 1); const [r, g, b, a] = to.getImageData(0, 0, 1, 1).data; return a ? [r, g, b] : null; }; \
     const light = () => { const [r, g, b] = colour() ?? [0, 0, 0]; return (r + g + b) / 3; };";
