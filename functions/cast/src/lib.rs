@@ -76,11 +76,11 @@ async fn answer(
             visit.not_cross_site()?;
             // Programs, which send documents, keep tokens instead.
             let is_form = body::kind(request) == Some(body::Kind::Form);
-            let drops_cookies = match is_form.then(|| visit.drops_cookies(&visit.path, secure)) {
-                None => false,
-                Some(Ok(drops)) => drops,
-                Some(Err(again)) => return Ok(*again),
-            };
+            let drops_cookies = is_form
+                && match visit.drops_cookies(&visit.path, secure) {
+                    Ok(drops) => drops,
+                    Err(again) => return Ok(*again),
+                };
             let claimed = claim(control_plane, request, visit, key, &visitor, drops_cookies).await;
             let by_script = claim::is_by_script(request);
             let again = by_script && claimed.as_ref().is_err_and(claim::is_contention);

@@ -222,8 +222,8 @@ impl Display {
     }
 }
 
-/// Whether this file is the one at the path. A session that ends removes its lock: who opened it just
-/// before would lock a file that nobody else finds.
+/// Whether this file is the one at the path. A session that ends removes its lock file; a process that
+/// had opened it just before would then lock a file without a name.
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     match (file.metadata(), std::fs::metadata(path)) {

@@ -142,18 +142,8 @@ const MOST_AT_ONCE: usize = 50;
 /// Enables, disables or deletes the selected casts.
 pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let form = &request.form_data;
-    let mut ids: Vec<&str> = form.all("id").collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let ids = request.selected("casts", MOST_AT_ONCE)?;
     let back = back(form.first("back"), paths::CASTS);
-    if ids.is_empty() {
-        let detail = "Select the casts first.";
-        return Err(HandlerError::request(RequestError::BadRequest, detail));
-    }
-    if ids.len() > MOST_AT_ONCE {
-        let detail = format!("Select {MOST_AT_ONCE} casts at most.");
-        return Err(HandlerError::request(RequestError::BadRequest, detail));
-    }
     let act = form.first("act").unwrap_or_default();
     let (done, enabled) = match act {
         "enable" => (FlashMessage::OnAll, Some(true)),
@@ -172,7 +162,7 @@ pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         match change_one(request, id, enabled).await {
             Ok(true) => changed.push(*id),
             Ok(false) => {}
-            // Somebody else has deleted it since the list was shown.
+            // It was deleted since the list was shown.
             Err(AdminError::NotFound(_)) => done = FlashMessage::SomeGone,
             Err(error) => return Err(error.into()),
         }
@@ -208,7 +198,7 @@ async fn ask_to_delete_many(
 ) -> Result<Reply, HandlerError> {
     let found = ids.iter().map(async |id| {
         match verbs::find(&request.service, id).await {
-            // Somebody else has deleted it since the list was shown.
+            // It was deleted since the list was shown.
             Err(AdminError::NotFound(_)) => Ok(None),
             found => found.map(Some),
         }

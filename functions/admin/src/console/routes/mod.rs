@@ -480,6 +480,22 @@ impl<'a> ConsoleRequest<'a> {
         (REQUEST_KEY, sent.unwrap_or_else(new))
     }
 
+    /// The ids of the rows that are selected in a list of `things`, each once.
+    ///
+    /// # Errors
+    /// When none is selected, or more than `most`.
+    pub(super) fn selected(&self, things: &str, most: usize) -> Result<Vec<&str>, HandlerError> {
+        let mut ids: Vec<&str> = self.form_data.all("id").collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let detail = match ids.len() {
+            0 => format!("Select the {things} first."),
+            selected if selected > most => format!("Select {most} {things} at most."),
+            _ => return Ok(ids),
+        };
+        Err(HandlerError::request(RequestError::BadRequest, detail))
+    }
+
     /// A store refuses a cursor that it has not handed out: that is a mistake in the address.
     fn of_cursor(&self, error: HandlerError) -> HandlerError {
         let has_cursor = self.cursor().or_else(|| self.after()).is_some();

@@ -256,18 +256,8 @@ pub(super) async fn stop(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
 /// Asks what the selected sessions are told, or why they are stopped, and does it.
 pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let form = &request.form_data;
-    let mut ids: Vec<&str> = form.all("id").collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let ids = request.selected("sessions", acts::MOST_AT_ONCE)?;
     let back = back(form.first("back"), paths::SESSIONS);
-    if ids.is_empty() {
-        let detail = "Select the sessions first.";
-        return Err(HandlerError::request(RequestError::BadRequest, detail));
-    }
-    if ids.len() > acts::MOST_AT_ONCE {
-        let detail = format!("Select {} sessions at most.", acts::MOST_AT_ONCE);
-        return Err(HandlerError::request(RequestError::BadRequest, detail));
-    }
     let act = match form.first("act") {
         Some("message") => BulkAct::Message,
         Some("extend") => BulkAct::Extend,
