@@ -24,8 +24,7 @@ use crate::names;
 use crate::read::{QueryRange, page_size};
 use crate::references;
 use crate::rows::{
-    Batch, Item, LinkClaimsRow, ListedRow, SessionRow, from_item, key, number, text, to_item,
-    to_value,
+    Batch, Item, LinkClaimsRow, ListedRow, from_item, key, number, text, to_item, to_value,
 };
 use crate::store::DynamoStore;
 use crate::write::{Condition, Written};
@@ -408,7 +407,7 @@ async fn sessions_of(
     let mut sessions = Vec::with_capacity(claims.len());
     for claim in claims {
         if let Some(row) = rows.remove(claim.id.as_str()) {
-            let session = from_item::<SessionRow>(WHAT, row)?.session;
+            let session = from_item::<Session>(WHAT, row)?;
             if session.cast_id == *cast {
                 sessions.push(session);
             }

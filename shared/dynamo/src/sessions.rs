@@ -16,7 +16,7 @@ use crate::deliveries;
 use crate::fault::{corrupt, refused};
 use crate::names;
 use crate::read::{QueryRange, page_size};
-use crate::rows::{ClaimRow, Item, SessionRow, from_item, key, number, session_item, text};
+use crate::rows::{ClaimRow, Item, from_item, key, number, session_item, text};
 use crate::store::DynamoStore;
 use crate::write::{self, Condition};
 use crate::{limits, listing, references};
@@ -37,7 +37,7 @@ pub async fn by_id(store: &DynamoStore, id: &SessionId) -> Result<Option<Session
 
 /// The session of a row.
 pub fn read(what: &'static str, row: Item) -> Result<Session, Fault> {
-    Ok(from_item::<SessionRow>(what, row)?.session)
+    from_item(what, row)
 }
 
 pub async fn import(store: &DynamoStore, sessions: &[Session]) -> Result<(), Fault> {
@@ -177,11 +177,10 @@ pub async fn live_of(
     .value(":owner", text(user.as_str()));
     range.newest_first = true;
     let (rows, _) = store
-        .rows::<SessionRow>("find a user's session", &range, LATEST)
+        .rows::<Session>("find a user's session", &range, LATEST)
         .await?;
     Ok(rows
         .into_iter()
-        .map(|row| row.session)
         .find(|session| session.cast_id == *cast && session.can_be_entered()))
 }
 
@@ -215,10 +214,10 @@ pub async fn due(
         range.after = Some(start);
     }
     let (rows, next) = store
-        .rows::<SessionRow>(WHAT, &range, page_size(limit))
+        .rows::<Session>(WHAT, &range, page_size(limit))
         .await?;
     Ok(Page {
-        items: rows.into_iter().map(|row| row.session).collect(),
+        items: rows,
         next: next.as_ref().and_then(|key| cursor(key, names::DUE_AT)),
     })
 }
@@ -250,11 +249,10 @@ pub async fn page(
         range.after = Some(start);
     }
     let (rows, next) = store
-        .rows::<SessionRow>(WHAT, &range, page_size(limit))
+        .rows::<Session>(WHAT, &range, page_size(limit))
         .await?;
     let items = rows
         .into_iter()
-        .map(|row| row.session)
         .filter(|session| query.covers(session))
         .collect();
     Ok(Page {
@@ -299,10 +297,10 @@ async fn claims(
         range.after = Some(start);
     }
     let (rows, next) = store
-        .rows::<SessionRow>(WHAT, &range, page_size(limit))
+        .rows::<Session>(WHAT, &range, page_size(limit))
         .await?;
     Ok(Page {
-        items: rows.into_iter().map(|row| row.session).collect(),
+        items: rows,
         next: next.and_then(|key| cursor(&key, names::CREATED_AT)),
     })
 }
@@ -362,8 +360,8 @@ async fn living(
         range.after = Some(start);
     }
     let left = limit - len(&items);
-    let (rows, next) = store.rows::<SessionRow>(WHAT, &range, left).await?;
-    items.extend(rows.into_iter().map(|row| row.session));
+    let (rows, next) = store.rows::<Session>(WHAT, &range, left).await?;
+    items.extend(rows);
     items.retain(|session| query.covers(session));
     Ok(Page {
         items,
@@ -399,9 +397,9 @@ pub async fn by_reference(
     };
     let look = async |kind, span| {
         let range = of(kind, span);
-        let found = store.first_rows::<SessionRow>(WHAT, &range, MOST_ANSWERS);
-        let found = found.await?.into_iter().map(|row| row.session);
-        Ok::<Vec<Session>, Fault>(found.collect())
+        store
+            .first_rows::<Session>(WHAT, &range, MOST_ANSWERS)
+            .await
     };
     let (first, far) = (
         Timestamp::from_millis(0),
