@@ -194,37 +194,34 @@ paths! {
 
 /// The changes of one record in the audit log.
 pub(crate) fn audit_of(id: &str) -> String {
-    format!("{AUDIT}?about={id}")
+    with_query(AUDIT, &[("about", id)])
 }
 
-/// The changes by whoever has this name.
+/// The changes by actors with these words in their name.
 pub(crate) fn audit_by(name: &str) -> String {
-    let query: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("search", name)
-        .finish();
-    format!("{AUDIT}?{query}")
+    with_query(AUDIT, &[("search", name)])
 }
 
 /// The claims from the address with this hash, of the last 30 days.
 pub(crate) fn claims_from(address: &str) -> String {
-    let query: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("hours", "720")
-        .append_pair("address", address)
-        .finish();
-    format!("{CLAIMS}?{query}")
+    with_query(CLAIMS, &[("hours", "720"), ("address", address)])
 }
 
 /// The search for these words.
 pub(crate) fn find_of(words: &str) -> String {
-    let query: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("q", words)
-        .finish();
-    format!("{FIND}?{query}")
+    with_query(FIND, &[("q", words)])
 }
 
 /// The anonymous users.
 pub(crate) fn anonymous_users() -> String {
-    format!("{USERS}?kind=anonymous")
+    with_query(USERS, &[("kind", "anonymous")])
+}
+
+fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters)
+        .finish();
+    format!("{path}?{query}")
 }
 
 /// The paths for records of one kind.

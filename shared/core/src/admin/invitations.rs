@@ -12,6 +12,7 @@ use crate::invitation_form::{self, ShownInvitation};
 use crate::json_schema::{self, SchemaBuilder};
 use crate::network::Network;
 use crate::ports::{Page, Saved};
+use crate::quota::{Quota, QuotaKind};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
@@ -106,7 +107,7 @@ pub async fn invite(
         })
         .collect();
     let write = async |invitation: Invitation| {
-        let view = told(&invitation);
+        let view = audit_view(&invitation);
         let audit = service.audit(
             RecordKind::Invitation,
             cast.id.as_str(),
@@ -140,7 +141,7 @@ pub async fn invite(
 }
 
 /// What the audit log tells of an invitation: not its id, which is all that it takes to use it.
-fn told(invitation: &Invitation) -> Value {
+fn audit_view(invitation: &Invitation) -> Value {
     let settings = &invitation.settings;
     json!({
         "name": settings.name, "label": settings.label, "uses": settings.uses,
@@ -203,28 +204,55 @@ async fn change_one(
     id: InvitationId,
     fields: &Value,
 ) -> Result<Done, AdminError> {
+    edit(service, cast, &id, "change an invitation", |before| {
+        if before.revoked_at.is_some() {
+            return Ok(Edit::Refused("It is revoked."));
+        }
+        let settings = invitation_form::change(&before.settings, fields)?;
+        if settings == before.settings {
+            return Ok(Edit::Unchanged);
+        }
+        Ok(Edit::To(Box::new(Invitation {
+            version: before.version + 1,
+            settings,
+            ..before.clone()
+        })))
+    })
+    .await
+}
+
+/// What a change makes of an invitation.
+enum Edit {
+    To(Box<Invitation>),
+    Unchanged,
+    /// The reason, for the administrator.
+    Refused(&'static str),
+}
+
+/// Saves what `decide` makes of an invitation as it is now, with its audit entry. Decides again
+/// where it was changed meanwhile, some times.
+async fn edit(
+    service: &AdminService<'_>,
+    cast: &Cast,
+    id: &InvitationId,
+    what: &'static str,
+    decide: impl Fn(&Invitation) -> Result<Edit, AdminError>,
+) -> Result<Done, AdminError> {
     let store = &service.control_plane.store;
     let done = |problem: Option<&str>| Done {
         id: id.to_string(),
         problem: problem.map(str::to_owned),
     };
     for _ in 0..TRIES {
-        let Some(before) = store.invitation(&cast.id, &id).await? else {
+        let Some(before) = store.invitation(&cast.id, id).await? else {
             return Ok(done(Some("There is no such invitation.")));
         };
-        if before.revoked_at.is_some() {
-            return Ok(done(Some("It is revoked.")));
-        }
-        let settings = invitation_form::change(&before.settings, fields)?;
-        if settings == before.settings {
-            return Ok(done(None));
-        }
-        let after = Invitation {
-            version: before.version + 1,
-            settings,
-            ..before.clone()
+        let after = match decide(&before)? {
+            Edit::To(after) => after,
+            Edit::Unchanged => return Ok(done(None)),
+            Edit::Refused(reason) => return Ok(done(Some(reason))),
         };
-        let (old, new) = (told(&before), told(&after));
+        let (old, new) = (audit_view(&before), audit_view(&after));
         let audit = service.audit(
             RecordKind::Invitation,
             cast.id.as_str(),
@@ -238,7 +266,7 @@ async fn change_one(
             return Ok(done(None));
         }
     }
-    Err(AdminError::contention("change an invitation"))
+    Err(AdminError::contention(what))
 }
 
 /// The ids of a change, and what is changed.
@@ -286,47 +314,25 @@ async fn revoke_one(
     cast: &Cast,
     id: InvitationId,
 ) -> Result<Done, AdminError> {
-    let (store, now) = (
-        &service.control_plane.store,
-        service.control_plane.clock.now(),
-    );
-    for _ in 0..TRIES {
-        let Some(before) = store.invitation(&cast.id, &id).await? else {
-            return Ok(Done {
-                id: id.to_string(),
-                problem: Some("There is no such invitation.".to_owned()),
-            });
-        };
-        let after = Invitation {
-            version: before.version + 1,
-            revoked_at: before.revoked_at.or(Some(now)),
-            ..before.clone()
-        };
-        let (old, new) = (told(&before), told(&after));
-        let audit = service.audit(
-            RecordKind::Invitation,
-            cast.id.as_str(),
-            &before.settings.name,
-            Difference::changed(&old, &new),
-        );
-        let saved = if before.revoked_at.is_some() {
-            // The call before may have ended here.
-            Saved::Done
-        } else {
-            store
-                .put_invitation(&after, Some(before.version), Some(&audit))
-                .await?
-        };
-        if saved == Saved::Done {
-            // Claims that have read it before take nothing of it from now on.
-            store.close_tally(&before.quota().key).await?;
-            return Ok(Done {
-                id: id.to_string(),
-                problem: None,
-            });
+    let now = service.control_plane.clock.now();
+    let done = edit(service, cast, &id, "revoke an invitation", |before| {
+        if before.revoked_at.is_some() {
+            return Ok(Edit::Unchanged);
         }
+        Ok(Edit::To(Box::new(Invitation {
+            version: before.version + 1,
+            revoked_at: Some(now),
+            ..before.clone()
+        })))
+    })
+    .await?;
+    if done.problem.is_none() {
+        // Claims that have read it before take nothing of it from now on. An earlier call may have
+        // ended just before this, so that one that is revoked already is closed again.
+        let quota = Quota::unlimited(QuotaKind::Invitation, id.as_str());
+        service.control_plane.store.close_tally(&quota.key).await?;
     }
-    Err(AdminError::contention("revoke an invitation"))
+    Ok(done)
 }
 
 /// Deletes the invitations to a link that is gone.
