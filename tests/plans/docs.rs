@@ -12,6 +12,8 @@ use casting_core::session_environment::{BESIDE_GATE, OF_APP, OF_SELKIES};
 use casting_web::{Code, RequestError};
 use serde_yaml_ng::Value;
 
+use crate::test_names::walk;
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Every page by its path from the top.
@@ -121,12 +123,12 @@ fn environment_page_lists_every_app_variable() {
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
         .map(|(name, _)| name)
         .collect();
-    let told: Vec<&str> = OF_APP
+    let declared: Vec<&str> = OF_APP
         .into_iter()
         .chain(OF_SELKIES)
         .chain(BESIDE_GATE)
         .collect();
-    assert_eq!(listed, told);
+    assert_eq!(listed, declared);
 }
 
 /// Whatever looks like a name of the template is one, so that a parameter, output or alarm that is
@@ -188,16 +190,16 @@ fn runbook_covers_every_alarm_and_names_real_codes() {
                 .any(|error| Code::RequestError(*error).as_str() == text)
     };
     let table = runbook.split("## Codes").nth(1).expect("a part with codes");
-    let mut told = BTreeSet::new();
+    let mut documented = BTreeSet::new();
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         for code in quoted(row.split('|').nth(1).unwrap_or_default()) {
             assert!(codes(code), "there is no code {code}");
-            told.insert(code.to_owned());
+            documented.insert(code.to_owned());
         }
     }
     for code in DenialCode::ALL {
         assert!(
-            told.contains(code.as_str()),
+            documented.contains(code.as_str()),
             "the runbook says nothing of {code}"
         );
     }
@@ -220,6 +222,47 @@ fn files_named_by_the_threat_model_exist() {
         }
     }
     assert!(seen > 15, "{seen} files");
+}
+
+/// The names of the code that a document quotes: `SettingsCache`, `Session::deliveries`.
+fn code_names(document: &str) -> BTreeSet<String> {
+    let parts = document.lines().flat_map(quoted).flat_map(|text| {
+        let parts: Vec<&str> = text.split("::").collect();
+        let is_name = is_logical_name(parts[0])
+            && parts.iter().all(|part| {
+                part.bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            });
+        if is_name { parts } else { Vec::new() }
+    });
+    parts.map(str::to_owned).collect()
+}
+
+/// A type that was renamed must not live on in the documents that developers read.
+#[test]
+fn code_names_of_documents_exist_in_the_code() {
+    let mut known = BTreeSet::new();
+    for folder in ["functions", "gate", "local", "shared", "tests"] {
+        walk(&Path::new(ROOT).join(folder), &mut |_, text| {
+            let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            known.extend(words.map(str::to_owned));
+        });
+    }
+    known.extend(names(&template()["Resources"]));
+    known.extend(names(&template()["Parameters"]));
+    known.extend(names(&template()["Outputs"]));
+    for (name, document) in [
+        ("glossary.md", page("glossary.md")),
+        (
+            "ARCHITECTURE.md",
+            std::fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).expect("text"),
+        ),
+    ] {
+        let quoted = code_names(&document);
+        assert!(quoted.len() > 20, "{name}: {quoted:?}");
+        let unknown: Vec<_> = quoted.difference(&known).collect();
+        assert!(unknown.is_empty(), "{name} names {unknown:?}");
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn find_fault(name: &str) -> Option<&'static str> {
 }
 
 /// Calls `visit` with each Rust file under this folder.
-fn walk(folder: &Path, visit: &mut impl FnMut(&Path, &str)) {
+pub fn walk(folder: &Path, visit: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).expect("can be read") {
         let path = entry.expect("an entry").path();
         let name = path

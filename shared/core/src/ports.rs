@@ -290,7 +290,7 @@ pub trait Store: Send + Sync {
     async fn delete_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Saved, Fault>;
 
     /// Takes everything a claim takes, in one transaction, which also adds the deliveries that its
-    /// session begins ([`Session::tells`]).
+    /// session begins ([`Session::deliveries`]).
     async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, Fault>;
     /// The session as it is now; it is found by the id of its claim as well, where it has another.
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, Fault>;
@@ -300,7 +300,7 @@ pub trait Store: Send + Sync {
     /// it holds of every count. If `after` has just ended and was served, only counts of live
     /// sessions are given back. Of money, what the session has not cost is given back in either
     /// case. What `after` holds and `before` does not ([`Session::takes`]) is taken, whatever the
-    /// limits. The deliveries that the move begins ([`Session::tells`]) are added in the same
+    /// limits. The deliveries that the move begins ([`Session::deliveries`]) are added in the same
     /// transaction.
     async fn save_session(&self, before: &Session, after: &Session) -> Result<Saved, Fault>;
     /// The newest session of this user and this cast that is neither stopping nor has ended; may be
