@@ -83,7 +83,7 @@ impl EdgeAssertion {
 }
 
 /// Removes the headers between edge and gate from a request.
-pub fn forget_told(headers: &mut HeaderMap) {
+pub fn remove_assertion(headers: &mut HeaderMap) {
     let said: Vec<HeaderName> = headers
         .keys()
         .filter(|name| name.as_str().starts_with(OURS))
@@ -113,7 +113,7 @@ pub fn came_over_https(headers: &HeaderMap) -> bool {
 /// Removes our cookies, and the headers between edge and gate, from a request, so that the app
 /// never sees them; other cookies stay.
 pub fn strip(headers: &mut HeaderMap) {
-    forget_told(headers);
+    remove_assertion(headers);
     let others: Vec<&[u8]> = cookies(headers)
         .filter(|pair| !is_ours(name_of(pair)))
         .collect();

@@ -382,7 +382,7 @@ impl EdgeSettings {
             hop::judge(&parts, body_is_empty).map_err(|_| refuse(pages::UNREADABLE, &parts))?;
         // Set first, so that a visitor cannot remove these headers by naming them in `Connection`.
         hop::strip(&mut parts.headers);
-        credentials::forget_told(&mut parts.headers);
+        credentials::remove_assertion(&mut parts.headers);
         admitted.assertion.put(&mut parts.headers, &admitted.secret);
         self.tell_who_asks(&mut parts, &found);
         Ok(Onward {

@@ -22,8 +22,8 @@ pub struct Entries {
 impl Entries {
     /// Uses up the entry ticket that the edge passes on as `{nonce}.{expiry in milliseconds}`.
     /// Returns whether it was valid.
-    pub fn use_up(&self, told: &str, now: Timestamp) -> bool {
-        let Some((nonce, ends)) = told
+    pub fn use_up(&self, ticket: &str, now: Timestamp) -> bool {
+        let Some((nonce, ends)) = ticket
             .split_once('.')
             .and_then(|(nonce, ends)| Some((nonce, ends.parse::<i64>().ok()?)))
         else {
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn entry_ticket_is_accepted_once() {
         let entries = Entries::default();
-        for (name, told, after, good) in [
+        for (name, ticket, after, good) in [
             ("one", "a.1030000", 0, true),
             ("the same", "a.1030000", 0, false),
             ("the same with a later end", "a.9030000", 0, false),
@@ -66,7 +66,7 @@ mod tests {
             ("with an end that is none", "e.x", 0, false),
         ] {
             assert_eq!(
-                entries.use_up(told, NOW.plus_seconds(after)),
+                entries.use_up(ticket, NOW.plus_seconds(after)),
                 good,
                 "{name}"
             );

@@ -34,13 +34,13 @@ const REPORTED: usize = 8 * 1024;
 /// The most of a command's output that is kept, in bytes.
 const KEPT: u64 = 16 * 1024;
 
-/// Runs a command in the background, with the variables in `told`. Its effect is on the screen and
+/// Runs a command in the background, with these environment variables. Its effect is on the screen and
 /// in the log, and a failure is reported to the control plane.
 pub fn start(
     what: Speaker,
     exec: Exec,
     app_port: u16,
-    told: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
     log: Arc<Allowance>,
     reporter: Arc<Reporter>,
 ) {
@@ -48,7 +48,8 @@ pub fn start(
         let port = app_port.to_string();
         let mut added = vec![(PORT_VARIABLE, port.as_str())];
         added.extend(
-            told.iter()
+            variables
+                .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         );
         let ran = run(&exec, &added, LONGEST).await;

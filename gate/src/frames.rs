@@ -406,7 +406,7 @@ mod tests {
         let Ok(Some(Frame::Data { length, .. })) = source.frame(1000) else {
             panic!("a frame");
         };
-        let (mut left, mut done, mut told) = (length, 0, Vec::new());
+        let (mut left, mut done, mut read) = (length, 0, Vec::new());
         while left > 0 {
             let piece = source.piece(left).to_vec();
             if piece.is_empty() {
@@ -417,9 +417,9 @@ mod tests {
             apply_mask(&mut plain, rotated(KEY, done));
             done += plain.len() as u64;
             left -= plain.len() as u64;
-            told.extend(plain);
+            read.extend(plain);
         }
-        assert_eq!(told, [7; 1000]);
+        assert_eq!(read, [7; 1000]);
         assert_eq!(source.frame(1000), Ok(None));
         assert!(!source.fill().await, "the end");
     }

@@ -465,7 +465,7 @@ impl Gate {
                 _turn = Some(roster.turn(participant).await);
             }
             let roles = self.state.roles();
-            if roster.tell(roles.clone()).await.is_err() {
+            if roster.send(roles.clone()).await.is_err() {
                 return Err(UpstreamError::BrokeOff);
             }
             roster.introduce(&mut parts, participant, &roles, asked);

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn loopback_is_reachable_at_listed_ports_only() {
         let named = Places::with_loopback(|port| port == 20_000);
-        for (name, host, port, default, told) in [
+        for (name, host, port, default, is_listed) in [
             ("a gate", "192.0.2.7", GATE_PORT, true, true),
             (
                 "its machine's other port",
@@ -134,7 +134,7 @@ mod tests {
             );
             assert_eq!(
                 named.gate(host, port).is_some(),
-                told,
+                is_listed,
                 "{name}, with a port"
             );
         }

@@ -305,7 +305,7 @@ impl Route {
         if let Some(host) = &host {
             parts.headers.insert(HOST, host.clone());
         }
-        tell_whose(&mut parts.headers, peer, host.as_ref());
+        append_forwarded(&mut parts.headers, peer, host.as_ref());
         parts.uri = uri;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
@@ -352,7 +352,7 @@ pub(crate) fn to_websocket(headers: &mut HeaderMap) {
 }
 
 /// Says where a request came from, after what has been said so far.
-fn tell_whose(headers: &mut HeaderMap, peer: Option<IpAddr>, host: Option<&HeaderValue>) {
+fn append_forwarded(headers: &mut HeaderMap, peer: Option<IpAddr>, host: Option<&HeaderValue>) {
     if let Some(peer) = peer {
         append(headers, &FORWARDED_FOR, &peer.to_string());
         let quoted = match peer {
@@ -392,9 +392,9 @@ mod tests {
         let peer: IpAddr = [192, 0, 2, 7].into();
         let host = HeaderValue::from_static("a.example");
         let mut headers = HeaderMap::new();
-        tell_whose(&mut headers, Some(peer), Some(&host));
+        append_forwarded(&mut headers, Some(peer), Some(&host));
         headers.append(FORWARDED_FOR, HeaderValue::from_static("192.0.2.8"));
-        tell_whose(&mut headers, Some([0; 16].into()), Some(&host));
+        append_forwarded(&mut headers, Some([0; 16].into()), Some(&host));
         let line = |name: HeaderName| headers[name].to_str().expect("text").to_owned();
         assert_eq!(line(FORWARDED_FOR), "192.0.2.7, 192.0.2.8, ::");
         assert_eq!(

@@ -47,7 +47,7 @@ pub struct Roster {
     app: Route,
     secret: SessionSecret,
     /// The table that Selkies has.
-    told: Mutex<Option<Roles>>,
+    sent: Mutex<Option<Roles>>,
     /// The time of the last connection.
     connected: Mutex<Option<Instant>>,
     /// Watchers stand in line here before they do where the owner does.
@@ -69,7 +69,7 @@ impl Drop for Turn<'_> {
 /// The table could not be replaced, so no one is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the streaming server does not take its table of roles")]
-pub struct NotTold;
+pub struct NotUpdated;
 
 impl Roster {
     /// Of the streaming server behind `app`.
@@ -77,7 +77,7 @@ impl Roster {
         Self {
             app,
             secret,
-            told: Mutex::new(None),
+            sent: Mutex::new(None),
             connected: Mutex::new(None),
             watchers: Mutex::new(()),
         }
@@ -117,13 +117,13 @@ impl Roster {
     ///
     /// # Errors
     /// When it does not take that.
-    pub async fn tell(&self, roles: Roles) -> Result<(), NotTold> {
-        let mut told = self.told.lock().await;
-        if told.as_ref() == Some(&roles) {
+    pub async fn send(&self, roles: Roles) -> Result<(), NotUpdated> {
+        let mut sent = self.sent.lock().await;
+        if sent.as_ref() == Some(&roles) {
             return Ok(());
         }
         // Until it has answered, what it knows is not known.
-        *told = None;
+        *sent = None;
         let table = Value::Object(self.table(&roles)).to_string();
         let master = format!("Bearer {}", master_token(&self.secret));
         let request = Request::builder()
@@ -133,13 +133,13 @@ impl Roster {
             .header(AUTHORIZATION, master)
             .header(CONTENT_TYPE, "application/json")
             .body(Body::from(table))
-            .map_err(|_| NotTold)?;
+            .map_err(|_| NotUpdated)?;
         match self.app.pass_on(request, Asked::Reply).await {
             Ok(Passed::Reply(reply)) if reply.status().is_success() => {
-                *told = Some(roles);
+                *sent = Some(roles);
                 Ok(())
             }
-            _ => Err(NotTold),
+            _ => Err(NotUpdated),
         }
     }
 
@@ -148,11 +148,11 @@ impl Roster {
         let mut changes = state.changes();
         loop {
             // Before the first visitor there is nothing to replace.
-            let has_visitors = self.told.lock().await.is_some();
+            let has_visitors = self.sent.lock().await.is_some();
             if changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
-            if has_visitors && self.tell(state.roles()).await.is_err() {
+            if has_visitors && self.send(state.roles()).await.is_err() {
                 tracing::warn!(
                     "The streaming server could not be updated; no one is admitted until it is"
                 );

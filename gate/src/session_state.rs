@@ -819,7 +819,7 @@ mod tests {
     #[test]
     fn late_directives_take_back_no_time_and_no_message() {
         let state = Arc::new(SessionState::default());
-        let told = |added_seconds, at, text: &str| SessionDirectives {
+        let directives = |added_seconds, at, text: &str| SessionDirectives {
             added_seconds,
             message: Some(Message {
                 at: Timestamp::from_millis(at),
@@ -833,11 +833,11 @@ mod tests {
             (state.directives().extended_seconds(), text)
         };
         let newest = (1200, Some("Second".to_owned()));
-        state.follow(told(600, 1, "First"));
-        state.follow(told(1200, 2, "Second"));
+        state.follow(directives(600, 1, "First"));
+        state.follow(directives(1200, 2, "Second"));
         assert_eq!(seen(), newest);
         // Answers to reports from before come later.
-        for late in [told(600, 1, "First"), SessionDirectives::default()] {
+        for late in [directives(600, 1, "First"), SessionDirectives::default()] {
             state.follow(late);
             assert_eq!(seen(), newest);
         }

@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn app_login_needs_user_and_password() {
-        let told = |user: Option<&'static str>, password: Option<&'static str>| {
+        let credentials = |user: Option<&'static str>, password: Option<&'static str>| {
             let source = move |name: &str| match name {
                 "CAST_APP_USER" => user.map(str::to_owned),
                 "CAST_APP_PASSWORD_VARIABLE" => Some("VNC_PW".to_owned()),
@@ -413,13 +413,13 @@ mod tests {
                 .map(|settings| settings.app_login)
                 .map_err(|error| error.to_string())
         };
-        assert_eq!(told(None, Some("x")), Ok(None));
+        assert_eq!(credentials(None, Some("x")), Ok(None));
         assert_eq!(
-            told(Some("kasm_user"), Some("x")),
+            credentials(Some("kasm_user"), Some("x")),
             Ok(Some(("kasm_user".into(), "x".into())))
         );
         assert!(
-            told(Some("kasm_user"), None)
+            credentials(Some("kasm_user"), None)
                 .is_err_and(|error| error.contains("CAST_APP_PASSWORD_VARIABLE"))
         );
         assert_eq!(

@@ -25,11 +25,11 @@ async fn second_browser_waits_and_enters_automatically() {
         })
         .await;
     second.goto(&link).await.expect("opens");
-    wait_for(&second, "#told", "You are number 1.").await;
+    wait_for(&second, "#position", "You are number 1.").await;
     shoot(&second, "waiting-room").await;
     check_accessibility(&second, "waiting-room").await;
     second.refresh().await.expect("loads afresh");
-    wait_for(&second, "#told", "You are number 1.").await;
+    wait_for(&second, "#position", "You are number 1.").await;
 
     let third = driver
         .window(Look {
@@ -47,7 +47,7 @@ async fn second_browser_waits_and_enters_automatically() {
         .click()
         .await
         .expect("can be clicked");
-    wait_for(&third, "#told", "You are number 2.").await;
+    wait_for(&third, "#position", "You are number 2.").await;
     shoot(&third, "waiting-room-phone").await;
 
     first.enter_parent_frame().await.expect("the viewer");
@@ -75,7 +75,7 @@ async fn second_browser_waits_and_enters_automatically() {
     into_app(&second).await;
     wait_for(&second, "#status", "live").await;
     assert_eq!(console(&second).await, Vec::<String>::new());
-    wait_for(&third, "#told", "You are number 1.").await;
+    wait_for(&third, "#position", "You are number 1.").await;
     third
         .find(Locator::Css(".foot button"))
         .await

@@ -114,7 +114,7 @@ async fn full_link_queues_visitors_and_admits_in_order() {
         "once"
     );
     assert_eq!(
-        stand(&stack, Caller(3), &waiting[1]).await.json()["told"],
+        stand(&stack, Caller(3), &waiting[1]).await.json()["message"],
         "You are number 1. We cannot say yet how long it takes."
     );
 

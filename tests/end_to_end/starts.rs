@@ -34,10 +34,10 @@ async fn throttled_start_is_queued_and_made_at_its_turn() {
         (&json!("reserved"), &json!(1))
     );
     let words = "Many sessions are starting at this moment. Yours starts in about 1 second.";
-    assert_eq!(queued["told"], words);
+    assert_eq!(queued["message"], words);
     let german = status(&stack, &claimed, "de").await;
     assert_eq!(
-        german["told"],
+        german["message"],
         "Gerade starten viele Sitzungen. Ihre startet in etwa 1 Sekunde."
     );
     assert_eq!(tasks(), 0, "asking too early starts nothing");
@@ -54,7 +54,7 @@ async fn throttled_start_is_queued_and_made_at_its_turn() {
     stack.clock.advance(1);
     let started = status(&stack, &claimed, "en").await;
     assert_eq!(
-        (&started["starts_in"], &started["told"]),
+        (&started["starts_in"], &started["message"]),
         (&Value::Null, &Value::Null)
     );
     let id = claimed["session_id"].as_str().expect("an id");

@@ -89,11 +89,11 @@ async fn user_without_role_gets_an_explanation() {
         roles: [ConsoleRole::Admin].into_iter().collect(),
         ..stranger.clone()
     };
-    let told = page(true, Some(stranger)).await;
+    let html = page(true, Some(stranger)).await;
     assert!(
-        told.contains("which has no access to the console")
-            && told.contains("Sign in with another account"),
-        "{told}"
+        html.contains("which has no access to the console")
+            && html.contains("Sign in with another account"),
+        "{html}"
     );
     assert!(
         !page(true, Some(known)).await.contains("may not come in"),

@@ -412,16 +412,16 @@ pub(crate) mod tests {
         let id = &claimed.session.id;
         let form = reply(&claimed, "my-first", &visit("text/html"), &urls());
         let cookie = form.headers()["set-cookie"].clone();
-        let told = for_script(form);
+        let reply = for_script(form);
         assert_eq!(
-            (told.status().as_u16(), body(&told)),
+            (reply.status().as_u16(), body(&reply)),
             (200, format!(r#"{{"location":"/session/{id}"}}"#).as_str())
         );
         assert_eq!(
-            (&told.headers()["set-cookie"], &told.headers()[REPLY]),
+            (&reply.headers()["set-cookie"], &reply.headers()[REPLY]),
             (&cookie, &HeaderValue::from_static("location"))
         );
-        assert!(!told.headers().contains_key("location"));
+        assert!(!reply.headers().contains_key("location"));
         let page = for_script(reply::text(StatusCode::FORBIDDEN, "text/html", "no".into()));
         assert_eq!((page.status().as_u16(), body(&page)), (403, "no"));
         assert_eq!(page.headers()[REPLY], "page");

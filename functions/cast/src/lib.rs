@@ -63,7 +63,7 @@ async fn answer(
     match name {
         PublicRouteName::OpenCast | PublicRouteName::DescribeCast => {
             let opened = open(control_plane, visit, key, &visitor).await;
-            Ok(tell_limits(
+            Ok(with_rate_limits(
                 control_plane,
                 visit,
                 key,
@@ -84,7 +84,7 @@ async fn answer(
             let claimed = claim(control_plane, request, visit, key, &visitor, drops_cookies).await;
             let by_script = claim::is_by_script(request);
             let again = by_script && claimed.as_ref().is_err_and(claim::is_contention);
-            let reply = tell_limits(control_plane, visit, key, &visitor, claimed).await;
+            let reply = with_rate_limits(control_plane, visit, key, &visitor, claimed).await;
             Ok(match (by_script, again) {
                 (false, _) => reply,
                 (true, false) => claim::for_script(reply),
@@ -101,7 +101,7 @@ async fn answer(
 }
 
 /// Adds the rate limits of the visitor to the reply.
-async fn tell_limits(
+async fn with_rate_limits(
     control_plane: &ControlPlane,
     visit: &RequestContext,
     key: &str,

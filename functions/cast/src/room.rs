@@ -17,7 +17,7 @@ const REFRESH_SECONDS: u32 = 5;
 struct Room<'a> {
     key: &'a str,
     about: &'a str,
-    told: &'a str,
+    message: &'a str,
     crowd: &'static str,
     waiting: &'a Waiting,
     words: &'static words::Room,
@@ -43,7 +43,7 @@ struct Place<'a> {
     /// When to poll again. After more than a minute without a poll the place is lost.
     ask_in_seconds: u64,
     /// The same as a sentence.
-    told: &'a str,
+    message: &'a str,
     /// The URL to poll.
     room_url: &'a str,
     /// The new ticket, which replaces the previous one.
@@ -98,11 +98,11 @@ pub(crate) fn reply(
         return describe(waiting, key, visit, urls, StatusCode::OK);
     }
     let (settings, words) = (&waiting.cast.settings, visit.words.room());
-    let told = tell(waiting, visit.words);
+    let message = position_message(waiting, visit.words);
     let main = Room {
         key,
         about: settings.title.as_deref().unwrap_or(words.about),
-        told: &told,
+        message: &message,
         crowd: visit.words.landing().crowd,
         waiting,
         words,
@@ -141,14 +141,14 @@ fn describe(
         estimate_seconds: waiting.estimate,
         turn: waiting.turn,
         ask_in_seconds: waiting.ask_in,
-        told: &tell(waiting, visit.words),
+        message: &position_message(waiting, visit.words),
         room_url: &urls.absolute(&path(waiting, key)),
         ticket: &waiting.ticket,
     };
     reply::json(status, &place)
 }
 
-fn tell(waiting: &Waiting, words: Words) -> String {
+fn position_message(waiting: &Waiting, words: Words) -> String {
     if waiting.turn {
         return words.room().turn.to_owned();
     }
@@ -246,6 +246,6 @@ mod tests {
             ),
             (202, Some("2"))
         );
-        insta::assert_snapshot!(body(&program), @r#"{"state":"waiting","position":3,"estimate_seconds":230,"turn":false,"ask_in_seconds":2,"told":"You are number 3. About 4 minutes.","room_url":"https://cast.example.com/cast/some-key/room?ticket=v1.place.sig","ticket":"v1.place.sig"}"#);
+        insta::assert_snapshot!(body(&program), @r#"{"state":"waiting","position":3,"estimate_seconds":230,"turn":false,"ask_in_seconds":2,"message":"You are number 3. About 4 minutes.","room_url":"https://cast.example.com/cast/some-key/room?ticket=v1.place.sig","ticket":"v1.place.sig"}"#);
     }
 }

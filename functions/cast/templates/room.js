@@ -17,7 +17,7 @@
       if (answer.ok) {
         const now = await answer.json();
         pause = now.ask_in_seconds;
-        if (find('told').textContent !== now.told) find('told').textContent = now.told;
+        if (find('position').textContent !== now.message) find('position').textContent = now.message;
         find('turn').hidden = !now.turn;
         if (now.turn) return claim.requestSubmit();
       } else if (answer.status < 500 && answer.status !== 429) return location.reload();

@@ -24,7 +24,7 @@ pub(crate) struct Status<'a> {
     starts_in: Option<u64>,
     /// The same for its visitor, in their language.
     #[serde(skip_serializing_if = "Option::is_none")]
-    told: Option<String>,
+    message: Option<String>,
     /// The status of the ECS task.
     #[serde(skip_serializing_if = "Option::is_none")]
     task_status: Option<TaskStatus>,
@@ -68,7 +68,7 @@ impl<'a> Status<'a> {
                 Stage::Over(_) => None,
             },
             starts_in,
-            told: starts_in.map(|seconds| queued(words, seconds)),
+            message: starts_in.map(|seconds| queued(words, seconds)),
             task_status: session.task.as_ref().map(|task| task.status),
             reason: if let Stage::Over(reason) = stage {
                 Some(reason.as_str())
@@ -150,7 +150,7 @@ mod tests {
         let queued = reserved()
             .queued(NOON.plus_seconds(95), NOON)
             .expect("queued");
-        insta::assert_snapshot!(written(&queued), @r#"{"id":"ID","state":"reserved","step":1,"starts_in":95,"told":"Many sessions are starting at this moment. Yours starts in about 2 minutes.","ready_by":"2026-11-23T12:04:35Z"}"#);
+        insta::assert_snapshot!(written(&queued), @r#"{"id":"ID","state":"reserved","step":1,"starts_in":95,"message":"Many sessions are starting at this moment. Yours starts in about 2 minutes.","ready_by":"2026-11-23T12:04:35Z"}"#);
         insta::assert_snapshot!(written(&starting(TaskStatus::Pending)), @r#"{"id":"ID","state":"starting","step":2,"task_status":"pending","ready_by":"2026-11-23T12:03:00Z"}"#);
         insta::assert_snapshot!(written(&ready()), @r#"{"id":"ID","state":"ready","step":5,"task_status":"running","ends_at":"2026-11-23T13:00:00Z","enter_url":"https://c.example/session/ID/enter"}"#);
         insta::assert_snapshot!(written(&reserved().ended(EndReason::NoCapacity, NOON).expect("ended")), @r#"{"id":"ID","state":"ended","reason":"no-capacity","denial":"no-capacity","retry_after":60}"#);

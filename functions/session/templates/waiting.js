@@ -33,8 +33,8 @@
       if (answer.ok) {
         const status = await answer.json();
         if (status.starts_in) start = Date.now() + status.starts_in * 1000;
-        find('queued').hidden = !status.told;
-        if (status.told && find('queued').textContent !== status.told) find('queued').textContent = status.told;
+        find('queued').hidden = !status.message;
+        if (status.message && find('queued').textContent !== status.message) find('queued').textContent = status.message;
         if (status.step) show(status.step);
         if (status.state === 'ready') return leave('stay' in list.dataset ? '' : session + '/enter');
         if (status.state !== 'reserved' && status.state !== 'starting') return leave();

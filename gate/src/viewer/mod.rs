@@ -500,7 +500,7 @@ pub(crate) fn events(gate: &Arc<Gate>, parts: &Parts, ticket: &SessionTicket) ->
         gate.state.presence.connect(),
         true,
     );
-    let told = stream::unfold(
+    let events = stream::unfold(
         here,
         |(gate, ticket, mut changes, held, connected, first)| async move {
             if !first {
@@ -517,7 +517,7 @@ pub(crate) fn events(gate: &Arc<Gate>, parts: &Parts, ticket: &SessionTicket) ->
             ))
         },
     );
-    let mut reply = Sse::new(told).into_response();
+    let mut reply = Sse::new(events).into_response();
     isolation::protect_viewer(reply.headers_mut(), gate.state.is_isolated());
     reply
         .headers_mut()

@@ -291,8 +291,8 @@ async fn request_smuggling_by_watchers_is_refused() {
                 "{line}\r\nhost: {host}\r\ncookie: cast-session={ticket}\r\n\
                  {origin}{known}{headers}\r\n{body}"
             );
-            let told = status(port, request.as_bytes()).await;
-            assert!(wanted.contains(&told), "{name}, at the {door}: {told}");
+            let answer = status(port, request.as_bytes()).await;
+            assert!(wanted.contains(&answer), "{name}, at the {door}: {answer}");
         }
         // What the owner asks afterwards is read as it was asked.
         for path in ["/first", "/second"] {

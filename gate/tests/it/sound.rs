@@ -140,8 +140,8 @@ async fn sound_needs_the_permission_and_a_websocket() {
         let policy = page.headers()["content-security-policy"].clone();
         let policy = policy.to_str().expect("text").contains("'sha256-");
         let html = page.text().await.expect("text");
-        let told = [html.contains(" data-listens"), policy];
-        assert_eq!(told, [expected; 2], "{media:?}");
+        let found = [html.contains(" data-listens"), policy];
+        assert_eq!(found, [expected; 2], "{media:?}");
         let plain = stage.asks("GET", "/.cast/sound").send().await;
         assert_eq!(plain.expect("an answer").status(), 404);
     }

@@ -178,10 +178,10 @@ async fn kasmvnc_gets_sound_and_input_method_settings() {
         });
         let answer = stage.asks("GET", "/.cast/").send().await;
         let html = answer.expect("an answer").text().await.expect("a page");
-        let told = html
+        let found = html
             .split_once("data-sound=\"")
             .and_then(|(_, rest)| rest.split('"').next());
-        assert_eq!(told, sound, "{view_only:?}");
+        assert_eq!(found, sound, "{view_only:?}");
         assert_eq!(html.contains(" data-ime"), ime, "{view_only:?}");
     }
 }
@@ -232,9 +232,9 @@ async fn event_stream_sends_changes_and_counts_as_presence() {
         .await
         .expect("an answer");
     assert_eq!(owner.headers()["content-type"], "text/event-stream");
-    let mut told = owner.bytes_stream();
+    let mut events = owner.bytes_stream();
     let mut next = async || {
-        let piece = told.next().await.expect("an event").expect("no error");
+        let piece = events.next().await.expect("an event").expect("no error");
         let text = String::from_utf8_lossy(&piece).into_owned();
         serde_json::from_str::<Value>(text.trim().strip_prefix("data: ").expect("data"))
             .expect("JSON")

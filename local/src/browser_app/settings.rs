@@ -44,20 +44,20 @@ impl Settings {
     /// # Errors
     /// When there is no port to listen on.
     pub(crate) fn from_environment() -> anyhow::Result<Self> {
-        let port = told("PORT").and_then(|text| text.parse().ok());
-        let permissions = told("CAST_PERMISSIONS").unwrap_or_default();
+        let port = variable("PORT").and_then(|text| text.parse().ok());
+        let permissions = variable("CAST_PERMISSIONS").unwrap_or_default();
         Ok(Self {
             port: port.context("the environment variable PORT must hold the port to listen on")?,
-            session: told("CAST_SESSION_ID").unwrap_or_else(|| "alone".to_owned()),
-            url: told("KASM_URL").unwrap_or_else(|| BLANK.to_owned()),
-            profile: told("CAST_PROFILE_PATH").map(PathBuf::from),
+            session: variable("CAST_SESSION_ID").unwrap_or_else(|| "alone".to_owned()),
+            url: variable("KASM_URL").unwrap_or_else(|| BLANK.to_owned()),
+            profile: variable("CAST_PROFILE_PATH").map(PathBuf::from),
             // What curl calls socks5h (names are looked up at the proxy's) is what Chromium does
             // anyway.
-            proxy: told(PROXY_VARIABLE).map(|url| url.replace("socks5h:", "socks5:")),
+            proxy: variable(PROXY_VARIABLE).map(|url| url.replace("socks5h:", "socks5:")),
             paste_in: Permission::ClipboardUp.is_named_in(&permissions),
             copy_out: Permission::ClipboardDown.is_named_in(&permissions),
-            sound_on: told("KASM_AUDIO_DEFAULT_ON").is_none_or(|text| text != "0"),
-            master_token: told(MASTER_TOKEN),
+            sound_on: variable("KASM_AUDIO_DEFAULT_ON").is_none_or(|text| text != "0"),
+            master_token: variable(MASTER_TOKEN),
             permissions,
         })
     }
@@ -87,8 +87,8 @@ impl Settings {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the browser app is a program of its own, and this is where it reads what it is told"
+    reason = "the browser app is a program of its own, and this is where it reads its environment"
 )]
-fn told(name: &str) -> Option<String> {
+fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }

@@ -95,7 +95,7 @@ impl Plan {
     /// # Errors
     /// When the variable is missing or holds no plan.
     pub(super) fn from_environment() -> anyhow::Result<Self> {
-        let text = told(VARIABLE)
+        let text = variable(VARIABLE)
             .with_context(|| format!("the environment variable {VARIABLE} is not set"))?;
         serde_json::from_str(&text)
             .with_context(|| format!("the environment variable {VARIABLE} must hold a plan"))
@@ -166,15 +166,15 @@ impl Plan {
 
     /// The port of the app, where one was given.
     pub(super) fn port() -> Option<u16> {
-        told("PORT")?.parse().ok()
+        variable("PORT")?.parse().ok()
     }
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the programs of a confinement are told by their environment, and read it here"
+    reason = "the programs of a confinement get their orders in the environment, and read them here"
 )]
-fn told(name: &str) -> Option<String> {
+fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

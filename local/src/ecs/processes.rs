@@ -77,7 +77,7 @@ pub struct Containers {
 
 impl Containers {
     /// The environment of that program, besides that of its gate.
-    pub(super) fn tell(
+    pub(super) fn environment(
         &self,
         image: &str,
         command: &[String],
@@ -95,7 +95,7 @@ impl Containers {
             })
             .map(|(name, value)| format!("{name}={value}"));
         let inside: Vec<String> = inside.chain([format!("PORT={port}")]).collect();
-        let told = [
+        let variables = [
             (container_app::SOCKET, self.socket.display().to_string()),
             (container_app::FOLDER, self.folder.clone()),
             (container_app::IMAGE, image.to_owned()),
@@ -111,7 +111,9 @@ impl Containers {
                 format!("{} {}", self.app, container_app::EXEC),
             ),
         ];
-        told.map(|(name, value)| (name.to_owned(), value)).into()
+        variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
     }
 }
 

@@ -324,7 +324,7 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Resul
             let sizes =
                 [&definition.cpu, &definition.memory].map(|size| size.as_str().unwrap_or_default());
             let mut environment = gate.unwrap_or_else(|| app.clone());
-            environment.extend(containers.tell(
+            environment.extend(containers.environment(
                 &image,
                 words,
                 app,

@@ -121,11 +121,11 @@ async fn simulated_task_emits_an_event_per_transition() {
         (ended.task.status, ended.exit_code),
         (TaskStatus::Stopped, Some(3))
     );
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     while let Ok(event) = fixture.events.try_recv() {
-        told.push(read(event));
+        events.push(read(event));
     }
-    let statuses: Vec<_> = told.iter().map(|task| task.task.status).collect();
+    let statuses: Vec<_> = events.iter().map(|task| task.task.status).collect();
     assert_eq!(
         statuses,
         [
@@ -135,9 +135,9 @@ async fn simulated_task_emits_an_event_per_transition() {
             TaskStatus::Stopped
         ]
     );
-    let versions: BTreeSet<_> = told.iter().map(|task| task.task.version).collect();
-    assert_eq!(versions.len(), told.len(), "each change has its version");
-    assert_eq!(told.last(), Some(&ended), "events and API tell the same");
+    let versions: BTreeSet<_> = events.iter().map(|task| task.task.version).collect();
+    assert_eq!(versions.len(), events.len(), "each change has its version");
+    assert_eq!(events.last(), Some(&ended), "events and API tell the same");
 }
 
 #[tokio::test]

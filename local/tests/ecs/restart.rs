@@ -37,13 +37,13 @@ fn crash_recovery_stops_tasks_and_keeps_definitions() {
     let second = tokio::runtime::Runtime::new().unwrap();
     second.block_on(async {
         let mut fixture = EcsFixture::kept(folder).await;
-        let told = fixture.until(&before.task.arn, TaskStatus::Stopped).await;
+        let event = fixture.until(&before.task.arn, TaskStatus::Stopped).await;
         assert!(
-            told.stop_detail.starts_with("TerminationNotice"),
-            "{told:?}"
+            event.stop_detail.starts_with("TerminationNotice"),
+            "{event:?}"
         );
-        assert!(told.task.version > before.task.version);
-        assert_eq!(told.session.as_ref(), Some(&spec.session));
+        assert!(event.task.version > before.task.version);
+        assert_eq!(event.session.as_ref(), Some(&spec.session));
         let pid = fixture.folder.pids("pids")[0];
         eventually("its process is gone", || !exists(pid)).await;
         assert_eq!(
@@ -59,7 +59,7 @@ fn crash_recovery_stops_tasks_and_keeps_definitions() {
         let Run::Started(same) = fixture.launcher.run(&spec).await else {
             panic!("the token is forgotten")
         };
-        assert_eq!(same, told, "the client token still stands for the task");
+        assert_eq!(same, event, "the client token still stands for the task");
         std::fs::remove_file(fixture.folder.0.join("once")).unwrap();
         let other = fixture.start(&definition).await.task.arn;
         assert_eq!(

@@ -63,7 +63,7 @@ pub async fn put_record(
     let Some(audit) = audit else {
         return Ok(store.put(WHAT, catalog, row, condition).await?.into());
     };
-    told(
+    write_with_audit(
         WHAT,
         store,
         write::put(WHAT, catalog, row, condition)?,
@@ -85,7 +85,7 @@ pub async fn delete_record(
     let Some(audit) = audit else {
         return Ok(store.delete(WHAT, catalog, key, condition).await?.into());
     };
-    told(
+    write_with_audit(
         WHAT,
         store,
         write::delete(WHAT, catalog, key, condition)?,
@@ -95,7 +95,7 @@ pub async fn delete_record(
 }
 
 /// Writes the change and its audit entry, both or none.
-async fn told(
+async fn write_with_audit(
     what: &'static str,
     store: &DynamoStore,
     change: aws_sdk_dynamodb::types::TransactWriteItem,

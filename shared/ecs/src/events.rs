@@ -80,7 +80,7 @@ impl TaskDetail {
     /// The app's container: the one with the session's environment that is not the gate's.
     /// Others stand beside it in task definitions of administrators.
     fn app(&self) -> Option<&ContainerDetail> {
-        let told = |container: &&ContainerDetail| {
+        let has_overrides = |container: &&ContainerDetail| {
             let overrides = &self.overrides.container_overrides;
             overrides.iter().any(|known| known.name == container.name)
         };
@@ -91,7 +91,7 @@ impl TaskDetail {
             all.filter(|container| container.name != GATE_CONTAINER)
         };
         of_app()
-            .find(told)
+            .find(has_overrides)
             .or_else(|| of_app().find(|one| one.reason.is_some()))
             .or_else(|| of_app().find(failed))
             .or_else(|| of_app().next())
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn app_exit_is_distinguished_from_sidecars() {
-        let told = |names: &[&str]| {
+        let overrides_of = |names: &[&str]| {
             let overrides = names.iter().map(|name| json!({ "name": name }));
             json!({ "containerOverrides": overrides.collect::<Vec<_>>() })
         };
@@ -356,53 +356,59 @@ mod tests {
             (
                 "one that ran out of memory",
                 json!([{ "name": "session", "exitCode": 137, "reason": memory }]),
-                told(&["session"]),
+                overrides_of(&["session"]),
                 Some(137),
                 Some(memory),
             ),
             (
                 "after the gate was brought",
                 json!([exited("casting-gate", 0), exited("session", 1)]),
-                told(&["session"]),
+                overrides_of(&["session"]),
                 Some(1),
                 None,
             ),
             (
                 "a sidecar listed before it",
                 json!([exited("proxy", 0), exited("desk", 137)]),
-                told(&["casting-gate", "desk"]),
+                overrides_of(&["casting-gate", "desk"]),
                 Some(137),
                 None,
             ),
             (
                 "a sidecar that failed when it ended well",
                 json!([exited("proxy", 143), exited("desk", 0)]),
-                told(&["desk"]),
+                overrides_of(&["desk"]),
                 Some(0),
                 None,
             ),
             (
-                "nobody was told anything",
+                "without overrides",
                 json!([exited("proxy", 0), exited("desk", 137)]),
-                told(&[]),
+                overrides_of(&[]),
                 Some(137),
                 None,
             ),
             (
                 "the gate's image was not there",
                 json!([{ "name": "casting-gate", "reason": pull }, { "name": "session" }]),
-                told(&["session"]),
+                overrides_of(&["session"]),
                 None,
                 Some(pull),
             ),
             (
                 "what the task says already",
                 json!([{ "name": "session", "reason": "Essential container" }]),
-                told(&["session"]),
+                overrides_of(&["session"]),
                 None,
                 None,
             ),
-            ("no containers", json!([]), told(&["session"]), None, None),
+            (
+                "no containers",
+                json!([]),
+                overrides_of(&["session"]),
+                None,
+                None,
+            ),
         ] {
             let event = json!({ "detail": {
                 "taskArn": "arn:1", "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "version": 6, "overrides": overrides,

@@ -158,16 +158,16 @@ mod tests {
                 .route("/.cast/watchers", post(r#"["Ann","Guest"]"#));
             axum::serve(listener, gate).await
         });
-        let told = async |port: u16, order: &str| {
+        let notify = async |port: u16, order: &str| {
             let gates =
                 HttpGates::new(&format!("http://{{session}}.localhost:{port}")).expect("a client");
             gates
                 .assign(&SessionId::from_bytes([1; 16]), "ticket", order)
                 .await
         };
-        assert_eq!(told(port, "order").await, Ok(()));
+        assert_eq!(notify(port, "order").await, Ok(()));
         assert_eq!(
-            told(port, "another").await,
+            notify(port, "another").await,
             Err("it was answered 403 Forbidden".to_owned())
         );
         let gates =
@@ -181,7 +181,7 @@ mod tests {
             .await;
         assert_eq!(names, Ok(vec!["Ann".to_owned(), "Guest".to_owned()]));
         assert!(
-            told(1, "order")
+            notify(1, "order")
                 .await
                 .is_err_and(|why| !why.is_empty() && !why.contains("localhost")),
             "nobody is there"

@@ -360,7 +360,10 @@ impl Oidc {
         let metadata = CoreProviderMetadata::discover_async(issuer, &self.caller)
             .await
             .map_err(|error| {
-                LoginFailure::Unavailable(format!("it cannot be discovered: {}", told(&error)))
+                LoginFailure::Unavailable(format!(
+                    "it cannot be discovered: {}",
+                    with_causes(&error)
+                ))
             })?;
         *self.known.write().await = Some(Known {
             metadata: metadata.clone(),
@@ -638,9 +641,11 @@ fn make_tokens_readable(answer: &mut serde_json::Map<String, Value>) {
 
 /// An error with its causes: the library's own words name the member that it could not read only
 /// there.
-fn told(error: &dyn std::error::Error) -> String {
+fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    causes.fold(error.to_string(), |with_causes, cause| {
+        format!("{with_causes}: {cause}")
+    })
 }
 
 /// A call that did not work, without the address called.

@@ -392,10 +392,10 @@ impl SessionSecret {
         same_secret(&self.0, presented)
     }
 
-    /// Proves to the gate that the edge has sent a request: `told` is what it asserts about it, in
+    /// Proves to the gate that the edge has sent a request: `assertion` is what it asserts about it, in
     /// order. No part may hold a line break, which headers never do.
-    pub fn edge_proof(&self, told: [&str; 3]) -> String {
-        self.derive(&format!("edge\n{}", told.join("\n")))
+    pub fn edge_proof(&self, assertion: [&str; 3]) -> String {
+        self.derive(&format!("edge\n{}", assertion.join("\n")))
     }
 
     /// Signs the addresses that are to be opened in this session.

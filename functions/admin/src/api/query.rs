@@ -229,19 +229,20 @@ mod tests {
 
     #[test]
     fn parsed_parameters_match_the_documented_ones() {
-        let told = json_schema(|query| _ = asked(query));
+        let parameters = json_schema(|query| _ = asked(query));
         assert_eq!(
-            told.iter()
+            parameters
+                .iter()
                 .map(|parameter| parameter.name)
                 .collect::<Vec<_>>(),
             ["few", "on", "cast", "word"]
         );
         assert_eq!(
-            told[0].schema,
+            parameters[0].schema,
             json!({"type": "integer", "minimum": 1, "maximum": 9})
         );
         assert_eq!(
-            told[3].schema,
+            parameters[3].schema,
             json!({"type": "string", "enum": ["a", "b"]})
         );
     }

@@ -27,7 +27,7 @@ pub struct Entry {
     /// From which address; may be empty.
     pub address: String,
     /// What was done, in the past: `changed the cast`.
-    pub deed: String,
+    pub verb: String,
     /// The thing's name, and its page while there is one.
     pub thing: (String, Option<String>),
     /// What was changed.
@@ -124,7 +124,7 @@ fn title(name: &str) -> String {
 fn row(context: &PageContext, entry: Entry) -> Row {
     let undo = ActionButton::send(
         "Undo",
-        format!("{} {}", entry.deed, entry.thing.0),
+        format!("{} {}", entry.verb, entry.thing.0),
         paths::audit_undo(&entry.id),
     );
     let (name, href) = entry.thing;
@@ -136,7 +136,7 @@ fn row(context: &PageContext, entry: Entry) -> Row {
                 text: entry.who,
                 below: entry.address,
             },
-            Cell::Text(entry.deed),
+            Cell::Text(entry.verb),
             match href {
                 Some(href) => Cell::Name {
                     text: name,
@@ -155,7 +155,7 @@ fn row(context: &PageContext, entry: Entry) -> Row {
 }
 
 /// What was done, in a word.
-pub const fn deed(action: Action) -> &'static str {
+pub const fn verb(action: Action) -> &'static str {
     match action {
         Action::Created => "created",
         Action::Changed => "changed",
@@ -211,8 +211,8 @@ fn compare(path: &str, (before, after): (&Value, &Value), zone: &Zone, found: &m
     match (before.as_object(), after.as_object()) {
         (None, None) => found.push(Change {
             label: resources::label_of(path).to_owned(),
-            from: told(before, zone),
-            to: told(after, zone),
+            from: display_value(before, zone),
+            to: display_value(after, zone),
         }),
         (old, new) => {
             let mut names: Vec<&String> = new.into_iter().flat_map(|new| new.keys()).collect();
@@ -237,7 +237,7 @@ fn compare(path: &str, (before, after): (&Value, &Value), zone: &Zone, found: &m
     }
 }
 
-fn told(value: &Value, zone: &Zone) -> String {
+fn display_value(value: &Value, zone: &Zone) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(true) => "on".to_owned(),
@@ -247,7 +247,7 @@ fn told(value: &Value, zone: &Zone) -> String {
             at.map_or_else(|| text.clone(), |at| zone.minute(at))
         }
         Value::Array(items) => {
-            let items = items.iter().map(|item| told(item, zone));
+            let items = items.iter().map(|item| display_value(item, zone));
             items.collect::<Vec<_>>().join(", ")
         }
         other => other.to_string(),
@@ -264,14 +264,14 @@ mod tests {
         let before = json!({"name": "A", "on": false, "list": ["a"], "client": {"x": 1, "y": null}, "version": 1, "gone": "g", "until": null});
         let after = json!({"name": "A", "on": true, "list": ["a", "b"], "client": {"x": 1, "y": 2}, "version": 2, "until": "2026-12-31T18:00:00Z"});
         let berlin = Zone::named("Europe/Berlin").expect("a zone");
-        let told: Vec<_> = changes("", (&before, &after), &berlin)
+        let shown: Vec<_> = changes("", (&before, &after), &berlin)
             .into_iter()
             .map(|change| (change.label, change.from, change.to))
             .collect();
         let line =
             |field: &str, from: &str, to: &str| (field.to_owned(), from.to_owned(), to.to_owned());
         assert_eq!(
-            told,
+            shown,
             [
                 line("on", "off", "on"),
                 line("list", "a", "a, b"),

@@ -54,9 +54,9 @@ fn hours_of(cast: &Value) -> Option<OpenHours> {
 
 /// What the link does, a sentence for each thing that matters to a visitor.
 pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
-    let mut told = vec![who(cast)];
+    let mut sentences = vec![who(cast)];
     if on(cast, "invitation_required") {
-        told.push("By invitation only.".to_owned());
+        sentences.push("By invitation only.".to_owned());
     }
     let lists = [
         ("restrict_to_referrers", "sites"),
@@ -65,15 +65,15 @@ pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
     for (field, what) in lists {
         match count(cast, field) {
             0 => {}
-            1 => told.push(format!(
+            1 => sentences.push(format!(
                 "Only from: {}.",
                 cast[field][0].as_str().unwrap_or_default()
             )),
-            many => told.push(format!("Only from {many} listed {what}.")),
+            many => sentences.push(format!("Only from {many} listed {what}.")),
         }
     }
     if count(cast, "banned_addresses") > 0 {
-        told.push(format!(
+        sentences.push(format!(
             "{} banned.",
             plural(
                 count(cast, "banned_addresses") as u64,
@@ -84,7 +84,7 @@ pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
     }
     if on(cast, "admission_hook_enabled") {
         let open = text(cast, "admission_hook_fails") == "open";
-        told.push(format!(
+        sentences.push(format!(
             "A server is asked about each visitor; without an answer {}.",
             if open {
                 "they come in"
@@ -93,7 +93,7 @@ pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
             }
         ));
     }
-    told.extend(limits(cast));
+    sentences.extend(limits(cast));
     if let Some(hours) = hours_of(cast) {
         let lines = schedule_field::plan(&cast["open_hours"]).lines;
         let spans: Vec<String> = lines
@@ -101,34 +101,34 @@ pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
             .map(schedule_field::Line::words)
             .filter(|words| !words.is_empty())
             .collect();
-        told.push(format!("Open {} ({}).", spans.join("; "), hours.time_zone));
+        sentences.push(format!("Open {} ({}).", spans.join("; "), hours.time_zone));
     }
     if let Some(ends) = Timestamp::parse(text(cast, "valid_until")) {
-        told.push(format!("Ends {}.", zone.minute(ends)));
+        sentences.push(format!("Ends {}.", zone.minute(ends)));
     }
     if let Some(times) = cast["extensions_allowed"]
         .as_u64()
         .filter(|times| *times > 0)
     {
         let minutes = cast["extension_minutes"].as_u64().unwrap_or_default();
-        told.push(format!(
+        sentences.push(format!(
             "Owners may extend a session {}, by {} each.",
             plural(times, "time", "times"),
             plural(minutes, "minute", "minutes")
         ));
     }
-    told.push(landing(cast, choices));
+    sentences.push(landing(cast, choices));
     if on(cast, "enable_sharing") {
         let who = if on(cast, "allow_anonymous_viewers") {
             "anyone"
         } else {
             "anyone who is signed in"
         };
-        told.push(format!(
+        sentences.push(format!(
             "Sessions are shared: {who} with the share link can watch."
         ));
     }
-    told
+    sentences
 }
 
 fn who(cast: &Value) -> String {
@@ -141,11 +141,11 @@ fn who(cast: &Value) -> String {
 }
 
 fn limits(cast: &Value) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut sentences = Vec::new();
     let number = |field: &str| cast[field].as_u64();
     if on(cast, "limit_total_sessions") {
         let remaining = number("sessions_remaining").unwrap_or_default();
-        told.push(format!(
+        sentences.push(format!(
             "{} remaining.",
             plural(remaining, "session", "sessions")
         ));
@@ -160,14 +160,14 @@ fn limits(cast: &Value) -> Vec<String> {
         } else {
             "network address"
         };
-        told.push(format!(
+        sentences.push(format!(
             "At most {} per {by} in {}.",
             plural(sessions, "session", "sessions"),
             length(within)
         ));
     }
     if let Some(most) = number("max_live_sessions") {
-        told.push(format!(
+        sentences.push(format!(
             "At most {} at the same time.",
             plural(most, "session", "sessions")
         ));
@@ -181,16 +181,16 @@ fn limits(cast: &Value) -> Vec<String> {
     for (field, window) in budgets {
         if let Some(cents) = number(field) {
             let (dollars, cents) = (cents / 100, cents % 100);
-            told.push(format!("A budget of ${dollars}.{cents:02} for {window}."));
+            sentences.push(format!("A budget of ${dollars}.{cents:02} for {window}."));
         }
     }
     if on(cast, "waiting_room") {
-        told.push("When full, visitors wait in a queue.".to_owned());
+        sentences.push("When full, visitors wait in a queue.".to_owned());
     }
-    if told.is_empty() {
-        told.push("No limit on the number of sessions.".to_owned());
+    if sentences.is_empty() {
+        sentences.push("No limit on the number of sessions.".to_owned());
     }
-    told
+    sentences
 }
 
 fn landing(cast: &Value, choices: &Choices) -> String {

@@ -106,10 +106,12 @@ struct Main<'a> {
 pub fn page(
     context: &PageContext,
     asked: &str,
-    told: Option<&FoundReference>,
+    found_reference: Option<&FoundReference>,
     found: &[Found],
 ) -> Screen {
-    let accepted = told.into_iter().flat_map(|told| &told.sessions);
+    let accepted = found_reference
+        .into_iter()
+        .flat_map(|found_reference| &found_reference.sessions);
     let accepted = accepted.map(|session| Accepted {
         href: paths::session(text(session, "id")),
         cast: (
@@ -125,7 +127,9 @@ pub fn page(
         },
         reason: text(session, "reason").replace('-', " "),
     });
-    let refused = told.into_iter().flat_map(|told| &told.refusals);
+    let refused = found_reference
+        .into_iter()
+        .flat_map(|found_reference| &found_reference.refusals);
     let refused = refused.map(|(at, why, cast)| Refused {
         when: context.moment(at),
         why: why.clone(),
@@ -134,7 +138,7 @@ pub fn page(
             .map(|(name, id)| (name.clone(), paths::cast(id), paths::cast_test(id))),
     });
     let main = shown(&Main {
-        reference: told.map(|told| told.reference.as_str()),
+        reference: found_reference.map(|found_reference| found_reference.reference.as_str()),
         accepted: accepted.collect(),
         refused: refused.collect(),
         found,

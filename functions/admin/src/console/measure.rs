@@ -83,7 +83,7 @@ pub fn read(typed: &str, factor: u64) -> Option<u64> {
 
 /// The bounds of a field in words: `from 1 min to 7 d`.
 pub fn bounds(field: &FormField, least: u64, most: u64) -> Option<String> {
-    let told = |number: u64| match field.unit {
+    let amount = |number: u64| match field.unit {
         "milliseconds" => Some(wait(number)),
         "seconds" => Some(length(number)),
         "minutes" => Some(length(number.saturating_mul(60))),
@@ -91,7 +91,7 @@ pub fn bounds(field: &FormField, least: u64, most: u64) -> Option<String> {
         "cents" => Some(format!("${}.{:02}", number / 100, number % 100)),
         _ => None,
     };
-    Some(format!("from {} to {}", told(least)?, told(most)?))
+    Some(format!("from {} to {}", amount(least)?, amount(most)?))
 }
 
 #[cfg(test)]

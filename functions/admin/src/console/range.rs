@@ -192,9 +192,9 @@ mod tests {
                 found.map(|(_, value)| *value)
             };
             let range = Range::of(find, &berlin, NOON);
-            let told = (range.since.to_string(), range.until.to_string());
+            let bounds = (range.since.to_string(), range.until.to_string());
             assert_eq!(
-                (told.0.as_str(), told.1.as_str(), range.choice.as_str()),
+                (bounds.0.as_str(), bounds.1.as_str(), range.choice.as_str()),
                 (since, until, choice),
                 "{name}"
             );

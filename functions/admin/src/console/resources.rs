@@ -358,12 +358,12 @@ mod tests {
                 ..FormMessages::default()
             },
         );
-        let told: Vec<&str> = mistakes
+        let texts: Vec<&str> = mistakes
             .iter()
             .map(|mistake| mistake.text.as_str())
             .collect();
         assert_eq!(
-            told,
+            texts,
             [
                 "else is not a field that can be set here.",
                 "Name: Must not be empty.",

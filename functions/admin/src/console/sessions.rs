@@ -422,7 +422,7 @@ const STEPS: [(&str, &str); 12] = [
 ];
 
 fn steps(context: &PageContext, session: &Value) -> Vec<Step> {
-    let told = session["timeline"].as_array().into_iter().flatten();
+    let timeline = session["timeline"].as_array().into_iter().flatten();
     let mut before: Option<Timestamp> = None;
     let step = |step: &Value| {
         let at = Timestamp::parse(text(step, "at"))?;
@@ -440,7 +440,7 @@ fn steps(context: &PageContext, session: &Value) -> Vec<Step> {
                 .map_or_else(String::new, lasting),
         })
     };
-    told.filter_map(step).collect()
+    timeline.filter_map(step).collect()
 }
 
 /// How long a step took: in tenths of a second while it is short.

@@ -175,8 +175,8 @@ mod tests {
             ),
         ] {
             let moment = Moment::new(late, NOON, &Zone::named(zone).expect("a zone"));
-            let told = (moment.whole(), moment.clock(), moment.words());
-            assert_eq!(told, (whole.into(), clock.into(), words.into()), "{zone}");
+            let shown = (moment.whole(), moment.clock(), moment.words());
+            assert_eq!(shown, (whole.into(), clock.into(), words.into()), "{zone}");
             assert_eq!(moment.stamp(), "2026-07-31T22:30:00Z", "files are in UTC");
             let short = whole.replace(" 2026", "").replacen(":00 ", " ", 1);
             assert_eq!(moment.minute(), short, "{zone}");

@@ -170,11 +170,11 @@ pub fn page(context: &PageContext, page: &TrialPage<'_>) -> Screen {
 }
 
 fn steps(outcome: &Value) -> Vec<Step> {
-    let told = outcome["steps"]
+    let steps = outcome["steps"]
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    let first_refusal = told.iter().position(|step| step["passes"] == json!(false));
+    let first_refusal = steps.iter().position(|step| step["passes"] == json!(false));
     let step = |(at, step): (usize, &Value)| {
         let passes = step["passes"].as_bool().unwrap_or_default();
         let is_answer = first_refusal == Some(at);
@@ -195,7 +195,7 @@ fn steps(outcome: &Value) -> Vec<Step> {
             is_answer,
         }
     };
-    told.iter().enumerate().map(step).collect()
+    steps.iter().enumerate().map(step).collect()
 }
 
 /// What was typed, as it is shown again.

@@ -166,14 +166,14 @@ mod tests {
         let berlin = Zone::named("Europe/Berlin").expect("a zone");
         assert_eq!(berlin.spell(NOON, "%a %H:%M"), "Mon 13:00");
         let day = berlin.day(NOON).expect("a day");
-        let told = |at: Option<Timestamp>| at.expect("a time").to_string();
-        assert_eq!(told(berlin.start_of(day)), "2026-11-22T23:00:00Z");
+        let utc = |at: Option<Timestamp>| at.expect("a time").to_string();
+        assert_eq!(utc(berlin.start_of(day)), "2026-11-22T23:00:00Z");
         for (before, start) in [
             (0, "2026-10-31T23:00:00Z"),
             (1, "2026-09-30T22:00:00Z"),
             (11, "2025-11-30T23:00:00Z"),
         ] {
-            assert_eq!(told(berlin.start_of_month(NOON, before)), start, "{before}");
+            assert_eq!(utc(berlin.start_of_month(NOON, before)), start, "{before}");
         }
     }
 }

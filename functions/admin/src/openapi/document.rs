@@ -259,7 +259,7 @@ fn responses(route: &Route, operation: &Operation) -> Value {
     }
     // Requests that do not accept JSON are taken for a browser's and get pages.
     let meets_people = operation.keys != Keys::Admin && route.method == Method::POST;
-    let told = if meets_people {
+    let with_pages = if meets_people {
         problems(true)
     } else {
         Value::Null
@@ -287,7 +287,7 @@ fn responses(route: &Route, operation: &Operation) -> Value {
         let shared = json!({ "$ref": format!("#/components/responses/{name}") });
         responses.insert(
             status.to_string(),
-            told.get(&name).cloned().unwrap_or(shared),
+            with_pages.get(&name).cloned().unwrap_or(shared),
         );
     }
     responses.into()

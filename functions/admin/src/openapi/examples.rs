@@ -128,7 +128,7 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
             ),
             (
                 "queued",
-                json!({ "id": id("s"), "state": "reserved", "step": 1, "starts_in": 9, "told": "Many sessions are starting at this moment. Yours starts in about 9 seconds.", "ready_by": "2026-11-23T12:03:09Z" }),
+                json!({ "id": id("s"), "state": "reserved", "step": 1, "starts_in": 9, "message": "Many sessions are starting at this moment. Yours starts in about 9 seconds.", "ready_by": "2026-11-23T12:03:09Z" }),
             ),
             (
                 "no room",

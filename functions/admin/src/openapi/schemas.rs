@@ -261,7 +261,7 @@ fn status() -> Value {
         "denial": { "type": "string", "enum": denials, "description": "Why it did not become ready." },
         "retry_after": { "type": "integer", "minimum": 0 },
         "starts_in": { "type": "integer", "minimum": 1, "description": "In how many seconds its queued start has its turn. ECS starts so many tasks a second; asking for the status makes the start once it is its turn." },
-        "told": { "type": "string", "description": "The same for the visitor, in their language." },
+        "message": { "type": "string", "description": "The same for the visitor, in their language." },
         "ready_by": json_schema::time(),
         "ends_at": json_schema::time(),
         "enter_url": uri("Where it is entered."),

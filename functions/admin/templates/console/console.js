@@ -2,17 +2,17 @@
 // the field of the sign-in page.
 (() => {
   const $ = (query, within = document) => [...within.querySelectorAll(query)];
-  const tell = (text) => { const told = document.getElementById("told"); if (told) { told.textContent = ""; setTimeout(() => { told.textContent = text; }, 30); } };
+  const announce = (text) => { const region = document.getElementById("announcement"); if (region) { region.textContent = ""; setTimeout(() => { region.textContent = text; }, 30); } };
 
   for (const button of $("[data-copy]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(button.dataset.copy);
-        tell("Copied.");
+        announce("Copied.");
         button.classList.add("done");
         if (!button.querySelector("svg")) { const was = button.textContent; button.textContent = "Copied"; setTimeout(() => { button.textContent = was; }, 1600); }
-      } catch { tell("Your browser did not let us copy it."); }
+      } catch { announce("Your browser did not let us copy it."); }
     });
   }
 

@@ -410,13 +410,13 @@ fn audit_page(entries: Vec<Entry>) -> AuditPage {
 
 fn log() -> Vec<Entry> {
     let entry =
-        |ago: u64, who: &str, deed: &str, thing: &str, before: Value, after: Value, undo: bool| {
+        |ago: u64, who: &str, verb: &str, thing: &str, before: Value, after: Value, undo: bool| {
             Entry {
                 id: format!("entry-{ago}"),
                 at: NOON.minus_seconds(ago),
                 who: who.into(),
                 address: "192.0.2.7".into(),
-                deed: deed.into(),
+                verb: verb.into(),
                 thing: (thing.into(), undo.then(|| "/admin/casts/cast-1".into())),
                 changes: audit::changes("", (&before, &after), &Zone::default()),
                 undo,
@@ -685,7 +685,7 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         text: "The cast has been changed.".into(),
         undo: vec!["entry-1".into()],
     };
-    let told = PageContext {
+    let with_flash = PageContext {
         flash: Some(flash),
         ..context.clone()
     };
@@ -823,8 +823,8 @@ pub fn pages() -> Vec<(&'static str, PageContext, Screen)> {
         ),
         (
             "casts",
-            told.clone(),
-            casts::list(&told, &list(all_casts(), true)),
+            with_flash.clone(),
+            casts::list(&with_flash, &list(all_casts(), true)),
         ),
         (
             "casts-new",

@@ -199,7 +199,7 @@ async fn refused(
     if let Some(reference) = &asked.reference
         && let Some(found) = service.control_plane.find_refusal(reference).await?
     {
-        return Ok(told_of(found, reference, &asked.of));
+        return Ok(rows_of_refusal(found, reference, &asked.of));
     }
     let store = &service.control_plane.store;
     let hour = crate::hourly_stats::hour_of;
@@ -247,7 +247,7 @@ async fn refused(
 
 /// One refusal that was found by its reference, as a row of its own: of each link that it may be of
 /// (nearly always one), as far as these are asked for.
-fn told_of(found: FoundRefusal, reference: &Reference, of: &ClaimsOf) -> Vec<RefusalCount> {
+fn rows_of_refusal(found: FoundRefusal, reference: &Reference, of: &ClaimsOf) -> Vec<RefusalCount> {
     let FoundRefusal {
         facts,
         casts,
@@ -364,7 +364,7 @@ mod tests {
     fn reference_lookup_lists_each_possible_link() {
         let reference = Reference::parse("k3f7-2mqa-x5cd-7b2e").expect("a reference");
         let (one, two) = (CastId::from_bytes([1; 16]), CastId::from_bytes([2; 16]));
-        let tell = |link: Option<&str>, casts: &[&CastId], of: &ClaimsOf| {
+        let rows_of = |link: Option<&str>, casts: &[&CastId], of: &ClaimsOf| {
             let facts = RefusalFacts {
                 code: DenialCode::IpLimit,
                 at: NOON,
@@ -377,7 +377,7 @@ mod tests {
                 casts: found,
                 sample,
             };
-            let rows = told_of(found, &reference, of);
+            let rows = rows_of_refusal(found, &reference, of);
             rows.into_iter().map(|row| row.cast_id).collect::<Vec<_>>()
         };
         let named = Some("caeae");
@@ -434,7 +434,7 @@ mod tests {
             ),
         ] {
             let expected: Vec<_> = expected.into_iter().map(|id| id.cloned()).collect();
-            assert_eq!(tell(link, &casts, &of), expected, "{name}");
+            assert_eq!(rows_of(link, &casts, &of), expected, "{name}");
         }
     }
 }

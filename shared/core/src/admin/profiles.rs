@@ -47,7 +47,7 @@ pub async fn restore(
         let before = find(service, id).await?;
         must_be_free(service, &before).await?;
         let old = before.view();
-        let tell = |after: &PersistentProfile| {
+        let audit = |after: &PersistentProfile| {
             let new = after.view();
             service.audit(
                 RecordKind::Profile,
@@ -58,7 +58,7 @@ pub async fn restore(
         };
         if let Some(after) = service
             .control_plane
-            .restore_profile(&before, &archive, tell)
+            .restore_profile(&before, &archive, audit)
             .await?
         {
             tracing::info!(

@@ -122,7 +122,7 @@ pub async fn message(
     input: &Value,
 ) -> Result<Session, AdminError> {
     let text = read_message(&mut document(input)?)?;
-    tell(service, id, &text).await
+    message_owner(service, id, &text).await
 }
 
 fn read_message(form: &mut Form) -> Result<String, FieldErrors> {
@@ -141,14 +141,18 @@ pub fn message_schema() -> Value {
         .whole()
 }
 
-async fn tell(service: &AdminService<'_>, id: &str, text: &str) -> Result<Session, AdminError> {
+async fn message_owner(
+    service: &AdminService<'_>,
+    id: &str,
+    text: &str,
+) -> Result<Session, AdminError> {
     let before = find(service, id).await?;
     if !before.can_be_entered() || before.is_unassigned() {
         return Err(AdminError::conflict(
             "Only the visitor of a session that starts or runs can be told something.",
         ));
     }
-    let session = service.control_plane.tell_owner(before, text).await?;
+    let session = service.control_plane.message_owner(before, text).await?;
     if session
         .message
         .as_ref()
@@ -283,11 +287,11 @@ pub async fn message_many(
     input: &Value,
 ) -> Result<Vec<Done>, AdminError> {
     let (ids, text) = read_message_many(&mut document(input)?)?;
-    let tell = async |id: SessionId| {
-        let result = tell(service, id.as_str(), &text).await;
+    let send = async |id: SessionId| {
+        let result = message_owner(service, id.as_str(), &text).await;
         one(&id, result)
     };
-    stream::iter(ids.into_iter().map(tell))
+    stream::iter(ids.into_iter().map(send))
         .buffered(ABREAST)
         .try_collect()
         .await

@@ -322,7 +322,7 @@ pub async fn details(service: &AdminService<'_>, session: &Session) -> Result<Va
         .task
         .as_ref()
         .is_none_or(|task| task.times.started.is_some());
-    let told = async {
+    let current = async {
         // While it starts, ECS knows more than the row.
         let task = session
             .task
@@ -347,7 +347,7 @@ pub async fn details(service: &AdminService<'_>, session: &Session) -> Result<Va
         Ok::<_, AdminError>(control_plane.store.record::<Image>(id).await?)
     };
     let watchers = async { Ok(control_plane.watchers(session).await) };
-    let (session, image, watchers) = try_join!(told, image, watchers)?;
+    let (session, image, watchers) = try_join!(current, image, watchers)?;
     let mut view = view_of(service, &session);
     let logs = control_plane.logs.as_ref().zip(session.task.as_ref());
     view["log_tail"] = json!(logs.and_then(|(logs, task)| logs.tail(&task.arn)));

@@ -150,12 +150,12 @@ impl ControlPlane {
             session.claim_id().clone(),
             self.clock.now(),
         );
-        let told = |row: &Session| {
+        let notified = |row: &Session| {
             row.pending_notification()
                 .and_then(|_| row.ready(endpoint.clone(), now).ok())
         };
         let known = session.clone();
-        match self.move_session(&id, Some(session), told).await? {
+        match self.move_session(&id, Some(session), notified).await? {
             Some(row) if *row.claim_id() == claim => Ok(row),
             _ => Ok(self.store.session(&claim).await?.unwrap_or(known)),
         }

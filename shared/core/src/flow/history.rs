@@ -223,18 +223,18 @@ impl ControlPlane {
             }
         };
         let (made, ledger) = try_join!(made, live)?;
-        let mut told: BTreeMap<i64, HourlyStats> = made.into_iter().collect();
+        let mut by_hour: BTreeMap<i64, HourlyStats> = made.into_iter().collect();
         let is_partial = ledger.is_partial;
         let cost = self.cost_of(&ledger.sessions).await?;
         let wanted = sum(&ledger.sessions, &ledger.refusals, cost)
             .into_iter()
             .filter(|((of, _), _)| of.as_ref() == cast);
-        told.extend(wanted.map(|((_, hour), counts)| (hour, counts)));
+        by_hour.extend(wanted.map(|((_, hour), counts)| (hour, counts)));
         let count = (end - first).div_euclid(HOUR_SECONDS);
         let hours = (0..count).map(|n| first + n * HOUR_SECONDS);
         Ok(History {
             hours: hours
-                .map(|hour| (hour, told.remove(&hour).unwrap_or_default()))
+                .map(|hour| (hour, by_hour.remove(&hour).unwrap_or_default()))
                 .collect(),
             is_partial,
         })

@@ -403,9 +403,9 @@ mod tests {
             let mut session = session(&cast(1), 1);
             session.options.audio_on = audio_on;
             session.options.ime_on = ime_on;
-            let told = assigned_environment(&session);
-            assert_eq!(told["KASM_AUDIO_DEFAULT_ON"], audio);
-            assert_eq!(told["KASM_IME_MODE_DEFAULT_ON"], ime);
+            let environment = assigned_environment(&session);
+            assert_eq!(environment["KASM_AUDIO_DEFAULT_ON"], audio);
+            assert_eq!(environment["KASM_IME_MODE_DEFAULT_ON"], ime);
         }
     }
 }

@@ -114,7 +114,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn tell_owner(&self, session: Session, text: &str) -> Result<Session, Fault> {
+    pub async fn message_owner(&self, session: Session, text: &str) -> Result<Session, Fault> {
         let (id, known, now) = (session.id.clone(), session.clone(), self.clock.now());
         let message = Message {
             at: now,

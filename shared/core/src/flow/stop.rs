@@ -44,12 +44,12 @@ impl ControlPlane {
                 // waits for no gate.
                 let asked_for =
                     matches!(reason, EndReason::Owner | EndReason::Administrator { .. });
-                let tell = async {
+                let notify = async {
                     if asked_for {
                         self.refresh_gate(&known).await;
                     }
                 };
-                future::join(self.complete_stop(row), tell).await.0
+                future::join(self.complete_stop(row), notify).await.0
             }
             row => Ok(row.unwrap_or(known)),
         }

@@ -101,14 +101,14 @@ fn advance(session: &Session, task: &Task, now: Timestamp) -> Option<Session> {
 /// Adds ECS's reason for the end of the app's container, where another reason is known already.
 fn with_word_of_ecs(before: &Session, ended: Session, task: &Task) -> Session {
     let word = task.app_reason.as_deref();
-    let told = matches!(before.state, State::Stopping { .. })
+    let with_reason = matches!(before.state, State::Stopping { .. })
         .then(|| ended.heard(Excerpt::of(Speaker::Ecs, word?)?))
         .flatten();
-    match told {
+    match with_reason {
         // One move.
-        Some(told) => Session {
+        Some(with_reason) => Session {
             rev: ended.rev,
-            ..told
+            ..with_reason
         },
         None => ended,
     }

@@ -59,7 +59,9 @@ impl ControlPlane {
                 .touch_entry(&cast.id, &entry, now.minus_seconds(GONE_SECONDS), now)
                 .await?;
             if let Some(queue) = touched {
-                return Ok(self.tell(cast, &queue, &entry, ticket, now).await?);
+                return Ok(self
+                    .describe_place(cast, &queue, &entry, ticket, now)
+                    .await?);
             }
             // A visitor who was served and missed the answer still finds the session.
             let session = self
@@ -68,7 +70,7 @@ impl ControlPlane {
                 .await?;
             match session.filter(|session| outcome(session).is_none()) {
                 Some(_) => Ok(self
-                    .tell(
+                    .describe_place(
                         cast.clone(),
                         &WaitingQueue::empty(cast.id.clone()),
                         &entry,
@@ -175,7 +177,7 @@ impl ControlPlane {
         }
     }
 
-    pub(super) async fn tell(
+    pub(super) async fn describe_place(
         &self,
         cast: Arc<Cast>,
         queue: &WaitingQueue,

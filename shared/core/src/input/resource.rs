@@ -142,7 +142,7 @@ impl Resource {
 
     /// A sentence of the API, with the labels that people see instead of the names of fields.
     pub fn in_labels(&self, sentence: &str) -> String {
-        let mut told = String::new();
+        let mut text = String::new();
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let mut rest = sentence;
         while !rest.is_empty() {
@@ -153,14 +153,14 @@ impl Resource {
                 .fields()
                 .find(|field| word.contains('_') && field.name == word)
             {
-                Some(field) => told.push_str(&format!("\u{201c}{}\u{201d}", field.label)),
-                None => told.push_str(word),
+                Some(field) => text.push_str(&format!("\u{201c}{}\u{201d}", field.label)),
+                None => text.push_str(word),
             }
             let gap = after.find(is_name).unwrap_or(after.len());
             let (between, next) = after.split_at(gap);
-            told.push_str(between);
+            text.push_str(between);
             rest = next;
         }
-        told
+        text
     }
 }

@@ -221,7 +221,7 @@ mod tests {
         let hours = sum(&[reserved, ready, served, refunded], &refusals, cost);
         let all = &hours[&(None, NOON.seconds())];
         assert_eq!((all.cost_micros, all.live), (14, 2));
-        let told = |of: Option<CastId>| {
+        let totals = |of: Option<CastId>| {
             let hour = &hours[&(of, NOON.seconds())];
             (
                 hour.launched,
@@ -232,9 +232,9 @@ mod tests {
                 hour.mean_start_millis(),
             )
         };
-        assert_eq!(told(Some(cast(1).id)), (3, 2, 0, 3, 2, Some(8000)));
-        assert_eq!(told(Some(cast(2).id)), (1, 0, 1, 0, 0, None));
-        assert_eq!(told(None), (4, 2, 1, 7, 2, Some(8000)));
+        assert_eq!(totals(Some(cast(1).id)), (3, 2, 0, 3, 2, Some(8000)));
+        assert_eq!(totals(Some(cast(2).id)), (1, 0, 1, 0, 0, None));
+        assert_eq!(totals(None), (4, 2, 1, 7, 2, Some(8000)));
         assert_eq!(
             hours[&(None, NOON.seconds())].starts[3],
             2,

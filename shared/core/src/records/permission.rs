@@ -241,7 +241,7 @@ mod tests {
             permissions: BTreeSet::new(),
             ..Grant::default()
         };
-        let told = |grant: &Grant, name: &str| {
+        let variable = |grant: &Grant, name: &str| {
             grant
                 .environment()
                 .into_iter()
@@ -260,8 +260,12 @@ mod tests {
                 Some(""),
             ),
         ] {
-            assert_eq!(told(&Grant::default(), name).as_deref(), allowed, "{name}");
-            assert_eq!(told(&none, name).as_deref(), forbidden, "{name}");
+            assert_eq!(
+                variable(&Grant::default(), name).as_deref(),
+                allowed,
+                "{name}"
+            );
+            assert_eq!(variable(&none, name).as_deref(), forbidden, "{name}");
         }
     }
 
@@ -296,12 +300,12 @@ mod tests {
                 vec![("SELKIES_CLIPBOARD_IN_ENABLED", "false|locked")],
             ),
         ] {
-            let told = without(&left_out).selkies_environment();
-            let told: Vec<_> = told
+            let variables = without(&left_out).selkies_environment();
+            let variables: Vec<_> = variables
                 .iter()
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect();
-            assert_eq!(told, expected, "{left_out:?}");
+            assert_eq!(variables, expected, "{left_out:?}");
         }
     }
 

@@ -30,10 +30,10 @@ impl TaskTimes {
     }
 
     /// Adds what is told now and was not known.
-    pub fn learn(&mut self, told: &Self) {
-        self.created = self.created.or(told.created);
-        self.pulling = self.pulling.or(told.pulling);
-        self.pulled = self.pulled.or(told.pulled);
-        self.started = self.started.or(told.started);
+    pub fn learn(&mut self, known: &Self) {
+        self.created = self.created.or(known.created);
+        self.pulling = self.pulling.or(known.pulling);
+        self.pulled = self.pulled.or(known.pulled);
+        self.started = self.started.or(known.started);
     }
 }

@@ -264,20 +264,20 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     let found = found.cast;
     let zone = &request.context.zone;
     let range = Range::of(|name| request.visit.query(name), zone, now);
-    let told = async {
+    let history = async {
         let since = claims::earliest(zone, &range, now);
         let until = range.until.minus_seconds(1).max(now);
         Ok(control_plane.history(Some(&found.id), since, until).await?)
     };
-    let (told, live, waiting, claims, choices) = try_join!(
-        told,
+    let (history, live, waiting, claims, choices) = try_join!(
+        history,
         count_live(request),
         verbs::count_waiting(&request.service, &found).err_into(),
         claims::last(request, Some(&found.id)),
         request.choices()
     )?;
     let spent = budgets::of_link(&request.service, &found).await?;
-    let shown = told.between(range.since, range.until);
+    let shown = history.between(range.since, range.until);
     let (total, span) = (shown.total(), range.words());
     let remaining = cast["sessions_remaining"]
         .as_u64()
@@ -302,9 +302,9 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         .start_percentile_millis(50)
         .map_or_else(|| "\u{2013}".to_owned(), wait);
     figures.push((format!("Median start, {span}"), median, String::new()));
-    figures.extend(claims::monthly_costs(zone, now, &told));
+    figures.extend(claims::monthly_costs(zone, now, &history));
     figures.extend(spent.iter().map(budget));
-    let mut charts = claims::charts(zone, &range, &told);
+    let mut charts = claims::charts(zone, &range, &history);
     if let Some(remaining) = remaining.filter(|_| range.until > now) {
         charts.push(history::places(
             &ChartInput {

@@ -104,7 +104,7 @@ async fn page(
         ClaimsOf::Cast(id) => Some(id),
         ClaimsOf::All | ClaimsOf::Unknown => None,
     };
-    let told = async {
+    let history = async {
         let since = range.before().unwrap_or(range.since);
         let until = range.until.minus_seconds(1);
         Ok(request
@@ -113,15 +113,15 @@ async fn page(
             .history(id, since, until)
             .await?)
     };
-    let (found, told, names) = try_join!(
+    let (found, history, names) = try_join!(
         found(request, &view, &asked),
-        told,
+        history,
         names_unless(request, cast.is_some()),
     )?;
     let charts = if asked.reference.is_some() || asked.of == ClaimsOf::Unknown {
         Vec::new()
     } else {
-        charts(zone, &range, &told)
+        charts(zone, &range, &history)
     };
     let Listed {
         mut accepted,
@@ -242,11 +242,11 @@ fn sampled(asked: &ClaimsAsked) -> String {
 }
 
 /// The charts of a time, beside those of the period before, from a history that has both.
-pub(super) fn charts(zone: &Zone, range: &Range, told: &History) -> Vec<Chart> {
-    let now = told.between(range.since, range.until);
+pub(super) fn charts(zone: &Zone, range: &Range, history: &History) -> Vec<Chart> {
+    let now = history.between(range.since, range.until);
     let before = range
         .before()
-        .map(|before| told.between(before, range.since));
+        .map(|before| history.between(before, range.since));
     let input = ChartInput {
         history: &now,
         before: before.as_ref(),
@@ -264,7 +264,7 @@ pub(super) fn charts(zone: &Zone, range: &Range, told: &History) -> Vec<Chart> {
 pub(super) fn monthly_costs(
     zone: &Zone,
     now: Timestamp,
-    told: &History,
+    history: &History,
 ) -> Vec<(String, String, String)> {
     let month = |before: i32| zone.start_of_month(now, before);
     let spans = [
@@ -272,7 +272,7 @@ pub(super) fn monthly_costs(
         ("Cost, last month", month(1), month(0)),
     ];
     let figure = |(name, since, until): (&str, Option<Timestamp>, Option<Timestamp>)| {
-        let total = told.between(since?, until?).total();
+        let total = history.between(since?, until?).total();
         let dollars = total.cost_micros as f64 / 1_000_000.0;
         Some((name.to_owned(), format!("${dollars:.2}"), String::new()))
     };
@@ -471,7 +471,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
     let of_casts = CastsAsked::default();
     let zone = &request.context.zone;
     let range = Range::of(|name| request.visit.query(name), zone, now);
-    let (page, images, told, living, deployment, claims) = try_join!(
+    let (page, images, history, living, deployment, claims) = try_join!(
         cast_verbs::list(service, &of_casts, None, CASTS).err_into(),
         async { Ok(service.control_plane.store.all_records::<Image>().await?) },
         async {
@@ -494,7 +494,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
         .map(|cast| cast_form::view(cast, &request.context.public_url))
         .collect();
     let more = if page.next.is_some() { "+" } else { "" };
-    let total = told.between(range.since, range.until).total();
+    let total = history.between(range.since, range.until).total();
     let span = range.words();
     let live = format!(
         "{}{}",
@@ -506,7 +506,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
     let median = total
         .start_percentile_millis(50)
         .map_or_else(|| "\u{2013}".to_owned(), wait);
-    let mut costs = monthly_costs(zone, now, &told);
+    let mut costs = monthly_costs(zone, now, &history);
     costs.truncate(1);
     let steps = [!images.is_empty(), !all.is_empty(), !claims.is_empty()];
     let mut attention_items = casts::attention_items(&all, &images, now);
@@ -540,7 +540,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
         .chain(costs)
         .collect(),
         attention_items,
-        charts: charts(zone, &range, &told),
+        charts: charts(zone, &range, &history),
         range: Some(range),
         claims,
         // Steps that the user may not take are not offered.

@@ -26,12 +26,12 @@ const MOST: usize = 8;
 pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let asked = request.visit.query("q").unwrap_or_default().trim();
     let reference = Reference::parse(asked);
-    let told = match &reference {
+    let found_reference = match &reference {
         Some(reference) => by_reference(request, reference).await?,
         None => None,
     };
     if request.visit.query("format") == Some("json") {
-        let mut found = told
+        let mut found = found_reference
             .iter()
             .flat_map(FoundReference::places)
             .collect::<Vec<_>>();
@@ -49,7 +49,7 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         return Ok(reply::see_other(&paths::cast(id.as_str())));
     }
     let found = by_words(request, asked).await?;
-    let page = find::page(&request.context, asked, told.as_ref(), &found);
+    let page = find::page(&request.context, asked, found_reference.as_ref(), &found);
     Ok(request.show(&page))
 }
 

@@ -57,7 +57,7 @@ use casting_core::admin::{AdminService, audits};
 use casting_web::HandlerError;
 
 /// The cookie that carries the flash message to the next page.
-const FLASH_COOKIE: &str = "cast-told";
+const FLASH_COOKIE: &str = "cast-flash";
 /// How long a browser keeps the time zone, in seconds (a year).
 const ZONE_SECONDS: u64 = 31_536_000;
 /// The field of a form with the key of its request.
@@ -402,8 +402,8 @@ impl FlashMessage {
 }
 
 /// The flash message of a cookie; the id of an audit entry after the word offers undo.
-fn flash(told: &str) -> Option<Flash> {
-    let (word, entry) = told.split_once('.').unwrap_or((told, ""));
+fn flash(text: &str) -> Option<Flash> {
+    let (word, entry) = text.split_once('.').unwrap_or((text, ""));
     let (_, _, sentence) = FlashMessage::ALL
         .iter()
         .find(|(_, known, _)| *known == word)?;
@@ -528,7 +528,7 @@ impl<'a> ConsoleRequest<'a> {
         }
         let mut reply = layout::answer(&self.context, screen);
         if self.context.flash.is_some() {
-            self.tell(&mut reply, "", 0);
+            self.set_flash(&mut reply, "", 0);
         }
         reply
     }
@@ -555,14 +555,14 @@ impl<'a> ConsoleRequest<'a> {
             let page = audits::list(&self.service, &AuditsAsked::of(target), None, 1).await?;
             Ok::<_, HandlerError>(page.items.into_iter().next())
         });
-        let mut told = done.word().to_owned();
+        let mut text = done.word().to_owned();
         for audit in try_join_all(newest).await?.into_iter().flatten() {
             if audits::can_be_undone(&audit) && audit.actor_id == self.service.actor.id {
-                told.push_str(&format!(".{}", audit.id));
+                text.push_str(&format!(".{}", audit.id));
             }
         }
         let mut reply = reply::see_other(to);
-        self.tell(&mut reply, &told, 60);
+        self.set_flash(&mut reply, &text, 60);
         Ok(reply)
     }
 
@@ -584,7 +584,7 @@ impl<'a> ConsoleRequest<'a> {
         reply
     }
 
-    fn tell(&self, reply: &mut Reply, value: &str, max_age: u64) {
+    fn set_flash(&self, reply: &mut Reply, value: &str, max_age: u64) {
         let secure = self.service.control_plane.urls.is_secure();
         reply::set_cookie(
             reply,
@@ -849,12 +849,12 @@ mod tests {
     #[test]
     fn flash_cookie_accepts_only_known_messages() {
         let id = "01795435200000-0123456789abcdef";
-        for (told, ids) in [
+        for (text, ids) in [
             (format!("saved.{id}"), vec![id]),
             (format!("off-all.{id}.{id}.x"), vec![id, id]),
             ("saved./../x".to_owned(), vec![]),
         ] {
-            assert_eq!(flash(&told).expect("is told").undo, ids, "{told}");
+            assert_eq!(flash(&text).expect("is text").undo, ids, "{text}");
         }
         assert_eq!(flash("<b>hello</b>"), None);
         assert_eq!(flash(""), None);

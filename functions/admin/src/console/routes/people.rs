@@ -354,7 +354,7 @@ pub(super) async fn audit(request: &ConsoleRequest<'_>) -> Result<Reply, Handler
 
 fn entry(audit: &Audit, may: bool, zone: &Zone) -> Entry {
     let noun = audit::kind_in_words(audit.noun);
-    let verb = audit::deed(audit.action);
+    let verb = audit::verb(audit.action);
     let is_there = audit.action != Action::Deleted;
     let href = match audit.noun {
         _ if !is_there => None,
@@ -371,7 +371,7 @@ fn entry(audit: &Audit, may: bool, zone: &Zone) -> Entry {
         at: audit.at,
         who: audit.actor_name.clone(),
         address: audit.address.clone().unwrap_or_default(),
-        deed: match audit.noun {
+        verb: match audit.noun {
             RecordKind::Settings => verb.to_owned(),
             _ => format!("{verb} {noun}"),
         },

@@ -289,13 +289,13 @@ pub(super) async fn bulk(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
             return Ok(ask_for_many(request, &ids, back, act, &refused));
         }
     };
-    let told = match (done.iter().all(|one| one.problem.is_none()), act) {
+    let outcome = match (done.iter().all(|one| one.problem.is_none()), act) {
         (false, _) => FlashMessage::SomeNot,
         (true, BulkAct::Message) => FlashMessage::MessageSent,
         (true, BulkAct::Extend) => FlashMessage::ExtendedAll,
         (true, BulkAct::Stop) => FlashMessage::StoppingAll,
     };
-    request.redirect_with_flash(back, told, None).await
+    request.redirect_with_flash(back, outcome, None).await
 }
 
 /// What is done to several sessions.
@@ -486,13 +486,13 @@ pub(super) async fn extend_found(request: &ConsoleRequest<'_>) -> Result<Reply, 
     if done.is_empty() {
         return ask_by_how_much(request, "No session of these is ready.").await;
     }
-    let told = if done.iter().all(|one| one.problem.is_none()) {
+    let outcome = if done.iter().all(|one| one.problem.is_none()) {
         FlashMessage::ExtendedAll
     } else {
         FlashMessage::SomeNot
     };
     let back = View::of(paths::SESSIONS, &[]).with(&common);
-    request.redirect_with_flash(&back, told, None).await
+    request.redirect_with_flash(&back, outcome, None).await
 }
 
 /// The view of the list that a form came from; only of this list.

@@ -59,7 +59,7 @@ pub(super) async fn merge_stale_form(
         return Ok(typed);
     }
     entries.truncate(count.max(1));
-    messages.errors = vec![FieldError::new("", told(&entries, request))];
+    messages.errors = vec![FieldError::new("", describe(&entries, request))];
     let changes = together(&entries);
     let mut merged = typed;
     if let Value::Object(fields) = &mut merged {
@@ -82,7 +82,7 @@ pub(super) async fn merge_stale_form(
 }
 
 /// Who changed what, in sentences.
-fn told(entries: &[Audit], request: &ConsoleRequest<'_>) -> String {
+fn describe(entries: &[Audit], request: &ConsoleRequest<'_>) -> String {
     let mut sentences: Vec<String> = Vec::new();
     for entry in entries.iter().rev() {
         let zone = &request.context.zone;

@@ -56,13 +56,13 @@ mod tests {
         };
         let admitted = HookFact::Admitted(AdmissionTerms::default());
         let unavailable = Some((DenialCode::AdmissionUnavailable, None, Some(30)));
-        let told = Some((DenialCode::NotAdmitted, Some("Pay first."), None));
+        let refusal = Some((DenialCode::NotAdmitted, Some("Pay first."), None));
         for (name, hook, fact, expected) in [
             ("off", &off, &refused, None),
             ("not asked", &closed, &HookFact::NotAsked, None),
             ("admitted", &closed, &admitted, None),
-            ("refused", &closed, &refused, told),
-            ("refused, open", &on(Unanswered::Open), &refused, told),
+            ("refused", &closed, &refused, refusal),
+            ("refused, open", &on(Unanswered::Open), &refused, refusal),
             (
                 "no answer, closed",
                 &closed,

@@ -185,11 +185,11 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
         }
         RuleId::Budget => {
             let set = super::budget::budgets(cast, facts.deployment, facts.now);
-            let told: Vec<String> = set.iter().map(told_budget).collect();
-            if told.is_empty() {
+            let texts: Vec<String> = set.iter().map(budget_text).collect();
+            if texts.is_empty() {
                 "No budget.".to_owned()
             } else {
-                told.join(" ")
+                texts.join(" ")
             }
         }
         RuleId::IpWindow => match &settings.ip_limit {
@@ -225,7 +225,7 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
     }
 }
 
-fn told_budget(budget: &super::budget::Budget) -> String {
+fn budget_text(budget: &super::budget::Budget) -> String {
     let window = match budget.kind {
         QuotaKind::BudgetHour => "in an hour, all links together",
         QuotaKind::BudgetDay => "in a day, all links together",
@@ -245,21 +245,21 @@ fn invited(facts: &Facts<'_>, is_required: bool) -> String {
         (true, None) => "It is none of this link.".to_owned(),
         (true, Some(found)) => {
             let (settings, opened) = (&found.settings, facts.invitation.opened_at);
-            let mut told = format!("Invitation of {}", settings.name);
+            let mut text = format!("Invitation of {}", settings.name);
             if !settings.label.is_empty() {
-                told.push_str(&format!(" ({})", settings.label));
+                text.push_str(&format!(" ({})", settings.label));
             }
-            told.push_str(&format!(", for {} uses", settings.uses));
+            text.push_str(&format!(", for {} uses", settings.uses));
             if let Some(end) = found.ends_at(opened) {
-                told.push_str(&format!(", until {end}"));
+                text.push_str(&format!(", until {end}"));
             }
             if let Some(minutes) = settings.activation_minutes.filter(|_| opened.is_none()) {
-                told.push_str(&format!(", for {minutes} minutes once it is opened"));
+                text.push_str(&format!(", for {minutes} minutes once it is opened"));
             }
             if let Some(revoked) = found.revoked_at {
-                told.push_str(&format!(", revoked at {revoked}"));
+                text.push_str(&format!(", revoked at {revoked}"));
             }
-            told + "."
+            text + "."
         }
     }
 }

@@ -115,7 +115,7 @@ impl ClaimAttempt<'_> {
                     };
                     return Ok(self
                         .plane
-                        .tell(cast, &after.unwrap_or(queue), &entry, ticket, now)
+                        .describe_place(cast, &after.unwrap_or(queue), &entry, ticket, now)
                         .await?);
                 }
             }

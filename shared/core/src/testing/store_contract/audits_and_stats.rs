@@ -39,7 +39,7 @@ fn entry(fixture: &Fixture<'_>, target: &str, second: u64) -> Audit {
     )
 }
 
-async fn told(fixture: &Fixture<'_>, target: &str) -> Result<Vec<AuditId>, Fault> {
+async fn entries(fixture: &Fixture<'_>, target: &str) -> Result<Vec<AuditId>, Fault> {
     let (mut ids, mut after) = (Vec::new(), None::<String>);
     loop {
         let page = fixture
@@ -100,7 +100,7 @@ pub async fn a_change_and_its_entry_are_written_together_or_not_at_all(
     fixture
         .soon(
             expected,
-            || told(fixture, &target),
+            || entries(fixture, &target),
             "of what was done, the newest first",
         )
         .await?;
@@ -146,7 +146,7 @@ pub async fn a_change_and_its_entry_are_written_together_or_not_at_all(
     fixture
         .soon(
             vec![deleted.id, changed.id, made.id],
-            || told(fixture, &target),
+            || entries(fixture, &target),
             "of a record",
         )
         .await

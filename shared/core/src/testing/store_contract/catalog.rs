@@ -163,7 +163,7 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples(
     ];
     fixture.store.add_refusals(&batch).await?;
     fixture.store.add_refusals(&[]).await?;
-    let tell = |rows: &[RefusalCount]| {
+    let totals = |rows: &[RefusalCount]| {
         rows.iter()
             .map(|row| (row.hour - HOUR, row.code.clone(), row.count))
             .collect::<Vec<_>>()
@@ -175,15 +175,15 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples(
         row(0, NoSessionsLeft, 1),
         row(0, IpLimit, 40),
     ];
-    assert_eq!(tell(&rows), expected, "newest first");
+    assert_eq!(totals(&rows), expected, "newest first");
     assert_eq!(rows.last(), Some(&first), "samples and all");
     assert_eq!(
-        tell(&fixture.store.refusals(Some(&cast), HOUR + 1).await?),
+        totals(&fixture.store.refusals(Some(&cast), HOUR + 1).await?),
         [row(3600, IpLimit, 5)],
         "since an hour"
     );
     assert_eq!(
-        tell(&fixture.store.refusals(Some(&other), 0).await?),
+        totals(&fixture.store.refusals(Some(&other), 0).await?),
         [row(0, IpLimit, 7)],
         "of another cast"
     );
@@ -204,7 +204,7 @@ pub async fn refusals_add_up_by_hour_and_reason_with_a_few_samples(
     }
     let rows = fixture.store.refusals(Some(&cast), HOUR).await?;
     assert_eq!(
-        tell(&rows),
+        totals(&rows),
         [
             row(3600, IpLimit, 5),
             row(0, NoSessionsLeft, 1),

@@ -209,17 +209,17 @@ pub async fn claim_takes_a_staged_session_and_finds_it_again(
             host: String::new(),
             port: 0,
         });
-    let told = taken
+    let notified = taken
         .ready(endpoint, NOON)
         .unwrap_or_else(|_| taken.clone());
-    fixture.store.save_session(&taken, &told).await?;
+    fixture.store.save_session(&taken, &notified).await?;
     assert_eq!(
         fixture.store.session(taken.claim_id()).await?.as_ref(),
-        Some(&told)
+        Some(&notified)
     );
     fixture
         .store
-        .save_session(&told, &refunded(&told, NOON))
+        .save_session(&notified, &refunded(&notified, NOON))
         .await?;
     let key = taken.charge.window.clone().unwrap_or_default();
     assert_eq!(fixture.remaining(&cast).await?, 2, "it was served");
