@@ -226,7 +226,7 @@ fn launches_and_refusals(table: &str) -> (u64, u64) {
 
 /// Every page of the console, and what its heading says. `{cast}` and its siblings stand for things
 /// that are there.
-const PAGES: [(&str, &str); 33] = [
+const PAGES: [(&str, &str); 46] = [
     ("/admin/help/console", "Manual"),
     ("/admin", "Overview"),
     ("/admin/time-zone", "Time zone"),
@@ -237,8 +237,18 @@ const PAGES: [(&str, &str); 33] = [
     ("/admin/casts/{cast}/test", "Test"),
     ("/admin/casts/{cast}/claims", "Claims"),
     ("/admin/casts/{cast}/delete", "Delete"),
+    ("/admin/casts/{cast}/invitations", "Invitations"),
+    ("/admin/casts/{cast}/invite", "Invite guests"),
+    ("/admin/find?q=Test", "Search: Test"),
     ("/admin/claims", "Claims"),
     ("/admin/sessions", "ession"),
+    ("/admin/sessions?show=all", "ession"),
+    ("/admin/sessions/{session}", "members"),
+    ("/admin/sessions/{session}/stop", "Stop this session?"),
+    (
+        "/admin/extend-sessions?cast={cast}",
+        "Extend all running sessions",
+    ),
     ("/admin/images", "Images"),
     ("/admin/new-image", "New image"),
     ("/admin/images/{image}", "Demo app"),
@@ -246,18 +256,24 @@ const PAGES: [(&str, &str); 33] = [
     ("/admin/networks", "Networks"),
     ("/admin/new-network", "New network"),
     ("/admin/networks/lab", "lab"),
+    ("/admin/networks/lab/delete", "Delete"),
     ("/admin/groups", "Groups"),
     ("/admin/new-group", "New group"),
     ("/admin/groups/{group}", "Guests"),
+    ("/admin/groups/{group}/delete", "Delete"),
     ("/admin/staging", "Staging"),
     ("/admin/new-staging", "New staging"),
     ("/admin/staging/{pool}", "Demo app at once"),
+    ("/admin/staging/{pool}/delete", "Delete"),
     ("/admin/users", "Users"),
     ("/admin/users?kind=anonymous", "Anonymous users"),
+    ("/admin/users/{user}", "Bob"),
+    ("/admin/users/{user}/delete", "Forget"),
     ("/admin/settings", "Settings"),
     ("/admin/api-keys", "API keys"),
     ("/admin/new-api-key", "New API key"),
     ("/admin/api-keys/{key}", "Reader"),
+    ("/admin/api-keys/{key}/delete", "Delete"),
     ("/admin/audit", "Audit log"),
     ("/admin/nothing-here", "There is nothing here"),
 ];
@@ -284,9 +300,23 @@ async fn console_pages_are_accessible_small_and_self_contained() {
         .close()
         .await
         .expect("closes");
-    let casts = casting
-        .admin(Method::GET, "casts?search=Test", &Value::Null)
+    let members = casting
+        .link(&json!({"name": "For members", "allow_anonymous": false}))
         .await;
+    let member = driver.window(DESK).await;
+    member.goto(&members).await.expect("opens");
+    let bob = Locator::Css("button[value=bob]");
+    wait_for(&member, "h1", "Who are you?").await;
+    let bob = member.find(bob).await.expect("a user of the demo provider");
+    bob.click().await.expect("can be clicked");
+    into_app(&member).await;
+    member.close().await.expect("closes");
+    let first = async |path: &str| {
+        let found = casting.admin(Method::GET, path, &Value::Null).await;
+        found["items"][0].clone()
+    };
+    let cast = first("casts?search=Test").await;
+    let (session, user) = (first("sessions").await, first("users").await);
     let text_at = |value: &Value| value.as_str().expect("an id").to_owned();
     let id = async |path: &str, body: Value| {
         text_at(&casting.admin(Method::POST, path, &body).await["id"])
@@ -298,12 +328,12 @@ async fn console_pages_are_accessible_small_and_self_contained() {
             &json!({"name": "lab", "subnets": ["subnet-1a"], "security_groups": ["sg-1a"]}),
         )
         .await;
-    let pools = casting
-        .admin(Method::GET, "staging-configs", &Value::Null)
-        .await;
+    let pool = first("staging-configs").await;
     let names = [
-        ("{pool}", text_at(&pools["items"][0]["id"])),
-        ("{cast}", text_at(&casts["items"][0]["id"])),
+        ("{pool}", text_at(&pool["id"])),
+        ("{cast}", text_at(&cast["id"])),
+        ("{session}", text_at(&session["id"])),
+        ("{user}", text_at(&user["id"])),
         ("{image}", casting.image("Demo app").await),
         ("{group}", id("groups", json!({"name": "Guests"})).await),
         (

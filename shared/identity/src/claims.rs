@@ -181,7 +181,12 @@ fn is_distinguished(text: &str) -> bool {
 }
 
 /// The name of a group: of an LDAP name its first part, of a path all but the slash before it.
+/// Empty where it has characters that lists would not show: without them it could be the name of
+/// another group.
 fn plain_name(text: &str) -> String {
+    if text.chars().any(is_hidden) {
+        return String::new();
+    }
     if is_distinguished(text) {
         let first = text.get(3..).unwrap_or_default();
         return shorten(first.split(',').next().unwrap_or_default());
@@ -189,11 +194,19 @@ fn plain_name(text: &str) -> String {
     shorten(text.strip_prefix('/').unwrap_or(text))
 }
 
+/// A name as lists show it: on one line, and without what would turn the direction of the text
+/// around it.
 pub(crate) fn shorten(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !is_hidden(*c))
         .take(MAX_NAME)
         .collect()
+}
+
+/// Control characters, and marks, embeddings, overrides and isolates of the direction of text.
+fn is_hidden(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -362,6 +375,23 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn name_has_no_hidden_characters() {
+        for (name, claimed, expected) in [
+            ("an override", "Ann\u{202e}nimda", "Annnimda"),
+            ("isolates", "\u{2066}Ann\u{2069}", "Ann"),
+            ("a line break", "Ann\nroot", "Annroot"),
+            (
+                "a joiner, as Persian needs",
+                "\u{6cc}\u{200c}\u{6cc}",
+                "\u{6cc}\u{200c}\u{6cc}",
+            ),
+        ] {
+            let (user, _) = read(&json!({ "name": claimed }), "groups");
+            assert_eq!(user.name, expected, "{name}");
+        }
+    }
+
+    #[test]
     fn documented_claims_of_providers_are_understood() {
         let manual = include_str!("../../../docs/login.md");
         let (_, table) = manual.split_once("| provider | claim |").expect("a table");
@@ -405,7 +435,11 @@ pub(crate) mod tests {
                 vec!["Staff"],
             ),
             ("twice the same", json!(["a", "a", "/a"]), vec!["a"]),
-            ("control characters", json!(["a\u{0}b\n"]), vec!["ab"]),
+            (
+                "hidden characters",
+                json!(["ad\u{0}min", "ad\u{202e}min", "a"]),
+                vec!["a"],
+            ),
             ("numbers and null", json!([1, null, "a"]), vec!["a"]),
             ("a number", json!(7), vec![]),
             ("null", Value::Null, vec![]),

@@ -7,6 +7,7 @@ mod claims;
 pub mod gates;
 pub mod oidc;
 pub mod preview;
+mod provider_client;
 pub mod siteverify;
 pub mod web_client;
 pub mod webhooks;

@@ -5,7 +5,6 @@
 //! them once.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::time::Duration;
 
 use casting_core::ids::{Entropy, random_bytes};
@@ -20,17 +19,17 @@ use openidconnect::core::{
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret,
-    CsrfToken, EmptyExtraTokenFields, HttpRequest, HttpResponse, IdTokenClaims, IdTokenFields,
-    IdTokenVerifier, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse,
+    AdditionalClaims, AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    EmptyExtraTokenFields, IdTokenClaims, IdTokenFields, IdTokenVerifier, IssuerUrl, Nonce,
+    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    StandardErrorResponse, StandardTokenResponse, TokenResponse,
 };
-use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::RwLock;
 
 use crate::claims::Claims;
+use crate::provider_client::Caller;
 use crate::web_client::{self, ClientError};
 
 /// How long one call to the provider may take.
@@ -42,8 +41,6 @@ const KEPT_SECONDS: u64 = 3600;
 const AGAIN_SECONDS: u64 = 30;
 /// How long a login may take, in seconds.
 pub const LOGIN_SECONDS: u64 = 600;
-/// A provider's answer longer than this is not read, in bytes.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// How far the provider's clock may be from ours, in seconds.
 const LEEWAY_SECONDS: u64 = 60;
 
@@ -513,150 +510,11 @@ fn known_claims(other: &OtherClaims, standard: [(&str, Option<&str>); 5]) -> Cla
     Claims::new(claims)
 }
 
-/// The library's way to our client.
-struct Caller(Client);
-
-impl<'c> AsyncHttpClient<'c> for Caller {
-    type Error = CallError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, CallError>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
-    }
-}
-
-impl Caller {
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
-        let request = reqwest::Request::try_from(request).map_err(CallError::from)?;
-        let mut response = self.0.execute(request).await.map_err(CallError::from)?;
-        let mut answer = http::Response::builder().status(response.status());
-        if let Some(headers) = answer.headers_mut() {
-            headers.clone_from(response.headers());
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(CallError::from)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER_BYTES {
-                return Err(CallError("the answer is too long".into()));
-            }
-        }
-        let body = readable(&body).unwrap_or(body);
-        answer
-            .body(body)
-            .map_err(|error| CallError(error.to_string()))
-    }
-}
-
-/// The claims of userinfo that the library reads strictly and nobody here asks for: one of a type
-/// of its own would cost the user the groups beside it.
-const UNUSED: [&str; 15] = [
-    "family_name",
-    "middle_name",
-    "profile",
-    "picture",
-    "website",
-    "email_verified",
-    "gender",
-    "birthday",
-    "birthdate",
-    "zoneinfo",
-    "locale",
-    "phone_number",
-    "phone_number_verified",
-    "address",
-    "updated_at",
-];
-
-/// What a login needs of the provider's description. The library reads all of it, and one address
-/// that is empty would cost every login.
-const USED: [&str; 9] = [
-    "issuer",
-    "authorization_endpoint",
-    "token_endpoint",
-    "userinfo_endpoint",
-    "jwks_uri",
-    "response_types_supported",
-    "subject_types_supported",
-    "id_token_signing_alg_values_supported",
-    "token_endpoint_auth_methods_supported",
-];
-/// What of it must be there, and what is meant where it is not.
-const MEANT: [(&str, &str); 3] = [
-    ("response_types_supported", "code"),
-    ("subject_types_supported", "public"),
-    ("id_token_signing_alg_values_supported", "RS256"),
-];
-
-/// An answer of a provider as the library reads it; `None` when nothing is to be changed.
-fn readable(body: &[u8]) -> Option<Vec<u8>> {
-    let mut answer: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
-    if answer.contains_key("access_token") {
-        make_tokens_readable(&mut answer);
-    } else if answer.contains_key("authorization_endpoint") {
-        answer.retain(|name, value| {
-            USED.contains(&name.as_str()) && !value.is_null() && *value != ""
-        });
-        for (name, meant) in MEANT {
-            let meant = || Value::from(vec![meant]);
-            answer.entry(name).or_insert_with(meant);
-        }
-    } else if answer.contains_key("sub") {
-        answer.retain(|name, _| !UNUSED.contains(&name.as_str()));
-    } else {
-        return None;
-    }
-    serde_json::to_vec(&answer).ok()
-}
-
-/// Entra ID (version 1) and AD FS send `expires_in` as a text, some with a fraction, Twitch sends
-/// `scope` as a list, and some leave out `token_type`.
-fn make_tokens_readable(answer: &mut serde_json::Map<String, Value>) {
-    // What was granted does not matter: the token's claims do.
-    answer.remove("scope");
-    let seconds = match answer.get("expires_in") {
-        Some(Value::String(text)) => Some(text.trim().parse::<f64>().ok()),
-        Some(Value::Number(number)) if !number.is_u64() => Some(number.as_f64()),
-        Some(Value::Number(_)) | None => None,
-        Some(_) => Some(None),
-    };
-    match seconds {
-        // Above zero, so it stays a number when its fraction is cut off.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the library wants whole seconds, and the limit is far below 2^53"
-        )]
-        Some(Some(seconds)) if (0.0..1e12).contains(&seconds) => {
-            answer.insert("expires_in".into(), Value::from(seconds as u64));
-        }
-        Some(_) => {
-            answer.remove("expires_in");
-        }
-        None => {}
-    }
-    if answer.get("token_type").is_none_or(Value::is_null) {
-        answer.insert("token_type".into(), Value::from("bearer"));
-    }
-}
-
 /// An error with its causes: the library's own words name the member that it could not read only
 /// there.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |with_causes, cause| {
-        format!("{with_causes}: {cause}")
-    })
-}
-
-/// A call that did not work, without the address called.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct CallError(String);
-
-impl From<reqwest::Error> for CallError {
-    fn from(error: reqwest::Error) -> Self {
-        Self(error.without_url().to_string())
-    }
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// The library's idea of a time. An ID token is good a little longer than it says, because clocks
