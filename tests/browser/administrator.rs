@@ -243,7 +243,7 @@ const PAGES: [(&str, &str); 46] = [
     ("/admin/claims", "Claims"),
     ("/admin/sessions", "ession"),
     ("/admin/sessions?show=all", "ession"),
-    ("/admin/sessions/{session}", "members"),
+    ("/admin/sessions/{session}", "ession"),
     ("/admin/sessions/{session}/stop", "Stop this session?"),
     (
         "/admin/extend-sessions?cast={cast}",
