@@ -316,6 +316,8 @@ async fn console_pages_are_accessible_small_and_self_contained() {
         found["items"][0].clone()
     };
     let cast = first("casts?search=Test").await;
+    let demo = first("casts?search=welcome").await;
+    assert_eq!(demo["warnings"], json!([]), "of the demo cast: {demo}");
     let (session, user) = (first("sessions").await, first("users").await);
     let text_at = |value: &Value| value.as_str().expect("an id").to_owned();
     let id = async |path: &str, body: Value| {

@@ -399,3 +399,56 @@ async fn bulk_change_is_whole_or_says_what_is_missing() {
     assert!(asked.text.contains("Delete 2 casts?"), "{}", asked.text);
     stack.local.stop().await;
 }
+
+#[tokio::test]
+async fn pages_show_last_uses_real_dates_and_public_names() {
+    let stack = TestStack::start().await;
+    let console = Console {
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
+    };
+    let cast = stack.cast(&json!({"name": "Secret plan"})).await;
+    let (id, reader) = key(&stack, &["read"]).await;
+    stack
+        .admin(Method::POST, "groups", Some(&json!({"name": "Guests"})))
+        .await;
+
+    let page = console
+        .page(&format!("/admin/casts/{}", text(&cast, "id")))
+        .await;
+    let (_, snippet) = page.split_once("iframe src=").expect("a snippet");
+    let (snippet, _) = snippet.split_once("/iframe").expect("its end");
+    assert!(
+        snippet.contains("Session") && !snippet.contains("Secret"),
+        "the name is for administrators: {snippet}"
+    );
+
+    let last_use = async || {
+        let path = format!("api-keys/{id}");
+        let read = stack.admin(Method::GET, &path, None).await;
+        read.json()["last_used_at"].clone()
+    };
+    assert_eq!(last_use().await, Value::Null);
+    let used = stack
+        .request(Method::GET, "/api/admin/casts")
+        .bearer_auth(&reader);
+    assert_eq!(Answer::of(used).await.status, 200);
+    let now = stack.clock.now().to_string();
+    assert_eq!(last_use().await, json!(now));
+    let keys = console.page("/admin/api-keys").await;
+    assert!(
+        keys.contains(&format!("datetime=\"{now}\"")),
+        "{now}: {keys}"
+    );
+
+    for list in [
+        "casts", "claims", "sessions", "images", "networks", "groups", "staging", "users",
+        "api-keys", "audit", "settings",
+    ] {
+        let page = console.page(&format!("/admin/{list}")).await;
+        for wrong in ["1970", "href=\"\"", "\"></a>"] {
+            assert!(!page.contains(wrong), "{list} has {wrong}: {page}");
+        }
+    }
+    stack.local.stop().await;
+}

@@ -103,7 +103,7 @@ id!(
 );
 
 id!(
-    /// An invitation to a link. Whoever has it is invited, so it is never logged.
+    /// An invitation to a link. It works for anyone who has it, so it is never logged.
     InvitationId, "v"
 );
 

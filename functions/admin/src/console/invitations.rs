@@ -123,8 +123,8 @@ pub fn list(
     let is_empty = table.rows.is_empty();
     let mut screen = Screen::list(Place::Casts, "Invitations", &table);
     screen.trail = page.trail();
-    "Addresses of this link for named guests. Whoever has one is invited: send each to its guest \
-     only."
+    "Addresses of this link for named guests. An address works for anyone who has it, so send \
+     each to its guest only."
         .clone_into(&mut screen.lead);
     if !is_empty {
         let sheet = View::of(&paths::cast_invitation_sheet(&page.cast), &[]);

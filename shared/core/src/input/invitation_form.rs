@@ -342,7 +342,7 @@ fn fields() -> Vec<ReadOnlyField<ShownInvitation>> {
     let states = InvitationState::ALL.map(InvitationState::as_str);
     let url = json!({
         "type": "string", "format": "uri",
-        "description": "Its address. Whoever has it is invited.",
+        "description": "Its address. It works for anyone who has it.",
     });
     let ends = "From when on it gives no new sessions, by its date or its activation time-out.";
     vec![

@@ -30,7 +30,7 @@ pub fn named(value: &str) -> String {
 /// An invitation to a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
-    /// Drawn at random: whoever knows it is invited.
+    /// Drawn at random: it works for anyone who knows it.
     pub id: InvitationId,
     /// Grows when it is changed or revoked.
     pub version: u64,
