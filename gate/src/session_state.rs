@@ -190,6 +190,9 @@ pub struct View {
     /// What an administrator tells the owner; for the owner only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<Message>,
+    /// What the viewer writes over the picture, besides the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<String>,
 }
 
 /// How the owner may extend the session.
@@ -584,6 +587,7 @@ impl SessionState {
             watchers: watchers.collect(),
             shared: inner.directives.share_link.is_some(),
             message: inner.directives.message.clone().filter(|_| owner),
+            watermark: inner.watermark(participant),
         }
     }
 
@@ -619,6 +623,19 @@ impl Inner {
             used,
             left: allowed.times.saturating_sub(used),
         })
+    }
+
+    /// What the viewer of this participant writes over the picture: their own name, and the session.
+    fn watermark(&self, participant: &Participant) -> Option<String> {
+        let watermark = self.directives.watermark.as_ref()?;
+        let name = match participant {
+            Participant::Owner => watermark.owner.as_deref(),
+            Participant::Controller(id) | Participant::Viewer(id) => {
+                self.watchers.get(id).map(|seen| seen.name.as_str())
+            }
+        };
+        let parts = name.into_iter().chain([watermark.session.as_str()]);
+        Some(parts.collect::<Vec<_>>().join(" \u{b7} "))
     }
 
     fn is_fixed(&self) -> bool {

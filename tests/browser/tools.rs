@@ -14,7 +14,9 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, LOOKS, Look, into_app, shoot, text, text_of, wait_for,
+};
 use crate::inner::{CONTROL, Inner, written};
 use crate::page_audit::check_accessibility;
 use crate::pixels::shows;
@@ -303,6 +305,33 @@ async fn handle_is_moved_by_mouse_and_keys_and_stays() {
     chord(&window, &[ESCAPE]).await;
     assert!(holds(&window, shut).await);
     window.close().await.expect("closes");
+}
+
+#[tokio::test]
+async fn watermark_and_notice_cover_nothing_that_is_used() {
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    let notice = "Demo system: do not enter real data. Questions to the service desk.";
+    let fields = json!({"allow_anonymous": false, "watermark": true, "session_notice": notice, "disable_tips": true});
+    let link = casting.link(&fields).await;
+    for (name, look) in LOOKS {
+        let window = driver.window(look).await;
+        window.goto(&link).await.expect("opens");
+        wait_for(&window, "h1", "Who are you?").await;
+        click(&window, "button[value=bob]").await;
+        wait_for(&window, "#notice", "Demo system").await;
+        wait_for(&window, "#watermark", "Bob \u{b7} ").await;
+        let marks = text_of(&window, "#watermark").await;
+        assert!(marks.contains(" UTC"), "with the time: {marks}");
+        let whole = "const notice = document.getElementById('notice'), frame = document.getElementById('app'); \
+            return notice.scrollHeight <= notice.clientHeight && frame.getBoundingClientRect().top >= notice.getBoundingClientRect().bottom - 1";
+        assert!(holds(&window, whole).await, "{name}: it is read whole");
+        shoot(&window, &format!("tools-watermark-{name}")).await;
+        check_accessibility(&window, &format!("watermark-{name}")).await;
+        // A click goes through it, into the app.
+        let below = "return document.elementFromPoint(innerWidth / 2, innerHeight / 2).id";
+        assert_eq!(run(&window, below).await, json!("app"), "{name}");
+        window.close().await.expect("closes");
+    }
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ async fn each_form_field_changes_only_itself() {
     let text = |text: &str| Text(text.to_owned());
     // In the order of the form's documentation. What each does: the tests that `features.md` names
     // in its row for it.
-    let rows: [(&str, Typed, Value, u32); 24] = [
+    let rows: [(&str, Typed, Value, u32); 26] = [
         (
             "name",
             text("After \"<&>\" it"),
@@ -225,6 +225,13 @@ async fn each_form_field_changes_only_itself() {
         ),
         ("disable_control_panel", On, json!(true), 18),
         ("disable_tips", On, json!(true), 19),
+        ("watermark", On, json!(true), 44),
+        (
+            "session_notice",
+            text("Demo system"),
+            json!("Demo system"),
+            44,
+        ),
         ("enable_sharing", On, json!(true), 20),
         ("disable_shared_fixed_resolution", On, json!(true), 21),
         ("kasm_audio_default_on", Off, json!(false), 29),

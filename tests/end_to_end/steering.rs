@@ -2,7 +2,7 @@
 //! them with a reason; one and many, over the API and in the console.
 
 use casting_core::Report;
-use casting_core::ids::SessionId;
+use casting_core::ids::{Reference, SessionId};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -38,6 +38,38 @@ async fn post(stack: &TestStack, path: &str, document: Value) -> Answer {
 
 fn key(cast: &Value) -> &str {
     cast["key"].as_str().expect("a key")
+}
+
+#[tokio::test]
+async fn gate_gets_notice_and_watermark_of_the_link() {
+    let stack = TestStack::start().await;
+    let plain = stack.cast(&json!({"key": "without-any"})).await;
+    let fields = json!({"key": "marked-link", "watermark": true, "session_notice": "Demo system"});
+    let marked = stack.cast(&fields).await;
+    let directives = async |caller, cast: &Value| {
+        let one = claim(&stack, caller, key(cast)).await;
+        let directives = report(&stack, &one.id, &Report::Ready { port: 9 }).await;
+        (directives, Reference::of(&one.id))
+    };
+    let (none, _) = directives(1, &plain).await;
+    assert_eq!(
+        (&none["watermark"], &none["viewing"]["notice"]),
+        (&Value::Null, &Value::Null)
+    );
+    // An anonymous visitor has no name.
+    let (set, reference) = directives(2, &marked).await;
+    let session = format!("marked-link \u{b7} {reference}");
+    assert_eq!(
+        (&set["watermark"], &set["viewing"]["notice"]),
+        (&json!({ "session": session }), &json!("Demo system"))
+    );
+    for (notice, status) in [("x".repeat(120), 200), ("x".repeat(121), 422)] {
+        let path = format!("casts/{}", marked["id"].as_str().expect("an id"));
+        let change = json!({"session_notice": notice});
+        let answer = stack.admin(Method::PATCH, &path, Some(&change)).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+    stack.local.stop().await;
 }
 
 #[tokio::test]

@@ -81,6 +81,10 @@ struct Page<'a> {
     /// The brand's name, which stands behind the title.
     brand: Option<&'a str>,
     owner: bool,
+    /// What stands above the session, as long as it runs.
+    notice: Option<&'a str>,
+    /// What is written over the picture, which the page's script follows with the time.
+    watermark: Option<&'a str>,
     /// Whether the user's files are kept for the next session.
     keeps_files: bool,
     panel: bool,
@@ -360,7 +364,8 @@ fn page(
     }
     let directives = gate.state.directives();
     let (options, owner) = (&directives.options, *participant == Participant::Owner);
-    let view = serde_json::to_string(&gate.state.view(participant)).unwrap_or_default();
+    let seen = gate.state.view(participant);
+    let view = serde_json::to_string(&seen).unwrap_or_default();
     let app = gate.app_of(&parts.headers, ticket);
     let at = app.as_deref().unwrap_or("'self'");
     let allow: Vec<String> = ALLOWED.map(|name| format!("{name} {at}")).into();
@@ -376,6 +381,8 @@ fn page(
         title: &directives.title,
         brand: options.brand.name.as_deref(),
         owner,
+        notice: options.notice.as_deref(),
+        watermark: seen.watermark.as_deref(),
         panel: options.control_panel,
         keeps_files: gate.keeps_files,
         tips: options.tips,

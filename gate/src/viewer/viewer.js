@@ -76,6 +76,7 @@ const say = (text, kind) => {
 };
 
 const tick = () => {
+  mark();
   const ends = left(view.ends_in), idle = left(view.idle_in), reclaimed = left(view.reclaimed_in);
   if (find('left') && ends !== null) find('left').textContent = clock(ends);
   if (view.over) say(words(has('over-' + view.over) ? 'over-' + view.over : 'over'), 'covers');
@@ -100,6 +101,19 @@ if (message) message.querySelector('button').onclick = () => {
   sessionStorage.setItem('read', String(view.message.at));
   showMessage();
   frame.contentWindow.focus();
+};
+
+// Whose picture it is, and when: what a screenshot shows.
+const marks = find('watermark'), MARKS = 12;
+const mark = () => {
+  if (!marks || !view.watermark) return;
+  const now = new Date().toISOString(), text = view.watermark + ' \u00b7 ' + now.slice(0, 10) + ' ' + now.slice(11, 16) + ' UTC';
+  if (marks.lastChild.textContent === text && marks.children.length === MARKS) return;
+  marks.replaceChildren(...Array.from({ length: MARKS }, () => {
+    const one = document.createElement('span');
+    one.textContent = text;
+    return one;
+  }));
 };
 
 let listed = '';

@@ -3,7 +3,9 @@
 use casting_gate::session_state::Clipboard;
 use casting_protocol::ids::SessionId;
 use casting_protocol::report::GateEndReason;
-use casting_protocol::session_options::{Exec, SessionDirectives, SessionOptions, ViewOnly};
+use casting_protocol::session_options::{
+    Exec, SessionDirectives, SessionOptions, ViewOnly, Watermark,
+};
 use casting_protocol::testing::NOON;
 use casting_protocol::ticket::GoTicket;
 use futures_util::{SinkExt, StreamExt};
@@ -157,6 +159,52 @@ async fn viewer_page_fits_the_role_and_forbids_framing() {
         );
         assert!(html.len() < 10_000, "{} bytes", html.len());
     }
+}
+
+#[tokio::test]
+async fn notice_and_watermark_stand_over_the_session() {
+    let stage = Stage::by_name().await;
+    let html = async || {
+        let answer = stage.asks("GET", "/.cast/").send().await;
+        answer.expect("an answer").text().await.expect("a page")
+    };
+    let plain = html().await;
+    for id in ["id=\"notice\"", "id=\"watermark\"", "data-notice"] {
+        assert!(!plain.contains(id), "{id} is not asked for");
+    }
+    stage.state.follow(SessionDirectives {
+        options: SessionOptions {
+            watermark: true,
+            view_only: Some(ViewOnly::Rfb),
+            notice: Some("Real data <b>stay</b> out.".into()),
+            ..SessionOptions::default()
+        },
+        watermark: Some(Watermark {
+            owner: Some("Ann <i>".into()),
+            session: "welcome \u{b7} qcyz-mwf7".into(),
+        }),
+        share_link: Some(format!("{CONTROL}/session/x/share/x")),
+        share_round: 1,
+        ..SessionDirectives::default()
+    });
+    let owner = html().await;
+    for words in [
+        "Real data &#60;b&#62;stay&#60;/b&#62; out.",
+        "Ann &#60;i&#62; \u{b7} welcome \u{b7} qcyz-mwf7",
+    ] {
+        assert!(owner.contains(words), "{words}: {owner}");
+    }
+    // Viewers do not learn whose session it is.
+    let answer = stage.request("GET", "/.cast/").header(
+        "cookie",
+        format!("cast-session={}", stage.watcher("ben", 1)),
+    );
+    let answer = answer.send().await.expect("an answer");
+    let viewer = answer.text().await.expect("a page");
+    assert!(
+        viewer.contains("welcome \u{b7} qcyz-mwf7") && !viewer.contains("Ann"),
+        "{viewer}"
+    );
 }
 
 #[tokio::test]

@@ -134,6 +134,12 @@ pub struct SessionOptions {
     /// The language that is set for the link; `None` is the one of each visitor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
+    /// Whether the viewer writes over the picture whose session it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub watermark: bool,
+    /// What the viewer shows above the session, as long as it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// The brand of the link and of the deployment.
     #[serde(skip_serializing_if = "Brand::is_empty")]
     pub brand: Brand,
@@ -155,6 +161,8 @@ impl Default for SessionOptions {
             ime_on: false,
             extension: None,
             language: None,
+            watermark: false,
+            notice: None,
             brand: Brand::default(),
             exec: ExecConfig::default(),
         }
@@ -204,6 +212,16 @@ pub struct Message {
     pub text: String,
 }
 
+/// What the viewer writes over the picture, beside the time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watermark {
+    /// The name of the session's owner; `None` for anonymous users. Viewers get their own instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The link's key and the session's reference.
+    pub session: String,
+}
+
 /// The directives for a gate: the reply to its ready report, and to each later one.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -234,6 +252,9 @@ pub struct SessionDirectives {
     /// What an administrator tells its owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<Message>,
+    /// What the viewer writes over the picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<Watermark>,
     /// Whether it was started in advance and is unassigned: no visitor is admitted, and none of its
     /// limits has started.
     pub waits: bool,

@@ -160,6 +160,12 @@ mod tests {
                 })),
             ),
             (
+                cast_form::resource(),
+                cast(&json!({
+                    "name": "Desk", "image_id": image_id(), "session_notice": "Demo system", "watermark": true,
+                })),
+            ),
+            (
                 image_form::resource(),
                 image(&json!({"name": "App", "task_definition": "app:1"})),
             ),

@@ -151,6 +151,8 @@ impl AdmissionContext<'_> {
             ime_on: cast.ime_mode_default_on,
             extension: cast.allowed_extension(),
             language: cast.language.0,
+            watermark: cast.watermark,
+            notice: cast.session_notice.clone(),
             brand: cast.brand.or(&self.deployment.settings.brand),
             exec: image.exec.clone(),
         }

@@ -9,9 +9,9 @@ use super::launch::assigned_environment;
 use super::{ControlPlane, FlowError, Refusal};
 use crate::denial::DenialCode;
 use crate::excerpt::{Excerpt, Speaker};
-use crate::ids::SessionId;
-use crate::session::{EndReason, Endpoint, PoolRole, Session, State};
-use crate::session_options::{Assignment, SessionDirectives};
+use crate::ids::{Reference, SessionId};
+use crate::session::{EndReason, Endpoint, Owner, PoolRole, Session, State};
+use crate::session_options::{Assignment, SessionDirectives, Watermark};
 use crate::time::Timestamp;
 use crate::urls;
 
@@ -149,6 +149,13 @@ impl ControlPlane {
                 environment: assigned_environment(&session),
             });
         let waits = session.is_unassigned();
+        let watermark = session.options.watermark.then(|| Watermark {
+            owner: match &session.owner {
+                Owner::User { name, .. } => Some(name.clone()),
+                Owner::Anonymous { .. } | Owner::Anonymised | Owner::Unassigned => None,
+            },
+            session: format!("{} \u{b7} {}", session.cast_key, Reference::of(&session.id)),
+        });
         let share_link = session
             .sharing
             .token
@@ -167,6 +174,7 @@ impl ControlPlane {
             language: session.origin.language,
             added_seconds: session.added_seconds,
             message: session.message,
+            watermark,
             waits,
             assignment,
             options: session.options,

@@ -266,6 +266,12 @@ pub struct CastSettings {
     /// seed: Disable Tips.
     #[serde(default)]
     pub disable_tips: bool,
+    /// Whether the viewer writes over the picture whose session it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watermark: bool,
+    /// A line that the viewer shows above the session, as long as it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_notice: Option<String>,
     /// seed: Enable Sharing. Sessions are shared from their start on.
     #[serde(default)]
     pub enable_sharing: bool,

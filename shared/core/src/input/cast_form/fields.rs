@@ -20,6 +20,9 @@ use crate::text_format;
 use crate::url_rules::{self, OwnUrls};
 use crate::{brand_form, client_form, group_form, hook_form, image_form, open_hours_form};
 
+/// The longest notice above a session, in characters: two lines of a phone.
+const NOTICE_CHARS: usize = 120;
+
 /// A cast as its document has it: each switch beside what it switches, also while it is off.
 #[derive(Debug, Default)]
 pub(super) struct CastFields {
@@ -702,6 +705,24 @@ fn appearance() -> Section {
             .label("Disable Tips")
             .help("Hides the tips shown on entry.")
             .doc("Whether there are no tips on entry."),
+            Field::nullable("session_notice", line(1..=NOTICE_CHARS), |cast| {
+                &mut cast.settings.session_notice
+            })
+            .label("Notice in the Session")
+            .help("One line above the session, as long as it runs: rules of use, or who to ask.")
+            .example("Demo system: do not enter real data.")
+            .doc("What the viewer shows above the session, as long as it runs."),
+            Field::flag("watermark", false, |cast| &mut cast.settings.watermark)
+                .label("Watermark")
+                .help(
+                    "Writes over the picture: the visitor, the link, the session\u{2019}s \
+                     reference and the time. It shows where a screenshot comes from; programs \
+                     that read the stream do not get it.",
+                )
+                .doc(
+                    "Whether the viewer writes the visitor, the link, the session's reference \
+                     and the time over the picture.",
+                ),
             Field::flag("enable_sharing", false, |cast| {
                 &mut cast.settings.enable_sharing
             })
