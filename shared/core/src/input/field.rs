@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 
 use crate::form::{FieldParser, Form, TextType, flag, parsed, text};
 use crate::resource::{Empty, FormField, Resource, ResourceSection, Widget};
-use crate::text_format::TextFormat;
+use crate::text_format::{self, TextFormat};
 use crate::time::Timestamp;
 
 /// One field of a record, whose settable values are a `D`.
@@ -301,9 +301,7 @@ impl<D> Field<D> {
 /// # Errors
 /// One plain sentence.
 pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| {
-        "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC).".to_owned()
-    })
+    Timestamp::parse(text).ok_or_else(|| text_format::TIME_SENTENCE.to_owned())
 }
 
 /// What values of this schema are plainly filled in with; `empty` is what an empty line means.

@@ -173,6 +173,9 @@ macro_rules! formats {
     };
 }
 
+/// What is said of a text that is no time.
+pub(super) const TIME_SENTENCE: &str = "must be a time before the year 3000, such as 2026-12-31T18:00:00Z or 2026-12-31 18:00:00 (UTC).";
+
 formats! {
     /// A URL that a session opens; `https://` may be left out.
     SESSION_URL = TextFormat::format("uri-reference", "https://example.com/page");
@@ -205,7 +208,7 @@ formats! {
             r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?",
         ),
         "2026-12-31T18:00:00Z",
-        "must be a time such as 2026-12-31T18:00:00Z, or 2026-12-31 18:00:00 (UTC).",
+        TIME_SENTENCE,
     );
     /// A span of a weekly plan.
     SPAN = TextFormat::spaced(
