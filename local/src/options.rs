@@ -71,6 +71,11 @@ pub struct Options {
     #[arg(long)]
     pub behind_proxy: bool,
 
+    /// Database of the countries or the networks (ASNs) of addresses, in MaxMind's format (.mmdb), or a
+    /// folder of them, for access tiers; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub geo_database: Vec<PathBuf>,
+
     /// Let commands of sessions do what you can do on this machine; without it they are confined to
     /// a home of their own
     #[arg(long)]

@@ -14,7 +14,7 @@ use casting_boot::{Settings, clients};
 use casting_core::admin::login_previews::LoginReader;
 use casting_core::deployment::FirstLimits;
 use casting_core::ids::{CastKey, Entropy};
-use casting_core::ports::SessionLogs;
+use casting_core::ports::{GeoDatabase, SessionLogs};
 use casting_core::time::{Clock, Timestamp};
 use casting_core::urls;
 use casting_core::{ControlPlane, PublicUrls};
@@ -23,6 +23,7 @@ use casting_dynamo::schema::create_tables;
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::server::{self, Limits};
 use casting_gate::session_host::SessionHost;
+use casting_geo::GeoFiles;
 use casting_identity::oidc::{Oidc, OidcSettings};
 use casting_identity::preview::OidcReader;
 use tempfile::TempDir;
@@ -70,6 +71,8 @@ pub struct StackSettings {
     pub behind_proxy: bool,
     /// The login provider, if not this machine's own.
     pub login: Option<OidcSettings>,
+    /// Databases of the countries and networks of addresses: files, or folders of them.
+    pub geo_databases: Vec<PathBuf>,
     /// How tasks run.
     pub tasks: TaskKind,
     /// How many starts ECS takes in a second, and at once; `None` for any number.
@@ -213,6 +216,14 @@ impl Endpoints {
     }
 }
 
+/// The databases of the countries and networks of addresses, if any is named.
+fn open_geo_databases(paths: &[PathBuf]) -> Result<Option<Arc<dyn GeoDatabase>>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(GeoFiles::open(paths)?)))
+}
+
 impl Stack {
     /// The demo cast's link.
     pub fn demo_link(&self) -> String {
@@ -234,6 +245,7 @@ impl Stack {
     /// One plain sentence of what cannot be had: the port, the folder, the database.
     pub async fn start(settings: StackSettings) -> Result<Self> {
         let mut folder = settings.data.as_deref().map(Folder::open).transpose()?;
+        let geo = open_geo_databases(&settings.geo_databases)?;
         // The port comes first: a start that fails has changed nothing.
         let listener = listen(settings.address)?;
         let address = listener.local_addr()?;
@@ -323,6 +335,7 @@ impl Stack {
         create_tables(dynamodb.client(), dynamodb.tables()).await?;
         let mut control_plane = casting_boot::build(built)?;
         control_plane.logs = Some(Arc::new(TaskLogs(ecs.clone())));
+        control_plane.geo = geo;
         let login = settings.login.clone().or_else(|| {
             has_demo_users.then(|| {
                 OidcSettings::new(
@@ -768,6 +781,7 @@ mod tests {
             open_endpoints: false,
             behind_proxy: false,
             login: None,
+            geo_databases: Vec::new(),
             tasks: TaskKind::Simulated,
             starts_per_second: None,
             clock: Arc::new(SystemClock),

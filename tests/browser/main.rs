@@ -9,6 +9,7 @@
     reason = "equipment of tests fails by panicking, as tests do"
 )]
 
+mod access_tiers;
 mod admin_window;
 mod administrator;
 mod chrome;

@@ -544,7 +544,7 @@ async fn trial_shows_every_rule_and_consumes_nothing() {
     assert!(
         passes["steps"]
             .as_array()
-            .is_some_and(|steps| steps.len() == 21)
+            .is_some_and(|steps| steps.len() == 22)
     );
     let refused = stack
         .admin(

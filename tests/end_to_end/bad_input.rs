@@ -39,6 +39,7 @@ async fn invalid_input_is_refused_clearly_and_writes_nothing() {
         address: address::hash(Caller(1).address(), &control_plane.keys),
         nonce: Nonce::from_bytes([1; 16]),
         place: None,
+        proven: false,
         another: false,
         expires: testing::NOON.plus_seconds(9999),
     };

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::authorization::sign_in;
 use crate::test_stack::{Answer, Caller, TestStack};
 
-fn solve(described: &Value) -> String {
+/// The solution of the challenge in the description of a link, as a browser would find it.
+pub fn solve(described: &Value) -> String {
     let challenge: Challenge = serde_json::from_str(
         described["captcha"]["challenge"]
             .as_str()

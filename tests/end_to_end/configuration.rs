@@ -91,6 +91,10 @@ async fn furnished() -> TestStack {
         "sessions_remaining": 30, "limit_requests_per_ip": true, "sessions_allowed": 2, "within_seconds": 60, "enable_sharing": true,
         "restrict_to_referrers": ["acme.com"], "open_hours": {"time_zone": "Europe/Berlin", "spans": ["mon-fri 09:00-17:00"]},
         "enforce_client_settings": true, "client_settings": {"permissions": {"downloads": false}, "session_time_limit_seconds": 600},
+        "access_tiers": [
+            {"name": "Guests", "proof": "login", "login_groups": ["Staff"], "network": "lab", "group_id": group},
+            {"proof": "any", "session_time_limit_seconds": 300},
+        ],
     })).await;
     let settings = json!({"contact": "help@example.com", "max_sessions": 40, "banned_addresses": ["198.51.100.0/24 Abuse"], "captcha_secret_key": "do-not-show-1"});
     let changed = stack
@@ -183,6 +187,12 @@ async fn plan_shows_each_change_and_changes_nothing() {
         cast.as_object_mut()
             .expect("an object")
             .shift_remove("anonymous_user_group");
+        let tiers = cast.get_mut("access_tiers");
+        let tiers = tiers.and_then(Value::as_array_mut);
+        if let Some(tier) = tiers.and_then(|tiers| tiers.first_mut()) {
+            assert_eq!(tier["group"], "Guests", "by its name");
+            tier["group"] = Value::Null;
+        }
     }
     document["staging_configs"] = json!([]);
     let found = plan(&stack, &document, true).await;
@@ -213,7 +223,9 @@ async fn plan_shows_each_change_and_changes_nothing() {
         .filter_map(|change| change["field"].as_str())
         .collect();
     assert!(
-        fields.contains(&"image") && fields.contains(&"anonymous_user_group"),
+        ["image", "anonymous_user_group", "access_tiers"]
+            .iter()
+            .all(|field| fields.contains(field)),
         "{fields:?}"
     );
     assert_eq!(export(&stack).await, before, "nothing was written");

@@ -7,6 +7,7 @@
     reason = "equipment of tests fails by panicking, as tests do"
 )]
 
+mod access_tiers;
 mod admin;
 mod admission_hook;
 mod authorization;

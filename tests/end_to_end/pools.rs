@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::captcha::solve;
 use crate::test_stack::{Caller, TestStack};
 
 /// The pool of the demo image.
@@ -387,6 +388,56 @@ async fn pool_budget_needs_a_price() {
     assert_eq!(
         stack.admin(Method::GET, &path, None).await.json()["daily_budget_cents"],
         json!(null)
+    );
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn staged_session_goes_to_a_visitor_whose_tier_fits() {
+    let stack = TestStack::with_processes().await;
+    let pool = demo_pool(&stack).await;
+    let network = json!({"name": "offline", "subnets": ["subnet-1"], "security_groups": ["sg-2"]});
+    let made = stack.admin(Method::POST, "networks", Some(&network)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let cast = stack
+        .cast(&json!({"access_tiers": [
+            {"proof": "captcha", "session_time_limit_seconds": 600},
+            {"proof": "any", "network": "offline"},
+        ]}))
+        .await;
+    let key = cast["key"].as_str().expect("a key");
+    let claim = async |solves: bool| {
+        let described = stack.describe(Caller(1), key, "").await.json();
+        let proof = solves.then(|| solve(&described));
+        let claim = json!({"ticket": described["ticket"], "captcha": proof});
+        let claimed = stack.claim_with(Caller(1), key, &claim).await.json();
+        let id = claimed["session_id"].as_str().map(str::to_owned);
+        let id = id.unwrap_or_else(|| panic!("{claimed}"));
+        let seen = session(&stack, &id).await;
+        (id, seen["network"].clone(), seen["pool"]["place"].clone())
+    };
+    let in_usual = waiting(&fill(&stack, &pool, 1).await).remove(0);
+    let (id, network, place) = claim(false).await;
+    assert_ne!(id, in_usual, "it runs in another network");
+    assert_eq!((network, place), (json!("offline"), Value::Null));
+    let (id, network, place) = claim(true).await;
+    assert_eq!(
+        (id, network, place),
+        (in_usual, Value::Null, json!("assigned"))
+    );
+
+    let change = json!({"network": "offline"});
+    let path = format!("staging-configs/{pool}");
+    let changed = stack.admin(Method::PATCH, &path, Some(&change)).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let offline = waiting(&fill(&stack, &pool, 1).await).remove(0);
+    let (id, network, place) = claim(true).await;
+    assert_ne!(id, offline, "it runs in the usual network");
+    assert_eq!((network, place), (Value::Null, Value::Null));
+    let (id, network, place) = claim(false).await;
+    assert_eq!(
+        (id, network, place),
+        (offline, json!("offline"), json!("assigned"))
     );
     stack.local.stop().await;
 }

@@ -130,6 +130,22 @@ impl TestStack {
         login: Option<OidcSettings>,
         first_limits: FirstLimits,
     ) -> Self {
+        Self::located(tasks, now, login, first_limits, Vec::new()).await
+    }
+
+    /// A stack that knows where addresses are, by these files.
+    pub async fn with_geo_databases(files: Vec<PathBuf>) -> Self {
+        let (tasks, now) = (TaskKind::Simulated, NOON);
+        Self::located(tasks, now, None, FirstLimits::default(), files).await
+    }
+
+    async fn located(
+        tasks: TaskKind,
+        now: Timestamp,
+        login: Option<OidcSettings>,
+        first_limits: FirstLimits,
+        geo_databases: Vec<PathBuf>,
+    ) -> Self {
         let clock = Arc::new(SetClock::at(now));
         let settings = StackSettings {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -140,6 +156,7 @@ impl TestStack {
             demo_logins: false,
             open_endpoints: false,
             login,
+            geo_databases,
             behind_proxy: true,
             tasks,
             starts_per_second: None,

@@ -44,6 +44,7 @@ async fn stack_with(tasks: TaskKind, data: Option<PathBuf>) -> anyhow::Result<St
         demo_logins: false,
         open_endpoints: true,
         login: None,
+        geo_databases: Vec::new(),
         behind_proxy: false,
         tasks,
         starts_per_second: None,

@@ -46,6 +46,7 @@ pub mod schedule_field;
 pub mod sessions;
 pub mod sign_in;
 pub mod table;
+pub mod tier_field;
 pub mod time_format;
 pub mod time_zone;
 pub mod trial;

@@ -121,7 +121,10 @@ const fn say(link_status: &LinkStatus, words: &words::Badge) -> (&'static str, &
         }
         Some(DenialCode::LoginRequired) => (words.sign_in, GREEN),
         Some(
-            DenialCode::ReferrerDenied | DenialCode::AddressDenied | DenialCode::InvitationRequired,
+            DenialCode::ReferrerDenied
+            | DenialCode::AddressDenied
+            | DenialCode::AccessDenied
+            | DenialCode::InvitationRequired,
         ) => (words.restricted, GREY),
         Some(_) => (words.unavailable, GREY),
     }

@@ -28,6 +28,7 @@ struct Landing<'a> {
     opened: &'a LandingInfo,
     title: &'a str,
     summary: &'a str,
+    parameters: &'a LinkParameters,
     claim: &'a ClaimOffer,
     proof: Option<&'a Widget<'a>>,
     user_name: Option<&'a str>,
@@ -109,12 +110,24 @@ impl Landing<'_> {
         }
     }
 
+    /// Whether the page also starts without a solved CAPTCHA.
+    fn may_skip_check(&self) -> bool {
+        self.proof.is_some_and(|proof| proof.is_optional)
+    }
+
+    /// The login that may give an anonymous visitor more.
+    fn sign_in(&self) -> Option<String> {
+        let via = self.claim.login.as_ref()?;
+        Some(login_path(self.opened, self.parameters, via))
+    }
+
     /// Whether the page submits itself because nothing is required of the visitor. In another
     /// site's frame only a click may start anything.
     fn starts_by_itself(&self) -> bool {
         let takes_last = self.claim.resumes.is_none() && self.opened.cast.starts_on_click();
         let was_refused = self.automated || self.comes_from_refusal;
         let waits = self.framed || was_refused || takes_last || self.asks().is_some();
+        let waits = waits || self.sign_in().is_some();
         !waits && self.claim.opens.is_none() && self.proof.is_none_or(Widget::solves_itself)
     }
 }
@@ -141,6 +154,9 @@ struct Description<'a> {
     summary: Option<&'a str>,
     /// What a claim must contain besides the ticket: `login`, `captcha`, `consent`.
     needs: Vec<&'static str>,
+    /// What may give the visitor more, and is not needed: `login`, `captcha`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    offers: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     captcha: Option<Captcha<'a>>,
     /// The address from the parameters that the session will open; agreeing to it is `consent`.
@@ -274,6 +290,7 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
         opened,
         title,
         summary,
+        parameters: look.parameters,
         claim,
         proof,
         user_name,
@@ -326,23 +343,25 @@ pub(crate) fn show(opened: &LandingInfo, look: &Look<'_>) -> Reply {
 /// The description of the link for a program.
 pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
     let settings = &opened.cast.settings;
-    let (claim, login_url) = match &opened.next {
-        NextStep::LogIn { via } => (
-            None,
-            Some(format!(
-                "{}{}",
-                look.urls.public_url,
-                login_path(opened, look.parameters, via)
-            )),
-        ),
-        NextStep::Claim(claim) => (Some(claim), None),
+    let (claim, via) = match &opened.next {
+        NextStep::LogIn { via } => (None, Some(via)),
+        NextStep::Claim(claim) => (Some(claim), claim.login.as_ref()),
     };
+    let login_url = via.map(|via| {
+        let path = login_path(opened, look.parameters, via);
+        look.urls.absolute(&path)
+    });
     let captcha = claim.and_then(|claim| claim.captcha.as_ref());
     let opens = claim.and_then(|claim| claim.opens.as_deref());
     let resumes = claim.and_then(|claim| claim.resumes.as_ref());
+    let is_optional = captcha.is_some_and(|need| need.is_optional);
+    let offers = [
+        ("login", claim.is_some() && login_url.is_some()),
+        ("captcha", is_optional),
+    ];
     let needs = [
-        ("login", login_url.is_some()),
-        ("captcha", captcha.is_some()),
+        ("login", claim.is_none()),
+        ("captcha", captcha.is_some() && !is_optional),
         // Without consent, a running session is resumed and opens nothing.
         ("consent", opens.is_some() && resumes.is_none()),
     ];
@@ -362,6 +381,7 @@ pub(crate) fn describe(opened: &LandingInfo, look: &Look<'_>) -> Reply {
         title: settings.title.as_deref(),
         summary: settings.summary.as_deref(),
         needs: named(&needs),
+        offers: named(&offers),
         captcha: captcha.map(|need| Captcha {
             kind: need.kind.as_str(),
             site_key: need.site_key.as_deref(),
@@ -423,10 +443,12 @@ mod tests {
             kind,
             site_key: kind.needs_keys().then(|| "site-key".into()),
             challenge: (!kind.needs_keys()).then(|| r#"{"a":"<b>'"}"#.into()),
+            is_optional: false,
         });
         let claim = ClaimOffer {
             ticket: "v1.ticket.signature".into(),
             captcha,
+            login: None,
             opens: opens.map(str::to_owned),
             resumes: None,
             via: None,
@@ -437,6 +459,17 @@ mod tests {
             keeps_files: false,
             invited: None,
             next: NextStep::Claim(claim.into()),
+        }
+    }
+
+    /// The check is optional, and a login gives more.
+    fn offer_more(opened: &mut LandingInfo) {
+        let NextStep::Claim(claim) = &mut opened.next else {
+            return;
+        };
+        claim.login = Some("v1.via.sig".into());
+        if let Some(need) = &mut claim.captcha {
+            need.is_optional = true;
         }
     }
 
@@ -506,6 +539,13 @@ mod tests {
                     None,
                 ),
                 (
+                    "proof or less",
+                    "http://cast.lan",
+                    Some(CaptchaKind::Altcha),
+                    None,
+                    None,
+                ),
+                (
                     "consent",
                     "https://cast.example.com",
                     None,
@@ -513,7 +553,10 @@ mod tests {
                     Some("Ann"),
                 ),
             ] {
-                let opened = opened(captcha, opens);
+                let mut opened = opened(captcha, opens);
+                if name == "proof or less" {
+                    offer_more(&mut opened);
+                }
                 let urls = PublicUrls {
                     public_url: public_url.into(),
                     ..urls()
@@ -532,6 +575,14 @@ mod tests {
                 );
                 let html = body(&reply);
                 let words = Words::of(language).landing();
+                let is_tiered = name == "proof or less";
+                for text in [
+                    words.start_unchecked,
+                    words.unchecked_less,
+                    words.sign_in_more,
+                ] {
+                    assert_eq!(html.contains(text), is_tiered, "{language:?} {name}");
+                }
                 assert!(html.contains(words.about), "{language:?} {name}");
                 assert!(html.contains(&format!("<html lang=\"{}\"", language.tag())));
                 assert_eq!(
@@ -735,6 +786,37 @@ mod tests {
                 "not_applied": says.into_iter().collect::<Vec<_>>(),
             });
             assert_eq!(described["resume"], resume, "{name}");
+        }
+    }
+
+    #[test]
+    fn page_offers_to_start_without_the_check() {
+        for kind in [CaptchaKind::Altcha, CaptchaKind::Turnstile] {
+            let mut opened = opened(Some(kind), None);
+            let offered = "formnovalidate";
+            let must = page(&opened);
+            let must = body(&must);
+            assert!(
+                !must.contains(offered) && must.contains("<noscript>"),
+                "{must}"
+            );
+            offer_more(&mut opened);
+            let may = page(&opened);
+            let may = body(&may);
+            assert!(
+                may.contains(offered) && !may.contains("<noscript>"),
+                "{may}"
+            );
+            assert!(may.contains("href=\"/login?to="), "{may}");
+            assert!(!may.contains(" data-auto"), "the visitor chooses: {may}");
+            let described = looked_at("application/json", &LinkParameters::default(), |look| {
+                describe(&opened, look)
+            });
+            let described: serde_json::Value =
+                serde_json::from_str(body(&described)).expect("a document");
+            assert_eq!(described["needs"], serde_json::json!([]));
+            assert_eq!(described["offers"], serde_json::json!(["login", "captcha"]));
+            assert!(described["login_url"].is_string() && described["ticket"].is_string());
         }
     }
 

@@ -11,7 +11,8 @@ use url::form_urlencoded::byte_serialize;
 /// What the page shows of a CAPTCHA.
 #[derive(Clone, Debug)]
 pub(crate) struct Widget<'a> {
-    pub(crate) kind: &'static str,
+    /// Whether the page also starts without a proof.
+    pub(crate) is_optional: bool,
     /// The form fields in which a proof may come, separated by spaces.
     pub(crate) fields: String,
     pub(crate) site_key: &'a str,
@@ -39,7 +40,7 @@ impl<'a> Widget<'a> {
             sources: script.sources,
         });
         Self {
-            kind: need.kind.as_str(),
+            is_optional: need.is_optional,
             fields: if provider.box_class.is_none() {
                 captcha_provider::OWN_FIELD.to_owned()
             } else {
@@ -85,6 +86,7 @@ mod tests {
                 kind,
                 site_key: None,
                 challenge: None,
+                is_optional: false,
             };
             assert_eq!(Widget::of(&need).fields, fields, "{kind:?}");
         }
@@ -97,6 +99,7 @@ mod tests {
                 kind,
                 site_key: Some("a&b".into()),
                 challenge: None,
+                is_optional: false,
             };
             let widget = Widget::of(&need);
             match widget.foreign {

@@ -14,7 +14,7 @@
       history.replaceState(null, '');
       return again();
     }
-    if (said.captcha && !said.proofFields.split(' ').some((name) => form.elements[name]?.value)) {
+    if (said.proofFields && !event.submitter?.formNoValidate && !said.proofFields.split(' ').some((name) => form.elements[name]?.value)) {
       event.preventDefault();
       return prove(1);
     }

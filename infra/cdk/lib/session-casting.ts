@@ -321,6 +321,12 @@ export interface SessionCastingProps {
    */
   readonly hooksPrivate?: boolean;
   /**
+   * A version of a Lambda layer with databases of the countries and networks of addresses (.mmdb files), for access tiers that ask for them.
+   *
+   * @default - empty
+   */
+  readonly geoDatabaseLayer?: string;
+  /**
    * The folder with a folder for each function, named like its binary, with the program `bootstrap` in it.
    *
    * @default - `target/lambda` of this project, where `cargo lambda build --release` puts it
@@ -375,6 +381,7 @@ const PARAMETERS: { readonly [property: string]: string } = {
   logRetentionDays: 'LogRetentionDays',
   deletionProtection: 'DeletionProtection',
   hooksPrivate: 'HooksPrivate',
+  geoDatabaseLayer: 'GeoDatabaseLayer',
 };
 
 /** A property's value as a parameter of the template: flags as words, lists with commas. */

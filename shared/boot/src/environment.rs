@@ -65,6 +65,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         audit: reader.required("CASTING_TABLE_AUDIT"),
     };
     let profile_bucket = reader.get("CASTING_PROFILE_BUCKET").map(str::to_owned);
+    let geo_database = reader.get("CASTING_GEO_DATABASE").map(PathBuf::from);
     let hooks_private = reader.optional_parsed("CASTING_HOOKS_PRIVATE", yes_or_no);
     let first_limits = read_first_limits(&mut reader);
     let aws = read_aws(&mut reader);
@@ -85,6 +86,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         captcha_secret,
         tables,
         profile_bucket,
+        geo_database,
         hook_receivers: if hooks_private.unwrap_or_default() {
             Receivers::Any
         } else {

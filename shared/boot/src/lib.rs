@@ -34,6 +34,7 @@ use casting_core::ports::ProfileFiles;
 use casting_core::{ControlPlane, Ports};
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
+use casting_geo::LazyGeoFiles;
 use casting_identity::captcha::Captchas;
 use casting_identity::gates::HttpGates;
 use casting_identity::oidc::OidcSettings;
@@ -227,9 +228,11 @@ fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, 
 pub fn build(settings: Settings) -> Result<ControlPlane, BootError> {
     let gates = HttpGates::new(&settings.urls.session_url)?;
     let webhooks = HttpWebhooks::new(settings.hook_receivers)?;
+    let geo = settings.geo_database.clone();
     let mut control_plane = assemble(settings, |keys, secret| {
         Ok(Arc::new(Captchas::new(keys.captcha())?.with_secret(secret)))
     })?;
+    control_plane.geo = geo.map(|path| Arc::new(LazyGeoFiles::new(vec![path])) as _);
     control_plane.gates = Some(Arc::new(gates));
     control_plane.webhooks = Some(Arc::new(webhooks));
     Ok(control_plane)

@@ -39,6 +39,9 @@ pub struct Settings {
     pub tables: TableNames,
     /// The bucket for the archives of persistent profiles; `None` where none are kept.
     pub profile_bucket: Option<String>,
+    /// The database of countries and networks of addresses, a file or a folder of them; `None` without
+    /// one.
+    pub geo_database: Option<PathBuf>,
     /// Which receivers of webhooks are called.
     pub hook_receivers: Receivers,
     /// The limits of a new deployment.
@@ -152,6 +155,7 @@ impl Settings {
             captcha_secret: None,
             tables: TableNames::with_prefix(LOCAL_TABLE_PREFIX),
             profile_bucket: None,
+            geo_database: None,
             hook_receivers: Receivers::Any,
             first_limits: FirstLimits::default(),
             ecs: EcsSettings::local("local"),

@@ -41,8 +41,8 @@ pub use casting_protocol::{
 };
 // Modules are named without their folder: `casting_core::cast`.
 pub use admission::{
-    address, address_rules, captcha, captcha_provider, denial, open_hours, policy, quota,
-    rate_limit, rate_window, reference,
+    access_tier, address, address_rules, captcha, captcha_provider, denial, geo, open_hours,
+    policy, quota, rate_limit, rate_window, reference, terms,
 };
 pub use flow::{
     CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed, ControlPlane,
@@ -53,13 +53,13 @@ pub use flow::{
 };
 pub(crate) use hooks::session_events;
 pub use hooks::{admission_hook, delivery, hook, webhook};
+pub(crate) use input::{
+    access_tier_form, brand_form, client_form, exec_form, field, field_parser, hook_form,
+    image_rules, open_hours_form, read_only,
+};
 pub use input::{
     api_key_form, cast_form, form, group_form, image_form, invitation_form, json_schema,
     network_form, resource, settings_form, staging_form, text_format,
-};
-pub(crate) use input::{
-    brand_form, client_form, exec_form, field, field_parser, hook_form, image_rules,
-    open_hours_form, read_only,
 };
 pub use pool::{pool_history, pool_plan, pooled, staging};
 pub use records::{

@@ -15,6 +15,7 @@ use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
 use crate::cast::{Cast, CounterChange};
 use crate::delivery::{Delivery, DeliveryId};
+use crate::geo::AddressOrigin;
 use crate::hook::HookId;
 use crate::hourly_stats::{HourKey, HourlyStats};
 use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
@@ -500,6 +501,16 @@ pub trait Store: Send + Sync {
         print: &str,
         forgotten_at: Timestamp,
     ) -> Result<String, Fault>;
+}
+
+/// Where addresses are, by files of the operator's. In memory, so that a look costs no call.
+pub trait GeoDatabase: Send + Sync {
+    /// What is known of this address.
+    fn look_up(&self, address: IpAddr) -> AddressOrigin;
+    /// Whether it knows the countries of addresses.
+    fn knows_countries(&self) -> bool;
+    /// Whether it knows the autonomous systems of addresses.
+    fn knows_asns(&self) -> bool;
 }
 
 /// The parameters of a task.

@@ -120,6 +120,7 @@ impl Code {
                 DenialCode::LoginRequired => StatusCode::UNAUTHORIZED,
                 DenialCode::ReferrerDenied
                 | DenialCode::AddressDenied
+                | DenialCode::AccessDenied
                 | DenialCode::InvitationRequired
                 | DenialCode::InvitationUnknown
                 | DenialCode::CaptchaFailed

@@ -153,6 +153,10 @@ fn buttons(steps: &[Recovery], help: &Help, visit: &RequestContext) -> Vec<Butto
             let to = link.unwrap_or(urls::ACCOUNT);
             Some(leads(visit.words.account().sign_in, urls::login_to(to)))
         }
+        Recovery::LogInIfItHelps => {
+            let to = link.filter(|_| help.login_may_help)?;
+            Some(leads(visit.words.account().sign_in, urls::login_to(to)))
+        }
         Recovery::Sessions => {
             let signed_in = [true, false]
                 .into_iter()

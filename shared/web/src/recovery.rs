@@ -17,6 +17,8 @@ pub enum Recovery {
     OpenPlain,
     /// Sign in, and come back to the link.
     LogIn,
+    /// Sign in, where that may let the visitor in.
+    LogInIfItHelps,
     /// Go to the list of one's own sessions.
     Sessions,
     /// Go to one's own session that is in the way.
@@ -39,6 +41,7 @@ impl Recovery {
             Self::OpenLink => "open the link again",
             Self::OpenPlain => "open the link without its parameters",
             Self::LogIn => "sign in, and come back to the link",
+            Self::LogInIfItHelps => "sign in, where that may let you in",
             Self::Sessions => "go to your sessions",
             Self::OwnSession => "go to the session that has your files",
             Self::EndOwn => "end it, and start anew",
@@ -52,7 +55,8 @@ impl Recovery {
 /// What a visitor can do after this problem; the best first.
 pub const fn recoveries(code: Code) -> &'static [Recovery] {
     use Recovery::{
-        Ask, Correct, EndOwn, LogIn, OpenLink, OpenPlain, OwnSession, Retry, Sessions, Start,
+        Ask, Correct, EndOwn, LogIn, LogInIfItHelps, OpenLink, OpenPlain, OwnSession, Retry,
+        Sessions, Start,
     };
     match code {
         Code::Denial(code) => match code {
@@ -82,6 +86,7 @@ pub const fn recoveries(code: Code) -> &'static [Recovery] {
             }
             DenialCode::LinkBudgetReached | DenialCode::AdmissionUnavailable => &[Retry, Ask],
             DenialCode::NotAdmitted => &[OpenLink, Ask],
+            DenialCode::AccessDenied => &[LogInIfItHelps, OpenLink, Ask],
             DenialCode::InvitationRequired => &[Ask, Start],
             DenialCode::InvitationUnknown
             | DenialCode::InvitationExpired

@@ -25,7 +25,7 @@ use casting_web::HandlerError;
 const ROWS: usize = 3000;
 
 /// The columns, and where each stands in the claim's document.
-const COLUMNS: [(&str, &str); 25] = [
+const COLUMNS: [(&str, &str); 27] = [
     ("time", "/created_at"),
     ("outcome", "/outcome"),
     ("reference", "/reference"),
@@ -51,6 +51,8 @@ const COLUMNS: [(&str, &str); 25] = [
     ("invitation_id", "/invitation/id"),
     ("invitation_name", "/invitation/name"),
     ("invitation_label", "/invitation/label"),
+    ("access_tier", "/access_tier/number"),
+    ("access_tier_name", "/access_tier/name"),
 ];
 
 /// `/claims/export?format=csv|json`, with the filters of `/claims`.
@@ -160,7 +162,7 @@ mod tests {
     fn every_export_column_is_a_field_of_a_claim() {
         let document = sessions::view(&session(&cast(1), 1));
         for (name, pointer) in COLUMNS.iter().filter(|(name, pointer)| {
-            let is_optional = ["/pool/", "/invitation/"].iter();
+            let is_optional = ["/pool/", "/invitation/", "/access_tier/"].iter();
             !["count", "owner_name"].contains(name)
                 && !is_optional.clone().any(|part| pointer.starts_with(part))
         }) {

@@ -82,6 +82,11 @@ pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
             )
         ));
     }
+    let tiers = count(cast, "access_tiers");
+    if tiers > 0 {
+        let tiers = plural(tiers as u64, "access tier decides", "access tiers decide");
+        sentences.push(format!("{tiers} who gets which session."));
+    }
     if on(cast, "admission_hook_enabled") {
         let open = text(cast, "admission_hook_fails") == "open";
         sentences.push(format!(

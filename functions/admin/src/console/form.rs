@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::measure::{self, Unit};
 use super::schedule_field::{self, Plan};
+use super::tier_field::{self, Tiers};
 use super::zone::Zone;
 use casting_core::image::Architecture;
 use casting_core::time::Timestamp;
@@ -157,6 +158,8 @@ pub enum FieldValue {
     Secret(bool),
     /// A weekly plan.
     Plan(Plan),
+    /// Access tiers.
+    Tiers(Tiers),
     /// What can no longer be changed.
     Fixed(String),
 }
@@ -264,6 +267,7 @@ pub fn sentence(resource: &Resource, field: &FormField, rest: &str, detail: &str
     let detail = in_units(field, &resource.in_labels(detail));
     let within = rest.rsplit('/').next().unwrap_or_default();
     let subject = match (within.parse::<usize>(), within) {
+        _ if field.widget == Widget::AccessTiers => tier_field::subject(rest),
         (_, "") => String::new(),
         (Ok(index), _)
             if matches!(
@@ -426,6 +430,7 @@ fn holds(
                 .unwrap_or_default(),
         ),
         Widget::OpenHours => FieldValue::Plan(schedule_field::plan(value)),
+        Widget::AccessTiers => FieldValue::Tiers(tier_field::tiers(value, choices)),
     }
 }
 
@@ -642,6 +647,7 @@ impl Control {
                 .flat_map(|choice| one(&choice.value))
                 .collect(),
             FieldValue::Secret(_) | FieldValue::Fixed(_) | FieldValue::Elsewhere(_) => Vec::new(),
+            FieldValue::Tiers(tiers) => tiers.sends(&self.field.name),
             FieldValue::Plan(plan) => {
                 let mut fields = vec![(format!("{}.zone", self.field.name), plan.zone.clone())];
                 for (at, line) in plan.lines.iter().enumerate() {

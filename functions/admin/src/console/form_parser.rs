@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::measure;
 use super::schedule_field;
+use super::tier_field;
 use super::zone::Zone;
 
 /// The fields of a form, as they were sent.
@@ -135,6 +136,7 @@ fn read(field: &FormField, form_data: &FormData) -> Option<Value> {
             (false, None) => json!(line),
         },
         Widget::OpenHours => schedule_field::read(&field.name, form_data),
+        Widget::AccessTiers => tier_field::read(&field.name, form_data),
     };
     Some(value)
 }

@@ -11,7 +11,7 @@ use super::paths;
 use super::shown;
 
 /// The manuals: name in addresses, title, and text.
-const MANUALS: [(&str, &str, &str); 14] = [
+const MANUALS: [(&str, &str, &str); 15] = [
     (
         "console",
         "The console",
@@ -21,6 +21,11 @@ const MANUALS: [(&str, &str, &str); 14] = [
         "limits",
         "Limits",
         include_str!("../../../../docs/limits.md"),
+    ),
+    (
+        "access",
+        "Access tiers",
+        include_str!("../../../../docs/access.md"),
     ),
     (
         "refusals",

@@ -134,6 +134,16 @@ mod tests {
         })
     }
 
+    fn tiers() -> Value {
+        json!([
+            {"name": "Staff", "proof": "login", "login_groups": ["Staff", "cn=a,ou=b"], "network": "lab",
+                "group_id": Group::all_users_id(), "session_time_limit_seconds": 5400},
+            {"proof": "captcha", "countries": ["DE", "unknown"], "except_asns": ["AS64496"]},
+            {"proof": "invitation", "except_countries": ["FR"], "asns": ["AS64497"]},
+            {"outcome": "deny"},
+        ])
+    }
+
     /// Every noun with an empty and a full document, as the API shows them.
     fn documents() -> Vec<(&'static Resource, Value)> {
         let hours = json!({"time_zone": "Europe/Berlin", "spans": ["mon,tue,wed,thu,fri 09:00-17:00", "sat,sun 22:00-02:00"]});
@@ -157,6 +167,7 @@ mod tests {
                     "background_url": "https://example.com/p.jpg", "disable_control_panel": true, "disable_tips": true,
                     "enable_sharing": true, "allow_anonymous_viewers": true, "disable_shared_fixed_resolution": true,
                     "kasm_audio_default_on": false, "kasm_ime_mode_default_on": true, "extensions_allowed": 2, "extension_minutes": 30,
+                    "access_tiers": tiers(),
                 })),
             ),
             (

@@ -262,6 +262,16 @@ pub fn invited(session: &Value) -> String {
     }
 }
 
+/// Which access tier admitted the visitor, in words; empty where the link had none.
+fn tier(session: &Value) -> String {
+    let tier = &session["access_tier"];
+    match (tier["number"].as_u64(), text(tier, "name")) {
+        (None, _) => String::new(),
+        (Some(number), "") => format!("Tier {number}"),
+        (Some(number), name) => format!("Tier {number}: {name}"),
+    }
+}
+
 /// A session's state, in a word.
 pub fn badge(state: &str) -> Badge {
     match state {
@@ -480,6 +490,7 @@ fn facts(context: &PageContext, session: &Value) -> Vec<(&'static str, String, S
         ),
         ("User", owner(session), user),
         ("Invitation", invited(session), String::new()),
+        ("Access tier", tier(session), String::new()),
         ("Cast", origin, origin_href),
         (
             "Image",

@@ -16,7 +16,7 @@ use super::shown;
 use super::time_format::length;
 
 /// The fields of a made-up visit: name, label, example, help.
-const FIELDS: [(&str, &str, &str, &str); 9] = [
+const FIELDS: [(&str, &str, &str, &str); 10] = [
     (
         "address",
         "Address",
@@ -59,6 +59,12 @@ const FIELDS: [(&str, &str, &str, &str); 9] = [
         "invitation",
         "",
         "The invitation passed with the link: what stands behind invitation= in its address.",
+    ),
+    (
+        "captcha",
+        "CAPTCHA",
+        "yes",
+        "Whether it is solved: yes or no. Empty: not said.",
     ),
     ("at", "When", "2026-12-31T18:00:00Z", "Empty: now."),
 ];
@@ -219,6 +225,11 @@ pub fn document(typed: &BTreeMap<String, String>) -> Value {
                     .filter(|group| !group.is_empty())
                     .collect::<Vec<_>>()
             ),
+            "captcha" => match value.to_lowercase().as_str() {
+                "yes" => json!(true),
+                "no" => json!(false),
+                _ => json!(value),
+            },
             _ => json!(value),
         };
         document.insert(name.clone(), value);
@@ -236,6 +247,7 @@ mod tests {
             ("address", " 192.0.2.1 "),
             ("groups", "Staff, Guests,"),
             ("user", "Ann"),
+            ("captcha", "Yes"),
             ("at", ""),
         ];
         let form_data = FormData::new(
@@ -245,7 +257,7 @@ mod tests {
         );
         assert_eq!(
             document(&typed(&form_data)),
-            json!({"address": "192.0.2.1", "groups": ["Staff", "Guests"], "user": "Ann"})
+            json!({"address": "192.0.2.1", "groups": ["Staff", "Guests"], "user": "Ann", "captcha": true})
         );
     }
 

@@ -196,6 +196,7 @@ fn description() -> Value {
         "title": { "type": "string", "description": "The administrator's heading for visitors." },
         "summary": { "type": "string", "description": "The administrator's text for visitors." },
         "needs": words(&["login", "captcha", "consent"]),
+        "offers": words(&["login", "captcha"]),
         "captcha": captcha,
         "opens": { "type": "string", "description":
             "The URL that the session opens; it needs `consent`." },
@@ -205,7 +206,7 @@ fn description() -> Value {
         "ticket": { "type": "string", "description": "The launch ticket for the claim." },
         "ticket_expires_in": { "type": "integer", "description": "In seconds." },
         "claim_url": uri("Where the claim goes."),
-        "login_url": uri("Where to log in first."),
+        "login_url": uri("Where to log in first, or to get more."),
         "valid_until": json_schema::time(),
     });
     json!({ "type": "object", "properties": properties, "required": ["name", "needs", "parameters", "claim_url"] })

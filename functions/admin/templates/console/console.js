@@ -68,22 +68,24 @@
     });
   }
 
-  // One more line in a weekly plan.
-  for (const plan of $("form .plan .lines")) {
+  // One more line in a weekly plan, or one more access tier.
+  for (const plan of $("form .lines")) {
     const more = document.createElement("button");
-    more.type = "button"; more.className = "button small quiet"; more.textContent = "Add a line";
+    more.type = "button"; more.className = "button small quiet"; more.textContent = plan.dataset.more || "Add a line";
     plan.after(more);
     more.addEventListener("click", () => {
       const lines = $(".line", plan), at = lines.length;
       if (at >= 20) return;
       const line = lines[at - 1].cloneNode(true);
-      line.setAttribute("aria-label", "Line " + (at + 1));
-      for (const input of $("input", line)) {
+      line.setAttribute("aria-label", line.getAttribute("aria-label").replace(/\d+$/, at + 1));
+      for (const input of $("input, select, textarea", line)) {
         input.name = input.name.replace(/\.\d+\./, "." + at + ".");
-        if (input.type === "checkbox") input.checked = false; else input.value = "";
+        if (input.type === "checkbox") input.checked = false;
+        else if (input.tagName === "SELECT") input.selectedIndex = Math.max(0, [...input.options].findIndex((option) => option.defaultSelected));
+        else input.value = "place" in input.dataset ? at + 1 : "";
       }
       plan.append(line);
-      line.querySelector("input").focus();
+      (line.querySelector(".proof") || line.querySelector("input")).focus();
     });
   }
 

@@ -4,13 +4,15 @@
 use crate::audit::{Difference, RecordKind};
 use crate::cast::{Cast, CastSettings, Counter, CounterChange, PreviousKey};
 use crate::cast_form::{self, CastDraft};
+use crate::cast_warnings::TIERS;
 use crate::field;
-use crate::form::{FieldErrors, Form, Warning, parsed, whole};
+use crate::form::{FieldError, FieldErrors, Form, Warning, parsed, whole};
 use crate::group::Group;
 use crate::hook::HookId;
 use crate::ids::{CastId, CastKey, GroupId, ImageId};
 use crate::image::Image;
 use crate::json_schema::SchemaBuilder;
+use crate::network::Network;
 use crate::ports::{Created, Page, Replaced, Saved};
 use crate::queries::{self, CastOrder, CastQuery};
 use crate::time::Timestamp;
@@ -117,6 +119,7 @@ pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited,
     )?;
     require_image(service, &draft.settings).await?;
     require_group(service, draft.settings.anonymous_group_id.as_ref()).await?;
+    require_tiers(service, &draft.settings).await?;
     let id = service.new_id(RecordKind::Cast, input).await?;
     let (now, cast_id) = (control_plane.clock.now(), CastId::from_bytes(id.bytes));
     if id.is_repeatable
@@ -390,6 +393,9 @@ async fn edit(
         if draft.settings.anonymous_group_id != before.settings.anonymous_group_id {
             require_group(service, draft.settings.anonymous_group_id.as_ref()).await?;
         }
+        if draft.settings.access_tiers != before.settings.access_tiers {
+            require_tiers(service, &draft.settings).await?;
+        }
         if draft.settings == before.settings && draft.counter == CounterChange::Keep {
             return Ok(Edited {
                 cast: before,
@@ -454,6 +460,11 @@ pub async fn look_around(
                      that contains {kasm_url}.",
         });
     }
+    warnings.extend(lacking(service, settings).await?.into_iter().map(|lack| {
+        let pointer = TIERS.get(lack.tier).copied().unwrap_or("/access_tiers");
+        let detail = lack.what.warning();
+        Warning { pointer, detail }
+    }));
     if has_namesake(service, &settings.name, id).await? {
         warnings.push(Warning {
             pointer: "/name",
@@ -679,6 +690,131 @@ async fn require_group(service: &AdminService<'_>, id: Option<&GroupId>) -> Resu
         return Err(FieldErrors::one("/anonymous_user_group_id", detail).into());
     }
     Ok(())
+}
+
+/// What an access tier needs and this deployment does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lacking {
+    Network,
+    Group,
+    Countries,
+    ExceptCountries,
+    Asns,
+    ExceptAsns,
+}
+
+/// Of which tier, from 0.
+struct Lack {
+    tier: usize,
+    what: Lacking,
+}
+
+impl Lacking {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Group => "group_id",
+            Self::Countries => "countries",
+            Self::ExceptCountries => "except_countries",
+            Self::Asns => "asns",
+            Self::ExceptAsns => "except_asns",
+        }
+    }
+
+    const fn error(self) -> &'static str {
+        match self {
+            Self::Network => "is not the name of a network.",
+            Self::Group => "is not the id of a group.",
+            Self::Countries | Self::ExceptCountries => {
+                "needs a database of countries, which this deployment does not have: see the manual \
+                 of access tiers."
+            }
+            Self::Asns | Self::ExceptAsns => {
+                "needs a database of autonomous systems, which this deployment does not have: see \
+                 the manual of access tiers."
+            }
+        }
+    }
+
+    const fn warning(self) -> &'static str {
+        match self {
+            Self::Network => "names a network that is gone: whom it fits get no session.",
+            Self::Group => "names a group that is gone: whom it fits get no session.",
+            Self::Countries | Self::ExceptCountries => {
+                "asks for countries, and this deployment has no database of them: all are unknown."
+            }
+            Self::Asns | Self::ExceptAsns => {
+                "asks for autonomous systems, and this deployment has no database of them: all are \
+                 unknown."
+            }
+        }
+    }
+}
+
+/// What the access tiers need and this deployment does not have.
+async fn lacking(
+    service: &AdminService<'_>,
+    settings: &CastSettings,
+) -> Result<Vec<Lack>, AdminError> {
+    let control_plane = service.control_plane;
+    let geo = control_plane.geo.as_ref();
+    let (knows_countries, knows_asns) = (
+        geo.is_some_and(|geo| geo.knows_countries()),
+        geo.is_some_and(|geo| geo.knows_asns()),
+    );
+    let mut lacks = Vec::new();
+    for (at, tier) in settings.access_tiers.iter().enumerate() {
+        let mut note = |is_lacking: bool, what| {
+            if is_lacking {
+                lacks.push(Lack { tier: at, what });
+            }
+        };
+        note(
+            !knows_countries && !tier.countries.is_empty(),
+            Lacking::Countries,
+        );
+        note(
+            !knows_countries && !tier.except_countries.is_empty(),
+            Lacking::ExceptCountries,
+        );
+        note(!knows_asns && !tier.asns.is_empty(), Lacking::Asns);
+        note(
+            !knows_asns && !tier.except_asns.is_empty(),
+            Lacking::ExceptAsns,
+        );
+        if let Some(network) = &tier.terms.network {
+            let found = control_plane
+                .store
+                .record::<Network>(network.as_str())
+                .await?;
+            note(found.is_none(), Lacking::Network);
+        }
+        let group = tier.terms.group_id.as_ref();
+        note(is_group_gone(service, group).await?, Lacking::Group);
+    }
+    Ok(lacks)
+}
+
+/// The networks and groups that access tiers name must exist, and what they ask of addresses must be
+/// known.
+async fn require_tiers(
+    service: &AdminService<'_>,
+    settings: &CastSettings,
+) -> Result<(), AdminError> {
+    let error = |lack: Lack| {
+        let pointer = format!("/access_tiers/{}/{}", lack.tier, lack.what.field());
+        FieldError::new(pointer, lack.what.error())
+    };
+    let errors: Vec<_> = lacking(service, settings)
+        .await?
+        .into_iter()
+        .map(error)
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(FieldErrors(errors).into())
+    }
 }
 
 /// Whether the group with this id does not exist.

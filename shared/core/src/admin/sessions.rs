@@ -526,6 +526,9 @@ fn origin_fields() -> Vec<ReadOnlyField<Session>> {
                 json!({ "id": invited.id, "name": invited.name, "label": invited.label })
             }))
         }),
+        Field::new("access_tier", access_tier_schema(), |session| {
+            json!(session.access_tier)
+        }),
         Field::new("referrer", referrer, |session| {
             json!(session.origin.referrer)
         }),
@@ -650,6 +653,18 @@ fn invitation_schema() -> Value {
         "type": ["object", "null"], "required": ["id", "name", "label"],
         "description": "The invitation that the claim came by.",
         "properties": { "id": InvitationId::SYNTAX.schema(), "name": text(), "label": text() },
+    })
+}
+
+fn access_tier_schema() -> Value {
+    json!({
+        "type": ["object", "null"], "required": ["number", "name"],
+        "description": "The access tier that admitted the visitor, as it was then; null where the \
+                        link had none.",
+        "properties": {
+            "number": { "type": "integer", "minimum": 1, "description": "Its place in the list." },
+            "name": text(),
+        },
     })
 }
 

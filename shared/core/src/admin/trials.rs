@@ -1,6 +1,6 @@
 //! Owns the trial of a link: it evaluates every rule for a made-up visit. Must not know the rules.
 
-use crate::form::{FieldErrors, Form, formatted, line, parsed};
+use crate::form::{FieldErrors, Form, flag, formatted, line, parsed};
 use crate::ids::{InvitationId, UserId};
 use crate::json_schema::{self, SchemaBuilder};
 use crate::language::Wish;
@@ -39,7 +39,7 @@ pub fn view(outcome: &TrialOutcome) -> Value {
 }
 
 /// Parses a made-up visit: `address`, and if wanted `referrer`, `user`, `groups`, `browser`,
-/// `kasm_url`, `docker_network`, `invitation`, `at`.
+/// `kasm_url`, `docker_network`, `invitation`, `captcha`, `at`.
 fn read(input: &Value, now: Timestamp) -> Result<Trial, FieldErrors> {
     read_form(&mut Form::over(Map::new(), input, &[])?, now)
 }
@@ -81,6 +81,10 @@ const WORDS: &[(&str, &str)] = &[
     ("kasm_url", "What the link's address asks to open."),
     ("docker_network", "The network that it asks for."),
     ("invitation", "The invitation that it names."),
+    (
+        "captcha",
+        "Whether the CAPTCHA is solved; when it is left out, both ways are told.",
+    ),
     ("at", "When; now when it is left out."),
 ];
 
@@ -112,6 +116,7 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
         Timestamp::parse(text)
             .ok_or_else(|| "must be a time such as 2026-12-31T18:00:00Z.".to_owned())
     };
+    let captcha = form.nullable("captcha", flag);
     let at = form.nullable("at", parsed(read_time)).unwrap_or(now);
     form.finish()?;
     // A missing one was noted by the form, which has returned by now.
@@ -141,6 +146,7 @@ fn read_form(form: &mut Form, now: Timestamp) -> Result<Trial, FieldErrors> {
             docker_network,
             invitation: invitation.map(|id: InvitationId| id.to_string()),
         },
+        captcha,
         at,
     })
 }

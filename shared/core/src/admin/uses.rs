@@ -5,6 +5,7 @@ use crate::audit::RecordKind;
 use crate::cast::Cast;
 use crate::ids::{GroupId, ImageId};
 use crate::image::Image;
+use crate::network::NetworkName;
 use crate::queries::CastQuery;
 use crate::staging::StagingConfig;
 
@@ -81,14 +82,19 @@ pub async fn of(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>
 async fn casts(service: &AdminService<'_>, named: Named<'_>) -> Result<Vec<Use>, AdminError> {
     let names_it = |cast: &Cast| match named {
         Named::Image(id) => cast.settings.image_id == *id,
-        Named::Group(id) => cast.settings.anonymous_group_id.as_ref() == Some(id),
-        // Visitors name networks, where a cast lets them.
-        Named::Network(_) => false,
+        Named::Group(id) => {
+            let mut tiers = cast.settings.access_tiers.iter();
+            cast.settings.anonymous_group_id.as_ref() == Some(id)
+                || tiers.any(|tier| tier.terms.group_id.as_ref() == Some(id))
+        }
+        // Visitors name networks too, where a cast lets them.
+        Named::Network(name) => {
+            let mut tiers = cast.settings.access_tiers.iter();
+            let named = |network: &NetworkName| network.as_str() == name;
+            tiers.any(|tier| tier.terms.network.as_ref().is_some_and(named))
+        }
     };
     let (mut uses, mut cursor) = (Vec::new(), None);
-    if let Named::Network(_) = named {
-        return Ok(uses);
-    }
     loop {
         let page = service
             .control_plane

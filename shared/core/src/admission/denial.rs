@@ -113,17 +113,20 @@ pub enum DenialCode {
     AdmissionUnavailable = 49,
     /// The browser drops the cookie that a session needs to be its visitor's.
     CookiesBlocked = 50,
+    /// No access tier of the link admits the visitor.
+    AccessDenied = 51,
 }
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 50] = [
+    pub const ALL: [DenialCode; 51] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
         Self::ReferrerDenied,
         Self::IpLimit,
         Self::AddressDenied,
+        Self::AccessDenied,
         Self::CastClosed,
         Self::InvitationRequired,
         Self::InvitationUnknown,
@@ -179,6 +182,7 @@ impl DenialCode {
             Self::ReferrerDenied => "referrer-denied",
             Self::IpLimit => "ip-limit",
             Self::AddressDenied => "address-denied",
+            Self::AccessDenied => "access-denied",
             Self::CastClosed => "cast-closed",
             Self::LoginRequired => "login-required",
             Self::LoginFailed => "login-failed",
@@ -250,6 +254,7 @@ impl DenialCode {
             Self::ReferrerDenied => "This link cannot be opened from here",
             Self::IpLimit => "Too many sessions from your network",
             Self::AddressDenied => "This link cannot be opened from your network",
+            Self::AccessDenied => "This link is not open to you",
             Self::CastClosed => "This link is closed right now",
             Self::LoginRequired => "Please sign in first",
             Self::LoginFailed => "Sign-in failed",
@@ -314,6 +319,10 @@ impl DenialCode {
                               network; please try again a little later."
             }
             Self::AddressDenied => "It is only available from other networks.",
+            Self::AccessDenied => {
+                "It is for some visitors only: sign in or use your invitation if you have one, or \
+                 ask the person who gave you the link."
+            }
             Self::CastClosed => "It is only open at certain hours.",
             Self::LoginRequired => {
                 "This link is for people with an account; sign in and you will be brought back \

@@ -5,23 +5,28 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{ControlPlane, Visitor};
+use crate::access_tier::Shown;
 use crate::address;
 use crate::admission_hook::HookFact;
 use crate::cast::{AnonymousResume, Cast, CountBy};
 use crate::deployment::Deployment;
-use crate::group;
-use crate::ids::{CastId, CastKey, InvitationId, SessionId};
+use crate::geo::AddressOrigin;
+use crate::group::{self, Group};
+use crate::ids::{CastId, CastKey, GroupId, InvitationId, SessionId};
 use crate::image::Image;
 use crate::invitation::Invitation;
 use crate::network::Network;
 use crate::permission::{Grant, Permission};
-use crate::policy::{self, Brought, Facts, LinkParameters, NotApplied, ProofFact, QueueView};
+use crate::policy::{
+    self, Brought, Facts, LinkParameters, NotApplied, ProofFact, QueueView, Requirement,
+};
 use crate::ports::Fault;
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
 use crate::rate_window::RateWindow;
 use crate::session::{Owner, Session};
 use crate::session_options::SessionOptions;
+use crate::terms::GivenTerms;
 use crate::time::Timestamp;
 use crate::waiting_queue::{QueuePosition, WaitingQueue};
 
@@ -45,6 +50,10 @@ pub(super) struct AdmissionContext<'a> {
     pub(super) cast: Option<Arc<Cast>>,
     pub(super) image: Option<Arc<Image>>,
     pub(super) network: Option<Arc<Network>>,
+    /// What is known of the visitor's address, as far as the link's access tiers ask for it.
+    pub(super) origin: AddressOrigin,
+    /// Whether the group that the visitor's access tier names is gone.
+    pub(super) is_tier_group_gone: bool,
     pub(super) deployment: Arc<Deployment>,
     pub(super) grant: Grant,
     /// The invitation to the link that the visitor brings, if there is one of this id.
@@ -81,6 +90,8 @@ impl AdmissionContext<'_> {
             deployment: &self.deployment.settings,
             grant: &self.grant,
             address: self.visitor.address,
+            origin: self.origin,
+            is_tier_group_gone: self.is_tier_group_gone,
             referrer: self.referrer,
             user: self.visitor.user.as_ref(),
             own_session: self.own_session.as_ref(),
@@ -111,6 +122,28 @@ impl AdmissionContext<'_> {
 }
 
 impl AdmissionContext<'_> {
+    /// What the visitor has shown.
+    pub(super) fn shown(&self, cast: &Cast) -> Shown<'_> {
+        let user = self.visitor.user.as_ref();
+        let (settings, invited) = (&cast.settings, self.invitation.is_some());
+        policy::access_tiers::shown(settings, user, invited, self.origin, self.proof)
+    }
+
+    /// What a CAPTCHA's solution is to the visitor.
+    pub(super) fn captcha_requirement(&self, cast: &Cast) -> Requirement {
+        let can_pass = self.deployment.settings.captcha.can_pass();
+        policy::captcha::requirement(&cast.settings, &self.shown(cast), can_pass)
+    }
+
+    /// What the visitor is given beyond the link.
+    pub(super) fn given<'a>(&'a self, cast: &'a Cast) -> GivenTerms<'a> {
+        let tiers = &cast.settings.access_tiers;
+        GivenTerms {
+            tier: policy::access_tiers::terms(tiers, &self.shown(cast)),
+            hook: self.hook.terms(),
+        }
+    }
+
     /// Ignores the limit of live sessions, which does not refuse visitors who can wait.
     pub(super) fn forget_crowd(&mut self) {
         self.full
@@ -181,6 +214,8 @@ impl ControlPlane {
             cast: cast.filter(|cast| cast.settings.enabled || own_session.is_some()),
             image: None,
             network: None,
+            origin: AddressOrigin::default(),
+            is_tier_group_gone: false,
             deployment,
             grant: Grant::default(),
             invitation: None,
@@ -217,18 +252,47 @@ impl ControlPlane {
             .image(&*self.store, &cast.settings.image_id, now)
             .await?;
         context.invitation = self.find_invitation(cast, context).await?;
+        context.origin = self.origin_of(cast, context.visitor);
+        self.apply_terms(cast, context, now).await?;
+        context.cast = Some(cast.clone());
+        Ok(())
+    }
+
+    /// What is known of the visitor's address, if the link's access tiers ask for it.
+    pub(super) fn origin_of(&self, cast: &Cast, visitor: &Visitor) -> AddressOrigin {
+        let mut tiers = cast.settings.access_tiers.iter();
+        let geo = self.geo.as_ref();
+        let geo = geo.filter(|_| tiers.any(|tier| tier.asks_country() || tier.asks_asn()));
+        geo.map_or_else(AddressOrigin::default, |geo| geo.look_up(visitor.address))
+    }
+
+    /// Loads what depends on the terms that the visitor is given; called again when these change.
+    pub(super) async fn apply_terms(
+        &self,
+        cast: &Arc<Cast>,
+        context: &mut AdmissionContext<'_>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let given = context.given(cast);
         let invitation = context.invitation.as_ref();
         let wanted = context.image.as_deref().and_then(|image| {
-            let (parameters, hook) = (context.parameters, &context.hook);
-            policy::wanted_network(cast, image, invitation, parameters, hook)
+            policy::wanted_network(cast, image, invitation, context.parameters, given)
         });
-        context.network = match wanted {
+        let network = match wanted {
             Some(name) => self.cache.network(&*self.store, &name, now).await?,
             None => None,
         };
         let user = context.visitor.user.as_ref();
         let groups = self.cache.groups(&*self.store, now).await?;
-        context.grant = group::grant(cast, user, invitation, &context.hook, &groups);
+        let (given, invitation) = (context.given(cast), context.invitation.as_ref());
+        let named = given.tier.and_then(|terms| terms.group_id.as_ref());
+        let is_there = |id: &GroupId| groups.iter().any(|group| group.id == *id);
+        let is_gone = named.is_some_and(|id| *id != Group::all_users_id() && !is_there(id));
+        let grant = group::grant(cast, user, invitation, given, &groups);
+        context.network = network;
+        context.is_tier_group_gone = is_gone;
+        context.grant = grant;
+        let invitation = context.invitation.as_ref();
         let quotas = policy::live_limits::quotas(
             cast,
             context.image.as_deref(),
@@ -243,7 +307,6 @@ impl ControlPlane {
             .filter(|quota| self.cache.is_full(&quota.key, now))
             .map(|quota| quota.kind)
             .collect();
-        context.cast = Some(cast.clone());
         Ok(())
     }
 

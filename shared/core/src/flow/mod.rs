@@ -64,7 +64,8 @@ use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::language::Wish;
 use crate::ports::{
-    Fault, FaultKind, Gates, Launcher, ProfileFiles, Saved, SessionLogs, Store, Webhooks,
+    Fault, FaultKind, Gates, GeoDatabase, Launcher, ProfileFiles, Saved, SessionLogs, Store,
+    Webhooks,
 };
 use crate::referrer::ReferrerRule;
 use crate::session::{EndReason, Session, State};
@@ -253,6 +254,8 @@ pub struct ControlPlane {
     pub gates: Option<Arc<dyn Gates>>,
     /// Calls the receivers of webhooks; without it, events are written down and not sent.
     pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// Where addresses are; `None` without a database of the operator's.
+    pub geo: Option<Arc<dyn GeoDatabase>>,
     /// The logs of tasks, where they are on this machine.
     pub logs: Option<Arc<dyn SessionLogs>>,
     /// Whether there is a login provider.
@@ -288,6 +291,7 @@ impl ControlPlane {
             deployment_key: None,
             gates: None,
             webhooks: None,
+            geo: None,
             logs: None,
             has_logins: false,
             login_reader: None,

@@ -7,13 +7,14 @@ use super::admission_context::{AdmissionContext, VisitDetails};
 use super::link_visit::{Counts, LinkVisit};
 use super::refusal::RefusedVisit;
 use super::{ControlPlane, FlowError, Refusal, Visitor};
+use crate::access_tier;
 use crate::address;
 use crate::captcha::CaptchaKind;
 use crate::cast::{AnonymousResume, Cast};
 use crate::denial::DenialCode;
 use crate::ids::{self, Nonce};
 use crate::persistent_profile;
-use crate::policy::{self, LinkParameters, NotApplied, Resumption, Verdict};
+use crate::policy::{self, LinkParameters, NotApplied, Requirement, Resumption, Verdict};
 use crate::session::Session;
 use crate::ticket::{LAUNCH_TICKET_SECONDS, LaunchTicket, VIA_TICKET_SECONDS, ViaTicket};
 
@@ -49,8 +50,11 @@ pub enum NextStep {
 pub struct ClaimOffer {
     /// The launch ticket, good for [`LAUNCH_TICKET_SECONDS`].
     pub ticket: String,
-    /// The CAPTCHA, if one is required.
+    /// The CAPTCHA, if one is required, or gives the visitor more.
     pub captcha: Option<CaptchaNeed>,
+    /// For anonymous visitors to whom a login may give more: the parameter `via` with which they
+    /// come back from it. Good for [`VIA_TICKET_SECONDS`].
+    pub login: Option<String>,
     /// The address from the link's parameters that the visitor must agree to open. A new session
     /// starts only then; a resumed one is theirs either way.
     pub opens: Option<String>,
@@ -82,6 +86,8 @@ pub struct CaptchaNeed {
     pub site_key: Option<String>,
     /// The challenge, as JSON, for the kinds that have one.
     pub challenge: Option<String>,
+    /// Whether a claim without a solution is accepted as well, and gives less.
+    pub is_optional: bool,
 }
 
 impl ControlPlane {
@@ -179,19 +185,9 @@ impl ControlPlane {
             return Err(DenialCode::UnknownCast.into());
         };
         let next = match verdict {
-            Verdict::Deny(denial) if denial.code == DenialCode::LoginRequired => {
-                let expires = now.plus_seconds(VIA_TICKET_SECONDS);
-                NextStep::LogIn {
-                    via: ViaTicket {
-                        cast: cast.id.clone(),
-                        referrer: referrer.map(str::to_owned),
-                        address: visit.address.clone(),
-                        roams_until: Some(expires),
-                        expires,
-                    }
-                    .sign(&self.keys),
-                }
-            }
+            Verdict::Deny(denial) if denial.code == DenialCode::LoginRequired => NextStep::LogIn {
+                via: self.login_ticket(&cast, referrer, visit),
+            },
             Verdict::Deny(denial) => return Err(denial.into()),
             Verdict::Admit(admission) => {
                 self.begin_activation(&mut context, now).await?;
@@ -204,6 +200,7 @@ impl ControlPlane {
             Verdict::Resume(Resumption { opens, not_applied }) => {
                 NextStep::Claim(Box::new(ClaimOffer {
                     captcha: None,
+                    login: None,
                     resumes: context.own_session.clone().map(|session| Resumable {
                         asks: visitor.user.is_none()
                             && cast.settings.anonymous_resume == AnonymousResume::Ask,
@@ -237,6 +234,19 @@ impl ControlPlane {
         })
     }
 
+    /// The ticket with which a visitor comes back from the login.
+    fn login_ticket(&self, cast: &Cast, referrer: Option<&str>, visit: &LinkVisit) -> String {
+        let expires = visit.now.plus_seconds(VIA_TICKET_SECONDS);
+        ViaTicket {
+            cast: cast.id.clone(),
+            referrer: referrer.map(str::to_owned),
+            address: visit.address.clone(),
+            roams_until: Some(expires),
+            expires,
+        }
+        .sign(&self.keys)
+    }
+
     fn offer_claim(
         &self,
         cast: &Cast,
@@ -261,21 +271,26 @@ impl ControlPlane {
             address,
             nonce,
             place: None,
+            proven: false,
             another: context.visitor.another,
             expires: now.plus_seconds(LAUNCH_TICKET_SECONDS),
         };
-        let captcha =
-            policy::captcha::applies(&cast.settings, context.visitor.user.as_ref()).then(|| {
-                let settings = &context.deployment.settings.captcha;
-                CaptchaNeed {
-                    kind: settings.kind,
-                    site_key: settings.site_key.clone(),
-                    challenge: self.captcha.challenge(settings, &bound_to, now),
-                }
-            });
+        let requirement = context.captcha_requirement(cast);
+        let captcha = (requirement != Requirement::No).then(|| {
+            let settings = &context.deployment.settings.captcha;
+            CaptchaNeed {
+                kind: settings.kind,
+                site_key: settings.site_key.clone(),
+                challenge: self.captcha.challenge(settings, &bound_to, now),
+                is_optional: requirement == Requirement::Optional,
+            }
+        });
+        let tiers = &cast.settings.access_tiers;
+        let login = access_tier::login_may_help(tiers, &context.shown(cast));
         ClaimOffer {
             ticket: ticket.sign(&self.keys),
             captcha,
+            login: login.then(|| self.login_ticket(cast, context.referrer, visit)),
             opens,
             resumes: None,
             via,

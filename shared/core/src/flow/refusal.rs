@@ -2,6 +2,7 @@
 
 use super::{ControlPlane, Visitor};
 use crate::METRICS;
+use crate::access_tier::{self, Shown};
 use crate::address;
 use crate::brand::Brand;
 use crate::cast::Cast;
@@ -79,6 +80,8 @@ pub struct Help {
     pub contact: Option<String>,
     /// The visitor's own session that is in the way.
     pub own: Option<OwnSession>,
+    /// Whether an access tier may admit the visitor once they have logged in.
+    pub login_may_help: bool,
     /// The language of the link or of the session.
     pub language: Option<Language>,
     /// The brand of the link or of the deployment.
@@ -236,10 +239,20 @@ impl ControlPlane {
         let mut pairs = parameters.map_or_else(Vec::new, |parameters| parameters.pairs().into());
         pairs.push(("via", via.as_deref()));
         let link = CastKey::parse(visit.key).map(|key| urls::cast_with(&key, &pairs));
+        let may_help = |cast: &Cast| {
+            let shown = Shown {
+                captcha: false,
+                user: visit.visitor.user.as_ref(),
+                invited: false,
+                origin: self.origin_of(cast, visit.visitor),
+            };
+            access_tier::login_may_help(&cast.settings.access_tiers, &shown)
+        };
         Help {
             link,
             contact,
             own: None,
+            login_may_help: code == DenialCode::AccessDenied && cast.is_some_and(may_help),
             language: cast.and_then(|cast| cast.settings.language.0),
             brand: self.brand(cast),
         }
@@ -340,6 +353,7 @@ impl ControlPlane {
                 link: Some(urls::cast(&session.cast_key)),
                 contact,
                 own: None,
+                login_may_help: false,
                 language: session.origin.language,
                 brand: session.options.brand.clone(),
             }),
@@ -361,6 +375,7 @@ impl ControlPlane {
             contact: refusal.help.contact.clone(),
             own: refusal.help.own.as_ref().map(|own| own.id.clone()),
             is_ending: refusal.help.own.as_ref().is_some_and(|own| own.is_ending),
+            login_may_help: refusal.help.login_may_help,
             language: refusal.help.language,
             expires: now.plus_seconds(NOTICE_SECONDS),
         }
@@ -400,6 +415,7 @@ impl ControlPlane {
                     id,
                     is_ending: notice.is_ending,
                 }),
+                login_may_help: notice.login_may_help,
                 language: notice.language,
                 brand: self.brand(cast.as_deref()),
             }),

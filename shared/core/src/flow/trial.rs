@@ -17,6 +17,8 @@ pub struct Trial {
     pub visitor: Visitor,
     /// The parameters of the link.
     pub parameters: LinkParameters,
+    /// Whether the CAPTCHA is solved; `None`: not said.
+    pub captcha: Option<bool>,
     /// The time.
     pub at: Timestamp,
 }
@@ -63,19 +65,20 @@ impl ControlPlane {
                 now,
             )
             .await?;
+        // Without a solution to check: whether one could be checked at all.
+        let captcha = &context.deployment.settings.captcha;
+        context.proof = match trial.captcha {
+            _ if !captcha.can_pass() => ProofFact::Unchecked,
+            None => ProofFact::NotAsked,
+            Some(true) => ProofFact::Passed,
+            Some(false) => ProofFact::Missing,
+        };
         let cast = std::sync::Arc::new(cast.clone());
         self.gather_for(&cast, &mut context, now).await?;
         self.look_at_uses(&mut context).await?;
         context.entry = Some((SessionId::from_bytes([0; 16]), false));
         self.load_queue(&cast, &mut context).await?;
         context.own_session = self.find_own(Some(&cast), visitor, None).await?;
-        // Without a solution to check: whether one could be checked at all.
-        let captcha = &context.deployment.settings.captcha;
-        context.proof = if captcha.can_pass() {
-            ProofFact::NotAsked
-        } else {
-            ProofFact::Unchecked
-        };
         for quota in policy::live_limits::quotas(
             &cast,
             context.image.as_deref(),
@@ -103,7 +106,7 @@ impl ControlPlane {
             &cast,
             visitor.user.as_ref(),
             context.invitation.as_ref(),
-            &context.hook,
+            context.given(&cast),
             &groups,
         );
         Ok(TrialOutcome {

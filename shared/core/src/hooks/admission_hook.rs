@@ -8,6 +8,7 @@ use crate::cast::Cast;
 use crate::ids::{GroupId, SessionId};
 use crate::invitation::Invited;
 use crate::network::NetworkName;
+use crate::terms::AdmissionTerms;
 use crate::time::Timestamp;
 use crate::user::User;
 use crate::webhook::WebhookAnswer;
@@ -158,17 +159,6 @@ struct Written {
     network: Option<String>,
     #[serde(default)]
     group_id: Option<String>,
-}
-
-/// What the server gives a visitor whom it admits; `None`: as the link says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AdmissionTerms {
-    /// How long the session may live at most, in seconds; never for longer than the link says.
-    pub time_limit_seconds: Option<u32>,
-    /// The network in which it runs.
-    pub network: Option<NetworkName>,
-    /// A group that the visitor is in besides their own.
-    pub group_id: Option<GroupId>,
 }
 
 /// What the server has said of a visitor.

@@ -6,6 +6,7 @@ use std::ops::{Deref, RangeInclusive};
 
 use serde_json::{Value, json};
 
+use crate::access_tier::{Proof, TierOutcome};
 use crate::actor::Scope;
 use crate::address_rules::AddressRule;
 use crate::admission_hook::Unanswered;
@@ -13,6 +14,7 @@ use crate::audit::AuditId;
 use crate::brand::FooterLink;
 use crate::captcha::CaptchaKind;
 use crate::cast::{AnonymousResume, CountBy, LinkLanguage, StartOnClick};
+use crate::geo::{AsnEntry, CountryEntry};
 use crate::hook::HookEvent;
 use crate::ids::{
     ApiKeyId, CastId, CastKey, GroupId, ImageId, InvitationId, Reference, SessionId, StagingId,
@@ -205,6 +207,10 @@ text_types! {
     Scope = TextSyntax::OneOf(|| Scope::ALL.map(Scope::as_str).to_vec());
     Unanswered = TextSyntax::OneOf(|| Unanswered::ALL.map(Unanswered::as_str).to_vec());
     HookEvent = TextSyntax::OneOf(|| HookEvent::CHOICES.map(HookEvent::as_str).to_vec());
+    Proof = TextSyntax::OneOf(|| Proof::ALL.map(Proof::as_str).to_vec());
+    TierOutcome = TextSyntax::OneOf(|| TierOutcome::ALL.map(TierOutcome::as_str).to_vec());
+    CountryEntry = TextSyntax::Format(|| &text_format::COUNTRY);
+    AsnEntry = TextSyntax::Format(|| &text_format::ASN);
     CountBy = TextSyntax::OneOf(|| CountBy::ALL.map(CountBy::as_str).to_vec());
     AnonymousResume = TextSyntax::OneOf(|| {
         AnonymousResume::ALL.map(AnonymousResume::as_str).to_vec()

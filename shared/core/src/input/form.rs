@@ -344,6 +344,41 @@ impl Form {
         Some(value)
     }
 
+    /// A list of at most so many objects, for each of which `read` asks; may be left out, but not be
+    /// null. Each object's mistakes are noted in it.
+    pub fn objects<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        read: impl Fn(&mut Form) -> T,
+    ) -> Vec<T> {
+        let schema = || {
+            let items = SchemaBuilder::of(|part| _ = read(part)).whole();
+            json!({ "type": "array", "items": items, "maxItems": most })
+        };
+        self.note(name, schema, || Need::Defaulted(json!([])));
+        let parts = self.items(name, most, |item| {
+            let fields = item.as_object().cloned();
+            fields
+                .map(Self::part)
+                .ok_or_else(|| "must be an object.".to_owned())
+        });
+        // A list with an item that is no object is refused already.
+        let mut values = Vec::with_capacity(parts.len());
+        for (index, mut part) in parts.into_iter().enumerate() {
+            values.push(read(&mut part));
+            let Err(FieldErrors(errors)) = part.finish() else {
+                continue;
+            };
+            let within = |error: FieldError| FieldError {
+                pointer: format!("/{name}/{index}{}", error.pointer),
+                ..error
+            };
+            self.errors.extend(errors.into_iter().map(within));
+        }
+        values
+    }
+
     fn part_of(&mut self, name: &'static str) -> Self {
         self.known.insert(name);
         if self.schema_builder.is_some() {

@@ -2,6 +2,7 @@
 //! each record. A field is declared once, in the table of its record; `field` says what a
 //! declaration is.
 
+pub(crate) mod access_tier_form;
 pub mod api_key_form;
 pub(crate) mod brand_form;
 pub mod cast_form;

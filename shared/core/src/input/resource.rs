@@ -93,6 +93,8 @@ pub enum Widget {
     Secret,
     /// A weekly plan; without a single span it is null.
     OpenHours,
+    /// A list of access tiers, in their order.
+    AccessTiers,
 }
 
 /// What it means when nothing is typed.

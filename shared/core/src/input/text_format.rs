@@ -4,11 +4,13 @@
 //!
 //! Patterns use the part of the syntax that ECMA-262, Python and Rust read alike.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
+use crate::geo::Country;
 use crate::url_rules;
 
 /// What [`str::trim`] takes away, as part of a class.
@@ -34,6 +36,18 @@ fn ipv6() -> String {
     forms.extend((1..=6).map(|tail| format!("(?:{h}:){{1,{}}}(?::{h}){{{tail}}}", 7 - tail)));
     forms.push(format!("::(?:[Ff]{{4}}:)?{}", ipv4()));
     format!("(?:{})", forms.join("|"))
+}
+
+/// The codes of all countries, by their first letter.
+fn countries() -> String {
+    let mut by_first = BTreeMap::<&str, String>::new();
+    for code in Country::codes() {
+        let (first, second) = code.split_at(1);
+        by_first.entry(first).or_default().push_str(second);
+    }
+    let of_letter = |(first, seconds): (&str, String)| format!("{first}[{seconds}]");
+    let letters: Vec<String> = by_first.into_iter().map(of_letter).collect();
+    letters.join("|")
 }
 
 /// The rule for a text.
@@ -251,6 +265,18 @@ formats! {
         "must be 1 to 63 lower-case letters, digits, hyphens and underscores, and not default.",
     )
     .but("default");
+    /// The code of a country, or the word for those that are not known.
+    COUNTRY = TextFormat::new(
+        &format!("(?:{}|unknown)", countries()),
+        "DE",
+        "must be the code of a country in two capital letters, such as DE, or unknown.",
+    );
+    /// The number of an autonomous system, or the word for those that are not known.
+    ASN = TextFormat::new(
+        "(?:AS(?:[1-9][0-9]{0,8}|[1-3][0-9]{9})|unknown)",
+        "AS64496",
+        "must be the number of an autonomous system such as AS64496, or unknown.",
+    );
     /// The id of a subnet.
     SUBNET = TextFormat::new("subnet-[A-Za-z0-9]{1,32}", "subnet-0123456789abcdef0",
         "must be an id such as subnet-0123456789abcdef0.");

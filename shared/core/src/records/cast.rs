@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access_tier::AccessTier;
 use crate::address_rules::AddressRule;
 use crate::admission_hook::AdmissionHook;
 use crate::brand::Brand;
@@ -206,6 +207,9 @@ pub struct CastSettings {
     /// Whether only visitors with an invitation get sessions.
     #[serde(default)]
     pub invitation_required: bool,
+    /// What visitors get by what they have shown; empty: all get the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access_tiers: Vec<AccessTier>,
     /// seed: Allow Resume.
     #[serde(default)]
     pub allow_resume: bool,

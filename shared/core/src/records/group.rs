@@ -3,13 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::admission_hook::HookFact;
 use crate::cast::Cast;
 use crate::ids::GroupId;
 use crate::invitation::Invitation;
 use crate::permission::{ClientSettings, Grant};
 use crate::record::Record;
 use crate::session::{ANONYMOUS_KEEPALIVE_SECONDS, ENTRY_TIMEOUT_SECONDS};
+use crate::terms::GivenTerms;
 use crate::time::Timestamp;
 use crate::user::User;
 
@@ -95,12 +95,12 @@ impl GroupSettings {
 
 /// The groups of a visitor to this cast, the most important first: for a user those of the login,
 /// for an anonymous visitor the cast's Anonymous User Group, for an invited one the invitation's,
-/// that of the admission hook, and *All Users* in any case.
+/// those of the access tier and the admission hook, and *All Users* in any case.
 pub fn groups_of<'a>(
     cast: &Cast,
     user: Option<&User>,
     invitation: Option<&Invitation>,
-    hook: &HookFact,
+    given: GivenTerms<'_>,
     groups: &'a [Group],
 ) -> Vec<&'a Group> {
     let anonymous = cast.settings.anonymous_group_id.as_ref();
@@ -110,23 +110,27 @@ pub fn groups_of<'a>(
             Some(user) => group.settings.is_named_in(&user.groups),
             None => anonymous == Some(&group.id),
         };
-        is_own || [invited, hook.group_id()].contains(&Some(&group.id))
+        is_own || invited == Some(&group.id) || given.groups().any(|id| *id == group.id)
     })
 }
 
-/// What holds for a session of this cast, by the visitor's groups and invitation. A group that is
-/// gone says nothing.
+/// What holds for a session of this cast, by the visitor's groups, invitation and access tier. A group
+/// that is gone says nothing.
 pub fn grant(
     cast: &Cast,
     user: Option<&User>,
     invitation: Option<&Invitation>,
-    hook: &HookFact,
+    given: GivenTerms<'_>,
     groups: &[Group],
 ) -> Grant {
     let enforced = cast.settings.enforced_client_settings.as_ref();
-    let mut grant = resolve(&groups_of(cast, user, invitation, hook, groups), enforced);
+    let mut grant = resolve(&groups_of(cast, user, invitation, given, groups), enforced);
     if let Some(invitation) = invitation {
         grant = invitation.limits(grant);
+    }
+    if let Some(limit) = given.tier.and_then(|terms| terms.time_limit_seconds) {
+        let own = grant.session_time_limit_seconds;
+        grant.session_time_limit_seconds = Some(own.map_or(limit, |own| own.min(limit)));
     }
     grant
         .entry_timeout_seconds
@@ -171,9 +175,9 @@ fn resolve(member_of: &[&Group], enforced: Option<&ClientSettings>) -> Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admission_hook::AdmissionTerms;
     use crate::ids::UserId;
     use crate::permission::Permission::Webcam;
+    use crate::terms::AdmissionTerms;
     use crate::testing::cast;
 
     fn group(n: u8, name: &str, priority: u32, webcam: bool) -> Group {
@@ -208,7 +212,7 @@ mod tests {
             ),
             ("a user, set", patient, Some(&user), Some(7200), Some(900)),
         ] {
-            let grant = grant(&cast(1), user, None, &HookFact::NotAsked, &[group]);
+            let grant = grant(&cast(1), user, None, GivenTerms::default(), &[group]);
             assert_eq!(
                 (grant.keepalive_seconds, grant.entry_timeout_seconds),
                 (keepalive, entry),
@@ -254,7 +258,7 @@ mod tests {
             let mut cast = cast(1);
             cast.settings.anonymous_group_id =
                 anonymous_group.map(|n| GroupId::from_bytes([n; 16]));
-            let grant = grant(&cast, user.as_ref(), None, &HookFact::NotAsked, &groups);
+            let grant = grant(&cast, user.as_ref(), None, GivenTerms::default(), &groups);
             assert_eq!(grant.permissions.contains(&Webcam), webcam, "{name}");
         }
     }
@@ -271,40 +275,80 @@ mod tests {
         cast.settings.anonymous_group_id = Some(GroupId::from_bytes([2; 16]));
         let mut invitation = crate::testing::invitation(1);
         invitation.settings.group_id = Some(GroupId::from_bytes([1; 16]));
-        let silent = HookFact::NotAsked;
-        let hook = HookFact::Admitted(AdmissionTerms {
-            group_id: Some(groups[2].id.clone()),
+        let silent = GivenTerms::default();
+        let terms = |group: &Group| AdmissionTerms {
+            group_id: Some(group.id.clone()),
             ..AdmissionTerms::default()
-        });
-        for (name, user, invitation, hook, expected) in [
-            ("anonymous", None, None, &silent, vec!["Link", ALL_USERS]),
+        };
+        let (of_guests, of_link) = (terms(&groups[1]), terms(&groups[2]));
+        let by_hook = GivenTerms {
+            hook: Some(&of_link),
+            ..silent
+        };
+        let by_both = GivenTerms {
+            tier: Some(&of_guests),
+            ..by_hook
+        };
+        for (name, user, invitation, given, expected) in [
+            ("anonymous", None, None, silent, vec!["Link", ALL_USERS]),
             (
                 "invited",
                 None,
                 Some(&invitation),
-                &silent,
+                silent,
                 vec!["Guests", "Link", ALL_USERS],
             ),
             (
                 "invited, logged in",
                 Some(&user),
                 Some(&invitation),
-                &silent,
+                silent,
                 vec!["Guests", ALL_USERS],
             ),
             (
                 "by the hook",
                 Some(&user),
                 None,
-                &hook,
+                by_hook,
                 vec!["Link", ALL_USERS],
             ),
+            (
+                "by the hook and a tier",
+                Some(&user),
+                None,
+                by_both,
+                vec!["Guests", "Link", ALL_USERS],
+            ),
         ] {
-            let found: Vec<&str> = groups_of(&cast, user, invitation, hook, &groups)
+            let found: Vec<&str> = groups_of(&cast, user, invitation, given, &groups)
                 .into_iter()
                 .map(|group| group.settings.name.as_str())
                 .collect();
             assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn time_limit_of_a_tier_shortens_and_never_extends() {
+        let mut all_users = Group::all_users();
+        all_users.settings.client.session_time_limit_seconds = Some(1800);
+        for (tier, expected) in [(None, 1800), (Some(600), 600), (Some(3600), 1800)] {
+            let terms = AdmissionTerms {
+                time_limit_seconds: tier,
+                ..AdmissionTerms::default()
+            };
+            let given = GivenTerms {
+                tier: Some(&terms),
+                hook: None,
+            };
+            let grant = grant(
+                &cast(1),
+                None,
+                None,
+                given,
+                std::slice::from_ref(&all_users),
+            );
+            assert_eq!(grant.session_time_limit_seconds, Some(expected), "{tier:?}");
         }
     }
 
@@ -332,7 +376,7 @@ mod tests {
                 groups: login.into_iter().map(str::to_owned).collect(),
             };
             let found: Vec<&str> =
-                groups_of(&cast(1), Some(&user), None, &HookFact::NotAsked, &groups)
+                groups_of(&cast(1), Some(&user), None, GivenTerms::default(), &groups)
                     .into_iter()
                     .map(|group| group.settings.name.as_str())
                     .collect();

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access_tier::DecidingTier;
 pub use crate::end_reason::EndReason;
 use crate::excerpt::Excerpt;
 use crate::ids::{CastId, CastKey, Nonce, SessionId};
@@ -88,6 +89,9 @@ pub struct Session {
     /// The invitation that the claim came by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Invited>,
+    /// The access tier that admitted its visitor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_tier: Option<DecidingTier>,
     /// When the claim was accepted.
     pub created_at: Timestamp,
     /// When it must be ready, else it is stopped and refunded.

@@ -64,6 +64,9 @@ pub struct LaunchTicket {
     /// The place in the link's waiting room that its bearer has.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub place: Option<SessionId>,
+    /// Whether its bearer solved the CAPTCHA when they came into that waiting room.
+    #[serde(rename = "h", default, skip_serializing_if = "std::ops::Not::not")]
+    pub proven: bool,
     /// Whether the visitor chose to start another session beside their own.
     #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
     pub another: bool,
@@ -128,6 +131,9 @@ pub struct NoticeTicket {
     /// Whether that session is ending already.
     #[serde(rename = "g", default)]
     pub is_ending: bool,
+    /// Whether a login may help.
+    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
+    pub login_may_help: bool,
     /// The language of the link.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
@@ -327,6 +333,7 @@ mod tests {
             address: "hash".into(),
             nonce: Nonce::from_bytes([2; 16]),
             place: None,
+            proven: false,
             another: false,
             expires: NOW.plus_seconds(LAUNCH_TICKET_SECONDS),
         }

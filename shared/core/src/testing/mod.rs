@@ -147,6 +147,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         },
         charge: Charge::default(),
         invitation: None,
+        access_tier: None,
         launch: LaunchSpec {
             image_id: image.id,
             image_name: image.settings.name,

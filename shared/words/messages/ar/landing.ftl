@@ -23,3 +23,6 @@ check-failed = فشل التحقق. أعد تحميل الصفحة.
 check-done = نجح التحقق. اضغط الزر مرة أخرى.
 check-missing = أكمل التحقق أولًا.
 check-needs-scripting = يتحقق هذا الرابط من أنك إنسان، ويتطلب ذلك JavaScript. شغّله وأعد تحميل الصفحة.
+start-unchecked = ابدأ دون التحقق
+unchecked-less = دون التحقق تكون إمكانات الجلسة أقل.
+sign-in-more = سجّل الدخول للحصول على المزيد

@@ -23,3 +23,6 @@ check-failed = Die Prüfung ist fehlgeschlagen. Bitte laden Sie die Seite neu.
 check-done = Das hat geklappt. Bitte drücken Sie den Knopf noch einmal.
 check-missing = Bitte schließen Sie zuerst die Prüfung ab.
 check-needs-scripting = Dieser Link prüft, ob Sie ein Mensch sind. Das braucht JavaScript. Bitte schalten Sie es ein, und laden Sie die Seite neu.
+start-unchecked = Ohne Prüfung starten
+unchecked-less = Ohne Prüfung kann die Sitzung weniger.
+sign-in-more = Anmelden und mehr erhalten

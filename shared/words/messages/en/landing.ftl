@@ -23,3 +23,6 @@ check-failed = The check failed. Please load the page again.
 check-done = That worked. Please press the button once more.
 check-missing = Please complete the check first.
 check-needs-scripting = This link checks that you are a person, which needs JavaScript. Please switch it on and load the page again.
+start-unchecked = Start without the check
+unchecked-less = Without the check, the session can do less.
+sign-in-more = Sign in to get more

@@ -23,3 +23,6 @@ check-failed = La comprobación ha fallado. Vuelva a cargar la página.
 check-done = Ha funcionado. Pulse el botón una vez más.
 check-missing = Complete primero la comprobación.
 check-needs-scripting = Este enlace comprueba que es una persona, y para eso necesita JavaScript. Actívelo y vuelva a cargar la página.
+start-unchecked = Iniciar sin la comprobación
+unchecked-less = Sin la comprobación, la sesión puede hacer menos.
+sign-in-more = Iniciar sesión para obtener más

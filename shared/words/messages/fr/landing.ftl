@@ -23,3 +23,6 @@ check-failed = La vérification a échoué. Rechargez la page.
 check-done = C’est fait. Appuyez encore une fois sur le bouton.
 check-missing = Effectuez d’abord la vérification.
 check-needs-scripting = Ce lien vérifie que vous êtes une personne, ce qui nécessite JavaScript. Activez-le et rechargez la page.
+start-unchecked = Démarrer sans la vérification
+unchecked-less = Sans la vérification, la session permet moins de choses.
+sign-in-more = Se connecter pour obtenir plus

@@ -23,3 +23,6 @@ check-failed = La verifica non è riuscita. Ricarica la pagina.
 check-done = Ha funzionato. Premi il pulsante ancora una volta.
 check-missing = Prima completa la verifica.
 check-needs-scripting = Questo link verifica che tu sia una persona, e per farlo serve JavaScript. Attivalo e ricarica la pagina.
+start-unchecked = Avvia senza la verifica
+unchecked-less = Senza la verifica, la sessione può fare meno cose.
+sign-in-more = Accedi per avere di più

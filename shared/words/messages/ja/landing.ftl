@@ -23,3 +23,6 @@ check-failed = 確認できませんでした。ページを読み込み直し�
 check-done = 確認できました。ボタンをもう一度押してください。
 check-missing = 先に確認を済ませてください。
 check-needs-scripting = このリンクは、あなたが人間であることを確認します。それにはJavaScriptが必要です。有効にしてから、ページを読み込み直してください。
+start-unchecked = 確認せずに開始
+unchecked-less = 確認しない場合、セッションでできることが少なくなります。
+sign-in-more = サインインしてもっと使う

@@ -23,3 +23,6 @@ check-failed = A verificação falhou. Carregue a página de novo.
 check-done = Funcionou. Pressione o botão mais uma vez.
 check-missing = Conclua a verificação primeiro.
 check-needs-scripting = Este link verifica se você é uma pessoa, e isso precisa de JavaScript. Ative-o e carregue a página de novo.
+start-unchecked = Iniciar sem a verificação
+unchecked-less = Sem a verificação, a sessão pode fazer menos.
+sign-in-more = Entrar para obter mais

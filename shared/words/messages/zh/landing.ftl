@@ -23,3 +23,6 @@ check-failed = 验证失败。请重新加载页面。
 check-done = 验证成功。请再按一次按钮。
 check-missing = 请先完成验证。
 check-needs-scripting = 此链接会验证您是真人，这需要 JavaScript。请启用它，然后重新加载页面。
+start-unchecked = 不验证直接开始
+unchecked-less = 不验证时，会话的功能会较少。
+sign-in-more = 登录以获得更多

@@ -118,6 +118,14 @@ impl Section {
         }
     }
 
+    /// The same for the objects in a list: the list, and the references of each object in it.
+    const fn listed_references(self) -> &'static [(&'static str, Reference)] {
+        match self {
+            Self::Casts => &[("access_tiers", ("group", "group_id", Self::Groups))],
+            _ => &[],
+        }
+    }
+
     /// All fields of the record that an entry describes, with names for references.
     ///
     /// # Errors
@@ -283,24 +291,14 @@ impl Section {
             return schema;
         }
         let mut schema = create;
-        for (written, field, target) in self.references() {
-            if let Some(Value::Object(properties)) = schema.get_mut("properties")
-                && let Some(mut reference) = properties.shift_remove(*field)
-            {
-                let is_required = reference.get("type") == Some(&json!("string"));
-                let kind = if is_required {
-                    json!("string")
-                } else {
-                    json!(["string", "null"])
-                };
-                let doc = reference.get_mut("description").map(Value::take);
-                let doc = doc.as_ref().and_then(Value::as_str).unwrap_or_default();
-                let doc = format!("{doc} Its name, one of the {}.", target.title());
-                properties.insert(
-                    (*written).to_owned(),
-                    json!({ "type": kind, "description": doc.trim() }),
-                );
+        for (list, reference) in self.listed_references() {
+            if let Some(items) = schema.pointer_mut(&format!("/properties/{list}/items")) {
+                write_by_name(items, reference);
+                rename_in_rules(items, reference);
             }
+        }
+        for (written, field, target) in self.references() {
+            write_by_name(&mut schema, &(*written, *field, *target));
             if let Some(Value::Array(required)) = schema.get_mut("required") {
                 for name in required.iter_mut().filter(|name| **name == json!(field)) {
                     *name = json!(written);
@@ -314,6 +312,16 @@ impl Section {
     pub(super) fn in_document_terms(self, errors: FieldErrors) -> FieldErrors {
         let renamed = |error: FieldError| {
             let is_about = |(_, field, _): &&Reference| error.pointer == format!("/{field}");
+            for (list, (written, field, _)) in self.listed_references() {
+                let within = error.pointer.strip_prefix(&format!("/{list}/"));
+                if let Some(item) = within.and_then(|rest| rest.strip_suffix(&format!("/{field}")))
+                {
+                    return FieldError {
+                        pointer: format!("/{list}/{item}/{written}"),
+                        ..error
+                    };
+                }
+            }
             match self.references().iter().find(is_about) {
                 Some((written, ..)) => FieldError {
                     pointer: format!("/{written}"),
@@ -386,6 +394,42 @@ impl Section {
             Self::Images => images::delete(service, id, over).await,
             Self::StagingConfigs => staging::delete(service, id, over).await,
             Self::Casts => casts::delete(service, id, over, false).await,
+        }
+    }
+}
+
+/// Describes a reference in the schema of an object as a name.
+fn write_by_name(schema: &mut Value, (written, field, target): &Reference) {
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else {
+        return;
+    };
+    let Some(mut reference) = properties.shift_remove(*field) else {
+        return;
+    };
+    let is_required = reference.get("type") == Some(&json!("string"));
+    let kind = if is_required {
+        json!("string")
+    } else {
+        json!(["string", "null"])
+    };
+    let doc = reference.get_mut("description").map(Value::take);
+    let doc = doc.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let doc = format!("{doc} Its name, one of the {}.", target.title());
+    properties.insert(
+        (*written).to_owned(),
+        json!({ "type": kind, "description": doc.trim() }),
+    );
+}
+
+/// Rules of a schema that speak of a reference speak of its name.
+fn rename_in_rules(schema: &mut Value, (written, field, _): &Reference) {
+    let rules = schema.get_mut("allOf").and_then(Value::as_array_mut);
+    for rule in rules.into_iter().flatten() {
+        let then = rule.pointer_mut("/then/properties");
+        if let Some(Value::Object(properties)) = then
+            && let Some(said) = properties.shift_remove(*field)
+        {
+            properties.insert((*written).to_owned(), said);
         }
     }
 }
@@ -624,46 +668,58 @@ impl Names {
     ) -> Result<Map<String, Value>, FieldErrors> {
         let mut resolved = fields.clone();
         let mut errors = Vec::new();
-        for (written, field, target) in section.references() {
-            if resolved.shift_remove(*field).is_some() {
-                let detail = format!(
-                    "is not used here: name one of the {} in {written}.",
-                    target.title()
-                );
-                errors.push(FieldError::new(format!("/{field}"), detail));
-            }
-            match resolved.shift_remove(*written) {
-                None => {}
-                Some(Value::String(name)) => {
-                    let ids = self
-                        .ids
-                        .get(&(*target, name.clone()))
-                        .map_or(&[][..], Vec::as_slice);
-                    match ids {
-                        [id] => _ = resolved.insert((*field).to_owned(), json!(id)),
-                        [] => errors.push(FieldError::new(
-                            format!("/{written}"),
-                            format!(
-                                "is the name of none of the {}: \u{201c}{name}\u{201d}.",
-                                target.title()
-                            ),
-                        )),
-                        _ => errors.push(FieldError::new(
-                            format!("/{written}"),
-                            format!(
-                                "is the name of several {}: \u{201c}{name}\u{201d}.",
-                                target.title()
-                            ),
-                        )),
-                    }
+        for reference in section.references() {
+            self.resolve_one(&mut resolved, reference, "", &mut errors);
+        }
+        for (list, reference) in section.listed_references() {
+            let Some(Value::Array(items)) = resolved.get_mut(*list) else {
+                continue;
+            };
+            for (index, item) in items.iter_mut().enumerate() {
+                if let Value::Object(item) = item {
+                    let within = format!("/{list}/{index}");
+                    self.resolve_one(item, reference, &within, &mut errors);
                 }
-                Some(other) => _ = resolved.insert((*field).to_owned(), other),
             }
         }
         if errors.is_empty() {
             Ok(resolved)
         } else {
             Err(FieldErrors(errors))
+        }
+    }
+
+    /// The same for one reference in an object, which stands at `within` in its entry.
+    fn resolve_one(
+        &self,
+        fields: &mut Map<String, Value>,
+        (written, field, target): &Reference,
+        within: &str,
+        errors: &mut Vec<FieldError>,
+    ) {
+        let title = target.title();
+        if fields.shift_remove(*field).is_some() {
+            let detail = format!("is not used here: name one of the {title} in {written}.");
+            errors.push(FieldError::new(format!("{within}/{field}"), detail));
+        }
+        let mut refuse = |detail: String| {
+            errors.push(FieldError::new(format!("{within}/{written}"), detail));
+        };
+        match fields.shift_remove(*written) {
+            None => {}
+            Some(Value::String(name)) => {
+                let ids = self.ids.get(&(*target, name.clone()));
+                match ids.map_or(&[][..], Vec::as_slice) {
+                    [id] => _ = fields.insert((*field).to_owned(), json!(id)),
+                    [] => refuse(format!(
+                        "is the name of none of the {title}: \u{201c}{name}\u{201d}."
+                    )),
+                    _ => refuse(format!(
+                        "is the name of several {title}: \u{201c}{name}\u{201d}."
+                    )),
+                }
+            }
+            Some(other) => _ = fields.insert((*field).to_owned(), other),
         }
     }
 
@@ -679,8 +735,8 @@ impl Names {
 
     /// Fields with names for ids, in the same order. An id without a record is kept.
     fn named(&self, section: Section, fields: Map<String, Value>) -> Map<String, Value> {
-        let rename = |(field, value): (String, Value)| {
-            let reference = section.references().iter().find(|(_, of, _)| *of == field);
+        let rename = |references: &[Reference], (field, value): (String, Value)| {
+            let reference = references.iter().find(|(_, of, _)| *of == field);
             let Some((written, ..)) = reference else {
                 return (field, value);
             };
@@ -688,6 +744,27 @@ impl Names {
             let value = name.map_or(value.clone(), |name| json!(name));
             ((*written).to_owned(), value)
         };
-        fields.into_iter().map(rename).collect()
+        let rename_within = |reference: &Reference, item: Value| match item {
+            Value::Object(item) => {
+                let references = std::slice::from_ref(reference);
+                let renamed = item.into_iter().map(|field| rename(references, field));
+                Value::Object(renamed.collect())
+            }
+            other => other,
+        };
+        let rename_any = |(field, value): (String, Value)| {
+            let mut lists = section.listed_references().iter();
+            match (lists.find(|(list, _)| *list == field), value) {
+                (Some((_, reference)), Value::Array(items)) => {
+                    let items = items.into_iter();
+                    (
+                        field,
+                        items.map(|item| rename_within(reference, item)).collect(),
+                    )
+                }
+                (_, value) => rename(section.references(), (field, value)),
+            }
+        };
+        fields.into_iter().map(rename_any).collect()
     }
 }

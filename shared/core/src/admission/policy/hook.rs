@@ -36,7 +36,7 @@ pub fn check(hook: &AdmissionHook, fact: &HookFact) -> Result<(), Denial> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admission_hook::AdmissionTerms;
+    use crate::terms::AdmissionTerms;
 
     #[test]
     fn server_has_the_last_word_and_fails_as_the_link_says() {

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use super::kasm_url::Chosen;
 use super::{LinkParameters, network};
-use crate::admission_hook::HookFact;
 use crate::cast::{Cast, CastSettings};
 use crate::denial::{Denial, DenialCode};
 use crate::image::ImageSettings;
 use crate::invitation::Invitation;
 use crate::network::NetworkName;
 use crate::quota::QuotaKind;
+use crate::terms::GivenTerms;
 use crate::time::Timestamp;
 
 /// What is known of the invitation that a visitor brings.
@@ -73,7 +73,7 @@ pub fn opens(chosen: Chosen, invitation: Option<&Invitation>) -> Chosen {
 }
 
 /// Where the session runs: the invitation's own network stands in for the image's, and what the
-/// admission hook says for both.
+/// access tier or the admission hook says for all, also for what the visitor names.
 ///
 /// # Errors
 /// As [`network::check`].
@@ -82,20 +82,20 @@ pub fn runs_in(
     image: &ImageSettings,
     invitation: Option<&Invitation>,
     parameters: &LinkParameters,
-    hook: &HookFact,
+    given: GivenTerms<'_>,
 ) -> Result<Option<NetworkName>, Denial> {
     let requested = parameters.docker_network.as_deref();
     let chosen = network::check(settings, image, requested)?;
     let is_named = requested.is_some_and(|requested| !requested.trim().is_empty());
     let own = invitation.and_then(|invitation| invitation.settings.network.clone());
-    let given = hook.network().cloned();
+    let given = given.network().cloned();
     Ok(given.or(own.filter(|_| !is_named)).or(chosen))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admission_hook::AdmissionTerms;
+    use crate::terms::AdmissionTerms;
     use crate::testing::{NOON, cast, image, invitation};
 
     #[test]
@@ -237,31 +237,37 @@ mod tests {
         settings.dynamic_docker_network = true;
         image.allow_network_selection = true;
         image.network = NetworkName::parse("usual");
-        let asked = HookFact::Admitted(AdmissionTerms {
-            network: NetworkName::parse("offline"),
-            ..AdmissionTerms::default()
-        });
-        let admitted = HookFact::Admitted(AdmissionTerms::default());
-        let silent = HookFact::NotAsked;
-        for (name, requested, invitation, hook, expected) in [
-            ("no invitation", None, None, &silent, "usual"),
-            ("its own", None, Some(&own), &silent, "lab"),
+        let (offline, nothing) = (
+            AdmissionTerms {
+                network: NetworkName::parse("offline"),
+                ..AdmissionTerms::default()
+            },
+            AdmissionTerms::default(),
+        );
+        let silent = GivenTerms::default();
+        let by = |tier, hook| GivenTerms { tier, hook };
+        let (admitted, asked) = (by(None, Some(&nothing)), by(None, Some(&offline)));
+        let in_tier = by(Some(&offline), Some(&nothing));
+        for (name, requested, invitation, given, expected) in [
+            ("no invitation", None, None, silent, "usual"),
+            ("its own", None, Some(&own), silent, "lab"),
             (
                 "its own, an empty parameter",
                 Some(" "),
                 Some(&own),
-                &silent,
+                silent,
                 "lab",
             ),
-            ("the visitor's", Some("dmz"), Some(&own), &silent, "dmz"),
-            ("a hook without one", None, Some(&own), &admitted, "lab"),
-            ("the hook's", Some("dmz"), Some(&own), &asked, "offline"),
+            ("the visitor's", Some("dmz"), Some(&own), silent, "dmz"),
+            ("a hook without one", None, Some(&own), admitted, "lab"),
+            ("the hook's", Some("dmz"), Some(&own), asked, "offline"),
+            ("the tier's", Some("dmz"), Some(&own), in_tier, "offline"),
         ] {
             let parameters = LinkParameters {
                 docker_network: requested.map(str::to_owned),
                 ..LinkParameters::default()
             };
-            let found = runs_in(&settings, &image, invitation, &parameters, hook);
+            let found = runs_in(&settings, &image, invitation, &parameters, given);
             let found = found.expect("is allowed").expect("a network");
             assert_eq!(found.as_str(), expected, "{name}");
         }

@@ -5,6 +5,7 @@
 //! [`RuleId`] and its place in `evaluate`, its setting in `cast`, its field in `cast_form`, and an
 //! end-to-end test.
 
+pub mod access_tiers;
 pub mod addresses;
 pub mod attempts;
 pub mod budget;
@@ -31,10 +32,12 @@ pub mod valid_until;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::access_tier::{self, DecidingTier, Shown};
 use crate::admission_hook::HookFact;
 use crate::cast::{AnonymousResume, Cast, IpLimit};
 use crate::denial::{Denial, DenialCode};
 use crate::deployment::DeploymentSettings;
+use crate::geo::AddressOrigin;
 use crate::image::Image;
 use crate::invitation::Invitation;
 use crate::network::{Network, NetworkName};
@@ -42,10 +45,11 @@ use crate::permission::Grant;
 use crate::quota::{Quota, QuotaKind};
 use crate::rate_window::RateWindow;
 use crate::session::Session;
+use crate::terms::GivenTerms;
 use crate::time::Timestamp;
 use crate::user::User;
 
-pub use captcha::ProofFact;
+pub use captcha::{ProofFact, Requirement};
 pub use invitation::Brought;
 pub use kasm_url::Chosen;
 pub use resume::{NotApplied, Resumption};
@@ -68,6 +72,10 @@ pub struct Facts<'a> {
     pub grant: &'a Grant,
     /// Where the visitor comes from.
     pub address: IpAddr,
+    /// What is known of that address, as far as the link asks for it.
+    pub origin: AddressOrigin,
+    /// Whether the group that the visitor's access tier names is gone.
+    pub is_tier_group_gone: bool,
     /// The host that the visitor came from.
     pub referrer: Option<&'a str>,
     /// The visitor, if logged in.
@@ -101,6 +109,18 @@ impl<'a> Facts<'a> {
     /// Whether a session of this user would be resumed, if there is one.
     fn may_resume(&self) -> bool {
         self.user.is_some() && self.cast.is_some_and(|cast| cast.settings.allow_resume)
+    }
+
+    /// What the visitor has shown.
+    fn shown(&self, cast: &Cast) -> Shown<'a> {
+        let (settings, invited) = (&cast.settings, self.invitation.found.is_some());
+        access_tiers::shown(settings, self.user, invited, self.origin, self.proof)
+    }
+
+    /// What a CAPTCHA's solution is to the visitor.
+    fn captcha_requirement(&self, cast: &Cast) -> Requirement {
+        let can_pass = self.deployment.captcha.can_pass();
+        captcha::requirement(&cast.settings, &self.shown(cast), can_pass)
     }
 
     /// The session that is resumed.
@@ -165,6 +185,8 @@ pub struct Admission {
     pub kasm_url: Chosen,
     /// Where the session runs; `None` is the deployment's own network.
     pub network: Option<Network>,
+    /// The access tier that admits the visitor; `None` where the link has none.
+    pub tier: Option<DecidingTier>,
 }
 
 /// The rules, in the order in which they are asked.
@@ -200,6 +222,8 @@ pub enum RuleId {
     Consent,
     /// A CAPTCHA is solved.
     Captcha,
+    /// An access tier admits the visitor.
+    AccessTiers,
     /// No other visitor is ahead in the queue.
     Turn,
     /// There are not too many sessions already.
@@ -228,10 +252,10 @@ pub fn wanted_network(
     image: &Image,
     invitation: Option<&Invitation>,
     parameters: &LinkParameters,
-    hook: &HookFact,
+    given: GivenTerms<'_>,
 ) -> Option<NetworkName> {
     let (settings, image) = (&cast.settings, &image.settings);
-    invitation::runs_in(settings, image, invitation, parameters, hook).ok()?
+    invitation::runs_in(settings, image, invitation, parameters, given).ok()?
 }
 
 /// Evaluates every policy in order. `observer` sees each result and decides whether a denial ends
@@ -299,7 +323,13 @@ fn evaluate(
         .map(|chosen| invitation::opens(chosen, invited));
     observer(RuleId::Image, image::check(facts.image))?;
     observer(RuleId::KasmUrl, chosen.clone().map(drop))?;
-    observer(RuleId::Network, judge_network(facts, cast))?;
+    let shown = facts.shown(cast);
+    let tiers = &settings.access_tiers;
+    let given = GivenTerms {
+        tier: access_tiers::terms(tiers, &shown),
+        hook: facts.hook.terms(),
+    };
+    observer(RuleId::Network, judge_network(facts, cast, given))?;
     let chosen = chosen.unwrap_or_default();
     observer(
         RuleId::Consent,
@@ -307,7 +337,11 @@ fn evaluate(
     )?;
     observer(
         RuleId::Captcha,
-        captcha::check(settings, facts.user, facts.proof),
+        captcha::check(facts.captcha_requirement(cast), facts.proof),
+    )?;
+    observer(
+        RuleId::AccessTiers,
+        access_tiers::check(tiers, &shown, facts.is_tier_group_gone),
     )?;
     observer(RuleId::Turn, turn::check(settings, facts.queue, facts.now))?;
     observer(
@@ -349,10 +383,11 @@ fn evaluate(
         ),
         kasm_url: chosen,
         network: facts.network.cloned(),
+        tier: access_tier::choose(tiers, &shown).map(|(at, tier)| DecidingTier::of(at, tier)),
     }))
 }
 
-fn judge_network(facts: &Facts<'_>, cast: &Cast) -> Result<(), Denial> {
+fn judge_network(facts: &Facts<'_>, cast: &Cast, given: GivenTerms<'_>) -> Result<(), Denial> {
     let Some(image) = facts.image else {
         return Ok(());
     };
@@ -362,14 +397,14 @@ fn judge_network(facts: &Facts<'_>, cast: &Cast) -> Result<(), Denial> {
         &image.settings,
         invited,
         facts.parameters,
-        facts.hook,
+        given,
     )?;
     let exists = facts
         .network
         .is_some_and(|network| Some(&network.id) == chosen.as_ref());
     let own = invited.and_then(|invited| invited.settings.network.as_ref());
-    let given = [image.settings.network.as_ref(), own, facts.hook.network()];
-    let by_visitor = !given.contains(&chosen.as_ref());
+    let set = [image.settings.network.as_ref(), own, given.network()];
+    let by_visitor = !set.contains(&chosen.as_ref());
     network::found(chosen.as_ref(), exists, by_visitor)
 }
 
@@ -381,6 +416,7 @@ const fn refuse<T>(code: DenialCode) -> Result<T, Denial> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::access_tier::{AccessTier, Proof};
     use crate::address_rules::AddressRule;
     use crate::open_hours::{OpenHours, Span};
     use crate::referrer::ReferrerRule;
@@ -418,6 +454,8 @@ pub(crate) mod tests {
                 deployment: &self.deployment,
                 grant: &self.grant,
                 address: [192, 0, 2, 1].into(),
+                origin: AddressOrigin::default(),
+                is_tier_group_gone: false,
                 referrer: None,
                 user: None,
                 own_session: None,
@@ -452,6 +490,10 @@ pub(crate) mod tests {
         settings.referrers = vec![ReferrerRule::parse("acme.com").expect("a host")];
         settings.allow_anonymous = false;
         settings.require_captcha = true;
+        settings.access_tiers = vec![AccessTier {
+            proof: Proof::Login,
+            ..AccessTier::default()
+        }];
         settings.waiting_room = true;
         settings.dynamic_kasm_url = true;
         fixture.image.settings.enabled = false;
@@ -497,7 +539,7 @@ pub(crate) mod tests {
         );
         let mut heard = Vec::new();
         // The cause of each refusal is fixed in turn, so that the next policy decides.
-        for _ in 0..20 {
+        for _ in 0..21 {
             let verdict = admit(&Facts {
                 referrer,
                 consent,
@@ -544,6 +586,7 @@ pub(crate) mod tests {
                 DenialCode::TooManyAttempts => wait = None,
                 DenialCode::Maintenance => fixture.deployment.maintenance.is_on = false,
                 DenialCode::CaptchaRequired => proof = ProofFact::Passed,
+                DenialCode::AccessDenied => settings.access_tiers.clear(),
                 DenialCode::Waiting => view = None,
                 DenialCode::SystemBusy => fixture.full.clear(),
                 DenialCode::IpLimit => seen = None,
@@ -567,6 +610,7 @@ pub(crate) mod tests {
             "network-denied",
             "consent-required",
             "captcha-required",
+            "access-denied",
             "waiting",
             "system-busy",
             "ip-limit",

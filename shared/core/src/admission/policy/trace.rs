@@ -3,7 +3,9 @@
 
 use serde::Serialize;
 
-use super::{Facts, RuleId, evaluate};
+use super::{Facts, ProofFact, Requirement, RuleId, evaluate};
+use crate::access_tier::{self, AccessTier, DecidingTier, Shown};
+use crate::cast::Cast;
 use crate::denial::Denial;
 use crate::quota::QuotaKind;
 
@@ -160,13 +162,18 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
             "At most {} in a minute.",
             facts.deployment.attempts_per_minute
         ),
-        RuleId::Captcha if super::captcha::applies(settings, facts.user) => {
-            format!(
-                "Asked for on the landing page ({}).",
-                facts.deployment.captcha.kind.as_str()
-            )
+        RuleId::Captcha => {
+            let kind = facts.deployment.captcha.kind.as_str();
+            match facts.captcha_requirement(cast) {
+                Requirement::No => "Not asked for.".to_owned(),
+                Requirement::Optional => {
+                    format!("Offered on the landing page ({kind}); an access tier asks for it.")
+                }
+                Requirement::Required => format!("Asked for on the landing page ({kind})."),
+            }
         }
-        RuleId::Captcha => "Not asked for.".to_owned(),
+        RuleId::AccessTiers if settings.access_tiers.is_empty() => "Off.".to_owned(),
+        RuleId::AccessTiers => tiered(facts, cast),
         RuleId::Turn if !settings.waiting_room => "Off.".to_owned(),
         RuleId::Turn => {
             let waiting = facts.queue.map_or(0, |view| view.queue.waiting(facts.now));
@@ -222,6 +229,56 @@ fn explain(rule: RuleId, facts: &Facts<'_>) -> String {
                 )
             },
         ),
+    }
+}
+
+/// Which tier decides, and what it gives; also with the CAPTCHA solved, if that was not said.
+fn tiered(facts: &Facts<'_>, cast: &Cast) -> String {
+    let (tiers, shown) = (&cast.settings.access_tiers, facts.shown(cast));
+    let mut text = format!("{}.", decides(tiers, &shown));
+    let is_open = facts.proof == ProofFact::NotAsked
+        && facts.captcha_requirement(cast) == Requirement::Optional;
+    if is_open {
+        let solved = Shown {
+            captcha: true,
+            ..shown
+        };
+        text.push_str(&format!(
+            " With the CAPTCHA solved: {}.",
+            decides(tiers, &solved)
+        ));
+    }
+    if tiers
+        .iter()
+        .any(|tier| tier.asks_country() || tier.asks_asn())
+    {
+        text.push_str(&format!(" The address: {}.", shown.origin));
+    }
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
+fn decides(tiers: &[AccessTier], shown: &Shown<'_>) -> String {
+    let Some((at, tier)) = access_tier::choose(tiers, shown) else {
+        return "no tier fits this visitor".to_owned();
+    };
+    let decides = DecidingTier::of(at, tier);
+    if !tier.admits() {
+        return format!("{decides} refuses");
+    }
+    let terms = &tier.terms;
+    let network = terms.network.as_ref();
+    let given = [
+        network.map(|network| format!("network {network}")),
+        (terms.group_id.as_ref()).map(|group| format!("group {group}")),
+        (terms.time_limit_seconds).map(|limit| format!("at most {limit} seconds")),
+    ];
+    let given: Vec<String> = given.into_iter().flatten().collect();
+    if given.is_empty() {
+        format!("{decides} admits, as the link says")
+    } else {
+        format!("{decides} admits: {}", given.join(", "))
     }
 }
 
@@ -286,6 +343,10 @@ impl RuleId {
             Self::Network => ("network", "Can the network be used?"),
             Self::Consent => ("consent", "Does the visitor agree to the address?"),
             Self::Captcha => ("captcha", "Is the CAPTCHA solved?"),
+            Self::AccessTiers => (
+                "access_tiers",
+                "Does an access tier admit the visitor, and on which terms?",
+            ),
             Self::Turn => ("turn", "Is it the visitor's turn?"),
             Self::LiveLimits => ("live_limits", "Is there room for another session?"),
             Self::Budget => ("budget", "Is there budget for another session?"),
@@ -305,9 +366,13 @@ impl RuleId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access_tier::Proof;
+    use crate::geo::{AddressOrigin, Country, CountryEntry};
+    use crate::network::NetworkName;
     use crate::policy::tests::Fixture;
     use crate::policy::{Verdict, admit};
     use crate::referrer::ReferrerRule;
+    use crate::terms::AdmissionTerms;
 
     #[test]
     fn trace_has_every_rule_and_the_first_refusal_decides() {
@@ -324,7 +389,7 @@ mod tests {
             .filter(|step| !step.passes)
             .map(|step| step.rule)
             .collect();
-        assert_eq!((steps.len(), refused), (21, vec!["referrer", "total"]));
+        assert_eq!((steps.len(), refused), (22, vec!["referrer", "total"]));
         let Verdict::Deny(denial) = admit(&facts) else {
             panic!("is refused")
         };
@@ -352,6 +417,81 @@ mod tests {
                 .map(|step| (step.rule, step.passes))
                 .collect::<Vec<_>>(),
             [("enabled", false)]
+        );
+    }
+
+    #[test]
+    fn trace_says_which_tier_decides_and_what_it_gives() {
+        let tier = |name: &str, proof, network: &str| AccessTier {
+            name: name.into(),
+            proof,
+            terms: AdmissionTerms {
+                network: NetworkName::parse(network),
+                ..AdmissionTerms::default()
+            },
+            ..AccessTier::default()
+        };
+        let mut fixture = Fixture::plain();
+        fixture.cast.settings.access_tiers = vec![
+            tier("People", Proof::Captcha, "lab"),
+            AccessTier {
+                countries: vec![CountryEntry::parse("DE").expect("a country")],
+                ..tier("", Proof::Any, "offline")
+            },
+        ];
+        let german = AddressOrigin {
+            country: Country::parse("DE"),
+            asn: None,
+        };
+        for (name, proof, origin, passes, expected) in [
+            (
+                "not said",
+                ProofFact::NotAsked,
+                german,
+                true,
+                "Tier 2 admits: network offline. With the CAPTCHA solved: tier 1, \
+                 \u{201c}People\u{201d} admits: network lab. The address: country DE, network unknown.",
+            ),
+            (
+                "solved",
+                ProofFact::Passed,
+                german,
+                true,
+                "Tier 1, \u{201c}People\u{201d} admits: network lab. The address: country DE, network \
+                 unknown.",
+            ),
+            (
+                "not solved",
+                ProofFact::Missing,
+                german,
+                true,
+                "Tier 2 admits: network offline. The address: country DE, network unknown.",
+            ),
+        ] {
+            let steps = trace(&Facts {
+                proof,
+                origin,
+                ..fixture.facts()
+            });
+            let step = steps.iter().find(|step| step.rule == "access_tiers");
+            let step = step.expect("a step");
+            assert_eq!(
+                (step.passes, step.because.as_str()),
+                (passes, expected),
+                "{name}"
+            );
+        }
+        let steps = trace(&Facts {
+            proof: ProofFact::Missing,
+            ..fixture.facts()
+        });
+        let step = steps.iter().find(|step| step.rule == "access_tiers");
+        let step = step.expect("a step");
+        assert_eq!((step.passes, step.code), (false, Some("access-denied")));
+        assert!(
+            step.because.contains("No tier fits this visitor."),
+            "{}",
+            step.because
         );
     }
 }

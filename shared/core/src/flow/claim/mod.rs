@@ -37,7 +37,7 @@ use crate::cast::{AnonymousResume, Cast};
 use crate::denial::DenialCode;
 use crate::ids::{CastKey, Nonce, SessionId};
 use crate::invitation::Invitation;
-use crate::policy::{self, LinkParameters, NotApplied};
+use crate::policy::{self, LinkParameters, NotApplied, ProofFact};
 use crate::quota::QuotaKind;
 use crate::rate_limit::RateLimit;
 use crate::rate_window::RateWindow;
@@ -311,6 +311,14 @@ impl<'a> ClaimAttempt<'a> {
                 .clone()
                 .map_or_else(|| (id.clone(), false), |place| (place, true)),
         );
+        if ticket.place.is_some() && !cast.settings.access_tiers.is_empty() {
+            // The CAPTCHA was asked for when they came into the waiting room.
+            context.proof = if ticket.proven {
+                ProofFact::Passed
+            } else {
+                ProofFact::Missing
+            };
+        }
         Self {
             plane,
             cast,
@@ -331,6 +339,12 @@ impl<'a> ClaimAttempt<'a> {
     /// Returns a session, or a queue entry if none is available.
     async fn serve(mut self, now: Timestamp) -> Result<ClaimOutcome, FlowError> {
         self.plane.load_queue(&self.cast, &mut self.context).await?;
+        if self.context.proof != ProofFact::NotAsked {
+            let cast = self.cast.clone();
+            self.plane
+                .apply_terms(&cast, &mut self.context, now)
+                .await?;
+        }
         if self.context.waits(now) {
             // A visitor whose turn it is must pass the limits themselves.
             self.context.forget_crowd();

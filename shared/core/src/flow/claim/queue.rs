@@ -6,7 +6,7 @@ use crate::METRICS;
 use crate::denial::{Denial, DenialCode};
 use crate::flow::FlowError;
 use crate::flow::waiting_room::{ENQUEUE_TRIES, Waiting, contention};
-use crate::policy::{self, Verdict};
+use crate::policy::{self, ProofFact, Requirement, Verdict};
 use crate::ports::{QueueClaim, QueueSaved};
 use crate::quota::QuotaKind;
 use crate::ticket::{LaunchTicket, ROOM_TICKET_SECONDS};
@@ -110,6 +110,7 @@ impl ClaimAttempt<'_> {
                     let ticket = LaunchTicket {
                         nonce,
                         place: Some(entry.clone()),
+                        proven: self.context.proof == ProofFact::Passed || self.ticket.proven,
                         expires,
                         ..self.ticket.clone()
                     };
@@ -127,6 +128,10 @@ impl ClaimAttempt<'_> {
     async fn check_welcome(&mut self, no_machine: bool) -> Result<(), FlowError> {
         self.read_again().await?;
         let now = self.plane.clock.now();
+        let requirement = self.context.captcha_requirement(&self.cast);
+        if requirement != Requirement::No && self.proof.is_none() && !no_machine {
+            self.check_proof(now).await?;
+        }
         let (cast, context) = (self.cast.clone(), &mut self.context);
         let user = context.visitor.user.as_ref();
         for quota in policy::live_limits::quotas(
@@ -158,9 +163,6 @@ impl ClaimAttempt<'_> {
         };
         context.forget_crowd();
         context.queue = None;
-        if policy::captcha::applies(&cast.settings, user) && self.proof.is_none() && !no_machine {
-            self.check_proof(now).await;
-        }
         match self.verdict(now) {
             Verdict::Deny(denial) => Err(denial.into()),
             Verdict::Admit(_) | Verdict::Resume(_) => Ok(()),

@@ -16,7 +16,7 @@ use crate::ids::UserId;
 use crate::image::Image;
 use crate::invitation::Invitation;
 use crate::persistent_profile;
-use crate::policy::{self, Admission, ProofFact, Resumption, Verdict};
+use crate::policy::{self, Admission, ProofFact, Requirement, Resumption, Verdict};
 use crate::ports::{Fault, FaultKind, Reservation, Reserved};
 use crate::quota::{Quota, QuotaKind};
 use crate::rate_window::RateWindow;
@@ -42,9 +42,9 @@ impl ClaimAttempt<'_> {
     /// Checks the CAPTCHA where one is required. Returns the session of an earlier claim with the
     /// same ticket, if there is one.
     pub(super) async fn prove(&mut self, now: Timestamp) -> Result<Option<Session>, FlowError> {
-        let user = self.context.visitor.user.as_ref();
+        let requirement = self.context.captcha_requirement(&self.cast);
         // Visitors in the queue have passed it before.
-        if !policy::captcha::applies(&self.cast.settings, user) || self.context.waits(now) {
+        if requirement == Requirement::No || self.context.waits(now) {
             return Ok(None);
         }
         // A claim that is refused anyway, or was accepted before, is not worth a check.
@@ -54,17 +54,24 @@ impl ClaimAttempt<'_> {
         if let Some(session) = self.plane.store.session(&self.id).await? {
             return self.same_request(session).map(Some);
         }
-        self.check_proof(now).await;
+        self.check_proof(now).await?;
         Ok(None)
     }
 
-    /// Verifies the solution of the CAPTCHA.
-    pub(super) async fn check_proof(&mut self, now: Timestamp) {
+    /// Verifies the solution of the CAPTCHA, and loads what it gives.
+    pub(super) async fn check_proof(&mut self, now: Timestamp) -> Result<(), Fault> {
         let token = self.request.captcha.as_deref();
         (self.context.proof, self.proof) = match token.filter(|token| !token.is_empty()) {
             Some(token) => self.ask_verifier(token, now).await,
             None => (ProofFact::Missing, None),
         };
+        if !self.cast.settings.access_tiers.is_empty() {
+            let cast = self.cast.clone();
+            self.plane
+                .apply_terms(&cast, &mut self.context, now)
+                .await?;
+        }
+        Ok(())
     }
 
     async fn ask_verifier(&self, token: &str, now: Timestamp) -> (ProofFact, Option<Proof>) {
@@ -327,6 +334,7 @@ impl ClaimAttempt<'_> {
                 language: context.visitor.language.with(cast.settings.language.0),
             },
             invitation: context.invitation.as_ref().map(Invitation::invited),
+            access_tier: admission.tier,
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
@@ -398,7 +406,7 @@ impl ClaimAttempt<'_> {
         let hours = context.deployment.settings.anonymous_user_hours;
         Owner::Anonymous {
             id: UserId::of_session(&self.id),
-            group: (context.hook.group_id().cloned())
+            group: (context.given(&self.cast).groups().next().cloned())
                 .or_else(|| context.invitation.as_ref()?.settings.group_id.clone())
                 .or_else(|| self.cast.settings.anonymous_group_id.clone()),
             expires_at: hours.map(|hours| now.plus_seconds(u64::from(hours) * 3600)),

@@ -18,7 +18,9 @@ use crate::session_options::Extension;
 use crate::settings_form::{MAX_ADDRESSES, MAX_CENTS};
 use crate::text_format;
 use crate::url_rules::{self, OwnUrls};
-use crate::{brand_form, client_form, group_form, hook_form, image_form, open_hours_form};
+use crate::{
+    access_tier_form, brand_form, client_form, group_form, hook_form, image_form, open_hours_form,
+};
 
 /// The longest notice above a session, in characters: two lines of a phone.
 const NOTICE_CHARS: usize = 120;
@@ -60,6 +62,7 @@ pub(super) static FIELDS: LazyLock<FieldTable<CastFields>> = LazyLock::new(|| {
     let sections = vec![
         link(),
         access(),
+        access_tiers(),
         limits(),
         resources(),
         destination(),
@@ -221,6 +224,32 @@ fn access() -> Section {
                  the next day. Empty: always.",
             )
             .doc("When in the week the link gives sessions; null is always."),
+        ],
+    }
+}
+
+fn access_tiers() -> Section {
+    Section {
+        id: "tiers",
+        title: "Access tiers",
+        intro: "What visitors get by what they have shown of themselves: nothing, a CAPTCHA, a login \
+                or an invitation. Without tiers all get the same.",
+        fields: vec![
+            access_tier_form::field("access_tiers", |cast: &mut CastFields| {
+                &mut cast.settings.access_tiers
+            })
+            .label("Access tiers")
+            .help(
+                "From first to last: the first tier whose conditions all hold decides. Who fits none \
+                 is refused. A tier that names no network, group or time limit gives what the link \
+                 gives. Tiers come after all other rules of access, and before limits.",
+            )
+            .doc(
+                "What visitors get by what they have shown and where they come from: the first tier that \
+                 fits decides, and who fits none is refused; empty is the same for all. A change \
+                 replaces the list. What is not known of an address fits only a list with the word \
+                 unknown.",
+            ),
         ],
     }
 }
