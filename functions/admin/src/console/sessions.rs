@@ -26,11 +26,13 @@ pub struct SessionList {
     pub casts: Vec<(String, String)>,
     /// Ids and names of images.
     pub images: Vec<(String, String)>,
+    /// How many there are, where only those of the page are given.
+    pub count: usize,
     /// Where those begin that were not read.
     pub next: Option<String>,
 }
 
-/// The page; `sessions` are as the API shows them.
+/// The page; `sessions` are those on it, as the API shows them.
 pub fn page(context: &PageContext, sessions: &[Value], list: SessionList) -> Screen {
     let view = list.view.clone();
     let mut table = sessions_table(context, sessions, "Sessions");
@@ -83,7 +85,7 @@ pub fn page(context: &PageContext, sessions: &[Value], list: SessionList) -> Scr
         is_live: true,
         ..Tools::of(&view)
     });
-    let table = table.cut(&view);
+    let table = table.page_of(&view, list.count.max(sessions.len()));
     let mut screen = Screen::list(Place::Sessions, "Sessions", &table);
     "What runs now, and what has ended lately. The list refreshes by itself."
         .clone_into(&mut screen.lead);

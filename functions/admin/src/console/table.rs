@@ -2,6 +2,7 @@
 //! nothing to list. Must not know what is listed.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use askama::Template;
 use serde_json::Value;
@@ -192,6 +193,15 @@ impl View {
         let sort = self.get("sort");
         sort.strip_prefix('-')
             .map_or((sort, false), |sort| (sort, true))
+    }
+
+    /// Which of `count` rows in their order are on the page; a file has all of them.
+    pub fn rows(&self, count: usize) -> Range<usize> {
+        if !self.get("format").is_empty() {
+            return 0..count;
+        }
+        let first = self.page().min(count.saturating_sub(1) / PAGE) * PAGE;
+        first..(first + PAGE).min(count)
     }
 
     /// The page, from 0.
@@ -499,23 +509,25 @@ impl Table {
     /// The page that the address asks for, of rows that are all here in their order.
     #[must_use]
     pub fn cut(mut self, view: &View) -> Self {
-        if !view.get("format").is_empty() {
-            return self;
-        }
-        let number = view.page().min(self.rows.len().saturating_sub(1) / PAGE);
+        let (count, shown) = (self.rows.len(), view.rows(self.rows.len()));
+        self.rows.truncate(shown.end);
+        self.rows.drain(..shown.start);
+        self.page_of(view, count)
+    }
+
+    /// The page that the address asks for, where its rows alone are here ([`View::rows`]), of
+    /// `count` rows.
+    #[must_use]
+    pub fn page_of(mut self, view: &View, count: usize) -> Self {
+        let shown = view.rows(count);
         let page = |number: usize| view.with(&[("page", &(number + 1).to_string())]);
-        if self.rows.len() > (number + 1) * PAGE {
+        let number = shown.start / PAGE;
+        if count > shown.end {
             self.next = Some(page(number + 1));
         }
         if let Some(tools) = &mut self.tools {
             tools.previous = (number > 0).then(|| page(number - 1));
         }
-        self.rows = self
-            .rows
-            .into_iter()
-            .skip(number * PAGE)
-            .take(PAGE)
-            .collect();
         self
     }
 

@@ -1,6 +1,8 @@
 //! Owns the administrators' view of sessions and the operations on them. Must not know the
 //! transitions of a session.
 
+use std::sync::LazyLock;
+
 use crate::audit::{Action, RecordKind};
 use crate::excerpt::Speaker;
 use crate::form::TextType;
@@ -132,11 +134,9 @@ impl SessionOrder {
 
     fn sort(self, sessions: &mut [Session]) {
         // Equal ones stand by age, so that pages do not overlap.
-        sessions.sort_by_key(|session| {
-            (
-                std::cmp::Reverse(session.created_at),
-                session.id.to_string(),
-            )
+        sessions.sort_by(|one, two| {
+            let newer = two.created_at.cmp(&one.created_at);
+            newer.then_with(|| one.id.as_str().cmp(two.id.as_str()))
         });
         match self {
             Self::Claimed => {}
@@ -312,7 +312,7 @@ impl Outcome {
 
 /// A session as the API shows it, which is also a claim's entry in the ledger.
 pub fn view(session: &Session) -> Value {
-    read_only::view(&fields(), session, Map::new())
+    read_only::view(&FIELDS, session, Map::new())
 }
 
 /// The same with what only one session is asked for: its log, its watchers, its cost so far.
@@ -424,17 +424,17 @@ pub fn view_of(service: &AdminService<'_>, session: &Session) -> Value {
 
 /// The JSON Schema of [`view`].
 pub fn schema() -> Value {
-    json_schema::object(read_only::schemas(&fields()).into_iter().collect())
+    json_schema::object(read_only::schemas(&FIELDS).into_iter().collect())
 }
 
 /// All fields of a session: administrators change none of them by a document.
-fn fields() -> Vec<ReadOnlyField<Session>> {
+static FIELDS: LazyLock<Vec<ReadOnlyField<Session>>> = LazyLock::new(|| {
     let mut fields = outcome_fields();
     fields.extend(origin_fields());
     fields.extend(running_fields());
     fields.extend(time_fields());
     fields
-}
+});
 
 fn text() -> Value {
     json!({ "type": "string" })

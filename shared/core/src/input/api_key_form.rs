@@ -52,7 +52,7 @@ static FIELDS: LazyLock<FieldTable<ApiKeySettings>> = LazyLock::new(|| {
 });
 
 /// What a response has besides the settings.
-fn read_only() -> Vec<ReadOnlyField<ApiKey>> {
+static READ_ONLY: LazyLock<Vec<ReadOnlyField<ApiKey>>> = LazyLock::new(|| {
     vec![
         ReadOnlyField::id(ApiKeyId::SYNTAX.schema(), |key: &ApiKey| json!(key.id)),
         ReadOnlyField::version(|key: &ApiKey| key.version),
@@ -60,7 +60,7 @@ fn read_only() -> Vec<ReadOnlyField<ApiKey>> {
         ReadOnlyField::time("updated_at", |key: &ApiKey| key.updated_at),
         ReadOnlyField::time_or_null("last_used_at", |key: &ApiKey| key.last_used_at),
     ]
-}
+});
 
 /// Reads a new key. One that names no scopes reads, and nothing else.
 ///
@@ -78,7 +78,7 @@ pub fn patch(key: &ApiKey, input: &Value) -> Result<ApiKeySettings, FieldErrors>
     read(&mut Form::change(
         fields(key),
         input,
-        &read_only::schemas(&read_only()),
+        &read_only::schemas(&READ_ONLY),
     )?)
 }
 
@@ -86,7 +86,7 @@ pub fn patch(key: &ApiKey, input: &Value) -> Result<ApiKeySettings, FieldErrors>
 pub fn schemas() -> Schemas {
     SchemaBuilder::of(|form| _ = read(form))
         .described(&FIELDS.docs())
-        .schemas(&read_only::schemas(&read_only()))
+        .schemas(&read_only::schemas(&READ_ONLY))
 }
 
 /// The console's form of a key.
@@ -118,7 +118,7 @@ fn fields(key: &ApiKey) -> Map<String, Value> {
 
 /// The key as the API shows it, without its secret.
 pub fn view(key: &ApiKey) -> Value {
-    read_only::view(&read_only(), key, fields(key))
+    read_only::view(&READ_ONLY, key, fields(key))
 }
 
 #[cfg(test)]

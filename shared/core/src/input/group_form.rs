@@ -69,14 +69,14 @@ static FIELDS: LazyLock<FieldTable<GroupSettings>> = LazyLock::new(|| {
 });
 
 /// What a response has besides the settings.
-fn read_only() -> Vec<ReadOnlyField<Group>> {
+static READ_ONLY: LazyLock<Vec<ReadOnlyField<Group>>> = LazyLock::new(|| {
     vec![
         ReadOnlyField::id(GroupId::SYNTAX.schema(), |group: &Group| json!(group.id)),
         ReadOnlyField::version(|group: &Group| group.version),
         ReadOnlyField::time("created_at", |group: &Group| group.created_at),
         ReadOnlyField::time("updated_at", |group: &Group| group.updated_at),
     ]
-}
+});
 
 /// Reads a new group.
 ///
@@ -91,7 +91,7 @@ pub fn create(input: &Value) -> Result<GroupSettings, FieldErrors> {
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(group: &Group, input: &Value) -> Result<GroupSettings, FieldErrors> {
-    let mut form = Form::change(fields(group), input, &read_only::schemas(&read_only()))?;
+    let mut form = Form::change(fields(group), input, &read_only::schemas(&READ_ONLY))?;
     read(&mut form, Some(group))
 }
 
@@ -101,7 +101,7 @@ fn schema_builder() -> SchemaBuilder {
 
 /// The JSON Schema of a new group, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    schema_builder().schemas(&read_only::schemas(&read_only()))
+    schema_builder().schemas(&read_only::schemas(&READ_ONLY))
 }
 
 /// The console's form of a group.
@@ -145,7 +145,7 @@ pub(crate) fn fields(group: &Group) -> Map<String, Value> {
 
 /// The group as the API shows it; what is read can be sent back as a change.
 pub fn view(group: &Group) -> Value {
-    read_only::view(&read_only(), group, fields(group))
+    read_only::view(&READ_ONLY, group, fields(group))
 }
 
 #[cfg(test)]

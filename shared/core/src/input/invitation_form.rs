@@ -329,7 +329,7 @@ impl ShownInvitation {
     }
 }
 
-fn fields() -> Vec<ReadOnlyField<ShownInvitation>> {
+static READ_ONLY: LazyLock<Vec<ReadOnlyField<ShownInvitation>>> = LazyLock::new(|| {
     type Field = ReadOnlyField<ShownInvitation>;
     let text = || json!({ "type": "string" });
     let text_or_null = || json!({ "type": ["string", "null"] });
@@ -406,16 +406,16 @@ fn fields() -> Vec<ReadOnlyField<ShownInvitation>> {
         Field::time("created_at", |shown| shown.invitation.created_at),
         Field::time_or_null("revoked_at", |shown| shown.invitation.revoked_at),
     ]
-}
+});
 
 /// The invitation as the API shows it.
 pub fn view(shown: &ShownInvitation) -> Value {
-    read_only::view(&fields(), shown, Map::new())
+    read_only::view(&READ_ONLY, shown, Map::new())
 }
 
 /// The JSON Schema of [`view`].
 pub fn schema() -> Value {
-    json_schema::object(read_only::schemas(&fields()).into_iter().collect())
+    json_schema::object(read_only::schemas(&READ_ONLY).into_iter().collect())
 }
 
 #[cfg(test)]

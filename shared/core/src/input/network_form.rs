@@ -72,7 +72,7 @@ static FIELDS: LazyLock<FieldTable<NetworkFields>> = LazyLock::new(|| {
 });
 
 /// What a response has besides the settings.
-fn read_only() -> Vec<ReadOnlyField<Network>> {
+static READ_ONLY: LazyLock<Vec<ReadOnlyField<Network>>> = LazyLock::new(|| {
     vec![
         ReadOnlyField::new("name", NetworkName::SYNTAX.schema(), |network: &Network| {
             json!(network.id)
@@ -82,7 +82,7 @@ fn read_only() -> Vec<ReadOnlyField<Network>> {
         ReadOnlyField::time("created_at", |network: &Network| network.created_at),
         ReadOnlyField::time("updated_at", |network: &Network| network.updated_at),
     ]
-}
+});
 
 /// Reads a new network.
 ///
@@ -101,7 +101,7 @@ pub fn create(input: &Value) -> Result<(NetworkName, NetworkSettings), FieldErro
 /// # Errors
 /// Every mistake in the document.
 pub fn patch(network: &Network, input: &Value) -> Result<NetworkSettings, FieldErrors> {
-    let mut form = Form::change(fields(network), input, &read_only::schemas(&read_only()))?;
+    let mut form = Form::change(fields(network), input, &read_only::schemas(&READ_ONLY))?;
     Ok(read(&mut form)?.settings)
 }
 
@@ -115,7 +115,7 @@ pub fn schemas() -> Schemas {
     let changeable = all.clone().without(&FIELDS.fixed());
     Schemas {
         create: all.whole(),
-        ..changeable.schemas(&read_only::schemas(&read_only()))
+        ..changeable.schemas(&read_only::schemas(&READ_ONLY))
     }
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn fields(network: &Network) -> Map<String, Value> {
 
 /// The network as the API shows it; what is read can be sent back as a change.
 pub fn view(network: &Network) -> Value {
-    read_only::view(&read_only(), network, fields(network))
+    read_only::view(&READ_ONLY, network, fields(network))
 }
 
 #[cfg(test)]

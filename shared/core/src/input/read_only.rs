@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 pub(crate) struct ReadOnlyField<R> {
     name: &'static str,
     schema: Value,
-    value: Box<dyn Fn(&R) -> Value>,
+    value: Box<dyn Fn(&R) -> Value + Send + Sync>,
     is_leading: bool,
 }
 
@@ -21,7 +21,7 @@ impl<R> ReadOnlyField<R> {
     pub(crate) fn new(
         name: &'static str,
         schema: Value,
-        value: impl Fn(&R) -> Value + 'static,
+        value: impl Fn(&R) -> Value + Send + Sync + 'static,
     ) -> Self {
         Self {
             name,
@@ -32,19 +32,22 @@ impl<R> ReadOnlyField<R> {
     }
 
     /// The record's id, which stands before all other fields.
-    pub(crate) fn id(schema: Value, value: impl Fn(&R) -> Value + 'static) -> Self {
+    pub(crate) fn id(schema: Value, value: impl Fn(&R) -> Value + Send + Sync + 'static) -> Self {
         Self::new("id", schema, value).leading()
     }
 
     /// The record's version.
-    pub(crate) fn version(version: impl Fn(&R) -> u64 + 'static) -> Self {
+    pub(crate) fn version(version: impl Fn(&R) -> u64 + Send + Sync + 'static) -> Self {
         let doc = "Grows with every change; it is the ETag too.";
         let schema = json!({ "type": "integer", "minimum": 0, "description": doc });
         Self::new("version", schema, move |record| json!(version(record)))
     }
 
     /// A point in time.
-    pub(crate) fn time(name: &'static str, time: impl Fn(&R) -> Timestamp + 'static) -> Self {
+    pub(crate) fn time(
+        name: &'static str,
+        time: impl Fn(&R) -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
         Self::new(name, json_schema::time(), move |record| {
             json!(time(record).to_string())
         })
@@ -53,7 +56,7 @@ impl<R> ReadOnlyField<R> {
     /// A point in time, or null.
     pub(crate) fn time_or_null(
         name: &'static str,
-        time: impl Fn(&R) -> Option<Timestamp> + 'static,
+        time: impl Fn(&R) -> Option<Timestamp> + Send + Sync + 'static,
     ) -> Self {
         let schema = json_schema::nullable(json_schema::time());
         Self::new(name, schema, move |record| {

@@ -295,7 +295,7 @@ fn read_kind(text: &str) -> Result<CaptchaKind, String> {
 }
 
 /// What a response has besides the settings.
-fn read_only() -> Vec<ReadOnlyField<Deployment>> {
+static READ_ONLY: LazyLock<Vec<ReadOnlyField<Deployment>>> = LazyLock::new(|| {
     vec![
         ReadOnlyField::new(
             "captcha_secret_key_is_set",
@@ -318,7 +318,7 @@ fn read_only() -> Vec<ReadOnlyField<Deployment>> {
             deployment.updated_at
         }),
     ]
-}
+});
 
 /// Reads a change: what is not named stays, and null clears what may be empty. Who has switched
 /// maintenance on, and when, is noted by the caller ([`crate::deployment::Maintenance::noted`]).
@@ -330,7 +330,7 @@ pub fn patch(deployment: &Deployment, input: &Value) -> Result<DeploymentSetting
     let mut settings = read(&mut Form::change(
         current,
         input,
-        &read_only::schemas(&read_only()),
+        &read_only::schemas(&READ_ONLY),
     )?)?;
     let noted = &deployment.settings.maintenance;
     settings.maintenance.since = noted.since;
@@ -345,7 +345,7 @@ pub fn patch(deployment: &Deployment, input: &Value) -> Result<DeploymentSetting
 /// The JSON Schemas of a change of the settings and of the response. Settings are never created.
 pub fn schemas() -> Schemas {
     let schema_builder = SchemaBuilder::of(|form| _ = read(form)).described(&FIELDS.docs());
-    let read_only = read_only::schemas(&read_only());
+    let read_only = read_only::schemas(&READ_ONLY);
     let mut change = schema_builder.change(&read_only);
     for secret in FIELDS.secrets() {
         change["properties"][secret]["writeOnly"] = json!(true);
@@ -393,7 +393,7 @@ pub(crate) fn fields(deployment: &Deployment) -> Map<String, Value> {
 
 /// The settings as the API shows them.
 pub fn view(deployment: &Deployment) -> Value {
-    read_only::view(&read_only(), deployment, fields(deployment))
+    read_only::view(&READ_ONLY, deployment, fields(deployment))
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn cost() -> Section {
 }
 
 /// What a response has besides the settings.
-fn read_only() -> Vec<ReadOnlyField<StagingConfig>> {
+static READ_ONLY: LazyLock<Vec<ReadOnlyField<StagingConfig>>> = LazyLock::new(|| {
     vec![
         ReadOnlyField::id(StagingId::SYNTAX.schema(), |staging: &StagingConfig| {
             json!(staging.id)
@@ -127,7 +127,7 @@ fn read_only() -> Vec<ReadOnlyField<StagingConfig>> {
         ReadOnlyField::time("created_at", |staging: &StagingConfig| staging.created_at),
         ReadOnlyField::time("updated_at", |staging: &StagingConfig| staging.updated_at),
     ]
-}
+});
 
 /// Reads a new staging config.
 ///
@@ -145,7 +145,7 @@ pub fn patch(staging: &StagingConfig, input: &Value) -> Result<StagingSettings, 
     read(&mut Form::change(
         fields(staging),
         input,
-        &read_only::schemas(&read_only()),
+        &read_only::schemas(&READ_ONLY),
     )?)
 }
 
@@ -155,7 +155,7 @@ fn schema_builder() -> SchemaBuilder {
 
 /// The JSON Schema of a new staging config, of a change and of what is shown.
 pub fn schemas() -> Schemas {
-    schema_builder().schemas(&read_only::schemas(&read_only()))
+    schema_builder().schemas(&read_only::schemas(&READ_ONLY))
 }
 
 /// The console's form of a staging config.
@@ -181,7 +181,7 @@ pub(crate) fn fields(staging: &StagingConfig) -> Map<String, Value> {
 
 /// The staging config as the API shows it; what is read can be sent back as a change.
 pub fn view(staging: &StagingConfig) -> Value {
-    read_only::view(&read_only(), staging, fields(staging))
+    read_only::view(&READ_ONLY, staging, fields(staging))
 }
 
 #[cfg(test)]

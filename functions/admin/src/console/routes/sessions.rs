@@ -71,7 +71,9 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         cast_verbs::list(&request.service, &all, None, CASTS).err_into(),
         request.choices(),
     )?;
-    let views: Vec<Value> = found.items.iter().map(verbs::view).collect();
+    // A session's document is large, so only those on the page are made.
+    let shown = &found.items[view.rows(found.items.len())];
+    let views: Vec<Value> = shown.iter().map(verbs::view).collect();
     let cast = |cast: &casting_core::cast::Cast| {
         let settings = &cast.settings;
         let name = called(&settings.name, settings.key.as_str());
@@ -81,10 +83,11 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         view,
         casts: casts.items.iter().map(cast).collect(),
         images: choices.remove(&OptionSource::Image).unwrap_or_default(),
+        count: found.items.len(),
         next: found.next,
     };
     let mut screen = sessions::page(&request.context, &views, list);
-    lead_to(request, &mut screen, &found.items);
+    lead_to(request, &mut screen, shown);
     Ok(request.show(&screen))
 }
 

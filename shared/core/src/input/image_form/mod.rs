@@ -9,6 +9,8 @@ mod tests;
 
 pub use crate::image_rules::{USUAL as USUAL_SIZE, task_sizes};
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use crate::form::{FieldErrors, Form, TextType};
@@ -30,7 +32,7 @@ pub use crate::image_rules::next_size;
 pub const MAX_ENVIRONMENT_BYTES: usize = 3584;
 
 /// What a response has besides the settings.
-fn read_only() -> Vec<ReadOnlyField<Image>> {
+static READ_ONLY: LazyLock<Vec<ReadOnlyField<Image>>> = LazyLock::new(|| {
     let registered = "The task definition that was registered for `container_image`.";
     vec![
         ReadOnlyField::id(ImageId::SYNTAX.schema(), |image: &Image| json!(image.id)),
@@ -46,7 +48,7 @@ fn read_only() -> Vec<ReadOnlyField<Image>> {
         ReadOnlyField::time("created_at", |image: &Image| image.created_at),
         ReadOnlyField::time("updated_at", |image: &Image| image.updated_at),
     ]
-}
+});
 
 /// Reads a new image.
 ///
@@ -65,7 +67,7 @@ pub fn patch(image: &Image, input: &Value) -> Result<ImageSettings, FieldErrors>
     read(&mut Form::change(
         fields(image),
         input,
-        &read_only::schemas(&read_only()),
+        &read_only::schemas(&READ_ONLY),
     )?)
 }
 
@@ -83,7 +85,7 @@ pub fn schemas() -> Schemas {
     create["allOf"] = json!([image_rules::whole()]);
     Schemas {
         create,
-        ..schema_builder.schemas(&read_only::schemas(&read_only()))
+        ..schema_builder.schemas(&read_only::schemas(&READ_ONLY))
     }
 }
 
@@ -120,5 +122,5 @@ pub(crate) fn fields(image: &Image) -> Map<String, Value> {
 
 /// The image as the API shows it; what is read can be sent back as a change.
 pub fn view(image: &Image) -> Value {
-    read_only::view(&read_only(), image, fields(image))
+    read_only::view(&READ_ONLY, image, fields(image))
 }
