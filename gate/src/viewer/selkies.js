@@ -49,6 +49,34 @@
     return write(items);
   };
 
+  // Selkies looks at its screen as often as it sends pictures, also while nothing moves, which is most of what a session costs then. It looks as often as the
+  // page of the screen's owner says that it can decode: so this one asks for few looks while nothing moves and its visitor does nothing. Not while others use
+  // the session (its size is fixed then): they would wait for this page.
+  const REST = 'DECODE_PACE 5', WAKE = 'DECODE_PACE 0', LOOK = 1000, STILL = 4, MOVING = 4;
+  const asked = new URLSearchParams(window.location.search), mayRest = asked.get('part') === 'owner' && asked.get('size') !== 'fixed';
+  let resting = null, still = 0, seen = 0;
+  const tell = (transport, words) => { if (transport === window.selkiesTransport && transport.readyState === WebSocket.OPEN) transport.send(words); };
+  const wake = () => {
+    still = 0;
+    if (resting) tell(resting, WAKE);
+    resting = null;
+  };
+  const look = () => {
+    const transport = window.selkiesTransport, count = window.videoChunksReceived ?? 0, moves = count - seen >= MOVING;
+    seen = count;
+    // A connection that has just been made knows nothing of this.
+    if (resting && resting !== transport) resting = null;
+    if (moves || document.hidden) wake();
+    else if (++still >= STILL && !resting && transport) {
+      resting = transport;
+      tell(resting, REST);
+    }
+  };
+  if (mayRest) {
+    setInterval(look, LOOK);
+    for (const kind of ['keydown', 'input', 'compositionupdate', 'pointerdown', 'pointermove', 'wheel', 'touchstart', 'touchmove']) window.addEventListener(kind, wake, { capture: true, passive: true });
+  }
+
   const announce = () => say({ action: 'tools', tools: ['keys', 'type', 'clipboard', 'images', 'files', 'sound', 'quality', 'sharp'] });
   const done = {
     hello: announce,

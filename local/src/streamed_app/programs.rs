@@ -23,6 +23,9 @@ const LARGEST: &str = "4096x4096x24";
 const FIRST_SIZE: &str = "1280x720";
 /// Where the sound server listens, in the session's folder.
 const SOUND: &str = "pulse.sock";
+/// How much sound is fetched at a time, in milliseconds, for the sound server's library: as much as
+/// Selkies sends in one piece. It would look 100 times a second otherwise, also where nothing sounds.
+const SOUND_LATENCY: (&str, &str) = ("PULSE_LATENCY_MSEC", "20");
 /// The folder for files that come and go, in the session's folder.
 const FILES: &str = "Downloads";
 /// How long a second Chromium may take to hand an address to the first; after that it is the first
@@ -73,6 +76,7 @@ impl Programs {
         }
         let mut server = run("selkies");
         server.args(selkies::options(settings, &files.display().to_string()));
+        server.env(SOUND_LATENCY.0, SOUND_LATENCY.1);
         if let Some(token) = &settings.master_token {
             server.env(MASTER_TOKEN, token);
         }
@@ -184,7 +188,7 @@ fn sound_options(folder: &Path) -> Vec<String> {
             socket.display()
         ),
         "-L",
-        "module-null-sink sink_name=output",
+        "module-null-sink sink_name=output rate=48000",
     ]
     .map(str::to_owned)
     .into()

@@ -5,17 +5,19 @@ use casting_core::permission::Permission;
 
 use crate::browser_app::settings::Settings;
 
-/// What holds for every session. Nothing is sent while the picture stands still, moving pictures
-/// come 30 times a second, and what a page of ours has (panel, sharing, time left) Selkies does not
+/// What holds for every session. Nothing is sent while the picture stands still, and then the screen
+/// is looked at 5 times a second only, as the gate's script asks for it; moving pictures come 30
+/// times a second; and what a page of ours has (panel, sharing, time left) Selkies does not
 /// show a second time.
-const ALWAYS: [&str; 29] = [
+const ALWAYS: [&str; 30] = [
     "--addr=127.0.0.1",
     "--enable-basic-auth=false",
     "--mode=websockets",
     "--enable-dual-mode=false|locked",
     "--rate-control-mode=crf",
     "--video-streaming-mode=false",
-    "--framerate=30",
+    "--framerate=30,5-60",
+    "--audio-frame-duration-ms=20",
     "--use-css-scaling=true",
     "--auto-gpu=false",
     "--use-cpu=true",
