@@ -10,7 +10,8 @@ const BACKSPACE = KEY('Backspace', 'Backspace', 0xff08), ENTER = KEY('Enter', 'E
 const CHORDS = {
   Esc: [KEY('Escape', 'Escape', 0xff1b)], Tab: [TAB], F5: [KEY('F5', 'F5', 0xffc2)], F11: [KEY('F11', 'F11', 0xffc8)],
   'Alt+Tab': [ALT, TAB], 'Alt+F4': [ALT, KEY('F4', 'F4', 0xffc1)], Super: [KEY('Meta', 'MetaLeft', 0xffeb)],
-  'Ctrl+Alt+Del': [CONTROL, ALT, KEY('Delete', 'Delete', 0xffff)],
+  'Ctrl+Alt+Del': [CONTROL, ALT, KEY('Delete', 'Delete', 0xffff)], 'Ctrl+C': [CONTROL, KEY('c', 'KeyC', 0x63)], 'Ctrl+V': [CONTROL, KEY('v', 'KeyV', 0x76)],
+  '←': [KEY('ArrowLeft', 'ArrowLeft', 0xff51)], '↑': [KEY('ArrowUp', 'ArrowUp', 0xff52)], '↓': [KEY('ArrowDown', 'ArrowDown', 0xff54)], '→': [KEY('ArrowRight', 'ArrowRight', 0xff53)],
 };
 // Selkies counts quality by CRF (lower is better), noVNC from 0 to 9, KasmVNC by its presets.
 const QUALITY = { low: { crf: 38, novnc: 2, kasm: 0 }, medium: { crf: 25, novnc: 6, kasm: 2 }, high: { crf: 16, novnc: 9, kasm: 3 } };
@@ -74,6 +75,8 @@ export const tools = ({ frame, app, view, reload, notify }) => {
     if (shown()) return soft.blur();
     soft.focus();
     soft.setSelectionRange(PADDING.length, PADDING.length);
+    // Panel and keyboard together would leave nothing of the session to be seen.
+    if (matchMedia('(pointer: coarse)').matches) keyboard.closest('details').open = false;
   };
   for (const kind of ['focus', 'blur']) soft.addEventListener(kind, () => keyboard.setAttribute('aria-pressed', shown()));
 

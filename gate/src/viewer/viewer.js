@@ -37,6 +37,7 @@ const show = () => {
     query.set('resize', view.fixed || view.role !== 'owner' ? 'scale' : scaling || 'remote');
     if (quality !== undefined) query.set('quality', quality);
     if (view.role === 'viewer') query.set('view_only', '1');
+    if (root.dataset.pastes !== 'true') query.set('paste', '0');
     if ('ime' in root.dataset) query.set('enable_ime', '1');
     // KasmVNC's client has an idle limit of its own, in minutes; the session's is the gate's. Its message `set_idle_timeout` would not do: the client then
     // saves the first choice of its menu, ten minutes, and takes that with the next change of its window.
@@ -221,6 +222,13 @@ frame.addEventListener('load', () => {
   if (!find('tips')?.open && !panel?.open) frame.contentWindow.focus();
 });
 
+// A phone's keyboard covers the lower part of the page, which is where the session is looked at while it is typed into.
+const seen = window.visualViewport, COVERED = 100;
+seen?.addEventListener('resize', () => {
+  const covered = seen.scale === 1 && window.innerHeight - seen.height > COVERED;
+  frame.style.height = covered ? seen.height + 'px' : '';
+});
+
 const tips = find('tips');
 if (tips && !sessionStorage.getItem('tips')) {
   tips.showModal();
@@ -249,11 +257,12 @@ if (panel) {
   addEventListener('message', (event) => {
     if (event.source === frame.contentWindow && event.data?.action === 'open_panel') open();
   });
-  panel.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape') return;
+  const close = () => {
     panel.open = false;
     frame.contentWindow.focus();
-  });
+  };
+  panel.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(); });
+  panel.addEventListener('click', (event) => { if (event.target === panel) close(); });
   // A click beside the panel is one into the frame, which takes the focus; so the focus must not be there yet.
   panel.addEventListener('toggle', () => { if (panel.open && document.activeElement === frame) panel.querySelector('summary').focus(); });
   addEventListener('blur', () => setTimeout(() => { if (document.activeElement === frame) panel.open = false; }));
