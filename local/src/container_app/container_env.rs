@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use casting_core::ids::SessionId;
+use casting_core::session_environment::MASTER_TOKEN;
 
 /// The engine's socket.
 pub const SOCKET: &str = "CASTING_CONTAINER_SOCKET";
@@ -106,7 +107,11 @@ impl ContainerEnv {
             .split_once(' ')
             .and_then(|(cpu, memory)| Some((cpu.parse().ok()?, memory.parse().ok()?)))
             .unzip();
-        let environment = list(CONTAINER_ENVIRONMENT)?;
+        let mut environment = list(CONTAINER_ENVIRONMENT)?;
+        // The gate makes it when it starts, so nobody else could have put it there.
+        if let Ok(token) = required_variable(MASTER_TOKEN) {
+            environment.push(format!("{MASTER_TOKEN}={token}"));
+        }
         let given = |name: &str| {
             let value =
                 |pair: &String| Some(pair.strip_prefix(name)?.strip_prefix('=')?.to_owned());
