@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use casting_identity::web_client;
+use casting_tests::engine::Engine;
 use casting_tests::processes::soon;
 use casting_tests::program::Program;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -38,6 +39,8 @@ pub struct Driver {
 pub struct Look {
     pub dark: bool,
     pub phone: bool,
+    /// It is touched, and its screen is a phone's in all that pages can know.
+    pub touch: bool,
     pub scripting: bool,
     /// Everything that it loads is noted, for `page_audit::check_accessibility`.
     pub watched: bool,
@@ -74,9 +77,17 @@ pub const LOOKS: [(&str, Look); 3] = [
 pub const DESK: Look = Look {
     dark: false,
     phone: false,
+    touch: false,
     scripting: true,
     watched: false,
     cookies: true,
+};
+
+/// A phone: narrow, dense, touched.
+pub const PHONE: Look = Look {
+    phone: true,
+    touch: true,
+    ..DESK
 };
 
 impl Driver {
@@ -138,11 +149,19 @@ impl Driver {
             ]);
         }
         let [scripting, cookies] = [look.scripting, look.cookies].map(|on| if on { 1 } else { 2 });
+        let mut options = json!({"args": arguments, "prefs": {
+            "profile.managed_default_content_settings.javascript": scripting,
+            "profile.managed_default_content_settings.cookies": cookies,
+        }});
+        if look.touch {
+            options["mobileEmulation"] = json!({
+                "deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0, "touch": true, "mobile": true},
+                "userAgent": "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) \
+                              Chrome/140.0.0.0 Mobile Safari/537.36",
+            });
+        }
         let capabilities = json!({
-            "goog:chromeOptions": {"args": arguments, "prefs": {
-                "profile.managed_default_content_settings.javascript": scripting,
-                "profile.managed_default_content_settings.cookies": cookies,
-            }},
+            "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "SEVERE", "performance": if look.watched { "ALL" } else { "OFF" }},
         });
         let capabilities: Map<String, Value> =
@@ -168,6 +187,11 @@ impl CastingProgram {
         let usual = ["--memory", "--port", "0", "--reach", "127.0.0.1"];
         let program = Program::start(usual.iter().chain(options)).await;
         Self(program.expect("starts"))
+    }
+
+    /// The program with an engine for containers.
+    pub async fn with_engine(engine: &Engine) -> Self {
+        Self(Program::start_with(engine).await.expect("starts"))
     }
 
     /// The program at a name that only browsers know (`*.lan`). Its API is asked by its address.
@@ -293,6 +317,31 @@ pub async fn log(window: &Client, name: &'static str) -> Vec<Value> {
         .as_array()
         .cloned()
         .unwrap_or_default()
+}
+
+/// Asks the browser for something that WebDriver has no words for, by its DevTools.
+pub async fn devtools(window: &Client, command: &'static str, parameters: Value) -> Value {
+    let asked = DevTools(command, parameters);
+    window.issue_cmd(asked).await.expect(command)
+}
+
+#[derive(Debug)]
+struct DevTools(&'static str, Value);
+
+impl fantoccini::wd::WebDriverCompatibleCommand for DevTools {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        let session = session.unwrap_or_default();
+        base.join(&format!("session/{session}/goog/cdp/execute"))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        let body = json!({"cmd": self.0, "params": self.1});
+        (http::Method::POST, Some(body.to_string()))
+    }
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Owns the page that a streamed browser opens in tests: it has a colour and reports what is typed
 //! into it.
 
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -11,7 +12,7 @@ use casting_tests::processes::soon;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use serde_json::{Value, json};
 
-use crate::chrome::text;
+use crate::chrome::{devtools, text};
 
 /// Letters that no single keyboard has.
 pub const LETTERS: &str = "Привет, мир! щъыьэюя señor café Ελληνικά ήώ € ß";
@@ -26,12 +27,26 @@ pub struct Inner {
     written: Arc<Mutex<String>>,
 }
 
-/// A large field, whose content is reported.
+/// A large field, whose content is reported; Escape writes its name, and a click beside the field is
+/// told.
 fn sheet() -> Html<&'static str> {
     Html(
         "<!doctype html><title>Sheet</title><style>html{background:#0a7d32}textarea{width:60vw;height:60vh;font:20px sans-serif}</style>
-         <textarea autofocus></textarea><script>const sheet=document.querySelector('textarea');
-         sheet.oninput=()=>fetch('/written',{method:'POST',body:sheet.value});addEventListener('click',()=>sheet.focus())</script>",
+         <textarea autofocus></textarea><script>const sheet=document.querySelector('textarea'),tell=()=>fetch('/written',{method:'POST',body:sheet.value});
+         sheet.oninput=tell;addEventListener('keydown',event=>{if(event.key==='Escape'){sheet.value+='[Esc]';tell()}});
+         addEventListener('click',event=>{if(event.target!==sheet)fetch('/typed?001clicked');sheet.focus()})</script>",
+    )
+}
+
+/// What [`Inner`] gives out as a file.
+pub const FILE: &str = "from inside the session";
+
+/// Sounds from the first `t` on, a tone of 440 Hz, and gives out a file at each `d`.
+fn tone() -> Html<&'static str> {
+    Html(
+        "<!doctype html><title>Tone</title><style>html{background:#0a7d32}</style><script>
+         addEventListener('keydown',event=>{if(event.key==='d')location='/file';if(event.key!=='t')return;
+         const sound=new AudioContext(),tone=sound.createOscillator();tone.frequency.value=440;tone.connect(sound.destination);tone.start();fetch('/typed?001'+sound.state)})</script>",
     )
 }
 
@@ -48,6 +63,15 @@ fn keys() -> Html<&'static str> {
          picture.toBlob(blob=>navigator.clipboard.write([new ClipboardItem({'image/png':blob})]).then(()=>tell('copied'),error=>tell(String(error))))})</script>",
     )
 }
+
+/// A browser keeps it and does not show it.
+const FILE_HEADERS: [(&str, &str); 2] = [
+    ("content-type", "text/plain"),
+    (
+        "content-disposition",
+        "attachment; filename=from-inside.txt",
+    ),
+];
 
 fn page(colour: &str) -> Html<String> {
     Html(format!(
@@ -70,7 +94,19 @@ impl Inner {
     pub const BLUE: [u8; 3] = [10, 50, 125];
 
     pub async fn serve() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        Self::serve_at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Where containers reach it, too: at an address by which this machine speaks to others.
+    pub async fn serve_to_containers() -> Self {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a port");
+        // Nothing is sent by that, but it tells which address would be used.
+        socket.connect("192.0.2.1:9").expect("a way out");
+        Self::serve_at(socket.local_addr().expect("an address").ip()).await
+    }
+
+    async fn serve_at(address: IpAddr) -> Self {
+        let listener = tokio::net::TcpListener::bind((address, 0))
             .await
             .expect("a port");
         let host = listener.local_addr().expect("an address").to_string();
@@ -97,6 +133,8 @@ impl Inner {
         let sheets = Router::new()
             .route("/sheet", get(|| async { sheet() }))
             .route("/keys", get(|| async { keys() }))
+            .route("/tone", get(|| async { tone() }))
+            .route("/file", get(|| async { (FILE_HEADERS, FILE) }))
             .route("/written", post(keep))
             .with_state(written.clone());
         let router = router.merge(sheets);
@@ -188,6 +226,19 @@ pub async fn press(window: &fantoccini::Client, selector: &str, held: Option<cha
     let keys = held.map(down).into_iter().chain(keys).chain(held.map(up));
     let keys = keys.fold(KeyActions::new("keyboard".into()), KeyActions::then);
     window.perform_actions(keys).await.expect("keys");
+}
+
+/// Letters that an input method writes.
+pub const HAN: &str = "你好，世界";
+
+/// Writes this as an input method does: by a composition that ends as this text.
+pub async fn compose(window: &fantoccini::Client, text: &str) {
+    for writing in ["n", "ni", "nihao"] {
+        let end = writing.len();
+        let composed = json!({"text": writing, "selectionStart": end, "selectionEnd": end});
+        devtools(window, "Input.imeSetComposition", composed).await;
+    }
+    devtools(window, "Input.insertText", json!({ "text": text })).await;
 }
 
 /// What is in the session's field, waited for as long as a small machine takes.

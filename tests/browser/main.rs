@@ -28,6 +28,7 @@ mod languages;
 mod origins;
 mod page_audit;
 mod pages;
+mod phone;
 mod pictures;
 mod pixels;
 mod recovery;

@@ -28,34 +28,39 @@ impl Pixels {
         }
     }
 
-    /// The colour this far from the lower right corner.
-    fn before_the_corner(&self, distance: u32) -> [u8; 3] {
+    /// The colour this far from the right and from the lower edge.
+    fn before_the_corner(&self, [right, below]: [u32; 2]) -> [u8; 3] {
         let (width, height) = self.size;
-        let index = ((height - distance) * width + width - distance) as usize * 3;
+        let index = ((height - below) * width + width - right) as usize * 3;
         [0, 1, 2].map(|channel| self.rgb[index + channel])
     }
 }
 
-/// What the window shows near its lower right corner.
-async fn colour(window: &Client) -> [u8; 3] {
+/// What the window shows this far from its right and its lower edge.
+async fn colour(window: &Client, place: [u32; 2]) -> [u8; 3] {
     let screenshot = window.screenshot().await.expect("a screenshot");
-    Pixels::of(&screenshot).before_the_corner(60)
+    Pixels::of(&screenshot).before_the_corner(place)
 }
 
 /// Waits until the window shows this colour near its lower right corner, as nearly as video keeps it.
 /// It is read from a screenshot, because Selkies shows its picture by one of several elements, and
 /// leaves an old picture in the others.
 pub async fn shows(window: &Client, wanted: [u8; 3]) {
+    shows_at(window, wanted, [60, 60]).await;
+}
+
+/// As [`shows`], this far from the right and from the lower edge, in pixels of the screen.
+pub async fn shows_at(window: &Client, wanted: [u8; 3], place: [u32; 2]) {
     let is_near =
         |seen: [u8; 3]| (0..3).all(|channel| seen[channel].abs_diff(wanted[channel]) < 12);
     let mut seen = false;
     for _ in 0..6 {
-        seen = seen || soon(async || is_near(colour(window).await)).await;
+        seen = seen || soon(async || is_near(colour(window, place).await)).await;
     }
     assert!(
         seen,
         "the window shows {:?} and not {wanted:?}; the page says: {}",
-        colour(window).await,
+        colour(window, place).await,
         text(window).await
     );
 }

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, wait_for};
-use crate::inner::{CONTROL, Inner, LETTERS, press, shows, size, type_in, written};
+use crate::inner::{CONTROL, HAN, Inner, LETTERS, compose, press, shows, size, type_in, written};
 
 #[tokio::test]
 async fn streamed_browser_opens_the_url_and_takes_input() {
@@ -92,10 +92,18 @@ async fn light_browser_takes_letters_long_pastes_and_soft_keys() {
         "{:?}",
         inner.written()
     );
+    compose(&window, HAN).await;
+    let letters = format!("{LETTERS}{HAN}");
+    assert!(
+        written(&inner, |text| text == letters).await,
+        "{:?}",
+        inner.written()
+    );
     shoot(&window, "light-browser-letters").await;
 
     // What the visitor's own clipboard holds is offered when the window is looked at.
-    let long = "Длинный текст 0123456789 ".repeat(12_000);
+    let long = "Длинный текст 0123456789 ".repeat(30_000);
+    assert!(long.len() > 1_000_000);
     let copied = "const text = arguments[0]; navigator.clipboard.readText = async () => text; \
                   dispatchEvent(new Event('focus'))";
     window
@@ -103,7 +111,7 @@ async fn light_browser_takes_letters_long_pastes_and_soft_keys() {
         .await
         .expect("runs");
     press(&window, "canvas", Some(CONTROL), "v").await;
-    let pasted = format!("{LETTERS}{long}");
+    let pasted = format!("{letters}{long}");
     assert!(
         written(&inner, |text| text == pasted).await,
         "{} of {} bytes",

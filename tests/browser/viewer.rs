@@ -401,57 +401,93 @@ async fn soon_value(window: &Client, selector: &str) -> String {
     read().await
 }
 
-#[tokio::test]
-async fn tips_keep_the_focus_and_keys_reach_the_panel() {
-    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
-    let inner = Inner::serve().await;
-    let fields = json!({
-        "image_id": casting.image("Browser").await, "kasm_url": format!("http://{}/", inner.host),
-    });
-    let window = driver.window(DESK).await;
-    window
-        .goto(&casting.link(&fields).await)
-        .await
-        .expect("opens");
-    let there = soon(async || window.find(Locator::Css("#app")).await.is_ok()).await;
-    assert!(there, "{}", text(&window).await);
-    let frame = window.find(Locator::Css("#app")).await.expect("is there");
-    frame.enter_frame().await.expect("a frame");
-    // The screen is connected, and a page of an app may ask for the focus.
-    shows(&window, Inner::GREEN).await;
-    window.execute("focus()", vec![]).await.expect("runs");
-    window.enter_parent_frame().await.expect("the viewer");
-    let has_focus =
-        "return document.hasFocus() && document.activeElement.closest('#tips') !== null";
-    let held = async || window.execute(has_focus, vec![]).await.ok() == Some(json!(true));
-    assert!(soon(held).await, "the dialog has the focus");
-    let escape = async || {
-        let keys = KeyActions::new("keyboard".into())
-            .then(KeyAction::Down { value: '\u{e00c}' })
-            .then(KeyAction::Up { value: '\u{e00c}' });
-        window.perform_actions(keys).await.expect("keys");
-    };
-    escape().await;
-    assert!(!is_there(&window, "#tips[open]").await);
-
-    let frame = window.find(Locator::Css("#app")).await.expect("is there");
-    frame.enter_frame().await.expect("a frame");
-    let canvas = window.find(Locator::Css("canvas")).await.expect("a screen");
-    canvas.click().await.expect("can be clicked");
-    // Control, Alt and Shift.
-    let chord = ['\u{e009}', '\u{e00a}', '\u{e008}', 'M'];
+/// Presses these keys one after the other, and lets go of them in the other order.
+async fn chord(window: &Client, chord: &[char]) {
     let mut keys = KeyActions::new("keyboard".into());
     for value in chord {
-        keys = keys.then(KeyAction::Down { value });
+        keys = keys.then(KeyAction::Down { value: *value });
     }
-    for value in chord.into_iter().rev() {
-        keys = keys.then(KeyAction::Up { value });
+    for value in chord.iter().rev() {
+        keys = keys.then(KeyAction::Up { value: *value });
     }
     window.perform_actions(keys).await.expect("keys");
-    window.enter_parent_frame().await.expect("the viewer");
-    assert!(soon(async || is_there(&window, "#panel[open]").await).await);
-    shoot(&window, "viewer-panel-by-keys").await;
-    escape().await;
-    assert!(!is_there(&window, "#panel[open]").await);
-    window.close().await.expect("closes");
+}
+
+async fn enter_frame(window: &Client) {
+    let frame = window.find(Locator::Css("#app")).await.expect("is there");
+    frame.enter_frame().await.expect("a frame");
+}
+
+#[tokio::test]
+async fn session_is_used_by_the_keyboard_alone() {
+    const ESCAPE: char = '\u{e00c}';
+    let (driver, casting) = (Driver::start().await, CastingProgram::start().await);
+    for (image, is_shown) in [
+        (
+            "Browser",
+            "return document.documentElement.dataset.connected === 'yes'",
+        ),
+        ("Streamed browser", "return window.videoChunksReceived > 0"),
+    ] {
+        let inner = Inner::serve().await;
+        let fields = json!({
+            "image_id": casting.image(image).await, "kasm_url": format!("http://{}/sheet", inner.host),
+        });
+        let window = driver.window(DESK).await;
+        window
+            .goto(&casting.link(&fields).await)
+            .await
+            .expect("opens");
+        let there = async || soon(async || window.find(Locator::Css("#app")).await.is_ok()).await;
+        assert!(
+            there().await || there().await,
+            "{image}: {}",
+            text(&window).await
+        );
+        enter_frame(&window).await;
+        let shown = async || window.execute(is_shown, vec![]).await.ok() == Some(json!(true));
+        let mut seen = false;
+        for _ in 0..4 {
+            seen = seen || soon(shown).await;
+        }
+        assert!(seen, "{image}: {}", text(&window).await);
+        // The screen is connected, and a page of an app may ask for the focus.
+        window.execute("focus()", vec![]).await.expect("runs");
+        window.enter_parent_frame().await.expect("the viewer");
+        let has_focus =
+            "return document.hasFocus() && document.activeElement.closest('#tips') !== null";
+        let held = async || window.execute(has_focus, vec![]).await.ok() == Some(json!(true));
+        assert!(soon(held).await, "{image}: the dialog has the focus");
+        chord(&window, &[ESCAPE]).await;
+        assert!(!is_there(&window, "#tips[open]").await, "{image}");
+
+        // Control, Alt and Shift.
+        enter_frame(&window).await;
+        chord(&window, &['\u{e009}', '\u{e00a}', '\u{e008}', 'M']).await;
+        window.enter_parent_frame().await.expect("the viewer");
+        let is_open = async || is_there(&window, "#panel[open]").await;
+        assert!(soon(is_open).await, "{image}");
+        chord(&window, &['\u{e004}']).await;
+        let within = "return document.activeElement.closest('.sheet') !== null";
+        let within = window.execute(within, vec![]).await.expect("an answer");
+        assert_eq!(within, json!(true), "{image}: its parts are next");
+        let picture = format!("viewer-panel-by-keys-{image}").replace(' ', "-");
+        shoot(&window, &picture).await;
+        chord(&window, &[ESCAPE]).await;
+        assert!(!is_open().await, "{image}");
+
+        // Back in the session, whose page was not there from the first key on.
+        enter_frame(&window).await;
+        let mut typed = false;
+        for _ in 0..6 {
+            chord(&window, &['k']).await;
+            typed = typed || soon(async || inner.written().starts_with('k')).await;
+            if typed {
+                break;
+            }
+        }
+        assert!(typed, "{image}: {:?}", inner.written());
+        assert!(!inner.written().contains('M'), "{image}: not the shortcut");
+        window.close().await.expect("closes");
+    }
 }

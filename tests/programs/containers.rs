@@ -5,7 +5,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
@@ -287,6 +287,18 @@ async fn container_ends_with_its_session() {
     stack.stop_session(&visitor.session).await;
     assert!(stack.is_rid_of(&visitor.session).await, "stopped");
 
+    // The engine kills it, as it does where there is no memory left.
+    let visitor: Visitor = enter(&stack.program, "boxed-link").await;
+    let name = format!("casting-{}", visitor.session);
+    stack.engine.docker(&["kill", &name]);
+    let ended = async || visitor.ledger(&stack.program).await["state"] == "ended";
+    assert!(
+        soon(ended).await,
+        "{}",
+        visitor.ledger(&stack.program).await
+    );
+    assert!(stack.is_rid_of(&visitor.session).await, "killed inside");
+
     // Killed without a word, the program that stands for the container leaves it to be removed.
     let visitor: Visitor = enter(&stack.program, "boxed-link").await;
     kill(visitor.process("container-app"), Signal::SIGKILL).expect("killed");
@@ -497,6 +509,121 @@ async fn linuxserver_shaped_image_keeps_its_init_and_files() {
     assert!(warned.contains("{kasm_url}"), "{warned}");
 }
 
+/// An image as those of the kasmweb family: scripts at their places, a user who is not root, and a
+/// screen behind https that asks for a login.
+const KASMWEB: &str = "casting-test-kasmweb:1";
+
+/// The screen: it knows who asks by the password in its environment.
+const KASM_SCREEN: &str = r#"import base64, http.server, os, ssl
+login = "Basic " + base64.b64encode(("kasm_user:" + os.environ["VNC_PW"]).encode()).decode()
+class Screen(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.headers.get("Authorization") == login:
+            return super().do_GET()
+        self.send_error(401)
+server = http.server.ThreadingHTTPServer(("", 6901), Screen)
+certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+certificate.load_cert_chain("/etc/screen.pem")
+server.socket = certificate.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"#;
+
+fn make_kasmweb_shaped_image() -> bool {
+    static MADE: LazyLock<bool> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        let write = |path: &str, content: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+            std::fs::write(&path, content).expect("a file");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("is ours");
+        };
+        let line = format!(
+            "cd {} && mkdir -p bin usr/lib home/kasm-user tmp && cp /bin/busybox . && ln -s /busybox bin/sh \
+             && chmod 1777 tmp && chown 1000:1000 home/kasm-user && cp -a /usr/lib/python3* usr/lib/",
+            root.display()
+        );
+        let copied = Command::new("sh").args(["-c", &line]).status();
+        assert!(copied.is_ok_and(|status| status.success()), "{line}");
+        copy_program(Path::new("/usr/bin/python3"), root);
+        for module in modules() {
+            copy_program(&module, root);
+        }
+        let certificate = rcgen::generate_simple_self_signed(["screen".to_owned()]);
+        let certificate = certificate.expect("a certificate");
+        let chain = pem("CERTIFICATE", certificate.cert.der());
+        let key = pem("PRIVATE KEY", &certificate.signing_key.serialize_der());
+        write("etc/screen.pem", &(chain + &key));
+        write("screen.py", KASM_SCREEN);
+        write(
+            "dockerstartup/kasm_default_profile.sh",
+            "#!/bin/sh\necho profile > $HOME/profile; exec \"$@\"\n",
+        );
+        let start = "#!/bin/sh\n/busybox mkdir /tmp/www; cd /tmp/www; echo screen > index.html; \
+                     PYTHONHOME=/usr /bin/python3 /screen.py & exec \"$@\"\n";
+        write("dockerstartup/vnc_startup.sh", start);
+        let wait = "#!/bin/sh\n[ \"$1\" = --wait ] && exec /busybox sleep 3600\n";
+        write("dockerstartup/kasm_startup.sh", wait);
+        let go = "#!/bin/sh\n/busybox id -u > /tmp/www/user; echo \"$*\" > /tmp/www/gone\n";
+        write("dockerstartup/custom_startup.sh", go);
+        let change = "USER 1000\nENV HOME=/home/kasm-user";
+        engine::shared().is_some_and(|engine| engine.import(root, change, KASMWEB))
+    });
+    *MADE
+}
+
+/// These bytes as OpenSSL reads them from a text file.
+fn pem(name: &str, der: &[u8]) -> String {
+    let text = data_encoding::BASE64.encode(der);
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).expect("ASCII"))
+        .collect();
+    let lines = lines.join("\n");
+    format!("-----BEGIN {name}-----\n{lines}\n-----END {name}-----\n")
+}
+
+/// The modules of this machine's Python that are libraries with others beside them.
+fn modules() -> Vec<PathBuf> {
+    let found = Command::new("sh")
+        .args(["-c", "ls /usr/lib/python3*/lib-dynload/_ssl*.so"])
+        .output();
+    let found = found.expect("a list").stdout;
+    let lines = String::from_utf8_lossy(&found);
+    lines.lines().map(Into::into).collect()
+}
+
+#[tokio::test]
+async fn kasmweb_shaped_image_runs_behind_its_own_login() {
+    let in_use = Box::new(ENGINE_IN_USE.read().await);
+    let Some(stack) = Stack::start(make_kasmweb_shaped_image, in_use).await else {
+        return;
+    };
+    let go = json!({
+        "cmd": "/dockerstartup/custom_startup.sh --go --url \"$KASM_URL\"", "environment": {"KASM_URL": "https://first.example/"},
+    });
+    let image = json!({
+        "name": "kasmweb", "container_image": KASMWEB, "preset": "kasmweb", "cpu": 256, "memory": 512, "exec_config": {"first_launch": go},
+    });
+    let image = stack.make("images", image).await["id"].clone();
+    let cast =
+        json!({"name": "kasmweb", "key": "kasmweb", "image_id": image, "allow_anonymous": true});
+    stack.make("casts", cast).await;
+    let visitor = enter(&stack.program, "kasmweb").await;
+    let read = async |path: &str| visitor.read(&stack.program, path).await;
+    assert_eq!(read("/").await, (200, "screen\n".to_owned()));
+    let gone = "--go --url https://first.example/\n".to_owned();
+    let opened = soon(async || read("/gone").await == (200, gone.clone())).await;
+    assert!(opened, "{:?}", read("/gone").await);
+    assert_eq!(read("/user").await, (200, "1000\n".to_owned()));
+    // The engine has its own port for it, on this machine alone; the login is not the visitor's.
+    let port = "{{(index (index .NetworkSettings.Ports \"6901/tcp\") 0).HostIp}}";
+    assert_eq!(stack.inspect(&visitor.session, port), "127.0.0.1");
+    stack.stop_session(&visitor.session).await;
+    assert!(stack.is_rid_of(&visitor.session).await);
+}
+
 #[tokio::test]
 async fn leftover_container_is_found_and_removed() {
     let Some(stack) = Stack::with_busybox().await else {
@@ -513,7 +640,18 @@ async fn leftover_container_is_found_and_removed() {
         let label = format!("session-casting.folder={folder}");
         let name = format!("casting-{session}");
         let begun = stack.engine.docker(&[
-            "run", "-d", "--label", &label, "--name", &name, BUSYBOX, "/busybox", "sleep", "600",
+            "run",
+            "-d",
+            "--network",
+            "none",
+            "--label",
+            &label,
+            "--name",
+            &name,
+            BUSYBOX,
+            "/busybox",
+            "sleep",
+            "600",
         ]);
         assert!(begun.status.success(), "{begun:?}");
     }
@@ -533,6 +671,35 @@ async fn leftover_container_is_found_and_removed() {
     assert!(is_gone, "it has no session");
     assert!(other_there, "another stack's");
     assert!(own_there, "its session lives");
+}
+
+#[tokio::test]
+async fn container_of_a_killed_stack_goes_with_its_next_start() {
+    let in_use = Box::new(ENGINE_IN_USE.read().await);
+    let Some(engine) = engine::shared() else {
+        return;
+    };
+    assert!(make_busybox(), "the test's image can be made");
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = async || Program::start_kept(engine, folder.path()).await;
+    let mut stack = Stack {
+        program: start().await.expect("starts"),
+        engine,
+        _in_use: in_use,
+    };
+    let image = json!({"container_image": BUSYBOX, "command": web_server()});
+    stack.link("kept-link", image).await;
+    let visitor = enter(&stack.program, "kept-link").await;
+    assert!(stack.has_container(&visitor.session));
+    stack.program.child.kill().await.expect("killed");
+    stack.program = start().await.expect("starts again");
+    assert!(stack.is_rid_of(&visitor.session).await, "it has no session");
+    let ended = async || visitor.ledger(&stack.program).await["state"] == "ended";
+    assert!(
+        soon(ended).await || soon(ended).await,
+        "{}",
+        visitor.ledger(&stack.program).await
+    );
 }
 
 #[tokio::test]

@@ -110,12 +110,17 @@ async fn hostile_app_gets_nothing_in_a_task_by_hand() {
     make_images(engine);
     let heard = Shared::default();
     let control = control_plane(heard.clone()).await;
+    // The engine's own network is the machine's: another engine that starts takes it away.
+    let network = "casting-test-task";
+    engine.docker(&["network", "create", network]);
     let gateway = "{{(index .IPAM.Config 0).Gateway}}";
-    let gateway = engine.says(&["network", "inspect", "bridge", "-f", gateway]);
+    let gateway = engine.says(&["network", "inspect", network, "-f", gateway]);
     let (volume, name) = ("casting-test-task", "casting-test-task-app");
     let installed = engine.docker(&[
         "run",
         "--rm",
+        "--network",
+        "none",
         "--volume",
         &format!("{volume}:/casting"),
         GATE_IMAGE,
@@ -144,6 +149,8 @@ async fn hostile_app_gets_nothing_in_a_task_by_hand() {
     let mut arguments = vec![
         "run",
         "--detach",
+        "--network",
+        network,
         "--name",
         name,
         "--user",
@@ -182,6 +189,7 @@ async fn hostile_app_gets_nothing_in_a_task_by_hand() {
     let log = engine.docker(&["logs", name]);
     engine.docker(&["rm", "--force", name]);
     engine.docker(&["volume", "rm", "--force", volume]);
+    engine.docker(&["network", "rm", network]);
     assert!(is_ready, "{started:?}: {log:?}");
     let (status, text) = answer.expect("an answer");
     assert_eq!(status, 200, "{text}");
@@ -231,7 +239,15 @@ async fn volume_for_shared_memory_is_opened_without_rights() {
         format!("{}:/casting", gate.path().display()),
         format!("{}:/dev/shm", memory.path().display()),
     ];
-    let mut arguments = vec!["run", "--rm", "--read-only", "--cap-drop", "ALL"];
+    let mut arguments = vec![
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+    ];
     for mount in &mounts {
         arguments.extend(["--volume", mount.as_str()]);
     }

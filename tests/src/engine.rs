@@ -162,12 +162,18 @@ impl Engine {
 
     /// Makes an image of a folder's files; whether that worked.
     pub fn import(&self, folder: &Path, change: &str, image: &str) -> bool {
+        let packed = format!("tar -C '{}' -c .", folder.display());
+        self.import_packed(&packed, change, image)
+    }
+
+    /// Makes an image of the file system that a command line of Bash writes as a tar; whether that
+    /// worked.
+    pub fn import_packed(&self, packed: &str, change: &str, image: &str) -> bool {
         let line = format!(
-            "tar -C '{}' -c . | docker --host 'unix://{}' import -c '{change}' - {image}",
-            folder.display(),
+            "set -o pipefail; {packed} | docker --host 'unix://{}' import -c '{change}' - {image}",
             self.socket.display()
         );
-        let made = Command::new("sh")
+        let made = Command::new("bash")
             .args(["-c", &line])
             .stdout(Stdio::null())
             .status();

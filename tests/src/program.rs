@@ -2,6 +2,7 @@
 
 use std::borrow::BorrowMut;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::engine::Engine;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Where `./test.sh` installs the streaming server.
-const SELKIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv-selkies");
+pub const SELKIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/venv-selkies");
 
 /// A stack that runs in a process of its own, and dies with this value.
 pub struct Program {
@@ -64,6 +65,17 @@ impl Program {
     /// When it ends before, or takes too long.
     pub async fn start_with(engine: &Engine) -> Result<Self> {
         let mut command = casting(["--memory", "--port", "0"]);
+        let host = format!("unix://{}", engine.socket().display());
+        Self::start_command(command.env("DOCKER_HOST", host)).await
+    }
+
+    /// The same, with what it keeps in this folder.
+    ///
+    /// # Errors
+    /// When it ends before, or takes too long.
+    pub async fn start_kept(engine: &Engine, folder: &Path) -> Result<Self> {
+        let folder = folder.display().to_string();
+        let mut command = casting(["--data", &folder, "--port", "0"]);
         let host = format!("unix://{}", engine.socket().display());
         Self::start_command(command.env("DOCKER_HOST", host)).await
     }
