@@ -127,12 +127,13 @@ async fn administrator_adds_orders_and_removes_tiers() {
     desk.open(&edit, "Edit cast").await;
     let field = |at: u32, part: &str| format!("[name='access_tiers.{at}.{part}']");
     // The empty tier at the end, and another one.
-    desk.pick(&field(1, "proof"), "Who has signed in").await;
+    desk.pick(&field(1, "proof"), "Visitors who have signed in")
+        .await;
     desk.fill(&field(1, "name"), "Staff").await;
     desk.fill(&field(1, "login_groups"), "Staff\nLab").await;
     desk.fill(&field(1, "place"), "0.5").await;
     desk.click(".tiers > button").await;
-    desk.pick(&field(2, "proof"), "Who is invited").await;
+    desk.pick(&field(2, "proof"), "Invited visitors").await;
     desk.fill(&field(2, "limit"), "2").await;
     desk.pick(&field(2, "limit.unit"), "hours").await;
     desk.fill(&field(2, "place"), "0.2").await;

@@ -16,9 +16,12 @@ const SPARE: usize = 1;
 const PROOFS: [(&str, &str); 5] = [
     ("", "No tier"),
     ("any", "Anyone"),
-    ("captcha", "Who has solved the CAPTCHA, or signed in"),
-    ("login", "Who has signed in"),
-    ("invitation", "Who is invited"),
+    (
+        "captcha",
+        "Visitors who have solved the CAPTCHA or signed in",
+    ),
+    ("login", "Visitors who have signed in"),
+    ("invitation", "Invited visitors"),
 ];
 /// What becomes of those whom it fits.
 const OUTCOMES: [(&str, &str); 2] = [("admit", "Get a session"), ("deny", "Are refused")];

@@ -244,7 +244,7 @@ pub fn login_may_help(tiers: &[AccessTier], shown: &Shown<'_>) -> bool {
         .any(|tier| tier.admits() && tier.proof == Proof::Login && tier.fits_origin(shown.origin))
 }
 
-/// The places of tiers that decide about nobody, because an earlier one fits everyone whom they fit.
+/// The indexes of tiers that never decide, because an earlier one fits all of their visitors.
 pub fn unreachable(tiers: &[AccessTier]) -> Vec<usize> {
     let is_covered = |(at, tier): &(usize, &AccessTier)| {
         tiers.iter().take(*at).any(|earlier| earlier.covers(tier))

@@ -240,13 +240,13 @@ fn access_tiers() -> Section {
             })
             .label("Access tiers")
             .help(
-                "From first to last: the first tier whose conditions all hold decides. Who fits none \
-                 is refused. A tier that names no network, group or time limit gives what the link \
+                "The first tier whose conditions all hold decides. Visitors who fit no tier are \
+                 refused. A tier that names no network, group or time limit gives what the link \
                  gives. Tiers come after all other rules of access, and before limits.",
             )
             .doc(
                 "What visitors get by what they have shown and where they come from: the first tier that \
-                 fits decides, and who fits none is refused; empty is the same for all. A change \
+                 fits decides, and visitors who fit none are refused; empty is the same for all. A change \
                  replaces the list. What is not known of an address fits only a list with the word \
                  unknown.",
             ),
