@@ -372,6 +372,21 @@ pub async fn text(window: &Client) -> String {
     }
 }
 
+/// What a script in the page returns.
+pub async fn run(window: &Client, script: &str) -> Value {
+    window.execute(script, vec![]).await.expect("runs")
+}
+
+/// Whether a script in the page returns true within two minutes.
+pub async fn holds(window: &Client, script: &str) -> bool {
+    let mut seen = false;
+    for _ in 0..4 {
+        let asked = async || window.execute(script, vec![]).await.ok() == Some(json!(true));
+        seen = seen || soon(asked).await;
+    }
+    seen
+}
+
 /// The text of one element; empty while it is not there.
 pub async fn text_of(window: &Client, selector: &str) -> String {
     match window.find(Locator::Css(selector)).await {

@@ -3,28 +3,15 @@
 
 use casting_tests::processes::soon;
 use fantoccini::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::chrome::{CastingProgram, Driver, PHONE, devtools, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, Driver, PHONE, devtools, holds, run, shoot, text, wait_for};
 use crate::inner::{HAN, Inner, compose, written};
 use crate::pixels::shows_at;
 
 /// Beside the field of the page in the session, and beside the buttons of the page that shows it:
 /// from the right and from the lower edge, in points.
 const BESIDE: [u32; 2] = [60, 130];
-
-async fn run(window: &Client, script: &str) -> Value {
-    window.execute(script, vec![]).await.expect("runs")
-}
-
-async fn holds(window: &Client, script: &str) -> bool {
-    let mut seen = false;
-    for _ in 0..4 {
-        let asked = async || window.execute(script, vec![]).await.ok() == Some(json!(true));
-        seen = seen || soon(asked).await;
-    }
-    seen
-}
 
 /// A finger comes down, goes this way and leaves.
 async fn touch(window: &Client, way: &[[f64; 2]]) {

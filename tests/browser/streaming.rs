@@ -9,7 +9,7 @@ use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, holds, into_app, shoot, text, wait_for};
 use crate::inner::{CONTROL, FILE, HAN, Inner, LETTERS, compose, press, written};
 use crate::pixels::shows;
 
@@ -88,15 +88,6 @@ const HEAR: &str = "const heard = window.heard = {pieces: 0, samples: 0, crossin
       let begins = 2, earlier = bytes[1] & 127; if (earlier) { begins = 7 + 4 * earlier; for (let at = 8; earlier; earlier -= 1, at += 4) begins += ((bytes[at] & 3) << 8) | bytes[at + 1]; } \
       const piece = bytes.slice(begins); if (!piece.length) return; heard.pieces += 1; \
       decoder.decode(new EncodedAudioChunk({type: 'key', timestamp: heard.pieces * 20000, data: piece})); }";
-
-async fn holds(window: &Client, script: &str) -> bool {
-    let mut seen = false;
-    for _ in 0..4 {
-        let asked = async || window.execute(script, vec![]).await.ok() == Some(json!(true));
-        seen = seen || soon(asked).await;
-    }
-    seen
-}
 
 async fn hear_and_move_files(driver: &Driver, scene: &Scene) {
     let inner = &scene.inner;

@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chrome::{
-    CastingProgram, DESK, Driver, LOOKS, Look, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, LOOKS, Look, holds, into_app, run, shoot, text, text_of, wait_for,
 };
 use crate::inner::{CONTROL, Inner, written};
 use crate::page_audit::check_accessibility;
@@ -42,19 +42,6 @@ async fn chord(window: &Client, keys: &[char]) {
     let actions = down.chain(up);
     let actions = actions.fold(KeyActions::new("keyboard".into()), KeyActions::then);
     window.perform_actions(actions).await.expect("keys");
-}
-
-async fn run(window: &Client, script: &str) -> Value {
-    window.execute(script, vec![]).await.expect("runs")
-}
-
-async fn holds(window: &Client, script: &str) -> bool {
-    let mut seen = false;
-    for _ in 0..4 {
-        let asked = async || window.execute(script, vec![]).await.ok() == Some(json!(true));
-        seen = seen || soon(asked).await;
-    }
-    seen
 }
 
 /// A session of the image with this page in it; the window is in the viewer, its panel open.
