@@ -8,6 +8,8 @@ const screen = document.getElementById('screen'), status = document.getElementBy
 const asked = new URLSearchParams(location.search);
 const scale = asked.get('resize') === 'scale', follows = !scale && asked.get('resize') !== 'off', quality = parseInt(asked.get('quality'), 10);
 const say = (words) => { status.textContent = words; };
+// In milliseconds.
+const CONNECT_TIMEOUT = 20000;
 let pause = 500, current;
 
 // Input methods write into fields only, and a touch device's own keyboard shows itself for one: what comes into the field is typed, and what leaves it is
@@ -98,7 +100,10 @@ const connect = () => {
   rfb.background = '#16191d';
   if (!touched) rfb.focus = () => soft.focus({ preventScroll: true });
   current = rfb;
+  // Connect timeout: a screen that accepts the connection and then says nothing is asked again.
+  const late = setTimeout(() => rfb.disconnect(), CONNECT_TIMEOUT);
   rfb.addEventListener('connect', () => {
+    clearTimeout(late);
     pause = 500;
     say('');
     document.documentElement.dataset.connected = 'yes';
@@ -110,6 +115,7 @@ const connect = () => {
     tell({ action: 'copied', text: event.detail.text });
   });
   rfb.addEventListener('disconnect', () => {
+    clearTimeout(late);
     delete document.documentElement.dataset.connected;
     say('The connection to your session is lost; trying again.');
     setTimeout(again, pause);
