@@ -143,7 +143,9 @@ class SecondEmulator(Deployment):
                 program = pathlib.Path(one["Properties"]["CodeUri"], "bootstrap")
                 environment = self._environment(shared | one["Properties"].get("Environment", {}).get("Variables", {}))
                 self.functions[name] = Function(program, environment, self.log)
-                self.functions[name].memory_size = one["Properties"].get("MemorySize", settings["MemorySize"])
+                size = one["Properties"].get("MemorySize", settings["MemorySize"])
+                # `!If [HasGeoDatabase, with, without]`: there is no database here.
+                self.functions[name].memory_size = size if isinstance(size, int) else size.value[2]
         self.routes = _routes(template)
         self._admit_administrator()
 
