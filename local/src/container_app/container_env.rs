@@ -108,7 +108,7 @@ impl ContainerEnv {
             .and_then(|(cpu, memory)| Some((cpu.parse().ok()?, memory.parse().ok()?)))
             .unzip();
         let mut environment = list(CONTAINER_ENVIRONMENT)?;
-        // The gate makes it when it starts, so nobody else could have put it there.
+        // Not in the list: the gate makes this token when it starts, and hands it on by its own environment.
         if let Ok(token) = required_variable(MASTER_TOKEN) {
             environment.push(format!("{MASTER_TOKEN}={token}"));
         }

@@ -170,18 +170,23 @@ impl AccessTier {
     }
 
     /// Whether it asks in which country an address is.
-    pub const fn asks_country(&self) -> bool {
+    const fn asks_country(&self) -> bool {
         !self.countries.is_empty() || !self.except_countries.is_empty()
     }
 
     /// Whether it asks for the autonomous system of an address.
-    pub const fn asks_asn(&self) -> bool {
+    const fn asks_asn(&self) -> bool {
         !self.asns.is_empty() || !self.except_asns.is_empty()
+    }
+
+    /// Whether it asks where an address is.
+    pub const fn asks_origin(&self) -> bool {
+        self.asks_country() || self.asks_asn()
     }
 
     /// Whether it fits everybody.
     const fn fits_all(&self) -> bool {
-        matches!(self.proof, Proof::Any) && !self.asks_country() && !self.asks_asn()
+        matches!(self.proof, Proof::Any) && !self.asks_origin()
     }
 
     /// Whether it fits everyone whom `other` fits.

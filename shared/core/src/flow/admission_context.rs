@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{ControlPlane, Visitor};
-use crate::access_tier::Shown;
+use crate::access_tier::{AccessTier, Shown};
 use crate::address;
 use crate::admission_hook::HookFact;
 use crate::cast::{AnonymousResume, Cast, CountBy};
@@ -262,7 +262,7 @@ impl ControlPlane {
     pub(super) fn origin_of(&self, cast: &Cast, visitor: &Visitor) -> AddressOrigin {
         let mut tiers = cast.settings.access_tiers.iter();
         let geo = self.geo.as_ref();
-        let geo = geo.filter(|_| tiers.any(|tier| tier.asks_country() || tier.asks_asn()));
+        let geo = geo.filter(|_| tiers.any(AccessTier::asks_origin));
         geo.map_or_else(AddressOrigin::default, |geo| geo.look_up(visitor.address))
     }
 

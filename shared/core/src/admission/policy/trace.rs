@@ -248,10 +248,7 @@ fn tiered(facts: &Facts<'_>, cast: &Cast) -> String {
             decides(tiers, &solved)
         ));
     }
-    if tiers
-        .iter()
-        .any(|tier| tier.asks_country() || tier.asks_asn())
-    {
+    if tiers.iter().any(AccessTier::asks_origin) {
         text.push_str(&format!(" The address: {}.", shown.origin));
     }
     let mut letters = text.chars();
