@@ -1,12 +1,69 @@
 //! Owns a session with a real browser in it: Chromium in Chromium. The inner one opens a page of
 //! this test, which reports its events.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use axum::response::{Html, IntoResponse};
 use casting_tests::processes::{soon, with_environment};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, wait_for};
 use crate::inner::{CONTROL, HAN, Inner, LETTERS, compose, press, shows, size, type_in, written};
+
+/// Serves the light browser's page without its session; one of its scripts is missing once.
+async fn page_with_a_missing_script() -> String {
+    const MISSING: &str = "/novnc/core/util/logging.js";
+    let misses = Arc::new(AtomicBool::new(true));
+    let file = move |uri: Uri| {
+        let missing = uri.path() == MISSING && misses.swap(false, Ordering::Relaxed);
+        let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local");
+        async move {
+            let path = match uri.path() {
+                _ if missing => return StatusCode::BAD_GATEWAY.into_response(),
+                "/" => {
+                    let start = include_str!("../../local/src/browser_app/start.js");
+                    let page = include_str!("../../local/src/browser_app/page.html");
+                    return Html(page.replace("{{start}}", start)).into_response();
+                }
+                library if library.starts_with("/novnc/") => format!("vendor{library}"),
+                own => format!("src/browser_app{own}"),
+            };
+            let kind = if path.ends_with(".js") {
+                "text/javascript"
+            } else {
+                "text/css"
+            };
+            match tokio::fs::read(local.join(path)).await {
+                Ok(bytes) => ([("content-type", kind)], bytes).into_response(),
+                Err(_) => StatusCode::NOT_FOUND.into_response(),
+            }
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let host = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(file)).await });
+    format!("http://{host}/")
+}
+
+#[tokio::test]
+async fn light_browser_page_reloads_when_a_script_is_missing() {
+    let driver = Driver::start().await;
+    let window = driver.window(DESK).await;
+    window
+        .goto(&page_with_a_missing_script().await)
+        .await
+        .expect("opens");
+    // There is no session here: what counts is that the script asks for one.
+    wait_for(&window, "#status", "trying again").await;
+    window.close().await.expect("closes");
+}
 
 #[tokio::test]
 async fn streamed_browser_opens_the_url_and_takes_input() {

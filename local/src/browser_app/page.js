@@ -4,6 +4,9 @@
 import RFB from './novnc/core/rfb.js';
 import keysyms from './novnc/core/input/keysymdef.js';
 
+// All parts are here: start.js stops waiting for them.
+dispatchEvent(new Event('started'));
+
 const screen = document.getElementById('screen'), status = document.getElementById('status');
 const asked = new URLSearchParams(location.search);
 const scale = asked.get('resize') === 'scale', follows = !scale && asked.get('resize') !== 'off', quality = parseInt(asked.get('quality'), 10);

@@ -1,27 +1,38 @@
 //! Owns the page that shows the screen, and the scripts that draw it. Must not know the screen.
 
+use std::sync::LazyLock;
+
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
 use include_dir::{Dir, include_dir};
+use ring::digest::{SHA256, digest};
 
 static NOVNC: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/vendor/novnc");
 
+/// The script within the page, so that it is there whenever the page is.
+const START: &str = include_str!("start.js");
+
+static PAGE: LazyLock<String> =
+    LazyLock::new(|| include_str!("page.html").replace("{{start}}", START));
+
 /// The page loads nothing from elsewhere, and draws pointers as pictures of its own.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; \
-                      frame-ancestors 'self'; base-uri 'none'; form-action 'none'";
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let start = BASE64.encode(digest(&SHA256, START.as_bytes()).as_ref());
+    format!(
+        "default-src 'none'; script-src 'self' 'sha256-{start}'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; frame-ancestors 'self'; \
+         base-uri 'none'; form-action 'none'"
+    )
+});
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Answers a request for the page or a part of it.
 pub(super) async fn answer(uri: Uri) -> Response {
     let (kind, body) = match uri.path() {
-        "/" => (
-            "text/html; charset=utf-8",
-            include_bytes!("page.html").as_slice(),
-        ),
-        "/page.js" => (
-            "text/javascript; charset=utf-8",
-            include_bytes!("page.js").as_slice(),
-        ),
+        "/" => ("text/html; charset=utf-8", PAGE.as_bytes()),
+        "/page.js" => (JAVASCRIPT, include_bytes!("page.js").as_slice()),
         "/page.css" => (
             "text/css; charset=utf-8",
             include_bytes!("page.css").as_slice(),
@@ -31,14 +42,14 @@ pub(super) async fn answer(uri: Uri) -> Response {
             .and_then(|name| NOVNC.get_file(name))
             .filter(|_| path.ends_with(".js"))
         {
-            Some(file) => ("text/javascript; charset=utf-8", file.contents()),
+            Some(file) => (JAVASCRIPT, file.contents()),
             None => return StatusCode::NOT_FOUND.into_response(),
         },
     };
     let headers = [
         (CONTENT_TYPE, kind),
         (CACHE_CONTROL, "no-cache"),
-        (CONTENT_SECURITY_POLICY, POLICY),
+        (CONTENT_SECURITY_POLICY, POLICY.as_str()),
         (REFERRER_POLICY, "no-referrer"),
     ];
     (headers, body).into_response()
