@@ -21,6 +21,7 @@ pub mod app;
 pub mod bodies;
 pub mod bootstrap;
 pub mod cli;
+pub mod cpu;
 pub mod credentials;
 pub mod echo;
 pub mod edge;

@@ -81,6 +81,9 @@ pub struct GateSettings {
     /// The folder with the files that the user finds again in the next session
     /// (`CAST_PROFILE_PATH`); `None`: nothing is kept.
     pub profile: Option<PathBuf>,
+    /// Where ECS tells what the task uses (`ECS_CONTAINER_METADATA_URI_V4`, which ECS sets); `None`:
+    /// the gate counts the processes that it sees.
+    pub task_metadata: Option<String>,
     /// How long the app may take to end after it was asked to.
     pub stop_grace: Duration,
     /// Tells when tickets expire.
@@ -171,6 +174,7 @@ impl GateSettings {
                 "the whole path of a folder",
                 folder,
             )?,
+            task_metadata: source("ECS_CONTAINER_METADATA_URI_V4"),
             stop_grace: STOP_GRACE,
             clock: Arc::new(MachineClock),
         })

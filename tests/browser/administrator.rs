@@ -226,7 +226,7 @@ fn launches_and_refusals(table: &str) -> (u64, u64) {
 
 /// Every page of the console, and what its heading says. `{cast}` and its siblings stand for things
 /// that are there.
-const PAGES: [(&str, &str); 46] = [
+const PAGES: [(&str, &str); 47] = [
     ("/admin/help/console", "Manual"),
     ("/admin", "Overview"),
     ("/admin/time-zone", "Time zone"),
@@ -244,6 +244,7 @@ const PAGES: [(&str, &str); 46] = [
     ("/admin/sessions", "ession"),
     ("/admin/sessions?show=all", "ession"),
     ("/admin/sessions/{session}", "ession"),
+    ("/admin/sessions/{session}/abuse", "Abuse report"),
     ("/admin/sessions/{session}/stop", "Stop this session?"),
     (
         "/admin/extend-sessions?cast={cast}",

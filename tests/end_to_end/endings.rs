@@ -22,7 +22,8 @@ async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
         (4, Some(GateEndReason::Owner), "ended-by-owner"),
         (5, Some(GateEndReason::Reclaimed), "reclaimed"),
         (6, Some(GateEndReason::NotEntered), "not-entered"),
-        (7, None, "task-stopped"),
+        (7, Some(GateEndReason::UnattendedCpu), "unattended-cpu"),
+        (8, None, "task-stopped"),
     ] {
         let id = stack.claim(Caller(n), key).await.json()["session_id"]
             .as_str()
@@ -93,6 +94,35 @@ async fn idle_timeout_is_passed_to_the_gate() {
             .await
             .json();
         assert_eq!(directives["idle_seconds"], seconds, "{directives}");
+    }
+    stack.local.stop().await;
+}
+
+#[tokio::test]
+async fn cpu_limit_is_passed_with_the_size_of_the_image() {
+    let stack = TestStack::start().await;
+    let settings =
+        json!({"enforce_client_settings": true, "client_settings": {"unattended_cpu_minutes": 15}});
+    for (fields, limit) in [
+        (json!({}), json!(null)),
+        (settings, json!({"window_seconds": 900, "cpu_units": 256})),
+    ] {
+        let cast = stack.cast(&fields).await;
+        let id = stack
+            .claim(Caller(1), cast["key"].as_str().expect("a key"))
+            .await
+            .json()["session_id"]
+            .as_str()
+            .and_then(SessionId::parse)
+            .expect("an id");
+        let secret = stack.local.control_plane.keys.sessions().secret(&id);
+        let report = stack
+            .request(Method::POST, &format!("/session/{id}/reports"))
+            .bearer_auth(secret.expose());
+        let directives = crate::test_stack::Answer::of(report.json(&Report::Ready { port: 1 }))
+            .await
+            .json();
+        assert_eq!(directives["unattended_cpu"], limit, "{directives}");
     }
     stack.local.stop().await;
 }

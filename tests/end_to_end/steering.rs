@@ -344,3 +344,51 @@ async fn live_list_is_sent_only_when_it_has_changed() {
     assert!(ask(&page, &tag).await.text.contains("Ready"));
     stack.local.stop().await;
 }
+
+#[tokio::test]
+async fn abuse_report_is_found_by_the_address_of_a_task() {
+    let stack = TestStack::start().await;
+    let cast = stack.cast(&json!({"name": "Course"})).await;
+    let one = claim(&stack, 1, key(&cast)).await.id;
+    report(&stack, &one, &Report::Ready { port: 9 }).await;
+    let console = Console {
+        stack: &stack,
+        cookie: sign_in(&stack, &stack.local.admin_key).await,
+    };
+    let page = console.page(&format!("/admin/sessions/{one}")).await;
+    let report_path = format!("/admin/sessions/{one}/abuse");
+    assert!(page.contains(&report_path), "{page}");
+    let stop = format!("/admin/sessions/{one}/stop");
+    assert!(console.page(&report_path).await.contains(&stop));
+    stack
+        .admin(Method::POST, &format!("sessions/{one}/stop"), None)
+        .await;
+    stack.local.control_plane.sweep().await.expect("sweeps");
+    assert!(!console.page(&report_path).await.contains(&stop));
+
+    let shown = stack
+        .admin(Method::GET, &format!("sessions/{one}"), None)
+        .await
+        .json();
+    let address = shown["task_address"].as_str().expect("an address");
+    for list in ["/admin/sessions?show=all&search=", "/admin/claims?search="] {
+        let found = console.page(&format!("{list}{address}")).await;
+        assert!(found.contains(one.as_str()), "{list}: {found}");
+    }
+    let request = stack.request(Method::GET, &format!("{report_path}?format=text"));
+    let file = Answer::of(request.header("cookie", &console.cookie)).await;
+    let reference = shown["reference"].as_str().expect("a reference");
+    assert_eq!(
+        file.header("content-disposition"),
+        format!("attachment; filename=\"abuse-{reference}.txt\"")
+    );
+    for line in [
+        format!("Reference: {reference}\n"),
+        format!("Address of the task: {address}\n"),
+        "Link: Course (".to_owned(),
+        "Why it ended: ended by administrator\n".to_owned(),
+    ] {
+        assert!(file.text.contains(&line), "{line}{}", file.text);
+    }
+    stack.local.stop().await;
+}

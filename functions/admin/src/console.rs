@@ -12,6 +12,7 @@
 //! - pages: `sign_in`, `dashboard`, `casts`, `cast`, `claims`, `sessions`, `find`, `pool`, `trial`,
 //!   `edit`, `records`, `audit`, `hooks`, `confirm`, `error_page`
 
+pub mod abuse;
 pub mod audit;
 pub mod cast;
 pub mod cast_labels;

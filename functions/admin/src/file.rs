@@ -7,6 +7,8 @@ use http::{HeaderValue, StatusCode};
 
 /// The type of a file with commas.
 pub(crate) const CSV: &str = "text/csv; charset=utf-8";
+/// The type of a plain text.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A text as a cell. What a spreadsheet would take for a formula is marked as a text.
 pub(crate) fn cell(text: &str) -> String {

@@ -550,6 +550,66 @@ async fn idle_and_unknown_sessions_end() {
     assert_eq!(exit_code(gate).await, 143);
 }
 
+/// The same command below a parent and in a process group of its own, as a supervisor starts it.
+fn alone(gate: &Command) -> Command {
+    let gate = gate.as_std();
+    let mut parent = Command::new("sh");
+    parent
+        .args(["-c", "\"$@\"; exit $?", "sh"])
+        .arg(gate.get_program())
+        .args(gate.get_args())
+        .process_group(0)
+        .stderr(Stdio::null());
+    for (name, value) in gate.get_envs() {
+        if let Some(value) = value {
+            parent.env(name, value);
+        }
+    }
+    parent
+}
+
+#[tokio::test]
+async fn work_without_input_ends_a_session() {
+    let stats = |nanos: u64| json!({"app": {"cpu_stats": {"cpu_usage": {"total_usage": nanos}}}});
+    // Seconds of a processor in each second, as ECS tells it.
+    let ecs = |speed: f64| async move {
+        let began = Instant::now();
+        let told = move || {
+            let used = began.elapsed().mul_f64(speed).as_nanos();
+            std::future::ready(axum::Json(stats(u64::try_from(used).expect("a number"))))
+        };
+        let router = Router::new().route("/task/stats", get(told));
+        format!("http://127.0.0.1:{}", serve(router).await)
+    };
+    let busy = "while :; do :; done";
+    for (name, command, speed, because) in [
+        ("its own processes work", busy, None, Some("unattended-cpu")),
+        ("they rest", "exec sleep 60", None, None),
+        (
+            "another container works",
+            "exec sleep 60",
+            Some(1.0),
+            Some("unattended-cpu"),
+        ),
+        ("all containers rest", busy, Some(0.1), None),
+    ] {
+        let limit = json!({"unattended_cpu": {"window_seconds": 2, "cpu_units": 256}});
+        let mut control = ControlPlane::ordering(&[200], limit).await;
+        let mut gate = alone(&control.command(command));
+        gate.env("CAST_APP_PORT", answering_app().await.to_string());
+        if let Some(speed) = speed {
+            gate.env("ECS_CONTAINER_METADATA_URI_V4", ecs(speed).await);
+        }
+        let gate = gate.spawn().expect("the gate starts");
+        let group = Pid::from_raw(gate.id().expect("it runs").cast_signed());
+        assert_eq!(control.next().await["is"], "ready", "{name}");
+        let next = tokio::time::timeout(Duration::from_secs(6), control.next()).await;
+        let reason = next.ok().map(|report| report["because"].clone());
+        nix::sys::signal::killpg(group, Signal::SIGKILL).expect("its processes");
+        assert_eq!(reason, because.map(Value::from), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn reclaimed_machine_ends_with_a_grace_period() {
     for (name, statuses, told, reclaim_seconds, least) in [

@@ -73,6 +73,8 @@ pub enum GateEndReason {
     NotEntered,
     /// It was idle for too long.
     Idle,
+    /// It kept its processors busy without input.
+    UnattendedCpu,
     /// Its owner ended it.
     Owner,
     /// The machine is taken back.

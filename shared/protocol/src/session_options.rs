@@ -222,6 +222,15 @@ pub struct Watermark {
     pub session: String,
 }
 
+/// When a session that works without input ends: when it has used half of its processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuLimit {
+    /// The time over which it is averaged, in seconds.
+    pub window_seconds: u32,
+    /// The CPU units of the task, 1024 to a processor; `None` where only ECS knows them.
+    pub cpu_units: Option<u32>,
+}
+
 /// The directives for a gate: the reply to its ready report, and to each later one.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -239,6 +248,9 @@ pub struct SessionDirectives {
     pub share_round: u32,
     /// After how long without a sign of life from a visitor the session ends, in seconds.
     pub idle_seconds: Option<u32>,
+    /// When it ends because it works without input; `None`: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unattended_cpu: Option<CpuLimit>,
     /// How long after it was ready a session ends without a visitor, in seconds.
     pub entry_timeout_seconds: Option<u32>,
     /// How often its owner has extended it.

@@ -115,6 +115,7 @@ pub const fn why(words: &Session, reason: &EndReason) -> &'static str {
         EndReason::Abandoned => words.by_absence,
         EndReason::NotEntered => words.by_no_entry,
         EndReason::Idle => words.by_idleness,
+        EndReason::UnattendedCpu => words.by_unattended_cpu,
         EndReason::Reclaimed => words.by_reclaim,
         EndReason::TaskStopped {
             exit_code: Some(0), ..

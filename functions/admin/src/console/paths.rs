@@ -149,6 +149,8 @@ paths! {
         session_extend = "/admin/sessions/{id}/extend";
         /// Stops a session.
         session_stop = "/admin/sessions/{id}/stop";
+        /// The abuse report of a session.
+        session_abuse = "/admin/sessions/{id}/abuse";
         /// Ends the sharing of a session.
         session_unshare = "/admin/sessions/{id}/unshare";
         /// Watches a session.

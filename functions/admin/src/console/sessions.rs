@@ -233,7 +233,7 @@ fn row(context: &PageContext, session: &Value) -> Row {
 }
 
 /// The link of a session, or the pool in which it waits: what it is called, and its page.
-fn origin(session: &Value) -> (String, String) {
+pub fn origin(session: &Value) -> (String, String) {
     let pool = &session["pool"];
     if text(pool, "place") == "waiting" {
         let words = format!("Waiting in pool \u{201c}{}\u{201d}", text(pool, "name"));
@@ -265,7 +265,7 @@ pub fn invited(session: &Value) -> String {
 }
 
 /// Which access tier admitted the visitor, in words; empty where the link had none.
-fn tier(session: &Value) -> String {
+pub fn tier(session: &Value) -> String {
     let tier = &session["access_tier"];
     match (tier["number"].as_u64(), text(tier, "name")) {
         (None, _) => String::new(),
@@ -393,6 +393,13 @@ pub fn one(
         .acts
         .push(ActionButton::go("Refresh", "", paths::session(id)));
     screen.acts.extend(acts(context, session));
+    if !waits {
+        screen.acts.push(ActionButton::go(
+            "Abuse report",
+            "",
+            paths::session_abuse(id),
+        ));
+    }
     if may && state != "ended" && state != "stopping" {
         screen.acts.push(ActionButton::go(
             "Stop\u{2026}",
@@ -525,6 +532,7 @@ fn facts(context: &PageContext, session: &Value) -> Vec<(&'static str, String, S
             paths::claims_from(text(session, "address_hash")),
         ),
         ("Task", task, String::new()),
+        ("Address of the task", plain("task_address"), String::new()),
         ("Session id", plain("id"), String::new()),
     ];
     let known = facts.into_iter();

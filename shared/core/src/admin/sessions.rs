@@ -48,7 +48,7 @@ pub struct SessionsAsked {
     /// Only those with this outcome.
     pub outcome: Option<Outcome>,
     /// Only those that have all of these words somewhere: in the reference, the id, the names of
-    /// owner, link and image, the key, the referring host, the invitation or the task.
+    /// owner, link and image, the key, the referring host, the invitation, the task or its address.
     pub search: Option<String>,
     /// Only those claimed from the address with this hash.
     pub address: Option<String>,
@@ -99,6 +99,7 @@ fn has(session: &Session, search: &str) -> bool {
         (session.invitation.as_ref()).map(|invited| invited.name.as_str()),
         (session.invitation.as_ref()).map(|invited| invited.label.as_str()),
         session.task.as_ref().map(|task| task.arn.as_str()),
+        session.task_address.as_deref(),
     ];
     filtered::has_words(known.into_iter().flatten(), search)
 }
@@ -571,6 +572,10 @@ fn running_fields() -> Vec<ReadOnlyField<Session>> {
         text_or_null(),
         "The last lines of its log, where it is on the machine of the control plane; null in lists.",
     );
+    let task_address = described(
+        text_or_null(),
+        "The address of its task, once it was ready; kept when it has ended.",
+    );
     let cost = json!({
         "type": ["number", "null"], "minimum": 0,
         "description": "What it has cost so far at list price, in US cents; null in lists, and when \
@@ -616,6 +621,9 @@ fn running_fields() -> Vec<ReadOnlyField<Session>> {
         Field::new("log_tail", log_tail, |_| Value::Null),
         Field::new("cost_so_far_cents", cost, |_| Value::Null),
         Field::new("pool", pool_schema(), pool),
+        Field::new("task_address", task_address, |session| {
+            json!(session.task_address)
+        }),
         Field::new("task", task_schema(), |session| {
             let task = session.task.as_ref();
             json!(task.map(|task| json!({ "arn": task.arn, "status": task.status })))
@@ -943,7 +951,7 @@ mod tests {
     #[test]
     fn session_view_hides_secrets() {
         let text = view(&ready()).to_string();
-        for word in ["10.0.0.1", "environment", "MOOD", "secret"] {
+        for word in ["endpoint", "environment", "MOOD", "secret"] {
             assert!(!text.contains(word), "{word}: {text}");
         }
         assert!(

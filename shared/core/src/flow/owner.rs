@@ -36,6 +36,7 @@ pub fn outcome(session: &Session) -> Option<Denial> {
         | EndReason::Abandoned
         | EndReason::NotEntered
         | EndReason::Idle
+        | EndReason::UnattendedCpu
         | EndReason::Reclaimed
         | EndReason::Unused
         | EndReason::NotNeeded

@@ -11,7 +11,7 @@ use crate::denial::DenialCode;
 use crate::excerpt::{Excerpt, Speaker};
 use crate::ids::{Reference, SessionId};
 use crate::session::{EndReason, Endpoint, Owner, PoolRole, Session, State};
-use crate::session_options::{Assignment, SessionDirectives, Watermark};
+use crate::session_options::{Assignment, CpuLimit, SessionDirectives, Watermark};
 use crate::time::Timestamp;
 use crate::urls;
 
@@ -22,6 +22,7 @@ impl From<GateEndReason> for EndReason {
             GateEndReason::Abandoned => Self::Abandoned,
             GateEndReason::NotEntered => Self::NotEntered,
             GateEndReason::Idle => Self::Idle,
+            GateEndReason::UnattendedCpu => Self::UnattendedCpu,
             GateEndReason::Owner => Self::Owner,
             GateEndReason::Reclaimed => Self::Reclaimed,
             GateEndReason::ProfileNotRestored => Self::ProfileNotRestored,
@@ -156,6 +157,13 @@ impl ControlPlane {
             },
             session: format!("{} \u{b7} {}", session.cast_key, Reference::of(&session.id)),
         });
+        let unattended_cpu = session
+            .grant
+            .unattended_cpu_minutes
+            .map(|minutes| CpuLimit {
+                window_seconds: minutes.saturating_mul(60),
+                cpu_units: session.launch.cpu,
+            });
         let share_link = session
             .sharing
             .token
@@ -169,6 +177,7 @@ impl ControlPlane {
                 .grant
                 .idle_minutes
                 .map(|minutes| minutes.saturating_mul(60)),
+            unattended_cpu,
             entry_timeout_seconds: session.grant.entry_timeout_seconds,
             extensions: session.extensions,
             language: session.origin.language,

@@ -40,6 +40,15 @@ pub(crate) fn fields() -> Vec<Field> {
         .label("Idle limit")
         .help("A session ends after this long without input. The visitor is warned first.")
         .unit("minutes"),
+        Field::nullable("unattended_cpu_minutes", whole(1..=1440), |client| {
+            &mut client.unattended_cpu_minutes
+        })
+        .label("Limit of work without input")
+        .help(
+            "Against mining: a session ends when it has used at least half of its processors, on \
+             average, for this long without input. Empty: no limit.",
+        )
+        .unit("minutes"),
         Field::nullable("keepalive_seconds", whole(60..=LONGEST_SECONDS), |client| {
             &mut client.keepalive_seconds
         })

@@ -102,6 +102,7 @@ impl Session {
             created_at: now,
             ready_by: now.plus_seconds(image.settings.start_timeout_seconds.into()),
             ready_at: None,
+            task_address: None,
             usual_start: None,
             entered_at: None,
             time_limit_seconds: pool.settings.expiration_hours.saturating_mul(3600),
@@ -191,6 +192,7 @@ impl Session {
             | EndReason::Abandoned
             | EndReason::NotEntered
             | EndReason::Idle
+            | EndReason::UnattendedCpu
             | EndReason::Unused
             | EndReason::NotNeeded
             | EndReason::GateLost
@@ -218,6 +220,8 @@ impl Session {
         let wanted = LaunchSpec {
             kasm_url: self.launch.kasm_url.clone(),
             attempt: self.launch.attempt,
+            // The task definition says it, too.
+            cpu: self.launch.cpu,
             ..launch.clone()
         };
         self.launch == wanted && self.grant.permissions == grant.permissions
@@ -279,6 +283,7 @@ impl Session {
             created_at: now,
             ready_by: now.plus_seconds(start),
             ready_at: None,
+            task_address: self.task_address.clone(),
             bootstrapped: None,
             pooled: self
                 .pooled

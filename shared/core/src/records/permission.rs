@@ -23,6 +23,10 @@ pub struct ClientSettings {
     /// The idle timeout of a session, in minutes.
     #[serde(default)]
     pub idle_minutes: Option<u32>,
+    /// A session that nobody touches ends when it has used half of its processors for so long, in
+    /// minutes.
+    #[serde(default)]
+    pub unattended_cpu_minutes: Option<u32>,
     /// A session ends when no browser has been connected for so long, in seconds.
     #[serde(default)]
     pub keepalive_seconds: Option<u32>,
@@ -46,6 +50,9 @@ pub struct Grant {
     /// See [`ClientSettings::idle_minutes`].
     #[serde(default)]
     pub idle_minutes: Option<u32>,
+    /// See [`ClientSettings::unattended_cpu_minutes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattended_cpu_minutes: Option<u32>,
     /// See [`ClientSettings::keepalive_seconds`].
     #[serde(default)]
     pub keepalive_seconds: Option<u32>,
@@ -81,6 +88,7 @@ impl Grant {
                 .filter_map(|voice| voice.session_time_limit_seconds)
                 .min(),
             idle_minutes: voices().find_map(|voice| voice.idle_minutes),
+            unattended_cpu_minutes: voices().find_map(|voice| voice.unattended_cpu_minutes),
             keepalive_seconds: voices().find_map(|voice| voice.keepalive_seconds),
             entry_timeout_seconds: voices().find_map(|voice| voice.entry_timeout_seconds),
             sessions_per_user: voices().find_map(|voice| voice.sessions_per_user),

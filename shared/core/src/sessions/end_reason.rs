@@ -23,6 +23,8 @@ pub enum EndReason {
     NotEntered,
     /// It was idle for too long.
     Idle,
+    /// It kept its processors busy without input.
+    UnattendedCpu,
     /// AWS took the machine back.
     Reclaimed,
     /// Its app ended, or ECS stopped it; with what ECS said.
@@ -55,13 +57,14 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason in one word.
-    pub const WORDS: [&'static str; 16] = [
+    pub const WORDS: [&'static str; 17] = [
         "ended-by-owner",
         "ended-by-administrator",
         "time-limit",
         "abandoned",
         "not-entered",
         "idle",
+        "unattended-cpu",
         "reclaimed",
         "task-stopped",
         "no-capacity",
@@ -83,6 +86,7 @@ impl EndReason {
             Self::Abandoned => "abandoned",
             Self::NotEntered => "not-entered",
             Self::Idle => "idle",
+            Self::UnattendedCpu => "unattended-cpu",
             Self::Reclaimed => "reclaimed",
             Self::TaskStopped { .. } => "task-stopped",
             Self::NoCapacity => "no-capacity",

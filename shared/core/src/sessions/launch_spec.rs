@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
-use crate::image::{AppAccess, Image};
+use crate::image::{AppAccess, Image, ImageSource};
 use crate::network::{Network, NetworkName, Placement};
 
 /// The parameters of RunTask that depend on link and image.
@@ -23,6 +23,9 @@ pub struct LaunchSpec {
     /// The app's port; `None`: the gate picks one.
     #[serde(default)]
     pub port: Option<u16>,
+    /// Its CPU units, 1024 to a processor; `None` where only the task definition knows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
     /// The image's environment.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -52,6 +55,10 @@ impl LaunchSpec {
             task_definition: image.task_definition.clone(),
             container: settings.container.clone(),
             port: settings.port,
+            cpu: match &settings.source {
+                ImageSource::Container(source) => Some(source.cpu),
+                ImageSource::TaskDefinition(_) => None,
+            },
             environment: settings.environment.clone(),
             kasm_url,
             app: settings.app.clone(),

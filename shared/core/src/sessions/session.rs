@@ -99,6 +99,10 @@ pub struct Session {
     /// When it was ready first.
     #[serde(default)]
     pub ready_at: Option<Timestamp>,
+    /// The address of its task, as its gate's last report came from it. It stays when the session
+    /// has ended: reports of abuse name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_address: Option<String>,
     /// When it was first entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entered_at: Option<Timestamp>,
@@ -649,6 +653,7 @@ impl Session {
             State::Stopping { .. } | State::Ended { .. } => return Err(self.invalid("ready")),
         };
         let mut after = self.clone();
+        after.task_address = Some(endpoint.host.clone());
         after.state = State::Ready {
             at,
             endpoint,

@@ -38,6 +38,7 @@ by-time = Ihre Zeit war um.
 by-absence = Sie war zu lange ohne Verbindung.
 by-no-entry = Sie wurde nicht rechtzeitig betreten.
 by-idleness = Sie war zu lange untätig.
+by-unattended-cpu = Sie hat viel Rechenzeit verbraucht, ohne dass jemand sie benutzte.
 by-reclaim = Die Maschine, auf der sie lief, wurde anderswo gebraucht.
 by-app = Die App darin wurde geschlossen.
 by-stop = Die App darin hat aufgehört zu laufen.

@@ -38,6 +38,7 @@ by-time = Its time was up.
 by-absence = It was disconnected for too long.
 by-no-entry = It was not entered in time.
 by-idleness = It was inactive for too long.
+by-unattended-cpu = It used a lot of processor time while nobody was using it.
 by-reclaim = The machine it ran on was needed elsewhere.
 by-app = The app in it was closed.
 by-stop = The app in it stopped.

@@ -38,6 +38,7 @@ by-time = Se acabó su tiempo.
 by-absence = Estuvo desconectada demasiado tiempo.
 by-no-entry = Nadie entró a tiempo.
 by-idleness = Estuvo inactiva demasiado tiempo.
+by-unattended-cpu = Usó mucho tiempo de procesador sin que nadie la utilizara.
 by-reclaim = La máquina en la que funcionaba se necesitaba en otro lugar.
 by-app = Se cerró su aplicación.
 by-stop = Su aplicación se detuvo.

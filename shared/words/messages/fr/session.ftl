@@ -38,6 +38,7 @@ by-time = Son temps était écoulé.
 by-absence = Elle est restée déconnectée trop longtemps.
 by-no-entry = Personne n’y est entré à temps.
 by-idleness = Elle est restée inactive trop longtemps.
+by-unattended-cpu = Elle a utilisé beaucoup de temps processeur sans que personne ne s’en serve.
 by-reclaim = La machine sur laquelle elle tournait était nécessaire ailleurs.
 by-app = Son application a été fermée.
 by-stop = Son application s’est arrêtée.

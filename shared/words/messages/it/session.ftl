@@ -38,6 +38,7 @@ by-time = Il suo tempo era scaduto.
 by-absence = È rimasta scollegata troppo a lungo.
 by-no-entry = Nessuno è entrato in tempo.
 by-idleness = È rimasta inattiva troppo a lungo.
+by-unattended-cpu = Ha usato molto tempo di processore senza che nessuno la utilizzasse.
 by-reclaim = La macchina su cui girava serviva altrove.
 by-app = La sua app è stata chiusa.
 by-stop = La sua app si è fermata.

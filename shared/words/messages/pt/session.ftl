@@ -38,6 +38,7 @@ by-time = O tempo dela acabou.
 by-absence = Ela ficou desconectada tempo demais.
 by-no-entry = Ninguém entrou nela a tempo.
 by-idleness = Ela ficou inativa tempo demais.
+by-unattended-cpu = Ela usou muito tempo de processador sem que ninguém a utilizasse.
 by-reclaim = A máquina em que ela rodava foi necessária em outro lugar.
 by-app = O aplicativo dela foi fechado.
 by-stop = O aplicativo dela parou.

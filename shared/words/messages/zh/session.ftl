@@ -38,6 +38,7 @@ by-time = 时间已到。
 by-absence = 它断开连接的时间过长。
 by-no-entry = 没有人及时进入。
 by-idleness = 它闲置的时间过长。
+by-unattended-cpu = 它在无人操作时占用了大量处理器时间。
 by-reclaim = 它所在的机器需要用于其他地方。
 by-app = 其中的应用已关闭。
 by-stop = 其中的应用已停止。

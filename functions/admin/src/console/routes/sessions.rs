@@ -4,7 +4,7 @@
 use casting_core::admin::casts::{self as cast_verbs, CastsAsked};
 use casting_core::admin::session_actions::{self as acts, MESSAGE_CHARS};
 use casting_core::admin::sessions::{self as verbs, SessionOrder, SessionsAsked};
-use casting_core::ids::{CastId, ImageId};
+use casting_core::ids::{CastId, ImageId, Reference};
 use casting_core::queries::{SessionQuery, SessionsOf};
 use casting_core::resource::OptionSource;
 use casting_core::session::Session;
@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 
 use super::claims::said;
 use super::{ConsoleRequest, FlashMessage, messages, trail};
+use crate::console::abuse;
 use crate::console::cast_labels::{called, name_of, plural};
 use crate::console::confirm::{self, Confirm, Line};
 use crate::console::layout::{Place, Screen};
 use crate::console::paths;
 use crate::console::sessions::{self, SessionList, Typed};
 use crate::console::table::View;
+use crate::file;
 use casting_web::HandlerError;
 
 /// A day, in seconds.
@@ -193,6 +195,18 @@ fn stop_document(request: &ConsoleRequest<'_>) -> Value {
     } else {
         json!({ "reason": reason })
     }
+}
+
+/// The abuse report of a session; `format=text`: as a file.
+pub(super) async fn abuse(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
+    let session = verbs::find(&request.service, request.id).await?;
+    let view = verbs::view(&session);
+    if request.visit.query("format") == Some("text") {
+        let name = format!("abuse-{}.txt", Reference::of(&session.id));
+        let text = abuse::report(&view);
+        return Ok(file::attachment(&name, file::TEXT, text));
+    }
+    Ok(request.show(&abuse::page(&request.context, &view)))
 }
 
 pub(super) async fn ask_to_stop(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {

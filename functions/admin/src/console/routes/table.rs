@@ -177,6 +177,8 @@ console_routes! {
     POST "/admin/sessions/{id}/message", Write(Sessions) => sessions::message;
     /// Extends a session.
     POST "/admin/sessions/{id}/extend", Write(Sessions) => sessions::extend;
+    /// The abuse report of a session.
+    GET "/admin/sessions/{id}/abuse", Read => sessions::abuse;
     /// Whether to end a session.
     GET "/admin/sessions/{id}/stop", Write(Sessions) => sessions::ask_to_stop;
     /// Ends a session.

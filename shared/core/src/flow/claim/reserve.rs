@@ -338,6 +338,7 @@ impl ClaimAttempt<'_> {
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
+            task_address: None,
             usual_start: None,
             entered_at: None,
             time_limit_seconds: (context.grant)
