@@ -280,3 +280,31 @@ async fn lists_are_bounded_while_no_sweep_runs() {
         assert!(calls <= most, "{page}: {calls} calls");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn list_in_the_order_of_its_index_reads_one_page() {
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = SimWorld::new(&shared_db, 5, Limits::default()).await;
+    let world = world.expect("a world");
+    let process = world.new_process();
+    let (entropy, now) = (SeededEntropy::new(9), process.clock.now());
+    let claim = |n: usize| served(&world.cast, &entropy, now.minus_seconds(7200 + n as u64));
+    let day: Vec<Session> = (0..400).map(claim).collect();
+    shared_db
+        .store()
+        .import_sessions(&day)
+        .await
+        .expect("are there");
+    let list = "/admin/sessions?show=all";
+    let mut units = Vec::new();
+    for path in ["", "&page=2", "&sort=user"] {
+        let path = format!("{list}{path}");
+        // Once for what an instance remembers.
+        cost(&process, &path).await;
+        units.push(cost(&process, &path).await.1);
+    }
+    assert!(
+        units[0] < units[1] && units[1] * 2.0 < units[2],
+        "{units:?}: the first page, the second, and one in another order"
+    );
+}

@@ -50,7 +50,7 @@ pub fn report(session: &Value) -> String {
     let plain = |field: &str| text(session, field).to_owned();
     let (link, _) = origin(session);
     let ended = match text(session, "ended_at") {
-        "" => "it is not over".to_owned(),
+        "" => "not yet".to_owned(),
         at => at.to_owned(),
     };
     let user = match text(&session["owner"], "kind") {
@@ -154,7 +154,7 @@ mod tests {
             (
                 "one that starts",
                 fresh,
-                "Reference: R-2\nSession: s2\nClaimed: 2026-06-01T12:00:00Z\nEnded: it is not over\nLink: Demo (k)\n\
+                "Reference: R-2\nSession: s2\nClaimed: 2026-06-01T12:00:00Z\nEnded: not yet\nLink: Demo (k)\n\
                  Image: Browser\nNetwork: default\nUser: Anonymous a2345678\nHash of the visitor's address: h1\n",
             ),
         ] {

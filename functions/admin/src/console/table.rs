@@ -204,6 +204,15 @@ impl View {
         first..(first + PAGE).min(count)
     }
 
+    /// How many of the first rows the page needs; a file needs all.
+    pub fn needed(&self) -> usize {
+        if self.get("format").is_empty() {
+            (self.page() + 1) * PAGE
+        } else {
+            usize::MAX
+        }
+    }
+
     /// The page, from 0.
     pub fn page(&self) -> usize {
         let page = self.get("page").parse().unwrap_or(1_usize);

@@ -347,7 +347,8 @@ async fn running(
     service: &AdminService<'_>,
     asked: &SessionsAsked,
 ) -> Result<Vec<SessionId>, AdminError> {
-    let found = sessions::ordered(service, asked, (SessionOrder::Claimed, false), None).await?;
+    let order = (SessionOrder::Claimed, false);
+    let found = sessions::ordered(service, asked, order, (None, MOST_FOUND)).await?;
     let ids: Vec<SessionId> = found
         .items
         .into_iter()

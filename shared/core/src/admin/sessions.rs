@@ -14,7 +14,7 @@ use crate::json_schema;
 use crate::permission::Permission;
 use crate::ports::Page;
 use crate::pricing;
-use crate::queries::SessionQuery;
+use crate::queries::{SessionQuery, SessionsOf};
 use crate::read_only::{self, ReadOnlyField};
 use crate::session::{ADDED_SECONDS, EndReason, Owner, PoolRole, Session, State};
 use crate::time::Timestamp;
@@ -27,10 +27,8 @@ use crate::admin::{AdminService, filtered};
 
 /// How many rows are looked at for one page of an ordered or searched list.
 pub const MOST_READ: usize = 2000;
-/// How many pages of the store that is at most.
-const MOST_PAGES: usize = MOST_READ / PAGE as usize;
 /// Rows of one page.
-const PAGE: u32 = 1000;
+const PAGE: usize = 1000;
 
 /// The filters of a list of sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,24 +172,43 @@ pub struct Ordered {
 }
 
 /// Sessions in an order, of the first rows that an index gives, or of those from a cursor on: some
-/// thousands at most are read, whatever there is.
+/// thousands at most are read, whatever there is. Where the index has this very order, no more are
+/// read once there is one more than `needed`, which says that others follow.
 pub async fn ordered(
     service: &AdminService<'_>,
     asked: &SessionsAsked,
     (order, backwards): (SessionOrder, bool),
-    from: Option<&str>,
+    (from, needed): (Option<&str>, usize),
 ) -> Result<Ordered, AdminError> {
     let store = &service.control_plane.store;
-    let (mut items, mut after) = (Vec::new(), from.map(str::to_owned));
-    for _ in 0..MOST_PAGES {
-        let page = store.sessions(&asked.query, after.as_deref(), PAGE).await?;
+    let (mut items, mut after, mut read) = (Vec::new(), from.map(str::to_owned), 0);
+    let enough = needed.saturating_add(1);
+    let is_in_order =
+        order == SessionOrder::Claimed && !backwards && asked.query.of != SessionsOf::Living;
+    while read < MOST_READ {
+        let wanted = if is_in_order && read == 0 {
+            enough.min(PAGE)
+        } else {
+            PAGE.min(MOST_READ - read)
+        };
+        let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let page = store
+            .sessions(&asked.query, after.as_deref(), limit)
+            .await?;
+        read += wanted;
         items.extend(page.items.into_iter().filter(|session| asked.fits(session)));
         after = page.next;
+        if is_in_order && items.len() >= enough {
+            // Those that follow are on pages to come.
+            after = None;
+        }
         if after.is_none() {
             break;
         }
     }
-    order.sort(&mut items);
+    if !is_in_order {
+        order.sort(&mut items);
+    }
     if backwards {
         items.reverse();
     }

@@ -365,7 +365,7 @@ async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, HandlerError
         ..SessionsAsked::default()
     };
     let order = (SessionOrder::default(), false);
-    let found = sessions::ordered(&request.service, &asked, order, None).await?;
+    let found = sessions::ordered(&request.service, &asked, order, (None, usize::MAX)).await?;
     Ok(format!(
         "{}{}",
         grouped(found.items.len() as u64),

@@ -31,11 +31,11 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
         None => None,
     };
     if request.visit.query("format") == Some("json") {
-        let mut found = found_reference
-            .iter()
-            .flat_map(FoundReference::places)
-            .collect::<Vec<_>>();
-        found.extend(by_words(request, asked).await?);
+        // A reference is no word that something else has in its name.
+        let found = match &found_reference {
+            Some(found) => found.places(),
+            None => by_words(request, asked).await?,
+        };
         let items = found
             .iter()
             .map(|one| json!({ "kind": one.kind, "name": one.name, "href": one.href }));
@@ -48,7 +48,10 @@ pub(super) async fn show(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     if let Some(id) = CastId::parse(asked) {
         return Ok(reply::see_other(&paths::cast(id.as_str())));
     }
-    let found = by_words(request, asked).await?;
+    let found = match &found_reference {
+        Some(_) => Vec::new(),
+        None => by_words(request, asked).await?,
+    };
     let page = find::page(&request.context, asked, found_reference.as_ref(), &found);
     Ok(request.show(&page))
 }
@@ -116,7 +119,7 @@ async fn by_words(request: &ConsoleRequest<'_>, asked: &str) -> Result<Vec<Found
     let order = SessionOrder::default();
     let (casts, living, images) = try_join!(
         cast_verbs::list(&request.service, &casts, None, MOST as u32).err_into(),
-        session_verbs::ordered(&request.service, &living, (order, false), None).err_into(),
+        session_verbs::ordered(&request.service, &living, (order, false), (None, MOST)).err_into(),
         async {
             let store = &request.service.control_plane.store;
             Ok::<_, HandlerError>(store.all_records::<Image>().await?)

@@ -67,7 +67,7 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
             &request.service,
             &asked,
             (order, backwards),
-            after.as_deref()
+            (after.as_deref(), view.needed())
         )
         .err_into(),
         cast_verbs::list(&request.service, &all, None, CASTS).err_into(),
