@@ -48,6 +48,9 @@ npm ci --prefix tests/axe --silent --no-audit --no-fund
 say "A typed client of the API, for the tests"
 npm ci --prefix tests/typescript --silent --no-audit --no-fund
 
+say "A client that drives browsers, for the tests"
+npm ci --prefix tests/playwright --silent --no-audit --no-fund
+
 say "A checker of APIs against their documents, for the tests"
 [ -x target/venv-schemathesis/bin/pip ] || python3 -m venv target/venv-schemathesis
 target/venv-schemathesis/bin/pip install --quiet --disable-pip-version-check --requirement tests/schemathesis/requirements.txt

@@ -8,10 +8,11 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use casting_protocol::ids::SessionId;
 use casting_protocol::keys::SessionSecret;
 use casting_protocol::session_origin::SessionOrigin;
-use casting_protocol::ticket::SessionTicket;
+use casting_protocol::ticket::{Role, SessionTicket};
 use casting_protocol::time::Timestamp;
 
 use crate::credentials::EdgeAssertion;
+use crate::devtools;
 use crate::handler::{ENTER_PATH, OWN_PATHS, VIEWER_PATH, is_own};
 
 /// Why a request is refused. Visitors get the same answer for all of them.
@@ -51,7 +52,15 @@ impl Admission {
             EdgeAssertion::read(headers, &self.secret).ok_or(Refused::NotFromTheEdge)?;
         let ticket = SessionTicket::read_payload(&assertion.visitor, &self.session, now)
             .map_err(|_| Refused::NoTicket)?;
-        let expected = if is_websocket(headers) {
+        let by_program = ticket.origin == Some(SessionOrigin::Devtools);
+        if by_program != devtools::is_below(request.uri.path())
+            || by_program && ticket.role != Role::Owner
+        {
+            return Err(Refused::NoTicket);
+        }
+        let expected = if by_program {
+            devtools::is_by_program(headers)
+        } else if is_websocket(headers) {
             origin_is_host(headers)
         } else if ticket.origin == Some(SessionOrigin::Viewer) {
             is_by_own_page(headers) || is_visit(request)
@@ -133,7 +142,6 @@ fn is_visit(request: &Parts) -> bool {
 #[cfg(test)]
 mod tests {
     use casting_protocol::keys::Keyring;
-    use casting_protocol::ticket::Role;
 
     use super::*;
 
@@ -147,17 +155,21 @@ mod tests {
         Keyring::new(&[1; 32]).sessions().secret(&session(n))
     }
 
-    /// The headers of an edge for a ticket of session `ticket`, to the gate of session `gate`.
-    fn assertion(gate: u8, ticket: u8) -> Vec<(String, String)> {
-        let ticket = SessionTicket {
-            session: session(ticket),
+    fn ticket_of(n: u8, origin: SessionOrigin) -> SessionTicket {
+        SessionTicket {
+            session: session(n),
             role: Role::Owner,
             watcher: None,
-            origin: Some(SessionOrigin::Viewer),
+            origin: Some(origin),
             host: "192.0.2.7".into(),
             port: 1,
             expires: NOW.plus_seconds(1),
-        };
+        }
+    }
+
+    /// The headers of an edge for a ticket of session `ticket`, to the gate of session `gate`.
+    fn assertion(gate: u8, ticket: u8) -> Vec<(String, String)> {
+        let ticket = ticket_of(ticket, SessionOrigin::Viewer);
         let ticket = ticket.sign(Keyring::new(&[1; 32]).sessions().named(""));
         let assertion = EdgeAssertion {
             visitor: SessionTicket::payload(&ticket).to_owned(),
@@ -248,6 +260,105 @@ mod tests {
             ),
         ] {
             assert_eq!(judge(&headers, Method::GET, now), judged, "{name}");
+        }
+    }
+
+    #[test]
+    fn tickets_for_devtools_and_their_paths_belong_together() {
+        use SessionOrigin::{App, Devtools, Shared, Viewer};
+        let version = "/.cast/devtools/json/version";
+        for (name, origin, role, path, header, judged) in [
+            ("a program", Devtools, Role::Owner, version, None, Ok(())),
+            (
+                "a watcher",
+                Devtools,
+                Role::Viewer,
+                version,
+                None,
+                Err(Refused::NoTicket),
+            ),
+            (
+                "the viewer's",
+                Viewer,
+                Role::Owner,
+                version,
+                None,
+                Err(Refused::NoTicket),
+            ),
+            (
+                "the app's",
+                App,
+                Role::Owner,
+                version,
+                None,
+                Err(Refused::NoTicket),
+            ),
+            (
+                "a path's",
+                Shared,
+                Role::Owner,
+                version,
+                None,
+                Err(Refused::NoTicket),
+            ),
+            (
+                "elsewhere",
+                Devtools,
+                Role::Owner,
+                "/.cast/",
+                None,
+                Err(Refused::NoTicket),
+            ),
+            (
+                "an order",
+                Devtools,
+                Role::Owner,
+                "/.cast/assign",
+                None,
+                Err(Refused::NoTicket),
+            ),
+            (
+                "the app",
+                Devtools,
+                Role::Owner,
+                "/",
+                None,
+                Err(Refused::NoTicket),
+            ),
+            (
+                "its own page",
+                Devtools,
+                Role::Owner,
+                version,
+                Some(("origin", "http://one.localhost")),
+                Err(Refused::ForeignPage),
+            ),
+            (
+                "a script",
+                Devtools,
+                Role::Owner,
+                version,
+                Some(("sec-fetch-site", "same-origin")),
+                Err(Refused::ForeignPage),
+            ),
+        ] {
+            let ticket = SessionTicket {
+                role,
+                ..ticket_of(1, origin)
+            };
+            let ticket = ticket.sign(Keyring::new(&[1; 32]).sessions().named(""));
+            let mut request = axum::http::Request::get(path).header("host", "one.localhost");
+            if let Some((name, value)) = header {
+                request = request.header(name, value);
+            }
+            let mut request = request.body(()).expect("a request").into_parts().0;
+            let told = EdgeAssertion {
+                visitor: SessionTicket::payload(&ticket).to_owned(),
+                ..EdgeAssertion::default()
+            };
+            told.put(&mut request.headers, &secret(1));
+            let admission = Admission::new(session(1), secret(1));
+            assert_eq!(admission.check(&request, NOW).map(drop), judged, "{name}");
         }
     }
 

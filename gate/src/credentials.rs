@@ -1,9 +1,10 @@
 //! Owns the credentials of a request: the ticket cookie, and the headers by which the edge
 //! identifies the visitor to the gate; reads, sets and strips them. Must not judge them.
 
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use casting_protocol::keys::{SessionSecret, same_secret};
+use casting_protocol::ticket;
 use data_encoding::BASE64;
 
 /// The cookie with the session ticket, where it cannot be bound to its host: over plain http, or
@@ -103,6 +104,13 @@ pub fn tickets(headers: &HeaderMap) -> impl Iterator<Item = &str> {
             let value = pair.get(name_of(pair).len() + 1..)?;
             std::str::from_utf8(value.trim_ascii()).ok()
         })
+}
+
+/// The bearer token of a request; `None` also where it is said twice.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let first = all.next().filter(|_| all.next().is_none())?;
+    ticket::bearer_token(first.to_str().ok()?)
 }
 
 /// Whether a request carries the cookie that only https can have set.

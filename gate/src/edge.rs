@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::header::{FORWARDED, STRICT_TRANSPORT_SECURITY};
+use axum::http::header::{AUTHORIZATION, FORWARDED, STRICT_TRANSPORT_SECURITY};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -37,7 +37,7 @@ use crate::places::Places;
 use crate::proxy::{Passed, Proxy, Target, UpstreamError};
 use crate::session_host::{Found, SessionHost};
 use crate::settings::EdgeServer;
-use crate::{admission, bodies, credentials, limits, pages, path_mode, server};
+use crate::{admission, bodies, credentials, devtools, limits, pages, path_mode, server};
 
 /// How long one end of a WebSocket may live on when the other is gone.
 const LAST_BYTES: Duration = Duration::from_secs(5);
@@ -130,7 +130,9 @@ impl Entry {
     fn leads(self, origin: SessionOrigin) -> String {
         let (name, value) = match origin {
             SessionOrigin::App => ("to", self.to),
-            SessionOrigin::Shared | SessionOrigin::Viewer => ("go", self.go),
+            SessionOrigin::Shared | SessionOrigin::Viewer | SessionOrigin::Devtools => {
+                ("go", self.go)
+            }
         };
         let is_plain = |text: &String| {
             text.bytes()
@@ -281,14 +283,18 @@ impl EdgeSettings {
         self.admit(ticket, key, assertion).ok_or(pages::ENDED)
     }
 
-    /// The ticket among the request's cookies that opens this origin of the session, with its text
-    /// and its key.
+    /// The ticket of the request that opens this origin of the session, with its text and its key.
     fn known<'a>(
         &self,
         parts: &'a Parts,
         found: &Found,
     ) -> Result<(&'a str, SessionTicket, &SessionKey), Notice> {
-        let mut opened: Vec<_> = credentials::tickets(&parts.headers)
+        // Programs bring theirs in a header, which no page can make a browser send.
+        let is_program = found.origin == SessionOrigin::Devtools;
+        let cookies = credentials::tickets(&parts.headers).filter(|_| !is_program);
+        let bearer = credentials::bearer(&parts.headers).filter(|_| is_program);
+        let mut opened: Vec<_> = cookies
+            .chain(bearer)
             .filter_map(|text| {
                 let (ticket, key) = self.open(text, found)?;
                 Some((text, ticket, key))
@@ -346,7 +352,7 @@ impl EdgeSettings {
         if parts.uri.path() == HEALTH_PATH && matches!(parts.method, Method::GET | Method::HEAD) {
             return Err(Box::new(StatusCode::NO_CONTENT.into_response()));
         }
-        let Some(found) = self.session_host.find(&parts.uri, &parts.headers) else {
+        let Some(mut found) = self.session_host.find(&parts.uri, &parts.headers) else {
             let reply = pages::NOTHING_HERE.reply(&parts.headers);
             return Err(Box::new(last_on_connection(reply)));
         };
@@ -356,6 +362,9 @@ impl EdgeSettings {
         };
         let mut parts = parts;
         parts.uri = uri;
+        if found.origin != SessionOrigin::App && devtools::is_below(parts.uri.path()) {
+            found.origin = SessionOrigin::Devtools;
+        }
         let refuse = |notice: Notice, parts: &Parts| {
             Box::new(last_on_connection(self.say(
                 &notice,
@@ -383,6 +392,9 @@ impl EdgeSettings {
         // Set first, so that a visitor cannot remove these headers by naming them in `Connection`.
         hop::strip(&mut parts.headers);
         credentials::remove_assertion(&mut parts.headers);
+        if found.origin == SessionOrigin::Devtools {
+            parts.headers.remove(AUTHORIZATION);
+        }
         admitted.assertion.put(&mut parts.headers, &admitted.secret);
         self.tell_who_asks(&mut parts, &found);
         Ok(Onward {

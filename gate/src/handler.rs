@@ -27,6 +27,7 @@ use tokio::time::timeout;
 
 use crate::admission::Admission;
 use crate::credentials::EdgeAssertion;
+use crate::devtools::{self, Place};
 use crate::entries::Entries;
 use crate::hop::{self, Asked};
 use crate::proxy::{Passed, Route, UpstreamError};
@@ -87,6 +88,8 @@ pub struct Gate {
     pub app: Route,
     /// The route to its sound, where the app serves it beside the picture and it may be heard.
     pub sound: Option<Route>,
+    /// Where its app serves Chrome DevTools, where it does and they are allowed.
+    pub devtools: Option<Place>,
     /// Passes roles on to the app, if it is a streaming server that knows roles.
     pub roster: Option<Arc<Roster>>,
     /// The `Authorization` header that the app gets, whatever the visitor sends; `None` passes on
@@ -223,6 +226,9 @@ impl Gate {
         let Some(participant) = self.state.participant(&ticket) else {
             return pages::NOT_SHARED.reply(&parts.headers);
         };
+        if origin == SessionOrigin::Devtools {
+            return devtools::answer(self, parts, asked, ticket).await;
+        }
         if parts.uri.path() == ENTER_PATH {
             return self.enter(&parts, &ticket, assertion);
         }
@@ -499,7 +505,7 @@ fn to_viewer(parts: &Parts, asked: Asked) -> Response {
 }
 
 /// The scheme and host that the visitor requested: from the edge, or from the request itself.
-fn asked_for(headers: &HeaderMap) -> Option<(&str, &str)> {
+pub(crate) fn asked_for(headers: &HeaderMap) -> Option<(&str, &str)> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let scheme = text(FORWARDED_PROTO).unwrap_or_else(|| scheme_of(headers));
     Some((

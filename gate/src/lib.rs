@@ -11,7 +11,8 @@
 //! - the state of a session: [`session_state`], [`presence`]; its WebSockets: [`relay`],
 //!   [`frames`], [`rfb`], [`picture`]; its log: [`output`]; the page around the app: `viewer`;
 //!   commands inside: [`exec`]; cross-origin isolation: `isolation`;
-//!   sound that is served beside the picture: `sound`; the connection test: [`echo`]
+//!   sound that is served beside the picture: `sound`; the connection test: [`echo`];
+//!   the browser's DevTools, for programs: [`devtools`]
 //! - the user's files, before and after: [`profile`]
 //! - error pages: [`pages`]
 //! - [`settings`] reads the environment, [`cli`] the command line
@@ -23,6 +24,7 @@ pub mod bootstrap;
 pub mod cli;
 pub mod cpu;
 pub mod credentials;
+pub mod devtools;
 pub mod echo;
 pub mod edge;
 pub mod entries;

@@ -109,6 +109,8 @@ struct Visitor<'a> {
     selkies: bool,
     /// Whether they hear and say nothing.
     listens: bool,
+    /// Whether they are a program, whose every message is activity.
+    drives: bool,
     /// The protocol options that their client has sent to the screen.
     terms: &'a Mutex<Terms>,
 }
@@ -126,6 +128,7 @@ impl<'a> Visitor<'a> {
             dialect: state.view_only().and_then(Dialect::of),
             selkies: state.view_only() == Some(ViewOnly::Selkies),
             listens: false,
+            drives: false,
             terms,
         }
     }
@@ -198,6 +201,22 @@ where
         ..Visitor::of_screen(state, ticket, &terms)
     };
     carry_for(visitor, app, own).await;
+}
+
+/// The same for a program of the owner's, which drives the app by a protocol of its own.
+pub async fn drive<A, B>(program: A, app: B, state: &SessionState, ticket: &Arc<SessionTicket>)
+where
+    A: AsyncRead + AsyncWrite,
+    B: AsyncRead + AsyncWrite,
+{
+    let terms = Mutex::default();
+    let own = Visitor {
+        dialect: None,
+        selkies: false,
+        drives: true,
+        ..Visitor::of_screen(state, ticket, &terms)
+    };
+    carry_for(program, app, own).await;
 }
 
 async fn carry_for<A, B>(visitor: A, app: B, own: Visitor<'_>)
@@ -520,6 +539,9 @@ fn begin<B: AsyncWrite + Unpin>(
 ) -> Result<(), End> {
     if own.listens {
         return Err(End::NotAllowed);
+    }
+    if own.drives {
+        own.state.presence.touch();
     }
     if let Said::Selkies(messages) = said {
         if frame.header.opcode != OpCode::Data(Data::Continue) {

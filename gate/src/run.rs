@@ -127,6 +127,7 @@ pub async fn run(settings: GateSettings, command: &[OsString]) -> anyhow::Result
                 entries: Entries::default(),
                 app: route,
                 sound,
+                devtools: settings.devtools.clone(),
                 roster: roster.clone(),
                 app_login: settings
                     .app_login

@@ -11,12 +11,14 @@ use casting_protocol::keys::{SessionKeys, SessionSecret};
 use casting_protocol::permission::Permission;
 use casting_protocol::report::GATE_PORT;
 use casting_protocol::session_environment::{
-    APP_FILES, APP_SOUND_PORT, APP_STREAM, BOOTSTRAP_TOKEN,
+    APP_FILES, APP_SOUND_PORT, APP_STREAM, BOOTSTRAP_TOKEN, DEVTOOLS_NEED, DEVTOOLS_PORT,
+    DEVTOOLS_SOCKET,
 };
 use casting_protocol::session_options::ViewOnly;
 use casting_protocol::time::{Clock, Timestamp};
 use url::Url;
 
+use crate::devtools::Place;
 use crate::edge::EdgeSettings;
 use crate::places::{self, Places};
 use crate::selkies::Media;
@@ -75,6 +77,9 @@ pub struct GateSettings {
     /// The loopback port at which the app serves its sound (`CAST_APP_SOUND_PORT`), with its scheme
     /// and login.
     pub sound_port: Option<u16>,
+    /// Where the app serves Chrome DevTools, if the permissions allow all that they can do:
+    /// behind `CAST_DEVTOOLS_SOCKET`, a path seen from where the gate runs, else at the loopback port in `CAST_DEVTOOLS_PORT`.
+    pub devtools: Option<Place>,
     /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed
     /// that is not named).
     pub downloads: bool,
@@ -167,6 +172,13 @@ impl GateSettings {
             is_selkies: source(APP_STREAM).is_some_and(|text| text == ViewOnly::Selkies.as_str()),
             files_path: source(APP_FILES).filter(|path| path.starts_with('/')),
             sound_port: optional(&source, APP_SOUND_PORT, "a port number", port)?,
+            devtools: match optional(&source, DEVTOOLS_SOCKET, "the path of a socket", |text| {
+                Some(PathBuf::from(text))
+            })? {
+                Some(socket) => Some(Place::Socket(socket)),
+                None => optional(&source, DEVTOOLS_PORT, "a port number", port)?.map(Place::Port),
+            }
+            .filter(|_| DEVTOOLS_NEED.into_iter().all(allows)),
             downloads: allows(Permission::Downloads),
             profile: optional(
                 &source,
@@ -402,6 +414,64 @@ mod tests {
             (settings.app_port, settings.listen.to_string().as_str()),
             (None, "0.0.0.0:18080")
         );
+    }
+
+    #[test]
+    fn devtools_need_a_place_and_every_permission() {
+        let all = "clipboard_down,clipboard_up,downloads,uploads";
+        let port = Some(Place::Port(9222));
+        let socket = Some(Place::Socket("/tasks/1/devtools.sock".into()));
+        for (name, permissions, has_port, has_socket, expected) in [
+            ("no place", all, false, false, None),
+            ("a port", all, true, false, port.clone()),
+            ("a socket", all, false, true, socket.clone()),
+            ("both", all, true, true, socket),
+            (
+                "and more",
+                &format!("audio,{all},sharing"),
+                true,
+                false,
+                port,
+            ),
+            (
+                "no way out",
+                "clipboard_up,downloads,uploads",
+                true,
+                true,
+                None,
+            ),
+            (
+                "no way in",
+                "clipboard_down,downloads,uploads",
+                true,
+                true,
+                None,
+            ),
+            (
+                "no downloads",
+                "clipboard_down,clipboard_up,uploads",
+                true,
+                true,
+                None,
+            ),
+            (
+                "no uploads",
+                "clipboard_down,clipboard_up,downloads",
+                true,
+                true,
+                None,
+            ),
+            ("nothing", "", true, true, None),
+        ] {
+            let source = |variable: &str| match variable {
+                "CAST_PERMISSIONS" => Some(permissions.to_owned()),
+                DEVTOOLS_PORT => has_port.then(|| "9222".to_owned()),
+                DEVTOOLS_SOCKET => has_socket.then(|| "/tasks/1/devtools.sock".to_owned()),
+                _ => with(None)(variable),
+            };
+            let settings = GateSettings::read(source, false).expect("complete");
+            assert_eq!(settings.devtools, expected, "{name}");
+        }
     }
 
     #[test]

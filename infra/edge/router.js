@@ -14,6 +14,7 @@ const GATE_PORT = 18080;
 const SESSION = /^s[a-z2-7]{26}$/;
 const ADDRESS = /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/;
 const APP_PATH = '/.cast/app';
+const DEVTOOLS = '/.cast/devtools/';
 const PATHS = '/s/{session}';
 const ENTRY_MS = 30000;
 // On all replies of its own.
@@ -46,18 +47,25 @@ function open(text, keys, purpose) {
 }
 
 // Whether a ticket is good here. One of the release before names no origin.
-const takes = (at, says) => says.s === at.session && (says.g ? says.g === at.origin : at.origin !== 'app');
+const takes = (at, says) => says.s === at.session && (says.g ? says.g === at.origin : ['viewer', 'shared'].includes(at.origin));
 
-// What the request's cookies open, the owner's before a watcher's. A page may have planted cookies beside ours.
+// What the request's cookies open, the owner's before a watcher's. A page may have planted cookies beside ours. DevTools are opened by a header instead.
 function opened(request, keys, at, now) {
   let found = null;
+  const consider = (text) => {
+    const ticket = found && found.says.o === 'owner' ? null : open(text, keys, 'session ticket');
+    const good = ticket && takes(at, ticket.says) && now < ticket.says.e;
+    if (good && (!found || ticket.says.o === 'owner')) found = ticket;
+  };
+  if (at.origin === 'devtools') {
+    const told = request.headers.authorization, bearer = /^bearer +(\S+)$/i.exec(told && !told.multiValue ? told.value.trim() : '');
+    if (bearer) consider(bearer[1]);
+    delete request.headers.authorization;
+    return found;
+  }
   COOKIES.forEach((name) => {
     const cookie = request.cookies[name], texts = cookie ? cookie.multiValue || [cookie] : [];
-    texts.forEach((one) => {
-      const ticket = found && found.says.o === 'owner' ? null : open(one.value, keys, 'session ticket');
-      const good = ticket && takes(at, ticket.says) && now < ticket.says.e;
-      if (good && (!found || ticket.says.o === 'owner')) found = ticket;
-    });
+    texts.forEach((one) => consider(one.value));
   });
   return found;
 }
@@ -101,6 +109,7 @@ async function handler(event) {
   if (!at) return tell(store, headers, 404, 'nothing-here', '/error/not-found');
   const session = at.session, prefix = at.origin === 'shared' ? '/s/' + session : '', uri = request.uri.slice(prefix.length);
   if (!uri) return leadTo(prefix + '/');
+  if (at.origin !== 'app' && (uri + '/').startsWith(DEVTOOLS)) at.origin = 'devtools';
   const keys = (await store.get('keys')).split(','), now = Date.now();
   const refuse = (status, why) => tell(store, headers, status, why, '/session/' + session + '?notice=' + why);
   const stranger = () => refuse(403, 'not-yours');

@@ -77,11 +77,12 @@ async fn app_gets_exactly_the_documented_variables() {
         .collect();
     assert_eq!(others, [&"OF_THE_IMAGE"], "{told:?}");
     assert!(OF_GATE.iter().all(|name| !names.contains(name)), "{told:?}");
-    // This visitor has not logged in, was not invited, may do everything, and has no files that are
+    // This visitor has not logged in, was not invited, may do everything, has no DevTools, and has no files that are
     // kept; the app is no streaming server.
     let not_set = [
         "CAST_INVITED",
         "CAST_INVITATION_LABEL",
+        "CAST_DEVTOOLS_PORT",
         "SELKIES_MASTER_TOKEN",
         "KASM_USER",
         "CAST_PROFILE_PATH",

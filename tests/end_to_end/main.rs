@@ -20,6 +20,7 @@ mod certified;
 mod configuration;
 mod console;
 mod console_fields;
+mod devtools;
 mod endings;
 mod environment;
 mod extensions;

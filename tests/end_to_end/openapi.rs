@@ -326,7 +326,7 @@ async fn api_responses_match_the_openapi_document() {
         id(&claimed.json(), "session_id"),
         id(&claimed.json(), "session_token"),
     );
-    for (method, what) in [(&get, "status"), (&post, "end")] {
+    for (method, what) in [(&get, "status"), (&post, "devtools"), (&post, "end")] {
         let path = format!("/session/{session}/{what}");
         let asked = stack
             .request(method.clone(), &path)

@@ -64,6 +64,7 @@ fn at(origin: Option<SessionOrigin>, ticket: SessionTicket) -> SessionTicket {
 }
 
 const APP: Option<SessionOrigin> = Some(SessionOrigin::App);
+const DEVTOOLS: Option<SessionOrigin> = Some(SessionOrigin::Devtools);
 const SHARED: Option<SessionOrigin> = Some(SessionOrigin::Shared);
 
 fn sign(key: &[u8; 32], ticket: &SessionTicket) -> String {
@@ -181,7 +182,7 @@ impl Outcome {
 
 /// Headers that both edges decide on; what else travels is the business of what carries them.
 fn is_decided(name: &str) -> bool {
-    name.starts_with("x-") || name == "forwarded" || name == "accept"
+    name.starts_with("x-") || ["forwarded", "accept", "authorization"].contains(&name)
 }
 
 /// The status of the page of the control plane that this address shows in place of the edge's own.
@@ -678,7 +679,7 @@ fn both_edges_exchange_an_entry_ticket_for_a_cookie() {
 #[test]
 fn both_edges_take_each_ticket_at_its_own_origin_alone() {
     use Wanted::Passed;
-    let origins = [Some(SessionOrigin::Viewer), APP, SHARED, None];
+    let origins = [Some(SessionOrigin::Viewer), APP, SHARED, None, DEVTOOLS];
     let mut cases = Vec::new();
     for (role, ticket) in [("owner", owner(1)), ("watcher", watcher())] {
         for (n, [viewer, app, path]) in [
@@ -687,6 +688,7 @@ fn both_edges_take_each_ticket_at_its_own_origin_alone() {
             [STRANGER, STRANGER, Passed],
             // The release before: its gates frame what is on the origin where they are entered.
             [Passed, STRANGER, Passed],
+            [STRANGER, STRANGER, STRANGER],
         ]
         .into_iter()
         .enumerate()
@@ -725,6 +727,73 @@ fn both_edges_take_each_ticket_at_its_own_origin_alone() {
         let is_app = case.host == app_host(1);
         assert_eq!(ticket.origin == APP, is_app, "{}", case.name);
         assert_eq!(outcome.header("x-forwarded-host"), Some(&*case.host));
+    }
+}
+
+#[test]
+fn both_edges_take_tickets_for_devtools_as_bearer_tokens_alone() {
+    use Wanted::Passed;
+    let path = "/.cast/devtools/json/version/";
+    let good = sign(&KEY, &at(DEVTOOLS, owner(1)));
+    let with = |name, path: &str, scheme: &str, token: &str, wanted| {
+        let header = format!("{scheme} {token}").leak();
+        Case {
+            headers: vec![("authorization", header)],
+            ..asks(name, path, "", wanted)
+        }
+    };
+    let bearer = |name, token: &str, wanted| with(name, path, "Bearer", token, wanted);
+    let viewer = Some(SessionOrigin::Viewer);
+    let cases = [
+        bearer("the owner's", &good, Passed),
+        with("in small letters", path, "bearer ", &good, Passed),
+        with(
+            "a WebSocket's",
+            "/.cast/devtools/browser",
+            "Bearer",
+            &good,
+            Passed,
+        ),
+        with(
+            "the address itself",
+            "/.cast/devtools",
+            "Bearer",
+            &good,
+            Passed,
+        ),
+        bearer("below a path", &good, Passed).of_path(),
+        bearer("on the app's host", &good, STRANGER).of_app(),
+        with("another scheme", path, "Basic", &good, STRANGER),
+        with("a part of it", path, "Bearer", "v1.x", STRANGER),
+        with("elsewhere", "/.cast/", "Bearer", &good, STRANGER),
+        with("beside it", "/.cast/devtoolsx", "Bearer", &good, STRANGER),
+        bearer("a page's", &sign(&KEY, &at(viewer, owner(1))), STRANGER),
+        bearer("a path's", &sign(&KEY, &at(SHARED, owner(1))), STRANGER).of_path(),
+        bearer("the app's", &sign(&KEY, &at(APP, owner(1))), STRANGER),
+        bearer("an old one", &sign(&KEY, &at(None, owner(1))), STRANGER),
+        bearer(
+            "another session's",
+            &sign(&KEY, &at(DEVTOOLS, owner(2))),
+            STRANGER,
+        ),
+        bearer(
+            "by another key",
+            &sign(&[9; 32], &at(DEVTOOLS, owner(1))),
+            STRANGER,
+        ),
+        Case {
+            after: 60,
+            ..bearer("expired", &good, STRANGER)
+        },
+        asks("as a cookie", path, &good, STRANGER),
+        asks("a page's cookie", path, &sign(&KEY, &owner(1)), STRANGER),
+    ];
+    for (case, outcome) in cases.iter().zip(by_both(&cases)) {
+        if let Some(told) = outcome.header("x-cast-edge-visitor") {
+            let ticket = SessionTicket::read_payload(told, &session(1), NOON).expect("a ticket");
+            assert_eq!(ticket.origin, DEVTOOLS, "{}", case.name);
+            assert_eq!(outcome.header("authorization"), None, "{}", case.name);
+        }
     }
 }
 

@@ -106,7 +106,17 @@ async fn attack(name: &str, arguments: &[&str]) -> Vec<(String, bool, String)> {
     let mut all = vec!["--data", &folder, "--port", "0", "--show", &shown];
     all.extend(arguments);
     let program = Program::start(all).await.expect("starts");
-    let neighbour = enter(&program, "welcome").await;
+    let serve = "exec python3 -m http.server $PORT --bind 127.0.0.1";
+    link(
+        &program,
+        "neighbour",
+        json!({
+            "container_image": "local/neighbour", "command": ["sh", "-c", serve],
+            "app_devtools_port": 9222,
+        }),
+    )
+    .await;
+    let neighbour = enter(&program, "neighbour").await;
     let neighbours = with_environment(&neighbour.session);
     assert!(!neighbours.is_empty());
     let tasks = data.0.join("tasks");
@@ -116,8 +126,16 @@ async fn attack(name: &str, arguments: &[&str]) -> Vec<(String, bool, String)> {
     for task in std::fs::read_dir(&tasks).expect("tasks").flatten() {
         paths.push(task.path().display().to_string());
         paths.push(task.path().join("exec.sock").display().to_string());
+        paths.push(task.path().join("devtools.sock").display().to_string());
         paths.push(task.path().join("net.sock").display().to_string());
     }
+    let mut sockets = paths.iter().filter(|path| path.ends_with("devtools.sock"));
+    let is_open = sockets.any(|path| std::path::Path::new(path).exists());
+    assert_eq!(
+        is_open,
+        arguments.is_empty(),
+        "only where sessions have networks"
+    );
     let mut victim = std::process::Command::new("sleep")
         .arg("600")
         .spawn()

@@ -11,6 +11,7 @@ mod command_line;
 mod configuration;
 mod confinement;
 mod containers;
+mod devtools;
 mod doctor;
 mod front;
 mod kills;

@@ -12,12 +12,35 @@ use casting_core::denial::DenialCode;
 use casting_core::ids::{SessionId, UserId};
 use casting_core::session::Session;
 use casting_core::urls;
-use casting_core::{Bootstrap, ControlPlane, OwnerProof, ProfileReport, Report, outcome};
+use casting_core::{
+    Bootstrap, ControlPlane, DevtoolsAccess, OwnerProof, ProfileReport, Report, outcome,
+};
 use casting_web::{
     Function, HandlerError, Problem, PublicRouteName, Reply, Request, RequestContext, body,
     code::RequestError, reply,
 };
 use http::StatusCode;
+use serde::Serialize;
+
+/// The answer to a program that wants to drive its session's browser.
+#[derive(Debug, Serialize)]
+struct Devtools {
+    url: String,
+    websocket_url: String,
+    token: String,
+    expires_at: String,
+}
+
+impl From<DevtoolsAccess> for Devtools {
+    fn from(access: DevtoolsAccess) -> Self {
+        Self {
+            url: access.url,
+            websocket_url: access.websocket_url,
+            token: access.token,
+            expires_at: access.expires_at.to_string(),
+        }
+    }
+}
 
 /// Answers a request.
 pub async fn handle(control_plane: &ControlPlane, request: Request) -> Reply {
@@ -40,6 +63,7 @@ async fn answer(
     visit.wants_json |= matches!(
         name,
         PublicRouteName::SessionStatus
+            | PublicRouteName::OpenDevtools
             | PublicRouteName::BootstrapSession
             | PublicRouteName::ReportSession
             | PublicRouteName::ReportProfile
@@ -64,6 +88,7 @@ async fn answer(
             Ok(status_document(control_plane, visit, &session))
         }
         PublicRouteName::EnterSession => enter(control_plane, visit, &id).await,
+        PublicRouteName::OpenDevtools => devtools(control_plane, visit, &id).await,
         PublicRouteName::EndSession => end(control_plane, request, visit, &id).await,
         PublicRouteName::BootstrapSession => {
             let token = visit.bearer().unwrap_or_default();
@@ -167,6 +192,18 @@ async fn enter(
         }
         Err(refusal) => Err(refusal.into()),
     }
+}
+
+/// How a program reaches the DevTools of its session: by the token of the claim alone, so that no
+/// page can ask with its visitor's cookies.
+async fn devtools(
+    control_plane: &ControlPlane,
+    visit: &RequestContext,
+    id: &SessionId,
+) -> Result<Reply, HandlerError> {
+    visit.not_cross_site()?;
+    let access = control_plane.devtools(id, visit.bearer()).await?;
+    Ok(reply::json(StatusCode::OK, &Devtools::from(access)))
 }
 
 async fn end(

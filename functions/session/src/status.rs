@@ -46,6 +46,9 @@ pub(crate) struct Status<'a> {
     /// The URL at which it is entered.
     #[serde(skip_serializing_if = "Option::is_none")]
     enter_url: Option<String>,
+    /// The URL at which a program gets the address and the token of its DevTools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devtools_url: Option<String>,
 }
 
 impl<'a> Status<'a> {
@@ -85,6 +88,8 @@ impl<'a> Status<'a> {
             },
             enter_url: (stage == Stage::Ready)
                 .then(|| urls.absolute(&urls::enter_session(&session.id))),
+            devtools_url: (stage == Stage::Ready && session.devtools_port().is_some())
+                .then(|| urls.absolute(&urls::devtools_of_session(&session.id))),
         }
     }
 }
@@ -153,6 +158,9 @@ mod tests {
         insta::assert_snapshot!(written(&queued), @r#"{"id":"ID","state":"reserved","step":1,"starts_in":95,"message":"Many sessions are starting at this moment. Yours starts in about 2 minutes.","ready_by":"2026-11-23T12:04:35Z"}"#);
         insta::assert_snapshot!(written(&starting(TaskStatus::Pending)), @r#"{"id":"ID","state":"starting","step":2,"task_status":"pending","ready_by":"2026-11-23T12:03:00Z"}"#);
         insta::assert_snapshot!(written(&ready()), @r#"{"id":"ID","state":"ready","step":5,"task_status":"running","ends_at":"2026-11-23T13:00:00Z","enter_url":"https://c.example/session/ID/enter"}"#);
+        let mut with_devtools = ready();
+        with_devtools.launch.app.devtools_port = Some(9222);
+        insta::assert_snapshot!(written(&with_devtools), @r#"{"id":"ID","state":"ready","step":5,"task_status":"running","ends_at":"2026-11-23T13:00:00Z","enter_url":"https://c.example/session/ID/enter","devtools_url":"https://c.example/session/ID/devtools"}"#);
         insta::assert_snapshot!(written(&reserved().ended(EndReason::NoCapacity, NOON).expect("ended")), @r#"{"id":"ID","state":"ended","reason":"no-capacity","denial":"no-capacity","retry_after":60}"#);
         insta::assert_snapshot!(written(&ready().ended(EndReason::TimeLimit, NOON).expect("ended")), @r#"{"id":"ID","state":"ended","task_status":"running","reason":"time-limit"}"#);
     }

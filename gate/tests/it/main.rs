@@ -7,6 +7,8 @@ mod copying;
 #[cfg(test)]
 mod crowds;
 #[cfg(test)]
+mod devtools;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod life;

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use casting_gate::admission::Admission;
 use casting_gate::credentials::EdgeAssertion;
+use casting_gate::devtools::Place;
 use casting_gate::edge::{self, EdgeSettings};
 use casting_gate::entries::Entries;
 use casting_gate::handler::{self, Gate};
@@ -72,6 +73,13 @@ pub fn gate_program_at(
         .env("CAST_GATE_LISTEN", "127.0.0.1:0")
         .kill_on_drop(true);
     command
+}
+
+/// What an app serves beside its pages.
+#[derive(Default)]
+struct Beside {
+    sound: Option<Target>,
+    devtools: Option<Place>,
 }
 
 pub struct Stage {
@@ -202,16 +210,33 @@ impl Stage {
     pub async fn before_sound(port: u16, login: &str, media: Media) -> Self {
         let login = HeaderValue::from_str(login).expect("a value");
         let target = |port| Target::loopback(port).expect("an address").over_https(true);
-        Self::with_sound(
+        Self::with_beside(
             SessionState::default().allowing(media),
             target(UNLISTED),
             Arc::default(),
             Some(login),
             "{session}.localhost",
             false,
-            media.audio.then(|| target(port)),
+            Beside {
+                sound: media.audio.then(|| target(port)),
+                ..Beside::default()
+            },
         )
         .await
+    }
+
+    /// Before an app whose DevTools are here, on a host of its own or under a path.
+    pub async fn before_devtools(place: Place, template: &'static str) -> Self {
+        let app = Target::loopback(UNLISTED).expect("an address");
+        let (reached, beside) = (
+            Arc::default(),
+            Beside {
+                devtools: Some(place),
+                ..Beside::default()
+            },
+        );
+        let state = SessionState::default();
+        Self::with_beside(state, app, reached, None, template, false, beside).await
     }
 
     async fn in_room(
@@ -222,28 +247,28 @@ impl Stage {
         template: &'static str,
         secure_cookies: bool,
     ) -> Self {
-        let sound = None;
-        Self::with_sound(
+        Self::with_beside(
             state,
             app,
             reached,
             app_login,
             template,
             secure_cookies,
-            sound,
+            Beside::default(),
         )
         .await
     }
 
-    async fn with_sound(
+    async fn with_beside(
         state: SessionState,
         app: Target,
         reached: Arc<AtomicUsize>,
         app_login: Option<HeaderValue>,
         template: &'static str,
         secure_cookies: bool,
-        sound: Option<Target>,
+        beside: Beside,
     ) -> Self {
+        let Beside { sound, devtools } = beside;
         let keys = Keyring::new(&[3; 32]).sessions().clone();
         let clock = Arc::new(SetClock::at(NOON));
         let session = SessionId::from_bytes([1; 16]);
@@ -261,6 +286,7 @@ impl Stage {
             admission: Admission::new(session.clone(), keys.secret(&session)),
             entries: Entries::default(),
             sound: sound.map(|target| Proxy::default().to(target)),
+            devtools,
             roster: roster.clone(),
             app: Proxy::default().to(app),
             app_login,
@@ -422,7 +448,7 @@ impl Stage {
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let host = match self.origin(path) {
             SessionOrigin::App => self.host(),
-            SessionOrigin::Shared | SessionOrigin::Viewer => self.viewer_host(),
+            _ => self.viewer_host(),
         };
         self.request_to(&host, method, path)
     }
@@ -460,7 +486,7 @@ impl Stage {
     ) -> Result<WebSocketStream<TcpStream>, SocketError> {
         let host = match self.origin(path) {
             SessionOrigin::App => self.host(),
-            SessionOrigin::Shared | SessionOrigin::Viewer => self.viewer_host(),
+            _ => self.viewer_host(),
         };
         let mut request: SocketRequest = format!("ws://{host}{path}")
             .into_client_request()

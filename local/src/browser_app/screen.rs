@@ -290,6 +290,10 @@ pub(crate) fn chromium(folder: &Path, display: &str, settings: &Settings) -> Com
             .arg(format!("--proxy-server={proxy}"))
             .arg("--proxy-bypass-list=<-loopback>");
     }
+    if let Some(port) = settings.devtools_port {
+        // On loopback alone, which is the session's own; and no page may open it.
+        chromium.arg(format!("--remote-debugging-port={port}"));
+    }
     if nix::unistd::Uid::effective().is_root() {
         // Chromium's own sandbox does not work for root; the session's process tree is then all
         // that holds it.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use casting_core::permission::Permission;
+use casting_core::session_environment::DEVTOOLS_PORT;
 
 use crate::confine::plan::PROXY_VARIABLE;
 
@@ -29,6 +30,9 @@ pub(crate) struct Settings {
     pub(crate) sound_on: bool,
     /// What opens the streaming server's own door (`SELKIES_MASTER_TOKEN`): the gate's alone.
     pub(crate) master_token: Option<String>,
+    /// The loopback port at which Chromium serves DevTools (`CAST_DEVTOOLS_PORT`); `None`: it serves
+    /// none.
+    pub(crate) devtools_port: Option<u16>,
     /// The permissions (`CAST_PERMISSIONS`).
     permissions: String,
 }
@@ -58,6 +62,7 @@ impl Settings {
             copy_out: Permission::ClipboardDown.is_named_in(&permissions),
             sound_on: variable("KASM_AUDIO_DEFAULT_ON").is_none_or(|text| text != "0"),
             master_token: variable(MASTER_TOKEN),
+            devtools_port: variable(DEVTOOLS_PORT).and_then(|text| text.parse().ok()),
             permissions,
         })
     }
@@ -80,6 +85,7 @@ impl Settings {
             copy_out: Permission::ClipboardDown.is_named_in(permissions),
             sound_on: true,
             master_token: None,
+            devtools_port: None,
             permissions: permissions.to_owned(),
         }
     }

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::plan::{BIN, EXEC_SOCKET, NET_SOCKET, PROXY_PORT};
+use super::plan::{BIN, DEVTOOLS_AT, EXEC_SOCKET, NET_SOCKET, PROXY_PORT};
 use super::{Level, Plan, inside, landlock, rights, root};
 
 /// What a shell exits with when a command cannot be run.
@@ -44,10 +44,12 @@ pub(super) fn run(plan: &Plan, command: &[OsString]) -> anyhow::Result<i32> {
         .transpose()?
         .map(StdListener::from);
     umask(Mode::from_bits_truncate(0o077));
-    let _ = std::fs::remove_file(EXEC_SOCKET);
-    let commands =
-        StdUnixListener::bind(EXEC_SOCKET).context("the socket for commands cannot be made")?;
-    commands.set_nonblocking(true)?;
+    let commands = socket(EXEC_SOCKET).context("the socket for commands cannot be made")?;
+    let devtools = Plan::devtools_port().filter(|_| plan.level == Level::Namespaces);
+    let devtools = devtools
+        .map(|port| Ok::<_, io::Error>((socket(DEVTOOLS_AT)?, port)))
+        .transpose()
+        .context("the socket for DevTools cannot be made")?;
     match plan.level {
         Level::Namespaces => {
             // No terminal of this machine is the session's. Elsewhere the process group is what
@@ -68,7 +70,23 @@ pub(super) fn run(plan: &Plan, command: &[OsString]) -> anyhow::Result<i32> {
         environment: Arc::new(environment.into_iter().collect()),
         children: Children::default(),
     };
-    runtime.block_on(session.see_through(command, outside, port, commands))
+    let _context = runtime.enter();
+    let mut entrances = Vec::new();
+    if let Some((listener, port)) = outside.zip(port) {
+        entrances.push((Entrance::Port(TcpListener::from_std(listener)?), port));
+    }
+    if let Some((listener, port)) = devtools {
+        entrances.push((Entrance::Socket(UnixListener::from_std(listener)?), port));
+    }
+    runtime.block_on(session.see_through(command, entrances, commands))
+}
+
+/// A socket in the task's folder.
+fn socket(name: &str) -> io::Result<StdUnixListener> {
+    let _ = std::fs::remove_file(name);
+    let listener = StdUnixListener::bind(name)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// What commands are run in.
@@ -82,15 +100,14 @@ impl Session {
     async fn see_through(
         self,
         command: &[OsString],
-        outside: Option<StdListener>,
-        port: Option<u16>,
+        entrances: Vec<(Entrance, u16)>,
         commands: StdUnixListener,
     ) -> anyhow::Result<i32> {
         let mut ends = signal(SignalKind::child())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        if let Some((listener, port)) = outside.zip(port) {
-            tokio::spawn(pass_in(TcpListener::from_std(listener)?, port));
+        for (entrance, port) in entrances {
+            tokio::spawn(pass_in(entrance, port));
         }
         let net = Path::new(BIN).with_file_name(NET_SOCKET);
         if net.exists() {
@@ -189,20 +206,44 @@ pub(super) fn pid_of(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().map(Pid::from_raw)
 }
 
-/// Connections to the app's port on this machine go to the app's port in the session.
-async fn pass_in(listener: TcpListener, port: u16) {
+/// Where connections come in from this machine.
+enum Entrance {
+    /// The app's port.
+    Port(TcpListener),
+    /// A socket in the task's folder.
+    Socket(UnixListener),
+}
+
+/// A connection, of whatever kind.
+trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<C: AsyncRead + AsyncWrite + Unpin + Send> Connection for C {}
+
+impl Entrance {
+    async fn accept(&self) -> io::Result<Box<dyn Connection>> {
+        Ok(match self {
+            Self::Port(listener) => {
+                let (from, _) = listener.accept().await?;
+                let _ = from.set_nodelay(true);
+                Box::new(from)
+            }
+            Self::Socket(listener) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
+/// Connections that come in go to this port in the session.
+async fn pass_in(entrance: Entrance, port: u16) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else {
             return;
         };
-        let Ok((from, _)) = listener.accept().await else {
+        let Ok(from) = entrance.accept().await else {
             tokio::time::sleep(NO_ROOM).await;
             continue;
         };
         tokio::spawn(async move {
             let _permit = permit;
-            let _ = from.set_nodelay(true);
             // An app that does not listen yet is a connection that is closed at once.
             if let Ok(to) = TcpStream::connect(("127.0.0.1", port)).await {
                 let _ = to.set_nodelay(true);

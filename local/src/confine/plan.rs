@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use casting_core::session_environment::BOOTSTRAP_TOKEN;
+use casting_core::session_environment::{BOOTSTRAP_TOKEN, DEVTOOLS_PORT, DEVTOOLS_SOCKET};
 use serde::{Deserialize, Serialize};
 
 use super::reach::Reach;
@@ -19,6 +19,9 @@ pub(super) const HOME: &str = "/home/session";
 pub(super) const EXEC_SOCKET: &str = "exec.sock";
 /// The socket in the task's folder on which the supervisor serves the proxy.
 pub(super) const NET_SOCKET: &str = "net.sock";
+/// The socket in the task's folder on which process 1 takes connections to the DevTools of the
+/// session's browser.
+pub const DEVTOOLS_AT: &str = "devtools.sock";
 /// The loopback port in a session at which the proxy is found.
 pub const PROXY_PORT: u16 = 1080;
 /// The variable with the address of the proxy.
@@ -80,8 +83,9 @@ pub struct Plan {
 }
 
 /// What of a session's environment is its gate's business alone.
-pub const GATES_OWN: [&str; 6] = [
+pub const GATES_OWN: [&str; 7] = [
     BOOTSTRAP_TOKEN,
+    DEVTOOLS_SOCKET,
     "CAST_REPORT_URL",
     "CAST_APP_PORT",
     "CAST_GATE_LISTEN",
@@ -167,6 +171,11 @@ impl Plan {
     /// The port of the app, where one was given.
     pub(super) fn port() -> Option<u16> {
         variable("PORT")?.parse().ok()
+    }
+
+    /// The port in the session at which its browser serves DevTools, where it is to.
+    pub(super) fn devtools_port() -> Option<u16> {
+        variable(DEVTOOLS_PORT)?.parse().ok()
     }
 }
 

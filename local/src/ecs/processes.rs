@@ -21,10 +21,10 @@ use super::proc_table::{self, Tree};
 use super::supervisor::{self, Report};
 use super::task::id_of;
 use super::task_store::TaskStore;
-use crate::confine::plan::{FIRST_USER, GATES_OWN, USERS, VARIABLE};
+use crate::confine::plan::{DEVTOOLS_AT, FIRST_USER, GATES_OWN, USERS, VARIABLE};
 use crate::confine::{self, Confinement, Level, Plan};
 use crate::container_app::{self, engine::Engine};
-use casting_core::session_environment::OF_GATE;
+use casting_core::session_environment::{DEVTOOLS_PORT, DEVTOOLS_SOCKET, OF_GATE};
 use casting_gate::exec::EXEC_THROUGH;
 use serde_json::json;
 
@@ -169,6 +169,14 @@ impl Processes {
             let folder = home.join("files").join(path.trim_start_matches('/'));
             *path = folder.display().to_string();
             profile = Some((folder, inside));
+        }
+        let level = order.confinement.as_ref().map(|held| held.level);
+        if level == Some(Level::Namespaces) && environment.contains_key(DEVTOOLS_PORT) {
+            // Found from the task's folder, where its gate runs.
+            environment.insert(DEVTOOLS_SOCKET.to_owned(), DEVTOOLS_AT.to_owned());
+        } else {
+            // Here the session would share the port with its neighbours.
+            environment.remove(DEVTOOLS_PORT);
         }
         if let Some(confinement) = &order.confinement {
             let plan = self.plan(arn, confinement, order, profile);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use casting_core::image::{BROUGHT_GATE, GATE_CONTAINER};
-use casting_core::session_environment::APP_SOUND_PORT;
+use casting_core::session_environment::{APP_SOUND_PORT, DEVTOOLS_PORT};
 use data_encoding::HEXLOWER;
 use ring::digest;
 use serde::Deserialize;
@@ -320,6 +320,12 @@ fn order(start: &Start, definition: &Definition, processes: &Processes) -> Resul
             (confined(&command), environment)
         }
         Some(containers) => {
+            let mut app = app;
+            let mut gate = gate;
+            // What listens on a container's own loopback cannot be reached from here.
+            for environment in std::iter::once(&mut app).chain(&mut gate) {
+                environment.remove(DEVTOOLS_PORT);
+            }
             let words = command.strip_prefix(&["--".to_owned()]).unwrap_or(&command);
             let sizes =
                 [&definition.cpu, &definition.memory].map(|size| size.as_str().unwrap_or_default());

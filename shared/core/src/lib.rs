@@ -46,10 +46,10 @@ pub use admission::{
 };
 pub use flow::{
     CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed, ControlPlane,
-    Credential, FlowError, FoundRefusal, Help, History, LandingInfo, LinkStatus, MOST_SESSIONS,
-    NextStep, OnlyOnce, OwnSession, OwnerProof, PoolView, Ports, PublicUrls, Refilled, Refusal,
-    Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Sent, Swept, Trial, TrialOutcome, Visitor,
-    Waiting, outcome,
+    Credential, DevtoolsAccess, FlowError, FoundRefusal, Help, History, LandingInfo, LinkStatus,
+    MOST_SESSIONS, NextStep, OnlyOnce, OwnSession, OwnerProof, PoolView, Ports, PublicUrls,
+    Refilled, Refusal, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Sent, Swept, Trial,
+    TrialOutcome, Visitor, Waiting, outcome,
 };
 pub(crate) use hooks::session_events;
 pub use hooks::{admission_hook, delivery, hook, webhook};

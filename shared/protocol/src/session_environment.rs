@@ -2,6 +2,8 @@
 //! what each one means, and `tests/plans/docs.rs` holds it to this list. Must not know how a task
 //! is started.
 
+use crate::permission::Permission;
+
 /// The id of the session's user; every visitor without a login has one of their own.
 pub const USER: &str = "CAST_USER";
 /// The same, under the name that session images of the kasmweb family read.
@@ -40,11 +42,24 @@ pub const APP_STREAM: &str = "CAST_APP_STREAM";
 pub const APP_FILES: &str = "CAST_APP_FILES";
 /// The port at which the app serves its sound, for the gate that leads it to the viewer.
 pub const APP_SOUND_PORT: &str = "CAST_APP_SOUND_PORT";
+/// The loopback port at which the app is to serve Chrome DevTools, and the gate finds them; only
+/// where the image has one and the session's permissions allow it.
+pub const DEVTOOLS_PORT: &str = "CAST_DEVTOOLS_PORT";
+/// The permissions without which there are no DevTools: whoever drives a browser by them reads and
+/// writes its files and its clipboard.
+pub const DEVTOOLS_NEED: [Permission; 4] = [
+    Permission::ClipboardDown,
+    Permission::ClipboardUp,
+    Permission::Downloads,
+    Permission::Uploads,
+];
+/// The socket behind which the gate finds that port, where the session has a network of its own.
+pub const DEVTOOLS_SOCKET: &str = "CAST_DEVTOOLS_SOCKET";
 /// By which Selkies, the streaming server, knows its gate.
 pub const MASTER_TOKEN: &str = "SELKIES_MASTER_TOKEN";
 
 /// The variables of an app besides the image's own environment, in any container.
-pub const OF_APP: [&str; 21] = [
+pub const OF_APP: [&str; 22] = [
     USER,
     KASM_USER_ID,
     KASM_USER,
@@ -56,6 +71,7 @@ pub const OF_APP: [&str; 21] = [
     NETWORK,
     KASM_URL,
     PERMISSIONS,
+    DEVTOOLS_PORT,
     "KASM_SVC_AUDIO",
     "KASM_SVC_AUDIO_INPUT",
     "KASM_SVC_UPLOADS",
@@ -89,7 +105,7 @@ pub const BESIDE_GATE: [&str; 5] = [
 ];
 
 /// The variables of the gate only: it passes none of these on to the app that it starts.
-pub const OF_GATE: [&str; 12] = [
+pub const OF_GATE: [&str; 13] = [
     BOOTSTRAP_TOKEN,
     "CAST_REPORT_URL",
     "CAST_KEEPALIVE_SECONDS",
@@ -97,6 +113,7 @@ pub const OF_GATE: [&str; 12] = [
     "CAST_APP_PORT",
     "CAST_APP_HTTPS",
     APP_SOUND_PORT,
+    DEVTOOLS_SOCKET,
     APP_STREAM,
     APP_FILES,
     "CAST_APP_USER",

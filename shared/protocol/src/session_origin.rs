@@ -17,13 +17,18 @@ pub enum SessionOrigin {
     Viewer,
     /// The app's: what the viewer frames.
     App,
+    /// No origin of pages: the DevTools endpoint of the session, for its owner's programs. Such a
+    /// ticket is a bearer token, and is good nowhere else.
+    Devtools,
 }
 
 impl SessionOrigin {
     /// Whether a ticket with this origin is good at this one. A ticket of the release before names
     /// none; it is good where sessions are entered.
     pub fn takes(self, named: Option<Self>) -> bool {
-        named.map_or(self != Self::App, |named| named == self)
+        named.map_or(!matches!(self, Self::App | Self::Devtools), |named| {
+            named == self
+        })
     }
 }
 
@@ -198,13 +203,14 @@ mod tests {
 
     #[test]
     fn each_origin_takes_its_own_tickets() {
-        use SessionOrigin::{App, Shared, Viewer};
+        use SessionOrigin::{App, Devtools, Shared, Viewer};
         for (at, takes) in [
-            (Shared, [true, false, false, true]),
-            (Viewer, [false, true, false, true]),
-            (App, [false, false, true, false]),
+            (Shared, [true, false, false, false, true]),
+            (Viewer, [false, true, false, false, true]),
+            (App, [false, false, true, false, false]),
+            (Devtools, [false, false, false, true, false]),
         ] {
-            let named = [Some(Shared), Some(Viewer), Some(App), None];
+            let named = [Some(Shared), Some(Viewer), Some(App), Some(Devtools), None];
             assert_eq!(named.map(|named| at.takes(named)), takes, "{at:?}");
         }
     }

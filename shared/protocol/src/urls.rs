@@ -159,6 +159,14 @@ pub fn enter_session(id: &SessionId) -> String {
     format!("/session/{id}/enter")
 }
 
+/// Where a program gets the address and the token of the DevTools of its session.
+pub fn devtools_of_session(id: &SessionId) -> String {
+    format!("/session/{id}/devtools")
+}
+
+/// Below which path of a session's own address its gate serves Chrome DevTools.
+pub const DEVTOOLS: &str = "/.cast/devtools";
+
 /// Where the owner of a session ends it.
 pub fn end_session(id: &SessionId) -> String {
     format!("/session/{id}/end")

@@ -127,6 +127,7 @@ impl Code {
                 | DenialCode::LoginFailed
                 | DenialCode::TicketForeign
                 | DenialCode::NotAdmitted
+                | DenialCode::DevtoolsUnavailable
                 | DenialCode::NotYourSession => StatusCode::FORBIDDEN,
                 DenialCode::TicketInvalid => StatusCode::BAD_REQUEST,
                 DenialCode::ParameterInvalid | DenialCode::NetworkDenied => {

@@ -2,6 +2,7 @@
 //! Must not know what they mean.
 
 use casting_core::ids::SessionId;
+use casting_core::ticket::bearer_token;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
 
@@ -19,14 +20,7 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The token of an `Authorization: Bearer` header.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers
-        .get(AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .trim()
-        .split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    bearer_token(headers.get(AUTHORIZATION)?.to_str().ok()?)
 }
 
 /// The name of the cookie that holds a session's owner ticket.

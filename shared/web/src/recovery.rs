@@ -108,6 +108,7 @@ pub const fn recoveries(code: Code) -> &'static [Recovery] {
             | DenialCode::SessionEnded => &[OpenLink],
             DenialCode::UnknownSession | DenialCode::NotYourSession => &[OpenLink, Sessions],
             DenialCode::ShareEnded => &[Ask, Start],
+            DenialCode::DevtoolsUnavailable => &[Ask],
         },
         Code::RequestError(error) => match error {
             RequestError::NotFound

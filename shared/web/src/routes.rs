@@ -139,6 +139,8 @@ public_routes! {
     SessionStatus = GET "/session/{id}/status", Session, Owner;
     /// Redirects to the session's own origin.
     EnterSession = GET "/session/{id}/enter", Session, Owner;
+    /// How the owner's program reaches the session's Chrome DevTools.
+    OpenDevtools = POST "/session/{id}/devtools", Session, Owner;
     /// The owner ends the session.
     EndSession = POST "/session/{id}/end", Session, Owner;
     /// Enters another user's session, to watch.
@@ -300,6 +302,12 @@ mod tests {
                 Method::GET,
                 urls::enter_session(&id),
                 Name::EnterSession,
+                id.as_str(),
+            ),
+            (
+                Method::POST,
+                urls::devtools_of_session(&id),
+                Name::OpenDevtools,
                 id.as_str(),
             ),
             (

@@ -135,6 +135,17 @@ pub(super) fn of(schema: &str) -> Vec<(&'static str, Value)> {
                 json!({ "id": id("s"), "state": "ended", "reason": "no-capacity", "denial": "no-capacity", "retry_after": 60 }),
             ),
         ],
+        "Devtools" => {
+            let host = format!("{}.cast.example.com", id("s"));
+            vec![(
+                "ready",
+                json!({
+                    "url": format!("https://{host}/.cast/devtools"),
+                    "websocket_url": format!("wss://{host}/.cast/devtools/browser"),
+                    "token": "v1.payload.signature", "expires_at": "2026-11-23T13:00:00Z",
+                }),
+            )]
+        }
         "WayIn" => {
             vec![(
                 "once",

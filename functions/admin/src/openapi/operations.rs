@@ -312,7 +312,7 @@ pub(super) fn of_public(name: PublicRouteName) -> Option<Operation> {
                 ..plain("Claiming", accepted)
             };
             let operation = Operation {
-                links: &["sessionStatus", "endSession"],
+                links: &["sessionStatus", "openDevtools", "endSession"],
                 ..operation
             };
             of_program(
@@ -322,6 +322,12 @@ pub(super) fn of_public(name: PublicRouteName) -> Option<Operation> {
                 &[401, 403, 404, 409, 410, 429],
             )
         }
+        PublicRouteName::OpenDevtools => of_program(
+            shows("Claiming", "Devtools"),
+            SessionId::SYNTAX,
+            Keys::Session,
+            &[403, 404, 409, 410, 503],
+        ),
         PublicRouteName::SessionStatus | PublicRouteName::EndSession => of_program(
             shows("Claiming", "Status"),
             SessionId::SYNTAX,

@@ -119,6 +119,7 @@ pub(super) fn all() -> Map<String, Value> {
         ("Claim", claim()),
         ("Accepted", accepted()),
         ("Status", status()),
+        ("Devtools", devtools()),
     ];
     all.extend(rest.map(|(name, schema)| (name.to_owned(), schema)));
     all
@@ -266,8 +267,21 @@ fn status() -> Value {
         "ready_by": json_schema::time(),
         "ends_at": json_schema::time(),
         "enter_url": uri("Where it is entered."),
+        "devtools_url": uri("Where a program asks for its DevTools, while it is ready and has any."),
     });
     json!({ "type": "object", "properties": properties, "required": ["id", "state"] })
+}
+
+/// How a program drives the browser of its session.
+fn devtools() -> Value {
+    let properties = json!({
+        "url": uri("The address of the Chrome DevTools endpoint: for Playwright's `connectOverCDP`."),
+        "websocket_url": uri("The browser's WebSocket there, for clients that take no other address."),
+        "token": { "type": "string", "description":
+            "The bearer token of both, in the header `Authorization` of each request." },
+        "expires_at": json_schema::time(),
+    });
+    json!({ "type": "object", "properties": properties, "required": ["url", "websocket_url", "token", "expires_at"] })
 }
 
 /// What each scope lets a key do, for the description of keys.

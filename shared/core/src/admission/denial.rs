@@ -115,11 +115,13 @@ pub enum DenialCode {
     CookiesBlocked = 50,
     /// No access tier of the link admits the visitor.
     AccessDenied = 51,
+    /// The session has no DevTools for programs.
+    DevtoolsUnavailable = 52,
 }
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [DenialCode; 51] = [
+    pub const ALL: [DenialCode; 52] = [
         Self::UnknownCast,
         Self::CastExpired,
         Self::NoSessionsLeft,
@@ -170,6 +172,7 @@ impl DenialCode {
         Self::NotYourSession,
         Self::SessionEnded,
         Self::ShareEnded,
+        Self::DevtoolsUnavailable,
         Self::Fault,
     ];
 
@@ -226,6 +229,7 @@ impl DenialCode {
             Self::NotYourSession => "not-your-session",
             Self::SessionEnded => "session-ended",
             Self::ShareEnded => "share-ended",
+            Self::DevtoolsUnavailable => "devtools-unavailable",
             Self::Fault => "fault",
         }
     }
@@ -296,6 +300,7 @@ impl DenialCode {
             Self::NotYourSession => "This session belongs to another user",
             Self::SessionEnded => "This session has ended",
             Self::ShareEnded => "This session is no longer shared",
+            Self::DevtoolsUnavailable => "This session has no DevTools",
             Self::Fault => "Something went wrong on our side",
         }
     }
@@ -411,6 +416,10 @@ impl DenialCode {
             Self::UnknownSession => "It may have ended a while ago; please open the link again.",
             Self::ShareEnded => {
                 "The session has ended, or its owner has stopped sharing; ask them for a new link."
+            }
+            Self::DevtoolsUnavailable => {
+                "Its image offers none, or the link forbids downloads, uploads or the clipboard, \
+                 all of which they include; ask the person who gave you the link."
             }
             Self::NotYourSession => {
                 "Only the browser that started it can open it; open the link again to get a \

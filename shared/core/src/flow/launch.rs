@@ -207,6 +207,9 @@ impl ControlPlane {
         let mut set =
             |name: &str, value: &str| environment.insert(name.to_owned(), value.to_owned());
         set(variables::IMAGE, &launch.image_name);
+        if let Some(port) = session.devtools_port() {
+            set(variables::DEVTOOLS_PORT, &port.to_string());
+        }
         set(
             variables::NETWORK,
             launch
@@ -257,6 +260,9 @@ impl ControlPlane {
         }
         if let Some(port) = app.sound_port {
             set(variables::APP_SOUND_PORT, &port.to_string());
+        }
+        if let Some(port) = session.devtools_port() {
+            set(variables::DEVTOOLS_PORT, &port.to_string());
         }
         if session.options.view_only == Some(ViewOnly::Selkies) {
             set(variables::APP_STREAM, ViewOnly::Selkies.as_str());

@@ -47,7 +47,7 @@ pub use deliver::Sent;
 pub use history::History;
 pub use link_status::LinkStatus;
 pub use open::{CaptchaNeed, ClaimOffer, LandingInfo, NextStep, Resumable};
-pub use owner::{MOST_SESSIONS, OwnerProof, outcome};
+pub use owner::{DevtoolsAccess, MOST_SESSIONS, OwnerProof, outcome};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
 pub use refusal::{FlowError, Help, OwnSession, Refusal};
 pub use refusals::FoundRefusal;

@@ -6,7 +6,9 @@ use crate::ids::{Nonce, SessionId, UserId, random_bytes};
 use crate::ports::Fault;
 use crate::queries::{SessionQuery, SessionsOf};
 use crate::session::{EndReason, Session, State};
+use crate::session_origin::SessionOrigin;
 use crate::ticket::{ENTRY_SECONDS, EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket};
+use crate::time::Timestamp;
 use crate::urls;
 
 /// Why a session could not be given to its visitor; `None` when it was served, or may still be.
@@ -57,6 +59,19 @@ pub struct OwnerProof<'a> {
     pub user: Option<&'a UserId>,
 }
 
+/// How a program reaches the DevTools of its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevtoolsAccess {
+    /// The address for programs that ask there for the browser's WebSocket first.
+    pub url: String,
+    /// The browser's WebSocket.
+    pub websocket_url: String,
+    /// The bearer token for both.
+    pub token: String,
+    /// Until when the token is good at most; it ends with the session.
+    pub expires_at: Timestamp,
+}
+
 impl<'a> From<Option<&'a str>> for OwnerProof<'a> {
     fn from(ticket: Option<&'a str>) -> Self {
         Self { ticket, user: None }
@@ -97,40 +112,79 @@ impl ControlPlane {
         proof: impl Into<OwnerProof<'_>>,
     ) -> Result<String, Refusal> {
         let session = self.status(id, proof).await?;
+        let (session, ticket) = self
+            .owners_ticket(session, self.urls.entry_origin())
+            .await?;
+        let secret = self
+            .keys
+            .sessions()
+            .named(&session.secret_key)
+            .secret(&session.id);
+        let go = session.go.map(|go| {
+            GoTicket {
+                session: id.clone(),
+                url: go.url,
+                at: go.at,
+                expires: ticket.expires,
+            }
+            .sign(&secret)
+        });
+        Ok(self.entrance(ticket, &session.secret_key, go.as_deref()))
+    }
+
+    /// How a program of the owner's reaches the DevTools of the session. Counts as an entry.
+    ///
+    /// # Errors
+    /// `DevtoolsUnavailable` where the image has none or the permissions do not allow what they can
+    /// do; otherwise as [`ControlPlane::enter`].
+    pub async fn devtools(
+        &self,
+        id: &SessionId,
+        proof: impl Into<OwnerProof<'_>>,
+    ) -> Result<DevtoolsAccess, Refusal> {
+        let session = self.status(id, proof).await?;
+        if session.devtools_port().is_none() {
+            let denial = Denial::new(DenialCode::DevtoolsUnavailable);
+            return Err(self.refuse_quietly(denial.into()));
+        }
+        let (session, ticket) = self.owners_ticket(session, SessionOrigin::Devtools).await?;
+        let origin = self.session_address(&session.id);
+        let url = format!("{origin}{}", urls::DEVTOOLS);
+        Ok(DevtoolsAccess {
+            // `https` becomes `wss`, and `http` becomes `ws`.
+            websocket_url: format!("{}/browser", url.replacen("http", "ws", 1)),
+            url,
+            token: ticket.sign(self.keys.sessions().named(&session.secret_key)),
+            expires_at: ticket.expires,
+        })
+    }
+
+    /// The ticket of a ready session's owner to this origin of it, and the session, which is
+    /// entered from now on.
+    async fn owners_ticket(
+        &self,
+        session: Session,
+        origin: SessionOrigin,
+    ) -> Result<(Session, SessionTicket), Refusal> {
         let session = Box::pin(self.let_in(session))
             .await
             .map_err(|fault| self.refuse_quietly(fault.into()))?;
-        // A ticket lasts as long as extensions may make the session last; the gate knows its end.
-        let expires = session.latest_end();
-        let error: FlowError = match session.state {
+        let error: FlowError = match &session.state {
             State::Ready {
                 endpoint, ends_at, ..
-            } if self.clock.now() < ends_at => {
-                let expires = expires.unwrap_or(ends_at);
-                let secret = self
-                    .keys
-                    .sessions()
-                    .named(&session.secret_key)
-                    .secret(&session.id);
-                let go = session.go.map(|go| {
-                    GoTicket {
-                        session: id.clone(),
-                        url: go.url,
-                        at: go.at,
-                        expires,
-                    }
-                    .sign(&secret)
-                });
+            } if self.clock.now() < *ends_at => {
                 let ticket = SessionTicket {
-                    session: session.id,
+                    session: session.id.clone(),
                     role: Role::Owner,
                     watcher: None,
-                    origin: Some(self.urls.entry_origin()),
-                    host: endpoint.host,
+                    origin: Some(origin),
+                    host: endpoint.host.clone(),
                     port: endpoint.port,
-                    expires,
+                    // A ticket lasts as long as extensions may make the session last; the gate
+                    // knows its end.
+                    expires: session.latest_end().unwrap_or(*ends_at),
                 };
-                return Ok(self.entrance(ticket, &session.secret_key, go.as_deref()));
+                return Ok((session, ticket));
             }
             State::Reserved | State::Starting => Denial::retry(DenialCode::Busy, 1).into(),
             _ => outcome(&session)
@@ -162,6 +216,11 @@ impl ControlPlane {
         Ok(row.unwrap_or(known))
     }
 
+    /// The address of a session, without a trailing slash.
+    fn session_address(&self, id: &SessionId) -> String {
+        self.urls.session_url.replace("{session}", id.as_str())
+    }
+
     /// The URL on a session's own origin that is exchanged once for this ticket, and takes an
     /// address to be opened.
     pub(super) fn entrance(
@@ -170,10 +229,7 @@ impl ControlPlane {
         secret_key: &str,
         go: Option<&str>,
     ) -> String {
-        let origin = self
-            .urls
-            .session_url
-            .replace("{session}", ticket.session.as_str());
+        let origin = self.session_address(&ticket.session);
         let go = go.map_or_else(String::new, |go| format!("&go={go}"));
         let entry = EntryTicket {
             ticket,

@@ -106,6 +106,10 @@ pub struct AppAccess {
     /// same scheme and login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound_port: Option<u16>,
+    /// The loopback port at which the app serves Chrome DevTools, for programs of the session's
+    /// owner; `None`: it serves none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devtools_port: Option<u16>,
 }
 
 impl Record for Image {

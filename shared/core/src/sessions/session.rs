@@ -17,6 +17,7 @@ use crate::persistent_profile::CarriedProfile;
 use crate::policy::budget;
 pub use crate::pooled::{PoolMembership, PoolRole};
 use crate::quota::Held;
+use crate::session_environment::DEVTOOLS_NEED;
 use crate::session_events::Subscriptions;
 use crate::session_options::{Message, SessionOptions, Sharing};
 pub use crate::task_times::TaskTimes;
@@ -379,6 +380,17 @@ impl Session {
     /// Whether its charge was given back.
     pub const fn is_refunded(&self) -> bool {
         matches!(self.state, State::Ended { refunded: true, .. })
+    }
+
+    /// The loopback port at which its app serves Chrome DevTools, if its image has one and its
+    /// permissions allow all that DevTools can do.
+    pub fn devtools_port(&self) -> Option<u16> {
+        let allowed = &self.grant.permissions;
+        let port = self.launch.app.devtools_port?;
+        DEVTOOLS_NEED
+            .iter()
+            .all(|needed| allowed.contains(needed))
+            .then_some(port)
     }
 
     /// Whether RunTask may (still) be called for it.

@@ -16,7 +16,7 @@ use crate::user::User;
 
 pub use casting_protocol::ticket::{
     AssignTicket, ENTRY_SECONDS, EntryTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket,
-    TicketError, Watcher,
+    TicketError, Watcher, bearer_token,
 };
 use casting_protocol::ticket::{Ticket, open, sign};
 

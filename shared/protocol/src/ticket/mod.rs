@@ -41,6 +41,13 @@ pub trait Ticket: Serialize + DeserializeOwned {
     fn expires(&self) -> Timestamp;
 }
 
+/// The token in the value of an `Authorization` header with the scheme `Bearer`.
+pub fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
 /// The signed text of a ticket.
 pub fn sign<T: Ticket>(ticket: &T, signer: &Signer) -> String {
     // A ticket is a flat struct of strings and numbers; its JSON cannot fail, and an empty payload

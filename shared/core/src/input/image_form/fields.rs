@@ -431,6 +431,21 @@ fn access() -> Section {
                  with the app's own scheme and login, as in images of the kasmweb family (4901). \
                  The gate leads it to the viewer, with the permission `audio`.",
             ),
+            Field::nullable("app_devtools_port", whole(1024..=65_535), |image| {
+                &mut image.settings.app.devtools_port
+            })
+            .label("DevTools port")
+            .help(
+                "Where the app serves Chrome DevTools on loopback, for programs that drive its \
+                 browser (9222). They can do all that the browser can, so sessions without \
+                 downloads, uploads or a clipboard both ways have none. Empty: none.",
+            )
+            .doc(
+                "The loopback port at which the app serves Chrome DevTools; the app finds it in \
+                 `CAST_DEVTOOLS_PORT`. Programs that have claimed a session then drive its \
+                 browser through the gate. Only with the permissions `downloads`, `uploads`, \
+                 `clipboard_up` and `clipboard_down`: DevTools can do what these allow.",
+            ),
             exec_form::field("exec_config", |image: &mut ImageFields| {
                 &mut image.settings.exec
             })
