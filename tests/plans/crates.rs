@@ -27,6 +27,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("fn-error", &["boot", "core", "web"]),
     ("fn-lifecycle", &["boot", "core", "ecs"]),
     ("gate", &["protocol", "words"]),
+    ("client", &["protocol"]),
 ];
 
 /// What must not be in a crate's tree, and why.

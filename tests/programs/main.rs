@@ -17,4 +17,5 @@ mod front;
 mod kills;
 mod open_api;
 mod runtime_api;
+mod rust_client;
 mod task_layout;
