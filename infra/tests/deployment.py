@@ -49,6 +49,7 @@ PARAMETERS = {
     "GateImage": "registry.example/gate:1",
     # Receivers of webhooks are on this machine.
     "HooksPrivate": "true",
+    "EventBusArn": f"arn:aws:events:{REGION}:000000000000:event-bus/casting",
     "LogLevel": "debug",
     # No task of the emulator ends by itself, so the sessions of all checks add up.
     "MaxSessions": "100000",
@@ -138,17 +139,15 @@ class Deployment:
             template["Resources"][key]["Properties"] = {"SecretString": secrets.token_urlsafe(32)}
         # It refers to a secret by its name, where AWS does so by its ARN; tests/plans/template.rs holds which secrets a function may read.
         for function in template["Resources"].values():
-            for policy in function["Properties"].get("Policies", []) if function["Type"] == "AWS::Serverless::Function" else []:
-                for statement in policy["Statement"]:
-                    if statement.get("Sid") == "ReadKeys":
-                        statement["Resource"] = "*"
+            for statement in statements(function):
+                if statement.get("Sid") == "ReadKeys":
+                    statement["Resource"] = "*"
         # It takes every call to ECS for one on a cluster and knows no conditions; tests/plans/template.rs holds what these statements are bound to.
         for function in template["Resources"].values():
-            for policy in function["Properties"].get("Policies", []) if function["Type"] == "AWS::Serverless::Function" else []:
-                for statement in policy["Statement"]:
-                    if all(action.startswith("ecs:") for action in statement["Action"]):
-                        statement["Resource"] = "*"
-                        statement.pop("Condition", None)
+            for statement in statements(function):
+                if all(action.startswith("ecs:") for action in statement["Action"]):
+                    statement["Resource"] = "*"
+                    statement.pop("Condition", None)
         # It refers to a secret by its name, where AWS does so by its ARN.
         for statement in template["Resources"]["EdgeSettingsRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
             if statement.get("Sid") == "ReadMasterKeys":
@@ -298,19 +297,25 @@ def text_of(raw):
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
+def statements(resource):
+    """What a function may do, conditional statements included."""
+    for policy in resource["Properties"].get("Policies", []) if resource["Type"] == "AWS::Serverless::Function" else []:
+        for statement in policy["Statement"]:
+            yield statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
 def permissions():
-    """What each function may do on tables and tasks: function, statement, and the action, or the resource's place in the statement's list."""
+    """What each function may do on tables, tasks and event buses: function, statement, and the action, or the resource's place in the statement's list."""
     template = yaml.load((INFRA / "template.yaml").read_text(), _Tagged)
     for function, resource in template["Resources"].items():
-        for policy in resource["Properties"].get("Policies", []) if resource["Type"] == "AWS::Serverless::Function" else []:
-            for statement in policy["Statement"]:
-                for action in statement["Action"]:
-                    if action.startswith(("dynamodb:", "ecs:")):
-                        yield function, statement["Sid"], action
-                # Every function reads its keys, else it does not start; tests/plans/template.rs holds which.
-                if isinstance(statement["Resource"], list) and statement["Sid"] != "ReadKeys":
-                    for place in range(len(statement["Resource"])):
-                        yield function, statement["Sid"], place
+        for statement in statements(resource):
+            for action in statement["Action"]:
+                if action.startswith(("dynamodb:", "ecs:", "events:")):
+                    yield function, statement["Sid"], action
+            # Every function reads its keys, else it does not start; tests/plans/template.rs holds which.
+            if isinstance(statement["Resource"], list) and statement["Sid"] != "ReadKeys":
+                for place in range(len(statement["Resource"])):
+                    yield function, statement["Sid"], place
 
 
 class _Tag:

@@ -486,6 +486,46 @@ def events_are_signed_sent_to_a_receiver_and_paused_by_it(it):
         assert any(change["field"] == "hook_paused" for entry in changes for change in entry["changes"]), changes
 
 
+def events_come_to_an_event_bus_whose_rule_finds_them(it):
+    with event_bus(it) as (bus, subscribed):
+        cast = made_cast(it, hook_enabled=True, hook_url=bus)
+        received = subscribed({"source": ["session-casting"], "detail-type": ["session.claimed"], "detail": {"data": {"link": {"id": [cast["id"]]}}}})
+        claimed(it, made_cast(it, hook_enabled=True, hook_url=bus))
+        session = claimed(it, cast)
+        delivered(it)
+        event = json.loads(received())
+        detail = event["detail"]
+        assert (event["source"], event["detail-type"], detail["type"]) == ("session-casting", "session.claimed", "session.claimed"), event
+        assert (detail["id"], detail["data"]["session"]) == (f"{session['session_id']}-claimed", session["session_id"]), event
+        listed = done(it.admin("GET", f"hooks/{cast['id']}/deliveries"))["items"]
+        assert [one["state"] for one in listed] == ["delivered"], listed
+    refused = it.admin("PATCH", f"casts/{cast['id']}", {"hook_url": bus + "2"})
+    assert refused.status == 422 and bus in refused.text, refused
+
+
+@contextlib.contextmanager
+def event_bus(it):
+    """The bus that the stack names, and what puts a queue behind a rule of it and returns what takes the first message."""
+    events, sqs, made = it.client("events"), it.client("sqs"), name()
+    bus = events.create_event_bus(Name="casting")["EventBusArn"]
+    place = sqs.create_queue(QueueName=made)["QueueUrl"]
+
+    def subscribed(pattern):
+        arn = sqs.get_queue_attributes(QueueUrl=place, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        events.put_rule(Name=made, EventBusName="casting", EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=made, EventBusName="casting", Targets=[{"Id": "queue", "Arn": arn}])
+        return lambda: sqs.receive_message(QueueUrl=place, WaitTimeSeconds=10)["Messages"][0]["Body"]
+
+    try:
+        yield bus, subscribed
+    finally:
+        with contextlib.suppress(events.exceptions.ResourceNotFoundException):
+            events.remove_targets(Rule=made, EventBusName="casting", Ids=["queue"])
+            events.delete_rule(Name=made, EventBusName="casting")
+        events.delete_event_bus(Name="casting")
+        sqs.delete_queue(QueueUrl=place)
+
+
 @contextlib.contextmanager
 def receiver():
     """A server that keeps what it is sent. It answers with the last of its answers."""
@@ -572,5 +612,5 @@ def for_function(function):
 
 
 CHECKS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
-HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, listed, made_pool, swept, cut_off, stopped, news, overdue, receiver, delivered, for_function}
+HELPERS = {name, done, made_image, image_source, made_cast, image, claimed, state, ready, remaining, listed, made_pool, swept, cut_off, stopped, news, overdue, receiver, event_bus, delivered, for_function}
 CHECKS = [check for check in CHECKS if check not in HELPERS]

@@ -175,6 +175,7 @@ class SecondEmulator(Deployment):
             "CASTING_EDGE_INSIDE": "false",
             "CASTING_GATE_IMAGE": "registry.example/gate:1",
             "CASTING_HOOKS_PRIVATE": "true",
+            "CASTING_EVENT_BUS": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/casting",
             "CASTING_FIRST_MAX_SESSIONS": "100000",
             "CASTING_FIRST_BUDGET_PER_DAY_CENTS": "100000000",
             "CASTING_FIRST_BUDGET_PER_HOUR_CENTS": "100000000",

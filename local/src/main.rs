@@ -115,6 +115,7 @@ async fn serve(options: Options) -> Result<()> {
         behind_proxy: options.behind_proxy,
         login: options.login(),
         geo_databases: options.geo_database.clone(),
+        event_bus: None,
         tasks: TaskKind::Processes {
             executable: std::env::current_exe().context("Cannot find this executable.")?,
             engine: casting_local::options::engine_socket(),

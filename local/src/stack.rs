@@ -13,8 +13,9 @@ use casting_boot::settings::{parse_origin, parse_session_url};
 use casting_boot::{Settings, clients};
 use casting_core::admin::login_previews::LoginReader;
 use casting_core::deployment::FirstLimits;
+use casting_core::event_bus::EventBusArn;
 use casting_core::ids::{CastKey, Entropy};
-use casting_core::ports::{GeoDatabase, SessionLogs};
+use casting_core::ports::{EventBus, GeoDatabase, SessionLogs};
 use casting_core::time::{Clock, Timestamp};
 use casting_core::urls;
 use casting_core::{ControlPlane, PublicUrls};
@@ -73,6 +74,8 @@ pub struct StackSettings {
     pub login: Option<OidcSettings>,
     /// Databases of the countries and networks of addresses: files, or folders of them.
     pub geo_databases: Vec<PathBuf>,
+    /// The event bus that hooks may name, and what puts events on it: for tests.
+    pub event_bus: Option<(EventBusArn, Arc<dyn EventBus>)>,
     /// How tasks run.
     pub tasks: TaskKind,
     /// How many starts ECS takes in a second, and at once; `None` for any number.
@@ -336,6 +339,7 @@ impl Stack {
         let mut control_plane = casting_boot::build(built)?;
         control_plane.logs = Some(Arc::new(TaskLogs(ecs.clone())));
         control_plane.geo = geo;
+        (control_plane.event_bus_arn, control_plane.event_bus) = settings.event_bus.clone().unzip();
         let login = settings.login.clone().or_else(|| {
             has_demo_users.then(|| {
                 OidcSettings::new(
@@ -782,6 +786,7 @@ mod tests {
             behind_proxy: false,
             login: None,
             geo_databases: Vec::new(),
+            event_bus: None,
             tasks: TaskKind::Simulated,
             starts_per_second: None,
             clock: Arc::new(SystemClock),

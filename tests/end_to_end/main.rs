@@ -23,6 +23,7 @@ mod console_fields;
 mod devtools;
 mod endings;
 mod environment;
+mod event_bus;
 mod extensions;
 mod forms;
 mod guards;

@@ -10,6 +10,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_boot::{SystemClock, SystemEntropy};
 use casting_core::deployment::FirstLimits;
+use casting_core::event_bus::EventBusArn;
+use casting_core::ports::EventBus;
 use casting_core::testing::{NOON, SetClock};
 use casting_core::ticket::LoginTicket;
 use casting_core::time::{Clock, Timestamp};
@@ -87,12 +89,12 @@ impl Caller {
 impl TestStack {
     /// Tasks that are nothing but their rows.
     pub async fn start() -> Self {
-        Self::with(TaskKind::Simulated, NOON, None).await
+        Self::with(NOON, |_| {}).await
     }
 
     /// The same, of a deployment that begins with these limits.
     pub async fn beginning_with(first_limits: FirstLimits) -> Self {
-        Self::limited(TaskKind::Simulated, NOON, None, first_limits).await
+        Self::with(NOON, |settings| settings.first_limits = first_limits).await
     }
 
     /// Tasks that are processes. Gates have a clock of their own, so this stack begins at the
@@ -103,51 +105,33 @@ impl TestStack {
 
     /// The same, and containers in the engine with this socket.
     pub async fn with_containers(engine: Option<PathBuf>) -> Self {
-        Self::with(
-            TaskKind::Processes {
-                executable: binaries::path("casting"),
-                engine,
-                freedom: Freedom::default(),
-            },
-            SystemClock.now(),
-            None,
-        )
-        .await
+        let tasks = TaskKind::Processes {
+            executable: binaries::path("casting"),
+            engine,
+            freedom: Freedom::default(),
+        };
+        Self::with(SystemClock.now(), |settings| settings.tasks = tasks).await
     }
 
     /// Logins at this provider, whose clock is the machine's.
     pub async fn with_login(login: OidcSettings) -> Self {
-        Self::with(TaskKind::Simulated, SystemClock.now(), Some(login)).await
-    }
-
-    async fn with(tasks: TaskKind, now: Timestamp, login: Option<OidcSettings>) -> Self {
-        Self::limited(tasks, now, login, FirstLimits::default()).await
-    }
-
-    async fn limited(
-        tasks: TaskKind,
-        now: Timestamp,
-        login: Option<OidcSettings>,
-        first_limits: FirstLimits,
-    ) -> Self {
-        Self::located(tasks, now, login, first_limits, Vec::new()).await
+        let login = Some(login);
+        Self::with(SystemClock.now(), |settings| settings.login = login).await
     }
 
     /// A stack that knows where addresses are, by these files.
     pub async fn with_geo_databases(files: Vec<PathBuf>) -> Self {
-        let (tasks, now) = (TaskKind::Simulated, NOON);
-        Self::located(tasks, now, None, FirstLimits::default(), files).await
+        Self::with(NOON, |settings| settings.geo_databases = files).await
     }
 
-    async fn located(
-        tasks: TaskKind,
-        now: Timestamp,
-        login: Option<OidcSettings>,
-        first_limits: FirstLimits,
-        geo_databases: Vec<PathBuf>,
-    ) -> Self {
+    /// A stack that may send events to a bus.
+    pub async fn with_event_bus(arn: EventBusArn, bus: Arc<dyn EventBus>) -> Self {
+        Self::with(NOON, |settings| settings.event_bus = Some((arn, bus))).await
+    }
+
+    async fn with(now: Timestamp, change: impl FnOnce(&mut StackSettings)) -> Self {
         let clock = Arc::new(SetClock::at(now));
-        let settings = StackSettings {
+        let mut settings = StackSettings {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             data: None,
             reset: false,
@@ -155,16 +139,18 @@ impl TestStack {
             session_url: None,
             demo_logins: false,
             open_endpoints: false,
-            login,
-            geo_databases,
+            login: None,
+            geo_databases: Vec::new(),
+            event_bus: None,
             behind_proxy: true,
-            tasks,
+            tasks: TaskKind::Simulated,
             starts_per_second: None,
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy::new()),
             sweep_every: None,
-            first_limits,
+            first_limits: FirstLimits::default(),
         };
+        change(&mut settings);
         let local = Box::pin(Stack::start(settings)).await.expect("a stack");
         let http = web_client::build(Duration::from_secs(30)).expect("a client");
         Self { local, clock, http }

@@ -404,16 +404,49 @@ fn only_functions_that_use_secrets_get_them() {
     );
 }
 
+/// What a function may do, conditional statements included.
+fn statements(function: &Value) -> impl Iterator<Item = &Value> {
+    let policies = list(&function["Policies"]).iter();
+    let all = policies.flat_map(|policy| list(&policy["Statement"]));
+    all.map(|statement| list(&statement["Fn::If"]).get(1).unwrap_or(statement))
+}
+
+#[test]
+fn only_lifecycle_sends_and_only_to_the_named_bus() {
+    let template = template();
+    assert_eq!(template["Parameters"]["EventBusArn"]["Default"], "");
+    let condition = &template["Conditions"]["HasEventBus"];
+    let named = &condition["!Not"][0]["!Equals"];
+    assert_eq!(
+        (&named[0]["!Ref"], &named[1]),
+        (&"EventBusArn".into(), &"".into())
+    );
+    let (mut knowing, mut senders) = (Vec::new(), Vec::new());
+    for (name, function) in resources(&template, "AWS::Serverless::Function") {
+        let variable = &function["Environment"]["Variables"]["CASTING_EVENT_BUS"];
+        if variable["!Ref"] == "EventBusArn" {
+            knowing.push(name);
+        }
+        let policies = list(&function["Policies"]).iter();
+        let bound = policies
+            .flat_map(|policy| list(&policy["Statement"]))
+            .filter(|one| one["Fn::If"][0] == "HasEventBus")
+            .count();
+        // What it is bound to: task_permissions_are_bound_to_cluster_and_role.
+        let sends = statements(function).filter(|one| list(&one["Action"]) == ["events:PutEvents"]);
+        senders.extend(sends.map(|_| (name, bound)));
+    }
+    assert_eq!(knowing, ["AdminFunction", "LifecycleFunction"]);
+    assert_eq!(senders, [("LifecycleFunction", 1)]);
+}
+
 #[test]
 fn no_wildcard_actions_and_only_the_execution_role_passed() {
     let template = template();
     let functions = resources(&template, "AWS::Serverless::Function");
     let mut passed = 0;
     for (name, function) in &functions {
-        for statement in list(&function["Policies"])
-            .iter()
-            .flat_map(|policy| list(&policy["Statement"]))
-        {
+        for statement in statements(function) {
             for action in list(&statement["Action"]).iter().map(text) {
                 assert!(!action.contains('*'), "{name} may {action}");
                 // ECS knows no narrower resource for these two.
@@ -445,10 +478,7 @@ fn task_permissions_are_bound_to_cluster_and_role() {
     let tasks = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task/${Cluster}/*";
     let definitions = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task-definition/";
     for (name, function) in &resources(&template, "AWS::Serverless::Function") {
-        for statement in list(&function["Policies"])
-            .iter()
-            .flat_map(|policy| list(&policy["Statement"]))
-        {
+        for statement in statements(function) {
             assert_eq!(text(&statement["Effect"]), "Allow", "{name}");
             let (resource, condition) = (&statement["Resource"], &statement["Condition"]);
             let on_cluster = condition["ArnEquals"]["ecs:cluster"]["!GetAtt"] == "Cluster.Arn";
@@ -474,6 +504,9 @@ fn task_permissions_are_bound_to_cluster_and_role() {
                     }
                     "sqs:SendMessage" => {
                         *name == "LifecycleFunction" && resource["!GetAtt"] == "LostEvents.Arn"
+                    }
+                    "events:PutEvents" => {
+                        *name == "LifecycleFunction" && resource["!Ref"] == "EventBusArn"
                     }
                     "s3:ListBucket" => resource["!GetAtt"] == "ProfileBucket.Arn",
                     "s3:GetObject" | "s3:PutObject" | "s3:DeleteObject" => {

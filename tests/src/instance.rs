@@ -45,6 +45,7 @@ async fn stack_with(tasks: TaskKind, data: Option<PathBuf>) -> anyhow::Result<St
         open_endpoints: true,
         login: None,
         geo_databases: Vec::new(),
+        event_bus: None,
         behind_proxy: false,
         tasks,
         starts_per_second: None,

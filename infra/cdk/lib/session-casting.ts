@@ -321,6 +321,12 @@ export interface SessionCastingProps {
    */
   readonly hooksPrivate?: boolean;
   /**
+   * The event bus (EventBridge) that hooks may send events to, by its ARN. Empty means that they send to servers only.
+   *
+   * @default - empty
+   */
+  readonly eventBusArn?: string;
+  /**
    * A version of a Lambda layer with databases of the countries and networks of addresses (.mmdb files), for access tiers that ask for them.
    *
    * @default - empty
@@ -381,6 +387,7 @@ const PARAMETERS: { readonly [property: string]: string } = {
   logRetentionDays: 'LogRetentionDays',
   deletionProtection: 'DeletionProtection',
   hooksPrivate: 'HooksPrivate',
+  eventBusArn: 'EventBusArn',
   geoDatabaseLayer: 'GeoDatabaseLayer',
 };
 

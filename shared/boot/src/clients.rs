@@ -10,6 +10,7 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use casting_core::event_bus::EventBusArn;
 
 use crate::http::CONNECT_TIMEOUT;
 use crate::settings::AwsSettings;
@@ -18,6 +19,8 @@ use crate::settings::AwsSettings;
 const DYNAMODB_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long ECS may take for one answer; RunTask takes its time.
 const ECS_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long EventBridge may take for one answer: as long as any receiver of events.
+const EVENTBRIDGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long Secrets Manager may take for one answer.
 const SECRETS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -57,6 +60,19 @@ pub fn ecs(aws: &AwsSettings, http: &SharedHttpClient) -> aws_sdk_ecs::Client {
     let mut config = configure!(aws_sdk_ecs, aws, http, ECS_TIMEOUT);
     config.set_endpoint_url(aws.ecs_endpoint.clone());
     aws_sdk_ecs::Client::from_conf(config.build())
+}
+
+/// An EventBridge client for the region of this bus.
+pub fn event_bridge(
+    aws: &AwsSettings,
+    http: &SharedHttpClient,
+    bus: &EventBusArn,
+) -> aws_sdk_eventbridge::Client {
+    use aws_sdk_eventbridge::config::Region;
+    let mut config = configure!(aws_sdk_eventbridge, aws, http, EVENTBRIDGE_TIMEOUT)
+        .region(Region::new(bus.region().to_owned()));
+    config.set_endpoint_url(aws.events_endpoint.clone());
+    aws_sdk_eventbridge::Client::from_conf(config.build())
 }
 
 /// A Secrets Manager client.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use casting_core::PublicUrls;
 use casting_core::deployment::FirstLimits;
+use casting_core::event_bus::EventBusArn;
 use casting_core::settings_form::MAX_CENTS;
 use casting_dynamo::TableNames;
 use casting_ecs::{Capacity, EcsSettings, LogSettings, MAX_STARTS_PER_SECOND, STARTS_PER_SECOND};
@@ -67,6 +68,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
     let profile_bucket = reader.get("CASTING_PROFILE_BUCKET").map(str::to_owned);
     let geo_database = reader.get("CASTING_GEO_DATABASE").map(PathBuf::from);
     let hooks_private = reader.optional_parsed("CASTING_HOOKS_PRIVATE", yes_or_no);
+    let event_bus = reader.optional_parsed("CASTING_EVENT_BUS", EventBusArn::parse);
     let first_limits = read_first_limits(&mut reader);
     let aws = read_aws(&mut reader);
     let ecs = read_ecs(&mut reader, &aws.region);
@@ -92,6 +94,7 @@ pub(crate) fn read(variables: &Variables) -> Result<Settings, SettingsError> {
         } else {
             Receivers::Public
         },
+        event_bus,
         first_limits,
         ecs,
         aws,
@@ -208,6 +211,7 @@ fn read_aws(reader: &mut Reader<'_>) -> AwsSettings {
         dynamodb_endpoint: endpoint("AWS_ENDPOINT_URL_DYNAMODB", reader),
         ecs_endpoint: endpoint("AWS_ENDPOINT_URL_ECS", reader),
         s3_endpoint: endpoint("AWS_ENDPOINT_URL_S3", reader),
+        events_endpoint: endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE", reader),
         secrets_endpoint: endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER", reader),
         transport: None,
     }
@@ -393,7 +397,10 @@ mod tests {
             (false, Capacity::default())
         );
         assert_eq!(settings.captcha_secret, None);
-        assert_eq!(settings.hook_receivers, Receivers::Public);
+        assert_eq!(
+            (settings.hook_receivers, settings.event_bus),
+            (Receivers::Public, None)
+        );
         assert_eq!(
             (
                 settings.aws.dynamodb_endpoint,
@@ -467,6 +474,7 @@ mod tests {
             ("CASTING_ECS_CAPACITY", "FARGATE_SPT"),
             ("CASTING_ECS_STARTS_PER_SECOND", "0"),
             ("CASTING_EDGE_INSIDE", "yes"),
+            ("CASTING_EVENT_BUS", "casting"),
             ("CASTING_FIRST_MAX_SESSIONS", "-1"),
             ("CASTING_FIRST_BUDGET_PER_DAY_CENTS", "1.5"),
         ] {

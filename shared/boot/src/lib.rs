@@ -29,11 +29,13 @@ use ::http::HeaderName;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_core::admin::login_previews::LoginReader;
 use casting_core::captcha::CaptchaVerifier;
+use casting_core::event_bus::EventBusArn;
 use casting_core::keys::Keyring;
-use casting_core::ports::ProfileFiles;
+use casting_core::ports::{EventBus, ProfileFiles};
 use casting_core::{ControlPlane, Ports};
 use casting_dynamo::DynamoStore;
 use casting_ecs::EcsLauncher;
+use casting_eventbridge::EventBridge;
 use casting_geo::LazyGeoFiles;
 use casting_identity::captcha::Captchas;
 use casting_identity::gates::HttpGates;
@@ -89,10 +91,15 @@ pub async fn start() -> Result<ControlPlane, BootError> {
 /// # Errors
 /// As [`start`], and when there is no client for calls to others.
 pub async fn start_delivering() -> Result<ControlPlane, BootError> {
-    start_with(|settings| {
+    start_with(|mut settings| {
         let webhooks = HttpWebhooks::new(settings.hook_receivers)?;
+        let http = transport(&settings.aws)?;
+        let bus = settings.event_bus.clone();
+        let bus = bus.map(|bus| event_bus(&settings.aws, &http, bus));
+        settings.aws.transport = Some(http);
         let mut control_plane = assemble(settings, |_, _| Ok(Arc::new(NoCaptcha)))?;
         control_plane.webhooks = Some(Arc::new(webhooks));
+        control_plane.event_bus = bus;
         Ok(control_plane)
     })
     .await
@@ -220,6 +227,19 @@ fn profiles(bucket: String, aws: &AwsSettings) -> Result<Arc<dyn ProfileFiles>, 
     )?))
 }
 
+/// What puts events on a bus, apart from [`build`], so that only a program that sends events holds
+/// its client.
+pub fn event_bus(
+    aws: &AwsSettings,
+    http: &SharedHttpClient,
+    bus: EventBusArn,
+) -> Arc<dyn EventBus> {
+    Arc::new(EventBridge::new(
+        clients::event_bridge(aws, http, &bus),
+        bus,
+    ))
+}
+
 /// The control plane that these settings describe, with all that calls out to others: CAPTCHA
 /// providers and gates. Opens nothing yet.
 ///
@@ -238,16 +258,21 @@ pub fn build(settings: Settings) -> Result<ControlPlane, BootError> {
     Ok(control_plane)
 }
 
+/// What carries the calls to AWS.
+fn transport(aws: &AwsSettings) -> Result<SharedHttpClient, TlsError> {
+    match &aws.transport {
+        Some(transport) => Ok(transport.clone()),
+        None => http::shared_client(aws.ca_bundle.as_deref()),
+    }
+}
+
 /// The functions differ in whether they call out to others. Who checks proofs is handed in, so that
 /// a program holds only what it uses.
 fn assemble(
     settings: Settings,
     verifier: impl FnOnce(&Keyring, Option<String>) -> Result<Arc<dyn CaptchaVerifier>, BootError>,
 ) -> Result<ControlPlane, BootError> {
-    let http = match &settings.aws.transport {
-        Some(transport) => transport.clone(),
-        None => http::shared_client(settings.aws.ca_bundle.as_deref())?,
-    };
+    let http = transport(&settings.aws)?;
     let store = Arc::new(DynamoStore::new(
         clients::dynamodb(&settings.aws, &http),
         settings.tables,
@@ -275,6 +300,7 @@ fn assemble(
     control_plane.deployment_key = settings.deployment_key;
     control_plane.has_logins = settings.has_logins;
     control_plane.first_limits = settings.first_limits;
+    control_plane.event_bus_arn = settings.event_bus;
     control_plane.profiles = settings
         .profile_bucket
         .map(|bucket| profiles(bucket, &settings.aws))

@@ -9,6 +9,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use casting_core::PublicUrls;
 use casting_core::deployment::FirstLimits;
+use casting_core::event_bus::EventBusArn;
 use casting_core::ids::Entropy;
 use casting_core::keys::hash_secret;
 use casting_core::time::Clock;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub geo_database: Option<PathBuf>,
     /// Which receivers of webhooks are called.
     pub hook_receivers: Receivers,
+    /// The one event bus that hooks may name; `None` where there is none.
+    pub event_bus: Option<EventBusArn>,
     /// The limits of a new deployment.
     pub first_limits: FirstLimits,
     /// Where tasks run.
@@ -89,6 +92,8 @@ pub struct AwsSettings {
     pub ecs_endpoint: Option<String>,
     /// S3's URL, when it is not the region's own.
     pub s3_endpoint: Option<String>,
+    /// EventBridge's URL, when it is not that of the bus's region.
+    pub events_endpoint: Option<String>,
     /// The URL of Secrets Manager, when it is not the region's own.
     pub secrets_endpoint: Option<String>,
     /// Carries the calls to AWS, when there is such a client already: one that has read the secrets,
@@ -111,6 +116,7 @@ impl AwsSettings {
             dynamodb_endpoint: Some(dynamodb_endpoint.to_owned()),
             ecs_endpoint: Some(ecs_endpoint.to_owned()),
             s3_endpoint: None,
+            events_endpoint: None,
             secrets_endpoint: None,
             transport: None,
         }
@@ -157,6 +163,7 @@ impl Settings {
             profile_bucket: None,
             geo_database: None,
             hook_receivers: Receivers::Any,
+            event_bus: None,
             first_limits: FirstLimits::default(),
             ecs: EcsSettings::local("local"),
             aws: AwsSettings::local(dynamodb_endpoint, ecs_endpoint),

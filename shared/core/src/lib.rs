@@ -7,7 +7,7 @@
 //! - `records/`: what administrators manage: links, images, groups, users, settings, the audit log
 //! - `input/`: parsers of JSON documents, and their JSON schemas
 //! - `sessions/`: the life cycle of a session
-//! - `hooks/`: webhooks: their settings, events, deliveries and signatures
+//! - `hooks/`: webhooks and event buses: their settings, events, deliveries and signatures
 //! - `pool/`: sessions that are started in advance; [`waiting_queue`]: the waiting room
 //! - `signing/`: keys and tickets
 //! - [`flow`]: the use cases, over [`ports`] (database, ECS and others)
@@ -52,7 +52,7 @@ pub use flow::{
     TrialOutcome, Visitor, Waiting, outcome,
 };
 pub(crate) use hooks::session_events;
-pub use hooks::{admission_hook, delivery, hook, webhook};
+pub use hooks::{admission_hook, delivery, event_bus, hook, webhook};
 pub(crate) use input::{
     access_tier_form, brand_form, client_form, exec_form, field, field_parser, hook_form,
     image_rules, open_hours_form, read_only,

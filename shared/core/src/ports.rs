@@ -15,6 +15,7 @@ use crate::audit::{Audit, AuditId};
 use crate::captcha::Proof;
 use crate::cast::{Cast, CounterChange};
 use crate::delivery::{Delivery, DeliveryId};
+use crate::event_bus::BusEvent;
 use crate::geo::AddressOrigin;
 use crate::hook::HookId;
 use crate::hourly_stats::{HourKey, HourlyStats};
@@ -601,6 +602,14 @@ pub trait Webhooks: Send + Sync {
     /// Sends a signed request, within so many milliseconds, and reads so many bytes of the answer at
     /// most. Follows nothing.
     async fn post(&self, request: &WebhookRequest, millis: u64, most: usize) -> WebhookAnswer;
+}
+
+/// Puts events on the event bus of the deployment.
+#[async_trait]
+pub trait EventBus: Send + Sync {
+    /// Puts one event on it, within so many milliseconds. The answer has a status of the 200s only
+    /// when the bus has taken the event.
+    async fn put(&self, event: &BusEvent, millis: u64) -> WebhookAnswer;
 }
 
 /// Reads the logs of sessions, where the control plane is on the machine that writes them.

@@ -4,6 +4,7 @@
 use askama::Template;
 use casting_core::admin::hooks::ShownHook;
 use casting_core::delivery::{Delivery, DeliveryState};
+use casting_core::event_bus;
 use casting_core::hook::{HookId, PauseReason};
 
 use super::layout::{Place, Screen};
@@ -35,6 +36,8 @@ pub struct HookPage<'a> {
 struct Main<'a> {
     secret: &'a str,
     receiver: Option<&'a str>,
+    /// Whether that is an event bus.
+    is_bus: bool,
     events: String,
     secret_made: Option<Moment>,
     old_secret_until: Option<Moment>,
@@ -65,10 +68,12 @@ pub fn page(context: &PageContext, page: &HookPage<'_>) -> Screen {
         .iter()
         .map(|event| event.as_str())
         .collect();
+    let is_bus = hook.hook.receiver().is_some_and(event_bus::is_bus);
     let sends = hook.hook.receiver().is_some() && paused.is_none();
     let main = Main {
         secret: page.secret.as_deref().unwrap_or_default(),
         receiver: hook.hook.receiver(),
+        is_bus,
         events: if events.is_empty() {
             "all".to_owned()
         } else {
@@ -91,7 +96,12 @@ pub fn page(context: &PageContext, page: &HookPage<'_>) -> Screen {
         format!("Webhook of {}", page.name)
     };
     let mut screen = Screen::new(place, title, shown(&main));
-    "Events for a server of yours, signed as Standard Webhooks says.".clone_into(&mut screen.lead);
+    let lead = if is_bus {
+        "Events for an event bus in AWS (EventBridge)."
+    } else {
+        "Events for a server of yours, signed as Standard Webhooks says."
+    };
+    lead.clone_into(&mut screen.lead);
     screen.trail = match &hook.id {
         HookId::Deployment => vec![("Settings".into(), paths::SETTINGS.into())],
         HookId::Cast(cast) => vec![

@@ -120,6 +120,7 @@ pub async fn create(service: &AdminService<'_>, input: &Value) -> Result<Edited,
     require_image(service, &draft.settings).await?;
     require_group(service, draft.settings.anonymous_group_id.as_ref()).await?;
     require_tiers(service, &draft.settings).await?;
+    hooks::require_receiver(service, None, &draft.settings.hook)?;
     let id = service.new_id(RecordKind::Cast, input).await?;
     let (now, cast_id) = (control_plane.clock.now(), CastId::from_bytes(id.bytes));
     if id.is_repeatable
@@ -396,6 +397,8 @@ async fn edit(
         if draft.settings.access_tiers != before.settings.access_tiers {
             require_tiers(service, &draft.settings).await?;
         }
+        let (old, new) = (&before.settings.hook, &draft.settings.hook);
+        hooks::require_receiver(service, Some(old), new)?;
         if draft.settings == before.settings && draft.counter == CounterChange::Keep {
             return Ok(Edited {
                 cast: before,
@@ -437,8 +440,8 @@ async fn edit(
     Err(AdminError::contention("change a cast"))
 }
 
-/// Warnings about a cast that depend on other records: its group has been deleted, or another cast
-/// has its name. `id` is its own, if it has one yet.
+/// Warnings about a cast that depend on other records and on the deployment: its group has been
+/// deleted, its hook names an event bus that nothing is sent to, or another cast has its name. `id` is its own, if it has one yet.
 pub async fn look_around(
     service: &AdminService<'_>,
     settings: &CastSettings,
@@ -465,6 +468,12 @@ pub async fn look_around(
         let detail = lack.what.warning();
         Warning { pointer, detail }
     }));
+    if hooks::check_receiver(service, &settings.hook).is_err() {
+        warnings.push(Warning {
+            pointer: "/hook_url",
+            detail: "is an event bus that this deployment does not send to: no event arrives.",
+        });
+    }
     if has_namesake(service, &settings.name, id).await? {
         warnings.push(Warning {
             pointer: "/name",

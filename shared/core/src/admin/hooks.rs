@@ -8,6 +8,7 @@ use crate::actor::Scope;
 use crate::audit::{Action, RecordKind};
 use crate::delivery::{Attempt, Delivery, DeliveryId, DeliveryState};
 use crate::deployment::DEPLOYMENT_ID;
+use crate::event_bus;
 use crate::form::{FieldErrors, Form, TextType, formatted};
 use crate::hook::{Hook, HookEvent, HookId, HookState, PauseReason};
 use crate::ids::{CastId, Nonce, random_bytes};
@@ -180,6 +181,31 @@ pub async fn test(service: &AdminService<'_>, id: &str) -> Result<Delivery, Admi
     );
     control_plane.store.add_delivery(&delivery).await?;
     Ok(delivery)
+}
+
+/// A hook that is made, changed or switched on names no event bus but the deployment's. One that was
+/// set before stays as it is while its record is changed elsewhere.
+pub(super) fn require_receiver(
+    service: &AdminService<'_>,
+    before: Option<&Hook>,
+    after: &Hook,
+) -> Result<(), AdminError> {
+    let is_known = before.is_some_and(|before| {
+        before.url == after.url && (before.enabled == after.enabled || !after.enabled)
+    });
+    match check_receiver(service, after) {
+        Err(detail) if !is_known => Err(FieldErrors::one("/hook_url", detail).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the deployment can send to the receiver of a hook, as far as its settings say.
+///
+/// # Errors
+/// One plain sentence that follows on the field's name.
+pub(super) fn check_receiver(service: &AdminService<'_>, hook: &Hook) -> Result<(), String> {
+    let allowed = service.control_plane.event_bus_arn.as_ref();
+    event_bus::check(hook.url.as_deref().unwrap_or_default(), allowed)
 }
 
 /// Deletes the state of the hook of a link that is gone.
@@ -377,7 +403,7 @@ pub fn delivery_schema() -> Value {
     next["description"] = json!("When it is tried next; null when it is done.");
     json_schema::object(json!({
         "id": text_format::DELIVERY_ID.schema(),
-        "event": { "type": "string", "description": "`webhook-id`: the same at every try." },
+        "event": { "type": "string", "description": "`webhook-id`, or `id` of the detail on an event bus: the same at every try." },
         "type": { "type": "string", "enum": types },
         "at": json_schema::time(),
         "data": { "type": ["object", "null"], "description": "`data` of the body; null until it is summed up." },

@@ -9,9 +9,9 @@ use crate::queries::CastQuery;
 use crate::settings_form;
 use serde_json::{Value, json};
 
-use crate::admin::AdminService;
 use crate::admin::error::{AdminError, TRIES};
 use crate::admin::version::Precondition;
+use crate::admin::{AdminService, hooks};
 
 /// The settings as they are; of a new deployment, those that it begins with.
 pub async fn read(service: &AdminService<'_>) -> Result<Deployment, AdminError> {
@@ -78,6 +78,7 @@ pub async fn change(
         };
         precondition.check(before.version)?;
         let mut settings = settings_form::patch(&before, input)?;
+        hooks::require_receiver(service, Some(&before.settings.hook), &settings.hook)?;
         settings.maintenance = settings.maintenance.noted(
             &before.settings.maintenance,
             &service.actor.name,
@@ -132,8 +133,9 @@ pub async fn change(
 
 /// Whether the settings can be changed so; nothing is written.
 pub async fn check(service: &AdminService<'_>, input: &Value) -> Result<(), AdminError> {
-    settings_form::patch(&read(service).await?, input)?;
-    Ok(())
+    let before = read(service).await?;
+    let after = settings_form::patch(&before, input)?;
+    hooks::require_receiver(service, Some(&before.settings.hook), &after.hook)
 }
 
 /// What a check of the CAPTCHA's keys has found.

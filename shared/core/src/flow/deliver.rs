@@ -1,5 +1,5 @@
-//! Owns how events are sent to hooks: what is due is taken by one sender at a time, signed, sent and
-//! written down. A try that was begun and not written down is made again: at least once.
+//! Owns how events are sent to hooks: what is due is taken by one sender at a time, signed (for a
+//! server), sent and written down. A try that was begun and not written down is made again: at least once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +13,7 @@ use crate::actor::{Actor, ActorKind};
 use crate::audit::{Action, Audit, FieldChange, RecordKind};
 use crate::delivery::{ANSWER_BYTES, Attempt, Delivery, kept_answer};
 use crate::deployment::{DEPLOYMENT_ID, Deployment};
+use crate::event_bus::{self, BusEvent};
 use crate::hook::{Hook, HookId, HookState, Pause};
 use crate::ports::{Fault, FaultKind, Saved};
 use crate::webhook::{HookSecret, WebhookAnswer, WebhookRequest};
@@ -28,6 +29,8 @@ const RUN_SECONDS: u64 = 30;
 const MOST_FAILURES: u32 = 3;
 /// How long a receiver may take, in milliseconds.
 const TRY_MILLIS: u64 = 10_000;
+
+const NOTHING_SENT: &str = "nothing is sent from here";
 
 /// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,11 +197,15 @@ impl ControlPlane {
     async fn post(&self, row: &Delivery, receiver: &Receiver) -> Attempt {
         let at = self.clock.now();
         let url = receiver.hook.receiver().unwrap_or_default();
-        let secrets = receiver.state.secrets(at);
-        let request = WebhookRequest::signed(url, &row.event, at, &secrets, row.body());
-        let answer = match &self.webhooks {
-            Some(sender) => sender.post(&request, TRY_MILLIS, ANSWER_BYTES).await,
-            None => WebhookAnswer::Failed("nothing is sent from here".to_owned()),
+        let answer = if event_bus::is_bus(url) {
+            self.put(row, url).await
+        } else {
+            let secrets = receiver.state.secrets(at);
+            let request = WebhookRequest::signed(url, &row.event, at, &secrets, row.body());
+            match &self.webhooks {
+                Some(sender) => sender.post(&request, TRY_MILLIS, ANSWER_BYTES).await,
+                None => WebhookAnswer::Failed(NOTHING_SENT.to_owned()),
+            }
         };
         let millis = u64::try_from(self.clock.now().millis() - at.millis()).unwrap_or(0);
         let (status, answer) = match answer {
@@ -210,6 +217,18 @@ impl ControlPlane {
             millis,
             status,
             answer,
+        }
+    }
+
+    /// Puts the event on the deployment's bus: another may be named by a hook that was set before.
+    async fn put(&self, row: &Delivery, bus: &str) -> WebhookAnswer {
+        match (
+            event_bus::check(bus, self.event_bus_arn.as_ref()),
+            &self.event_bus,
+        ) {
+            (Err(why), _) => WebhookAnswer::Failed(format!("The receiver {why}")),
+            (Ok(()), Some(sender)) => sender.put(&BusEvent::of(row), TRY_MILLIS).await,
+            (Ok(()), None) => WebhookAnswer::Failed(NOTHING_SENT.to_owned()),
         }
     }
 

@@ -60,12 +60,13 @@ use crate::METRICS;
 use crate::admin::login_previews::LoginReader;
 use crate::captcha::CaptchaVerifier;
 use crate::deployment::{FirstLimits, Maintenance};
+use crate::event_bus::EventBusArn;
 use crate::ids::{Entropy, SessionId};
 use crate::keys::Keyring;
 use crate::language::Wish;
 use crate::ports::{
-    Fault, FaultKind, Gates, GeoDatabase, Launcher, ProfileFiles, Saved, SessionLogs, Store,
-    Webhooks,
+    EventBus, Fault, FaultKind, Gates, GeoDatabase, Launcher, ProfileFiles, Saved, SessionLogs,
+    Store, Webhooks,
 };
 use crate::referrer::ReferrerRule;
 use crate::session::{EndReason, Session, State};
@@ -254,6 +255,10 @@ pub struct ControlPlane {
     pub gates: Option<Arc<dyn Gates>>,
     /// Calls the receivers of webhooks; without it, events are written down and not sent.
     pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// The one event bus that hooks may name; `None` where there is none.
+    pub event_bus_arn: Option<EventBusArn>,
+    /// Puts events on it; `None` where nothing is sent.
+    pub event_bus: Option<Arc<dyn EventBus>>,
     /// Where addresses are; `None` without a database of the operator's.
     pub geo: Option<Arc<dyn GeoDatabase>>,
     /// The logs of tasks, where they are on this machine.
@@ -291,6 +296,8 @@ impl ControlPlane {
             deployment_key: None,
             gates: None,
             webhooks: None,
+            event_bus_arn: None,
+            event_bus: None,
             geo: None,
             logs: None,
             has_logins: false,

@@ -254,14 +254,24 @@ impl Delivery {
         }
     }
 
-    /// The body, the same at every try.
-    pub fn body(&self) -> String {
-        let body = json!({
+    fn document(&self) -> Value {
+        json!({
             "type": self.kind.as_str(),
             "timestamp": self.at.to_string(),
             "data": self.data,
-        });
-        body.to_string()
+        })
+    }
+
+    /// The body, the same at every try.
+    pub fn body(&self) -> String {
+        self.document().to_string()
+    }
+
+    /// What an event bus gets: the body with the event's id, which a server gets in a header.
+    pub fn detail(&self) -> String {
+        let mut detail = self.document();
+        detail["id"] = json!(self.event);
+        detail.to_string()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::event_bus::{self, EventBusArn};
 use crate::field::{At, Field};
 use crate::form::{Form, formatted};
 use crate::hook::{Hook, HookEvent};
@@ -29,17 +30,20 @@ pub(super) fn fields<D: 'static>(
             .doc("Whether events are sent to `hook_url`."),
         Field::nullable(
             "hook_url",
-            formatted(|| &text_format::SECURE_URL, url_rules::service_url),
+            formatted(|| &text_format::SECURE_URL, receiver),
             url,
         )
         .label("Receiver")
         .help(
             "An https address of your server. Its host must be on the public internet, unless the \
-             deployment allows others.",
+             deployment allows others. Or the ARN of the deployment's event bus (EventBridge).",
         )
         .example("https://example.com/hooks/casting")
         .under("hook_enabled")
-        .doc("Where events are sent by POST; required while `hook_enabled` is on."),
+        .doc(
+            "Where events are sent: by POST to an https address, or to the ARN of the event bus that \
+             the deployment names; required while `hook_enabled` is on.",
+        ),
         Field::list(
             "hook_events",
             HookEvent::CHOICES.len(),
@@ -59,6 +63,16 @@ pub(super) fn fields<D: 'static>(
         .under("hook_enabled")
         .doc("Which events are sent; empty is all."),
     ]
+}
+
+/// A server's address, or the ARN of an event bus. Which bus may be named is a matter of the
+/// deployment ([`event_bus::check`]).
+fn receiver(text: &str) -> Result<String, String> {
+    if event_bus::is_bus(text.trim()) {
+        EventBusArn::parse(text).map(|bus| bus.as_str().to_owned())
+    } else {
+        url_rules::service_url(text)
+    }
 }
 
 /// A hook that is on needs a receiver.
