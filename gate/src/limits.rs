@@ -20,6 +20,10 @@ pub const STALLED_SOCKET: Duration = Duration::from_secs(60);
 
 /// How many people may watch a session at a time.
 pub const WATCHERS: usize = 20;
+/// How many viewers the owner may remove in one round of sharing.
+pub const REMOVED_WATCHERS: usize = 1000;
+/// The longest id of a viewer, in bytes.
+pub const WATCHER_ID: usize = 32;
 /// How many WebSockets, and as many event streams, one watcher may have open.
 pub const SOCKETS_PER_WATCHER: usize = 8;
 /// How many WebSockets the owner may have open.

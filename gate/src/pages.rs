@@ -88,6 +88,13 @@ pub const NOBODY_OF_THAT_NAME: Notice = Notice {
     refreshes: false,
 };
 
+/// Somebody was to be let in who does not wait (any more).
+pub const NOT_WAITING: Notice = Notice {
+    status: StatusCode::NOT_FOUND,
+    name: "not-waiting",
+    refreshes: false,
+};
+
 /// No address can be opened in this session while it runs.
 pub const NO_OTHER_ADDRESS: Notice = Notice {
     status: StatusCode::FORBIDDEN,
@@ -311,7 +318,7 @@ mod tests {
     use super::*;
 
     /// Every notice.
-    const ALL: [Notice; 23] = [
+    const ALL: [Notice; 24] = [
         NOT_YOURS,
         USED,
         NOT_SHARED,
@@ -321,6 +328,7 @@ mod tests {
         NOT_TO_BE_SHARED,
         TOO_MANY_WATCH,
         NOBODY_OF_THAT_NAME,
+        NOT_WAITING,
         NO_OTHER_ADDRESS,
         NOT_THIS_ADDRESS,
         CONTROL_DOWN,

@@ -97,6 +97,15 @@ impl Reporter {
         }
     }
 
+    /// Reports what the owner has decided of the lobby and returns the new directives. `None` if
+    /// that failed.
+    pub async fn lobby(&self, decided: &Report) -> Option<SessionDirectives> {
+        match self.ask(decided).await? {
+            ReportReply::Active(directives) => Some(*directives),
+            ReportReply::Over => None,
+        }
+    }
+
     /// Extends the session, whose owner has seen so many extensions, and returns the new
     /// directives. `None` if that failed.
     pub async fn extend(&self, used: u32) -> Option<SessionDirectives> {

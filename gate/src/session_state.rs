@@ -1,15 +1,15 @@
 //! Owns the state of one session: its directives, who is connected and in which role, what visitors
 //! are warned of, and whether it is over. Must not know how any of it is shown or enforced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use casting_protocol::language::Language;
 use casting_protocol::report::GateEndReason;
-use casting_protocol::session_options::{Message, SessionDirectives, ViewOnly};
-use casting_protocol::ticket::{Role, SessionTicket};
+use casting_protocol::session_options::{Message, SessionDirectives, ViewOnly, WaitingViewer};
+use casting_protocol::ticket::{Role, SessionTicket, WatcherKind};
 use casting_protocol::time::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
@@ -128,6 +128,8 @@ struct Inner {
     limit_at: Option<Instant>,
     watchers: BTreeMap<String, WatcherState>,
     controller: Option<String>,
+    /// The ids of viewers whom the owner has removed in this round of sharing.
+    removed: BTreeSet<String>,
     reclaimed_at: Option<Instant>,
     over: Option<Ending>,
     gone_to: Option<Timestamp>,
@@ -138,6 +140,7 @@ struct Inner {
 #[derive(Default)]
 struct WatcherState {
     name: String,
+    kind: WatcherKind,
     sockets: usize,
     events: usize,
     replies: usize,
@@ -183,6 +186,10 @@ pub struct View {
     pub share_link: Option<String>,
     /// The viewers; for the owner only.
     pub watchers: Vec<WatcherView>,
+    /// Whether viewers wait until the owner lets them in; for the owner only.
+    pub lobby: bool,
+    /// Those who wait; for the owner only.
+    pub waiting: Vec<WaitingViewer>,
     /// Whether the session is shared.
     pub shared: bool,
     /// Whether the viewer's page must be cross-origin isolated.
@@ -213,6 +220,8 @@ pub struct WatcherView {
     pub id: String,
     /// Their name.
     pub name: String,
+    /// Who they are.
+    pub kind: WatcherKind,
     /// Whether control was handed over to them.
     pub controls: bool,
 }
@@ -305,6 +314,9 @@ impl SessionState {
         if inner.is_open && directives.waits {
             return;
         }
+        if directives.lobby.version < inner.directives.lobby.version {
+            directives.lobby = inner.directives.lobby.clone();
+        }
         let opens = !directives.waits && !inner.is_open;
         inner.is_open = !directives.waits;
         if inner.directives == directives && !opens {
@@ -313,6 +325,7 @@ impl SessionState {
         if directives.share_link.is_none() || directives.share_round != inner.directives.share_round
         {
             inner.controller = None;
+            inner.removed.clear();
         }
         inner.directives = directives;
         drop(inner);
@@ -513,6 +526,7 @@ impl SessionState {
         }
         let seen = inner.watchers.entry(watcher.id.clone()).or_default();
         seen.name.clone_from(&watcher.name);
+        seen.kind = watcher.kind;
         let most = match what {
             OpenChannel::Socket | OpenChannel::Events => limits::SOCKETS_PER_WATCHER,
             OpenChannel::Reply => limits::REQUESTS_PER_WATCHER,
@@ -529,12 +543,36 @@ impl SessionState {
         Some(held(Some(watcher.id.clone())))
     }
 
+    /// Lets the holder of a viewer's ticket with this id in no more in this round of sharing. All
+    /// that they have open ends. Returns whether that was possible.
+    pub fn remove(&self, id: &str) -> bool {
+        let mut inner = self.lock();
+        if id.len() > limits::WATCHER_ID || inner.removed.len() >= limits::REMOVED_WATCHERS {
+            return false;
+        }
+        inner.removed.insert(id.to_owned());
+        drop(inner);
+        self.changed.send_replace(());
+        true
+    }
+
+    /// Lets somebody in again who was removed, asked once more, and was let in.
+    pub fn readmit(&self, id: &str) {
+        self.lock().removed.remove(id);
+    }
+
+    /// Whether somebody waits under this id.
+    pub fn is_waiting(&self, id: &str) -> bool {
+        let waiting = &self.lock().directives.lobby.waiting;
+        waiting.iter().any(|one| one.id == id)
+    }
+
     /// Hands control over to a connected viewer, or takes it back. Returns whether that was
     /// possible.
     pub fn hand_over(&self, to: Option<&str>) -> bool {
         let mut inner = self.lock();
         inner.forget_who_left(Instant::now());
-        let known = to.is_none_or(|id| inner.watchers.contains_key(id));
+        let known = to.is_none_or(|id| inner.listed().any(|(listed, _)| listed == id));
         if known {
             inner.controller = to.map(str::to_owned);
             drop(inner);
@@ -563,12 +601,12 @@ impl SessionState {
         };
         let owner = *participant == Participant::Owner;
         let watchers = inner
-            .watchers
-            .iter()
+            .listed()
             .filter(|_| owner)
             .map(|(id, seen)| WatcherView {
                 id: id.clone(),
                 name: seen.name.clone(),
+                kind: seen.kind,
                 controls: inner.controller.as_ref() == Some(id),
             });
         let idle = inner.directives.idle_seconds.map(u64::from);
@@ -585,21 +623,28 @@ impl SessionState {
             fixed: inner.is_fixed(),
             share_link: inner.directives.share_link.clone().filter(|_| owner),
             watchers: watchers.collect(),
+            lobby: owner && inner.directives.lobby.on,
+            waiting: if owner {
+                inner.directives.lobby.waiting.clone()
+            } else {
+                Vec::new()
+            },
             shared: inner.directives.share_link.is_some(),
             message: inner.directives.message.clone().filter(|_| owner),
             watermark: inner.watermark(participant),
         }
     }
 
-    /// The names of those who watch now, in the order of their ids.
+    /// The names of those who watch now, for administrators, in the order of their ids.
     pub fn watcher_names(&self) -> Vec<String> {
         let mut inner = self.lock();
         inner.forget_who_left(Instant::now());
-        inner
-            .watchers
-            .values()
-            .map(|seen| seen.name.clone())
-            .collect()
+        let named = inner.listed().map(|(_, seen)| match seen.kind {
+            WatcherKind::Known => seen.name.clone(),
+            WatcherKind::Guest => format!("{} (guest)", seen.name),
+            WatcherKind::Administrator => format!("{} (administrator)", seen.name),
+        });
+        named.collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -647,7 +692,8 @@ impl Inner {
             (Role::Owner, _) => Some(Participant::Owner),
             (Role::Viewer, Some(watcher)) => {
                 let good = self.directives.share_link.is_some()
-                    && self.directives.share_round == watcher.round;
+                    && self.directives.share_round == watcher.round
+                    && !self.removed.contains(&watcher.id);
                 let controls = self.controller.as_ref() == Some(&watcher.id)
                     && self.is_there(&watcher.id, Instant::now());
                 let participant = if controls {
@@ -673,6 +719,13 @@ impl Inner {
             Some(ViewOnly::Rfb | ViewOnly::Kasmvnc | ViewOnly::Selkies)
         );
         (is_socket && !participant.controls() && !watched).then_some(Out::NoSockets)
+    }
+
+    /// Those who watch, without those whose connections are about to close because they have been
+    /// removed.
+    fn listed(&self) -> impl Iterator<Item = (&String, &WatcherState)> {
+        let all = self.watchers.iter();
+        all.filter(|(id, _)| !self.removed.contains(*id))
     }
 
     fn is_there(&self, id: &str, now: Instant) -> bool {
@@ -725,7 +778,7 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use casting_protocol::ids::SessionId;
-    use casting_protocol::session_options::{Extension, SessionOptions};
+    use casting_protocol::session_options::{Extension, LobbyDirectives, SessionOptions};
     use casting_protocol::session_origin::SessionOrigin;
     use casting_protocol::ticket::Watcher;
 
@@ -743,6 +796,7 @@ mod tests {
                 id: id.into(),
                 name: id.to_uppercase(),
                 round,
+                kind: WatcherKind::Guest,
             }),
             origin: Some(SessionOrigin::Viewer),
             host: "127.0.0.1".into(),
@@ -806,6 +860,7 @@ mod tests {
             [WatcherView {
                 id: "ada".into(),
                 name: "ADA".into(),
+                kind: WatcherKind::Guest,
                 controls: true
             }]
         );
@@ -831,6 +886,90 @@ mod tests {
             Some(Participant::Viewer("ada".into()))
         );
         assert!(state.view(&Participant::Owner).watchers.is_empty());
+    }
+
+    #[tokio::test]
+    async fn removed_viewer_stays_out_until_let_in_again() {
+        let state = Arc::new(SessionState::default());
+        state.follow(shared(1));
+        let ada = ticket(Some(("ada", 1)));
+        let there = state.hold(&ada, OpenChannel::Events);
+        assert!(there.is_some() && state.hand_over(Some("ada")));
+        assert!(state.remove("ada"));
+        assert_eq!(state.participant(&ada), None, "also with control");
+        assert!(state.view(&Participant::Owner).watchers.is_empty());
+        assert!(!state.hand_over(Some("ada")), "nor is control handed over");
+        assert_eq!(state.out(&ada, false).await, Out::NotShared);
+        let bob = state.participant(&ticket(Some(("bob", 1))));
+        assert_eq!(bob, Some(Participant::Viewer("bob".into())), "another");
+        state.readmit("ada");
+        assert!(state.participant(&ada).is_some(), "let in again");
+        for n in 0..limits::REMOVED_WATCHERS {
+            assert!(state.remove(&n.to_string()));
+        }
+        assert!(!state.remove("ada"), "as many as may be");
+        state.follow(shared(2));
+        assert!(!state.remove(&"a".repeat(limits::WATCHER_ID + 1)), "no id");
+        assert!(
+            state.participant(&ticket(Some(("ada", 2)))).is_some(),
+            "a new link"
+        );
+    }
+
+    #[test]
+    fn newest_lobby_is_shown_to_the_owner_only() {
+        let state = Arc::new(SessionState::default());
+        let lobby = |version, names: &[&str]| {
+            let waiting = names.iter().map(|name| WaitingViewer {
+                id: (*name).into(),
+                name: (*name).into(),
+                kind: WatcherKind::Guest,
+            });
+            SessionDirectives {
+                lobby: LobbyDirectives {
+                    on: true,
+                    version,
+                    waiting: waiting.collect(),
+                },
+                ..shared(1)
+            }
+        };
+        let seen = || {
+            let view = state.view(&Participant::Owner);
+            let names = view.waiting.into_iter().map(|one| one.name);
+            (view.lobby, names.collect::<Vec<_>>())
+        };
+        assert_eq!(seen(), (false, vec![]));
+        state.follow(lobby(2, &["ada", "bob"]));
+        assert_eq!(seen(), (true, vec!["ada".into(), "bob".into()]));
+        // The answer to a report from before comes later.
+        state.follow(lobby(1, &["ada"]));
+        assert_eq!(seen(), (true, vec!["ada".into(), "bob".into()]));
+        // One of them has waited too long, which is no change.
+        state.follow(lobby(2, &["bob"]));
+        assert_eq!(seen(), (true, vec!["bob".into()]));
+        let viewer = state.view(&Participant::Viewer("eve".into()));
+        assert!(viewer.waiting.is_empty() && !viewer.lobby);
+    }
+
+    #[test]
+    fn names_say_whose_they_are() {
+        let state = Arc::new(SessionState::default());
+        state.follow(shared(1));
+        let mut held = Vec::new();
+        for (id, kind) in [
+            ("ann", WatcherKind::Known),
+            ("bob", WatcherKind::Guest),
+            ("eve", WatcherKind::Administrator),
+        ] {
+            let mut one = ticket(Some((id, 1)));
+            if let Some(watcher) = &mut one.watcher {
+                watcher.kind = kind;
+            }
+            held.push(state.hold(&one, OpenChannel::Reply));
+        }
+        let names = ["ANN", "BOB (guest)", "EVE (administrator)"];
+        assert_eq!(state.watcher_names(), names);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod inner;
 mod invitations;
 mod kasmvnc;
 mod languages;
+mod lobby;
 mod origins;
 mod page_audit;
 mod pages;

@@ -9,7 +9,7 @@ use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, t
 use crate::inner::{Inner, shows, size, type_in};
 
 /// Clicks what the selector finds; again where the page has drawn it anew meanwhile.
-async fn click(window: &Client, selector: &str) {
+pub async fn click(window: &Client, selector: &str) {
     let clicked = soon(async || match window.find(Locator::Css(selector)).await {
         Ok(element) => element.click().await.is_ok(),
         Err(_) => false,
@@ -18,7 +18,7 @@ async fn click(window: &Client, selector: &str) {
     assert!(clicked, "{selector} can be clicked");
 }
 
-async fn session_of(window: &Client) -> String {
+pub async fn session_of(window: &Client) -> String {
     let url = window.current_url().await.expect("an address");
     url.host_str()
         .and_then(|host| host.strip_suffix(".localhost"))
@@ -26,7 +26,7 @@ async fn session_of(window: &Client) -> String {
         .to_owned()
 }
 
-async fn is_there(window: &Client, selector: &str) -> bool {
+pub async fn is_there(window: &Client, selector: &str) -> bool {
     window.find(Locator::Css(selector)).await.is_ok()
 }
 
@@ -388,7 +388,7 @@ async fn session_warns_before_it_ends_and_shows_the_reason() {
 }
 
 /// What stands in a field, once something does.
-async fn soon_value(window: &Client, selector: &str) -> String {
+pub async fn soon_value(window: &Client, selector: &str) -> String {
     let read = async || match window.find(Locator::Css(selector)).await {
         Ok(field) => field.prop("value").await.ok().flatten().unwrap_or_default(),
         Err(_) => String::new(),
@@ -402,7 +402,7 @@ async fn soon_value(window: &Client, selector: &str) -> String {
 }
 
 /// Presses these keys one after the other, and lets go of them in the other order.
-async fn chord(window: &Client, chord: &[char]) {
+pub async fn chord(window: &Client, chord: &[char]) {
     let mut keys = KeyActions::new("keyboard".into());
     for value in chord {
         keys = keys.then(KeyAction::Down { value: *value });

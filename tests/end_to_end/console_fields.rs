@@ -181,7 +181,7 @@ async fn each_form_field_changes_only_itself() {
     let text = |text: &str| Text(text.to_owned());
     // In the order of the form's documentation. What each does: the tests that `features.md` names
     // in its row for it.
-    let rows: [(&str, Typed, Value, u32); 26] = [
+    let rows: [(&str, Typed, Value, u32); 27] = [
         (
             "name",
             text("After \"<&>\" it"),
@@ -233,6 +233,7 @@ async fn each_form_field_changes_only_itself() {
             44,
         ),
         ("enable_sharing", On, json!(true), 20),
+        ("enable_lobby", On, json!(true), 51),
         ("disable_shared_fixed_resolution", On, json!(true), 21),
         ("kasm_audio_default_on", Off, json!(false), 29),
         ("kasm_ime_mode_default_on", On, json!(true), 29),

@@ -36,6 +36,7 @@ mod invitations;
 mod languages;
 mod ledger;
 mod limits;
+mod lobby;
 mod login;
 mod openapi;
 mod page_sizes;

@@ -13,13 +13,13 @@ use tokio::time::Duration;
 use crate::test_stack::{Answer, Caller, TestStack};
 
 /// A session of a link with these fields, and the directives for its gate.
-struct Shared {
-    stack: TestStack,
+pub struct Shared {
+    pub stack: TestStack,
     id: SessionId,
 }
 
 impl Shared {
-    async fn with(fields: &Value) -> Self {
+    pub async fn with(fields: &Value) -> Self {
         let stack = TestStack::start().await;
         let cast = stack.cast(fields).await;
         let claimed = stack
@@ -33,7 +33,13 @@ impl Shared {
         Self { stack, id }
     }
 
-    async fn report(&self, report: &Report) -> Value {
+    /// A session of this stack.
+    pub fn of(stack: TestStack, id: &str) -> Self {
+        let id = SessionId::parse(id).expect("an id");
+        Self { stack, id }
+    }
+
+    pub async fn report(&self, report: &Report) -> Value {
         let secret = self
             .stack
             .local

@@ -9,7 +9,9 @@ use casting_core::ids::{Nonce, SessionId};
 use casting_core::keys::{Keyring, SessionKeys};
 use casting_core::session_origin::SessionOrigin;
 use casting_core::testing::{NOON, SeededEntropy, SetClock};
-use casting_core::ticket::{EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket, Watcher};
+use casting_core::ticket::{
+    EntryTicket, GoTicket, OwnerTicket, Role, SessionTicket, Watcher, WatcherKind,
+};
 use casting_gate::edge::EdgeSettings;
 use casting_gate::places::Places;
 use casting_gate::session_host::SessionHost;
@@ -53,6 +55,7 @@ fn watcher() -> SessionTicket {
             id: "1".into(),
             name: "Ada Łovelace \"quoted\" \u{2028}".into(),
             round: 1,
+            kind: WatcherKind::Guest,
         }),
         ..owner(1)
     }

@@ -3,6 +3,7 @@
 
 mod edge_notice;
 mod ended;
+mod lobby;
 mod progress;
 mod resumed;
 mod status;
@@ -75,8 +76,10 @@ async fn answer(
     if let Some(right) = urls::mistyped(&visit.path).filter(|_| is_page) {
         return Ok(reply::see_other(&visit.with_query(&right)));
     }
-    if name == PublicRouteName::WatchSession {
-        return watch(control_plane, visit).await;
+    match name {
+        PublicRouteName::WatchSession => return lobby::watch(control_plane, visit).await,
+        PublicRouteName::AskToWatch => return lobby::ask(control_plane, request, visit).await,
+        _ => {}
     }
     let id = id.ok_or(Problem::new(DenialCode::UnknownSession))?;
     match name {
@@ -243,26 +246,6 @@ fn proof<'a>(
     OwnerProof {
         ticket: visit.owner_ticket(id),
         user: user.filter(|_| visit.bearer().is_none()),
-    }
-}
-
-/// Shows a share link; visitors who must log in first come back here.
-async fn watch(
-    control_plane: &ControlPlane,
-    visit: &RequestContext,
-) -> Result<Reply, HandlerError> {
-    let name = visit.route(Function::Session)?.segment;
-    let user = visit.login(
-        &control_plane.keys,
-        control_plane.urls.is_secure(),
-        control_plane.clock.now(),
-    );
-    match control_plane.watch(name, user.as_ref()).await {
-        Ok(url) => Ok(reply::see_other(&url)),
-        Err(refusal) if !visit.wants_json && refusal.denial().code == DenialCode::LoginRequired => {
-            Ok(reply::see_other(&urls::login_to(&urls::share_named(name))))
-        }
-        Err(refusal) => Err(refusal.into()),
     }
 }
 

@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use casting_protocol::brand;
 use casting_protocol::excerpt::Speaker;
 use casting_protocol::language::Language;
+use casting_protocol::report::Report;
 use casting_protocol::session_options::ViewOnly;
 use casting_protocol::session_origin::SessionOrigin;
 use casting_protocol::ticket::{GoTicket, SessionTicket};
@@ -44,6 +45,11 @@ const FORM: usize = 16 * 1024;
 
 /// The path of the event stream with the session's state.
 pub(crate) const EVENTS_PATH: &str = "/.cast/events";
+
+/// What only the owner may do, by the paths of its forms below `/.cast`.
+const OWNERS: [&str; 7] = [
+    "/end", "/share", "/control", "/open", "/extend", "/lobby", "/answer",
+];
 
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -187,16 +193,14 @@ async fn choose(
         )
             .into_response(),
         "" | "/state" => pages::NOT_THIS_WAY.reply(&parts.headers),
-        "/touch" | "/end" | "/share" | "/control" | "/open" | "/extend"
-            if parts.method != Method::POST =>
-        {
+        path if (path == "/touch" || OWNERS.contains(&path)) && parts.method != Method::POST => {
             pages::NOT_THIS_WAY.reply(&parts.headers)
         }
         "/touch" if participant.controls() => {
             gate.state.presence.touch();
             StatusCode::NO_CONTENT.into_response()
         }
-        "/end" | "/share" | "/control" | "/open" | "/extend" if owner => {
+        path if owner && OWNERS.contains(&path) => {
             let Ok(body) = to_bytes(body, FORM).await else {
                 return pages::UNREADABLE.reply(&parts.headers);
             };
@@ -208,7 +212,7 @@ async fn choose(
             gate.state.presence.touch();
             act(gate, parts, path, field).await
         }
-        "/touch" | "/end" | "/share" | "/control" | "/open" | "/extend" => {
+        path if path == "/touch" || OWNERS.contains(&path) => {
             pages::OWNERS_ONLY.reply(&parts.headers)
         }
         _ => match ASSETS.iter().find(|(name, ..)| *name == path) {
@@ -246,6 +250,23 @@ async fn act(
                 }
                 None => pages::CONTROL_DOWN.reply(headers),
             }
+        }
+        "/lobby" => {
+            let on = field("on").as_deref() == Some("1");
+            if on && !gate.state.directives().options.may_share {
+                return pages::NOT_TO_BE_SHARED.reply(headers);
+            }
+            match gate.reporter.lobby(&Report::Lobby { on }).await {
+                Some(directives) => {
+                    gate.state.follow(directives);
+                    done(headers, VIEWER_PATH)
+                }
+                None => pages::CONTROL_DOWN.reply(headers),
+            }
+        }
+        "/answer" => {
+            let id = field("watcher").unwrap_or_default();
+            answer_request(gate, headers, id, field("admit").as_deref() == Some("1")).await
         }
         "/extend" => {
             let used = field("used").and_then(|used| used.parse().ok());
@@ -292,6 +313,33 @@ async fn extend(gate: &Gate, headers: &HeaderMap, used: Option<u32>) -> Response
     } else {
         pages::NO_MORE_TIME.reply(headers)
     }
+}
+
+/// Lets somebody in who waits, turns them away, or removes somebody who watches: that at once,
+/// before the control plane forgets that they were let in.
+async fn answer_request(gate: &Gate, headers: &HeaderMap, id: String, admit: bool) -> Response {
+    let known = gate.state.directives().lobby.version;
+    let is_waiting = gate.state.is_waiting(&id);
+    if !admit && !gate.state.remove(&id) {
+        return pages::NOBODY_OF_THAT_NAME.reply(headers);
+    }
+    let answer = Report::Answer {
+        id: id.clone(),
+        admit,
+    };
+    let Some(directives) = gate.reporter.lobby(&answer).await else {
+        return pages::CONTROL_DOWN.reply(headers);
+    };
+    let is_answered = directives.lobby.version > known;
+    gate.state.follow(directives);
+    if admit && !is_answered {
+        return pages::NOT_WAITING.reply(headers);
+    }
+    // They had been removed, and have asked again.
+    if admit && is_waiting {
+        gate.state.readmit(&id);
+    }
+    done(headers, VIEWER_PATH)
 }
 
 /// A form gets a redirect, a script a status.

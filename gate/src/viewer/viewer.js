@@ -117,21 +117,86 @@ const mark = () => {
   }));
 };
 
+// A name that a guest gave is no proof of who it is, and an administrator is known by the word.
+const nameOf = ({ name, kind }) => (kind === 'known' ? name : words(kind, { name }));
+const button = (text, label, press) => {
+  const made = document.createElement('button');
+  made.type = 'button';
+  made.className = 'quiet';
+  made.textContent = text;
+  made.setAttribute('aria-label', label);
+  made.onclick = press;
+  return made;
+};
+const line = (text) => {
+  const made = document.createElement('span');
+  made.textContent = text;
+  return made;
+};
+
+// Those who ask to watch: the first of them stands over the picture, all of them in the panel. A second click does not answer the next one, who has just
+// taken that place.
+const lobby = find('lobby'), HESITATE = 700;
+let waiting = '', first, changed = 0;
+const request = (one) => {
+  const name = nameOf(one), answer = (admit) => () => {
+    if (performance.now() - changed > HESITATE) act('answer', { watcher: one.id, admit });
+  };
+  const letIn = button(words('let-in'), words('let-in-name', { name }), answer(1));
+  letIn.className = '';
+  return [line(words('asks', { name })), letIn, button(words('turn-away'), words('turn-away-name', { name }), answer(0))];
+};
+// Whoever answers by keys goes on with the next one, or back.
+const draw = (place, children, back) => {
+  const answers = place.contains(document.activeElement);
+  place.replaceChildren(...children);
+  if (answers) (place.querySelector('button') ?? back).focus();
+};
+const showLobby = () => {
+  const told = JSON.stringify(view.waiting), [next] = view.waiting, list = find('waiting');
+  if (find('gatekeep')) {
+    const label = document.querySelector('label[for=link]');
+    find('gatekeep').checked = view.lobby;
+    label.textContent = view.lobby ? label.dataset.asks : label.dataset.watches;
+  }
+  if (told === waiting) return;
+  waiting = told;
+  changed = performance.now();
+  if (next?.id !== first) {
+    first = next?.id;
+    lobby.hidden = !next;
+    draw(lobby, next ? request(next) : [], frame.contentWindow);
+  }
+  if (list) draw(list, view.waiting.map((one) => {
+    const item = document.createElement('li');
+    item.append(...request(one));
+    return item;
+  }), panel.querySelector('summary'));
+  find('asked').textContent = view.waiting.map((one) => words('asks', { name: nameOf(one) })).join('. ');
+};
+
+// Nobody is watched by an administrator without knowing it, with a panel or without.
+const observed = find('observed');
+const showObservers = () => {
+  if (!observed) return;
+  const names = view.watchers.filter((one) => one.kind === 'administrator').map((one) => one.name);
+  const text = names.length ? words('observed', { name: names.join(', ') }) : '';
+  if (observed.textContent !== text) observed.textContent = text;
+  observed.hidden = !text;
+};
+
 let listed = '';
 // Drawn only when it has changed, so that a button stays where it is while it is pressed.
 const listWatchers = () => {
-  const list = find('watchers'), told = JSON.stringify(view.watchers);
+  const list = find('watchers'), told = JSON.stringify([view.watchers, view.lobby]);
   if (told === listed) return;
   listed = told;
   list.replaceChildren(...view.watchers.map((watcher) => {
-    const item = document.createElement('li'), name = document.createElement('span'), button = document.createElement('button');
-    name.textContent = words(watcher.controls ? 'controls' : 'watches', { name: watcher.name });
-    button.type = 'button';
-    button.className = 'quiet';
-    button.textContent = words(watcher.controls ? 'take-back' : 'hand-over');
-    button.setAttribute('aria-label', words(watcher.controls ? 'take-back-from' : 'hand-over-to', { name: watcher.name }));
-    button.onclick = () => act('control', { watcher: watcher.controls ? '' : watcher.id });
-    item.append(name, button);
+    const item = document.createElement('li'), name = nameOf(watcher), { controls, id } = watcher;
+    item.append(line(words(controls ? 'controls' : 'watches', { name })));
+    item.append(button(words(controls ? 'take-back' : 'hand-over'), words(controls ? 'take-back-from' : 'hand-over-to', { name }),
+      () => act('control', { watcher: controls ? '' : id })));
+    if (view.lobby) item.append(button(words('remove'), words('remove-name', { name }), () => act('answer', { watcher: id, admit: 0 })));
     return item;
   }));
 };
@@ -164,6 +229,8 @@ const apply = (told) => {
   show();
   showLimits();
   showMessage();
+  showObservers();
+  if (lobby) showLobby();
   kit?.offer();
   if (find('role')) find('role').textContent = words(view.role === 'controller' ? 'role-controller' : 'role-viewer');
   if (find('sharing')) {
@@ -286,6 +353,10 @@ if (find('copy')) {
     setTimeout(() => { find('copy').textContent = words('copy'); }, 2000);
   };
 }
+const gatekeep = find('gatekeep');
+if (gatekeep) gatekeep.onchange = async () => {
+  if (!await act('lobby', { on: gatekeep.checked ? 1 : 0 })) gatekeep.checked = view.lobby;
+};
 // Closing the tab of a live session asks, once; the switch in the panel turns that off.
 const ask = find('ask');
 if (ask) {

@@ -10,7 +10,7 @@ use casting_gate::server::{Connections, Limits};
 use casting_protocol::keys::{Keyring, SessionSecret};
 use casting_protocol::session_options::ViewOnly;
 use casting_protocol::session_origin::SessionOrigin;
-use casting_protocol::ticket::{Role, SessionTicket, Watcher};
+use casting_protocol::ticket::{Role, SessionTicket, Watcher, WatcherKind};
 use casting_protocol::time::Timestamp;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -381,6 +381,7 @@ fn ticket_at(origin: SessionOrigin, port: u16, watcher: Option<&str>) -> String 
             id: id.into(),
             name: id.into(),
             round: 1,
+            kind: WatcherKind::Known,
         }),
         origin: Some(origin),
         host: "127.0.0.1".into(),

@@ -31,7 +31,9 @@ use casting_protocol::keys::{Keyring, SessionKeys};
 use casting_protocol::session_options::{SessionDirectives, SessionOptions, ViewOnly};
 use casting_protocol::session_origin::{SessionOrigin, app_host};
 use casting_protocol::testing::{NOON, SeededEntropy, SetClock};
-use casting_protocol::ticket::{ENTRY_SECONDS, EntryTicket, Role, SessionTicket, Watcher};
+use casting_protocol::ticket::{
+    ENTRY_SECONDS, EntryTicket, Role, SessionTicket, Watcher, WatcherKind,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -337,6 +339,7 @@ impl Stage {
             id: id.into(),
             name: id.to_uppercase(),
             round,
+            kind: WatcherKind::Guest,
         });
         let session = self.session.clone();
         let ticket = SessionTicket {

@@ -36,8 +36,8 @@ pub use casting_protocol::report::{
     Bootstrap, Download, GateEndReason, NotSaved, ProfileDirectives, ProfileReport, Report, Upload,
 };
 pub use casting_protocol::{
-    brand, excerpt, exec_user, ids, keys, language, public_host, referrer, session_environment,
-    session_options, session_origin, time, url_rules, urls,
+    brand, excerpt, exec_user, ids, keys, language, person_name, public_host, referrer,
+    session_environment, session_options, session_origin, time, url_rules, urls,
 };
 // Modules are named without their folder: `casting_core::cast`.
 pub use admission::{
@@ -45,11 +45,11 @@ pub use admission::{
     policy, quota, rate_limit, rate_window, reference, terms,
 };
 pub use flow::{
-    CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed, ControlPlane,
-    Credential, DevtoolsAccess, FlowError, FoundRefusal, Help, History, LandingInfo, LinkStatus,
-    MOST_SESSIONS, NextStep, OnlyOnce, OwnSession, OwnerProof, PoolView, Ports, PublicUrls,
-    Refilled, Refusal, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE, Sent, Swept, Trial,
-    TrialOutcome, Visitor, Waiting, outcome,
+    AskToWatch, CHANGE_SECONDS, CaptchaNeed, ClaimOffer, ClaimOutcome, ClaimRequest, Claimed,
+    ControlPlane, Credential, DevtoolsAccess, FlowError, FoundRefusal, Help, History, LandingInfo,
+    LinkStatus, LobbyStage, LobbyVisit, MOST_SESSIONS, NextStep, OnlyOnce, OwnSession, OwnerProof,
+    PoolView, Ports, PublicUrls, Refilled, Refusal, Resumable, SIGNED_IN_SECONDS, STARTS_AT_ONCE,
+    Sent, ShareVisitor, Swept, Trial, TrialOutcome, Visitor, Waiting, Watching, outcome,
 };
 pub(crate) use hooks::session_events;
 pub use hooks::{admission_hook, delivery, event_bus, hook, webhook};
@@ -67,6 +67,6 @@ pub use records::{
     image, invitation, network, permission, preset, profile, queries, record, user,
 };
 pub(crate) use sessions::{end_reason, launch_spec, owner, task_times};
-pub use sessions::{persistent_profile, pricing, session, start_times};
+pub use sessions::{persistent_profile, pricing, session, sharing, start_times};
 pub(crate) use signing::console_ticket;
 pub use signing::ticket;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use casting_core::ids::UserId;
+use casting_core::person_name::is_hidden;
 use casting_core::user::{ConsoleRole, MAX_GROUPS, User};
 use serde_json::{Map, Value};
 
@@ -201,12 +202,6 @@ pub(crate) fn shorten(text: &str) -> String {
         .filter(|c| !is_hidden(*c))
         .take(MAX_NAME)
         .collect()
-}
-
-/// Control characters, and marks, embeddings, overrides and isolates of the direction of text.
-fn is_hidden(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -85,6 +85,7 @@ pub struct Keyring {
     owner: Signer,
     via: Signer,
     notice: Signer,
+    lobby: Signer,
     login: Signer,
     login_state: Signer,
     console: Signer,
@@ -116,6 +117,7 @@ impl Keyring {
             owner: signer("owner ticket"),
             via: signer("via ticket"),
             notice: signer("notice ticket"),
+            lobby: signer("lobby ticket"),
             login: signer("login ticket"),
             login_state: signer("login state"),
             console: signer("console ticket"),
@@ -150,6 +152,11 @@ impl Keyring {
     /// Signs the refusals that a link's page shows.
     pub fn notice(&self) -> &Signer {
         &self.notice
+    }
+
+    /// Signs what those who ask to watch keep.
+    pub fn lobby(&self) -> &Signer {
+        &self.lobby
     }
 
     /// Signs login tickets.

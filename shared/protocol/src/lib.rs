@@ -9,6 +9,7 @@ pub mod ids;
 pub mod keys;
 pub mod language;
 pub mod permission;
+pub mod person_name;
 pub mod public_host;
 pub mod referrer;
 pub mod report;

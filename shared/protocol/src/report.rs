@@ -35,6 +35,18 @@ pub enum Report {
         /// Whether to share it.
         on: bool,
     },
+    /// The owner switches the lobby of the session.
+    Lobby {
+        /// Whether viewers wait there until they are let in.
+        on: bool,
+    },
+    /// The owner answers somebody who asks to watch, or removes somebody who watches.
+    Answer {
+        /// The id of the request, which is the viewer's once they are let in.
+        id: String,
+        /// Whether they may watch.
+        admit: bool,
+    },
     /// The owner extends the session.
     Extend {
         /// How often it has been extended, as the owner sees it: a repeated report, or a second

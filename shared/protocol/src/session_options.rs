@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::brand::Brand;
-use crate::ids::{Entropy, random_bytes};
 use crate::language::Language;
 use crate::referrer::ReferrerRule;
+use crate::ticket::WatcherKind;
 use crate::time::Timestamp;
 
 /// The screen's size while a session is shared (seed: Disable Shared Fixed Resolution), in pixels.
@@ -116,6 +116,10 @@ pub struct SessionOptions {
     pub fixed_resolution: bool,
     /// Whether those who watch need no login.
     pub anonymous_viewers: bool,
+    /// Whether those who want to watch wait until the owner lets them in, unless the owner has
+    /// switched that.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lobby: bool,
     /// How those who only watch are kept from changing anything; `None`: the session cannot be
     /// shared.
     pub view_only: Option<ViewOnly>,
@@ -154,6 +158,7 @@ impl Default for SessionOptions {
             tips: true,
             fixed_resolution: true,
             anonymous_viewers: false,
+            lobby: false,
             view_only: None,
             may_share: false,
             open_hosts: None,
@@ -169,37 +174,34 @@ impl Default for SessionOptions {
     }
 }
 
-/// Whether a session is shared now (seed: Enable Sharing).
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Sharing {
-    /// The round of sharing, which grows whenever sharing is turned on: tickets of earlier rounds
-    /// are invalid.
-    pub round: u32,
-    /// The token in the share link; `None` while the session is not shared.
+/// Somebody who asks to watch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingViewer {
+    /// The id of the request, by which the owner answers it.
+    pub id: String,
+    /// Their name.
+    pub name: String,
+    /// Who they are.
     #[serde(default)]
-    pub token: Option<String>,
+    pub kind: WatcherKind,
 }
 
-impl Sharing {
-    /// Starts sharing with a new link.
-    #[must_use]
-    pub fn begun(&self, entropy: &dyn Entropy) -> Self {
-        Self {
-            round: self.round + 1,
-            token: Some(format!(
-                "{:032x}",
-                u128::from_be_bytes(random_bytes(entropy))
-            )),
-        }
-    }
+/// The lobby of a shared session, for its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LobbyDirectives {
+    /// Whether viewers wait until the owner lets them in.
+    pub on: bool,
+    /// Grows with each change: an answer of the control plane that comes late does not undo a newer
+    /// one.
+    pub version: u64,
+    /// Those who wait, who came first before the others.
+    pub waiting: Vec<WaitingViewer>,
+}
 
-    /// Not shared any more.
-    #[must_use]
-    pub const fn ended(&self) -> Self {
-        Self {
-            round: self.round,
-            token: None,
-        }
+impl LobbyDirectives {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -244,8 +246,12 @@ pub struct SessionDirectives {
     pub session_page: String,
     /// The link for those who may watch; `None` while the session is not shared.
     pub share_link: Option<String>,
-    /// See [`Sharing::round`].
+    /// The round of sharing, which grows whenever sharing is turned on: tickets of earlier rounds
+    /// are invalid.
     pub share_round: u32,
+    /// Who asks to watch.
+    #[serde(skip_serializing_if = "LobbyDirectives::is_usual")]
+    pub lobby: LobbyDirectives,
     /// After how long without a sign of life from a visitor the session ends, in seconds.
     pub idle_seconds: Option<u32>,
     /// When it ends because it works without input; `None`: never.
@@ -304,19 +310,6 @@ pub struct Assignment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::SeededEntropy;
-
-    #[test]
-    fn each_share_has_its_own_link() {
-        let entropy = SeededEntropy::new(1);
-        let first = Sharing::default().begun(&entropy);
-        let second = first.ended().begun(&entropy);
-        assert_eq!(
-            (first.round, second.round, first.ended().token),
-            (1, 2, None)
-        );
-        assert!(first.token.is_some() && first.token != second.token);
-    }
 
     #[test]
     fn old_row_without_viewers_has_defaults() {

@@ -74,6 +74,9 @@ pub fn login_state_cookie(state: &str, secure: bool) -> String {
 /// The name of the cookie that keeps the language that a visitor asked for. It is no secret.
 pub const LANGUAGE_COOKIE: &str = "cast-language";
 
+/// The name of the cookie that shows a request to watch; it is kept below the share link.
+pub const LOBBY_COOKIE: &str = "cast-lobby";
+
 /// The name of the cookie that distinguishes browsers at one address.
 pub const fn browser_cookie(secure: bool) -> &'static str {
     if secure {

@@ -145,6 +145,8 @@ public_routes! {
     EndSession = POST "/session/{id}/end", Session, Owner;
     /// Enters another user's session, to watch.
     WatchSession = GET "/share/{id}", Session, Public;
+    /// Asks the owner of a session to let somebody watch.
+    AskToWatch = POST "/share/{id}", Session, Public;
     /// A gate exchanges its bootstrap token for its secret, once.
     BootstrapSession = POST "/session/{id}/bootstrap", Session, Gate;
     /// The gate reports the state of its app.

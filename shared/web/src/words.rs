@@ -12,7 +12,7 @@ use casting_core::session::EndReason;
 use crate::code::Code;
 use crate::problem::Problem;
 
-pub use casting_words::{Account, Badge, Help, Home, Landing, Room, Session, Words, around};
+pub use casting_words::{Account, Badge, Help, Home, Landing, Lobby, Room, Session, Words, around};
 
 /// How many steps a start has.
 pub const START_STEPS: usize = 5;

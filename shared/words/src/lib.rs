@@ -128,6 +128,28 @@ mod tests {
     }
 
     #[test]
+    fn spoken_name_of_a_button_contains_what_stands_on_it() {
+        for language in Language::ALL {
+            let script: serde_json::Value =
+                serde_json::from_str(Words::of(language).script()).expect("JSON");
+            let text = |name: &str| script[name].as_str().expect(name).to_lowercase();
+            for (stands, spoken) in [
+                ("take-back", "take-back-from"),
+                ("hand-over", "hand-over-to"),
+                ("let-in", "let-in-name"),
+                ("turn-away", "turn-away-name"),
+                ("remove", "remove-name"),
+            ] {
+                let (stands, spoken) = (text(stands), text(spoken));
+                assert!(
+                    spoken.contains(&stands),
+                    "{language:?}: {stands} | {spoken}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn every_message_with_variables_is_said() {
         for language in Language::ALL {
             let words = Words::of(language);

@@ -129,8 +129,13 @@ pub fn sentences(cast: &Value, choices: &Choices, zone: &Zone) -> Vec<String> {
         } else {
             "anyone who is signed in"
         };
+        let lobby = if on(cast, "enable_lobby") {
+            ", once the owner lets them in"
+        } else {
+            ""
+        };
         sentences.push(format!(
-            "Sessions are shared: {who} with the share link can watch."
+            "Sessions are shared: {who} with the share link can watch{lobby}."
         ));
     }
     sentences
@@ -327,7 +332,7 @@ mod tests {
             &json!({
                 "allow_anonymous": true, "require_captcha": true, "restrict_to_referrers": ["acme.com"], "limit_total_sessions": true,
                 "sessions_remaining": 1200, "limit_requests_per_ip": true, "sessions_allowed": 1, "within_seconds": 60,
-                "kasm_url": "https://example.com/", "enable_sharing": true,
+                "kasm_url": "https://example.com/", "enable_sharing": true, "enable_lobby": true,
                 "valid_until": "2026-12-31T18:00:00Z", "admission_hook_enabled": true,
             }),
             &Choices::default(),
@@ -343,7 +348,7 @@ mod tests {
                 "At most 1 session per network address in 1 min.",
                 "Ends 31 Dec 2026, 19:00 CET.",
                 "Starts a session, which opens https://example.com/.",
-                "Sessions are shared: anyone who is signed in with the share link can watch.",
+                "Sessions are shared: anyone who is signed in with the share link can watch, once the owner lets them in.",
             ]
         );
     }

@@ -173,7 +173,7 @@ mod tests {
             (
                 cast_form::resource(),
                 cast(&json!({
-                    "name": "Desk", "image_id": image_id(), "session_notice": "Demo system", "watermark": true,
+                    "name": "Desk", "image_id": image_id(), "session_notice": "Demo system", "watermark": true, "enable_lobby": true,
                 })),
             ),
             (

@@ -176,6 +176,7 @@ impl AdmissionContext<'_> {
             tips: !cast.disable_tips,
             fixed_resolution: !cast.disable_fixed_resolution,
             anonymous_viewers: cast.allow_anonymous_viewers,
+            lobby: cast.enable_lobby,
             view_only: image.view_only,
             may_share: allowed && image.view_only.is_some(),
             open_hosts: (cast.dynamic_kasm_url && image.exec.go.is_some())

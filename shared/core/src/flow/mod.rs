@@ -51,6 +51,7 @@ pub use owner::{DevtoolsAccess, MOST_SESSIONS, OwnerProof, outcome};
 pub use refill::{PoolView, Refilled, STARTS_AT_ONCE};
 pub use refusal::{FlowError, Help, OwnSession, Refusal};
 pub use refusals::FoundRefusal;
+pub use share::{AskToWatch, LobbyStage, LobbyVisit, ShareVisitor, Watching};
 pub use steer::OnlyOnce;
 pub use sweep::Swept;
 pub use trial::{Trial, TrialOutcome};

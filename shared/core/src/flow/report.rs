@@ -102,6 +102,14 @@ impl ControlPlane {
                 })
                 .await?
             }
+            Report::Lobby { on } => {
+                self.move_session(id, None, |row| row.with_lobby(on))
+                    .await?
+            }
+            Report::Answer { id: request, admit } => {
+                self.move_session(id, None, |row| row.answered(&request, admit, now))
+                    .await?
+            }
             Report::Extend { used } => {
                 self.move_session(id, None, |row| row.extended(used, now))
                     .await?
@@ -164,6 +172,8 @@ impl ControlPlane {
                 window_seconds: minutes.saturating_mul(60),
                 cpu_units: session.launch.cpu,
             });
+        let usual = session.options.lobby;
+        let lobby = session.sharing.lobby.directives(usual, self.clock.now());
         let share_link = session
             .sharing
             .token
@@ -173,6 +183,7 @@ impl ControlPlane {
             title: session.launch.image_name,
             share_link,
             share_round: session.sharing.round,
+            lobby,
             idle_seconds: session
                 .grant
                 .idle_minutes

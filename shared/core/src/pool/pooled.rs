@@ -13,7 +13,8 @@ use crate::session::{
     RESERVED_SECONDS, STOPPING_SECONDS, Session, State,
 };
 use crate::session_events::Subscriptions;
-use crate::session_options::{SessionOptions, Sharing};
+use crate::session_options::SessionOptions;
+use crate::sharing::Sharing;
 use crate::staging::StagingConfig;
 use crate::time::Timestamp;
 

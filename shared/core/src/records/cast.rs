@@ -282,6 +282,9 @@ pub struct CastSettings {
     /// Whether those who watch a shared session need no login.
     #[serde(default)]
     pub allow_anonymous_viewers: bool,
+    /// Whether those who watch wait until the session's owner lets them in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enable_lobby: bool,
     /// seed: Disable Shared Fixed Resolution.
     #[serde(default)]
     pub disable_fixed_resolution: bool,

@@ -1,5 +1,5 @@
-//! Owns the session: its states, its owner, its start and end, its price, and its persistent
-//! profile.
+//! Owns the session: its states, its owner, its start and end, its price, its sharing, and its
+//! persistent profile.
 
 pub(crate) mod end_reason;
 pub(crate) mod launch_spec;
@@ -7,5 +7,6 @@ pub(crate) mod owner;
 pub mod persistent_profile;
 pub mod pricing;
 pub mod session;
+pub mod sharing;
 pub mod start_times;
 pub(crate) mod task_times;

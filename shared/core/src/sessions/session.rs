@@ -19,7 +19,8 @@ pub use crate::pooled::{PoolMembership, PoolRole};
 use crate::quota::Held;
 use crate::session_environment::DEVTOOLS_NEED;
 use crate::session_events::Subscriptions;
-use crate::session_options::{Message, SessionOptions, Sharing};
+use crate::session_options::{Message, SessionOptions};
+use crate::sharing::{Lobby, Sharing};
 pub use crate::task_times::TaskTimes;
 use crate::time::Timestamp;
 
@@ -723,6 +724,8 @@ impl Session {
             reason,
             refunded: !served,
         };
+        // Names of strangers, of no use to anybody now.
+        after.sharing.lobby = Lobby::default();
         after.due_at = match &self.owner {
             Owner::Anonymous {
                 expires_at: Some(at),
@@ -858,6 +861,26 @@ impl Session {
         after.sharing = sharing;
         after.rev += 1;
         Ok(after)
+    }
+
+    /// Whether those who want to watch wait until its owner lets them in.
+    pub fn has_lobby(&self) -> bool {
+        self.sharing.lobby.is_on(self.options.lobby)
+    }
+
+    /// Its owner answers a request to watch; `None` when there is nobody to answer.
+    pub fn answered(&self, request: &str, admit: bool, now: Timestamp) -> Option<Self> {
+        let lobby = self.sharing.lobby.answered(request, admit, now)?;
+        self.shared(self.sharing.with_lobby(lobby)).ok()
+    }
+
+    /// Its owner switches its lobby; `None` when it is so already, or cannot be shared.
+    pub fn with_lobby(&self, on: bool) -> Option<Self> {
+        let lobby = self.sharing.lobby.switched(on, self.options.lobby)?;
+        let allowed = self.options.may_share;
+        allowed
+            .then(|| self.shared(self.sharing.with_lobby(lobby)).ok())
+            .flatten()
     }
 
     /// Removes its anonymous user: who it was, where the claim came from and what was opened. What

@@ -16,7 +16,7 @@ use crate::user::User;
 
 pub use casting_protocol::ticket::{
     AssignTicket, ENTRY_SECONDS, EntryTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket,
-    TicketError, Watcher, bearer_token,
+    TicketError, Watcher, WatcherKind, bearer_token,
 };
 use casting_protocol::ticket::{Ticket, open, sign};
 
@@ -153,6 +153,23 @@ pub struct OwnerTicket {
     pub expires: Timestamp,
 }
 
+/// Shows which request to watch a session is the bearer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LobbyTicket {
+    /// The session.
+    #[serde(rename = "s")]
+    pub session: SessionId,
+    /// The round of sharing.
+    #[serde(rename = "r")]
+    pub round: u32,
+    /// The id of the request.
+    #[serde(rename = "i")]
+    pub request: String,
+    /// Not accepted from this time on.
+    #[serde(rename = "e")]
+    pub expires: Timestamp,
+}
+
 /// Shows that the bearer has logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginTicket {
@@ -194,6 +211,27 @@ impl Ticket for LaunchTicket {
 impl Ticket for OwnerTicket {
     fn expires(&self) -> Timestamp {
         self.expires
+    }
+}
+
+impl Ticket for LobbyTicket {
+    fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl LobbyTicket {
+    /// The signed text that the browser of somebody who asks to watch holds.
+    pub fn sign(&self, keys: &Keyring) -> String {
+        sign(self, keys.lobby())
+    }
+
+    /// Reads a signed text.
+    ///
+    /// # Errors
+    /// `Invalid` for anything we did not sign, `Expired` for what we signed too long ago.
+    pub fn open(text: &str, keys: &Keyring, now: Timestamp) -> Result<Self, TicketError> {
+        open(text, keys.lobby(), now)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::permission::Grant;
 use crate::persistent_profile::ProfileSettings;
 use crate::session::{Charge, LaunchSpec, Origin, Owner, Session, State};
 use crate::session_events::Subscriptions;
-use crate::session_options::{ExecConfig, SessionOptions, Sharing};
+use crate::session_options::{ExecConfig, SessionOptions};
+use crate::sharing::Sharing;
 use crate::time::Timestamp;
 use crate::user::User;
 

@@ -16,7 +16,7 @@ mod session;
 
 pub use session::{
     AssignTicket, ENTRY_SECONDS, EntryTicket, GoTicket, MAX_ASSIGN_BYTES, Role, SessionTicket,
-    Watcher,
+    Watcher, WatcherKind,
 };
 
 /// A text longer than this is no ticket of ours, in bytes.

@@ -24,6 +24,25 @@ pub enum Role {
     Viewer,
 }
 
+/// Who a viewer is, and so what their name is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WatcherKind {
+    /// Somebody who has signed in, or a guest whom everybody calls by the same name.
+    #[default]
+    Known,
+    /// A guest who gave a name, which nobody has checked.
+    Guest,
+    /// An administrator.
+    Administrator,
+}
+
+impl WatcherKind {
+    const fn is_known(&self) -> bool {
+        matches!(self, Self::Known)
+    }
+}
+
 /// A viewer, as the owner and the gate see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watcher {
@@ -36,6 +55,9 @@ pub struct Watcher {
     /// The round of sharing that let them in.
     #[serde(rename = "r")]
     pub round: u32,
+    /// Who they are.
+    #[serde(rename = "k", default, skip_serializing_if = "WatcherKind::is_known")]
+    pub kind: WatcherKind,
 }
 
 /// Admits a browser at edge and gate; contains the gate's address, so that the edge keeps no state.

@@ -18,6 +18,16 @@ take-back = استعادة
 hand-over = تسليم
 take-back-from = استعادة التحكم من { $name }
 hand-over-to = تسليم التحكم إلى { $name }
+asks = { $name } يريد المشاهدة
+let-in = السماح بالدخول
+let-in-name = السماح بالدخول: { $name }
+turn-away = رفض
+turn-away-name = رفض { $name }
+remove = إزالة
+remove-name = إزالة { $name }
+guest = { $name } (ضيف)
+administrator = { $name } (مسؤول)
+observed = أحد المسؤولين يشاهد هذه الجلسة: { $name }
 more = { $count ->
     [zero] { $count } دقيقة إضافية
     [one] دقيقة إضافية

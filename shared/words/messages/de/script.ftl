@@ -18,6 +18,16 @@ take-back = Zurückholen
 hand-over = Übergeben
 take-back-from = Steuerung von { $name } zurückholen
 hand-over-to = Steuerung an { $name } übergeben
+asks = { $name } möchte zusehen
+let-in = Einlassen
+let-in-name = { $name } einlassen
+turn-away = Abweisen
+turn-away-name = { $name } abweisen
+remove = Entfernen
+remove-name = { $name } entfernen
+guest = { $name } (Gast)
+administrator = { $name } (Administrator)
+observed = Ein Administrator sieht dieser Sitzung zu: { $name }
 more = { $count ->
     [one] { $count } Minute mehr
    *[other] { $count } Minuten mehr

@@ -16,8 +16,18 @@ controls = { $name } has control
 watches = { $name } watches
 take-back = Take back
 hand-over = Hand over
-take-back-from = Take control back from { $name }
-hand-over-to = Hand control over to { $name }
+take-back-from = Take back control from { $name }
+hand-over-to = Hand over control to { $name }
+asks = { $name } wants to watch
+let-in = Let in
+let-in-name = Let in { $name }
+turn-away = Turn away
+turn-away-name = Turn away { $name }
+remove = Remove
+remove-name = Remove { $name }
+guest = { $name } (guest)
+administrator = { $name } (administrator)
+observed = An administrator is watching this session: { $name }
 more = { $count ->
     [one] { $count } more minute
    *[other] { $count } more minutes

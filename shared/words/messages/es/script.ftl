@@ -18,6 +18,16 @@ take-back = Recuperar
 hand-over = Ceder
 take-back-from = Recuperar el control de { $name }
 hand-over-to = Ceder el control a { $name }
+asks = { $name } quiere mirar
+let-in = Dejar entrar
+let-in-name = Dejar entrar a { $name }
+turn-away = Rechazar
+turn-away-name = Rechazar a { $name }
+remove = Quitar
+remove-name = Quitar a { $name }
+guest = { $name } (invitado)
+administrator = { $name } (administrador)
+observed = Un administrador está mirando esta sesión: { $name }
 more = { $count ->
     [one] { $count } minuto más
    *[other] { $count } minutos más

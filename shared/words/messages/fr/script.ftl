@@ -18,6 +18,16 @@ take-back = Reprendre
 hand-over = Donner
 take-back-from = Reprendre le contrôle à { $name }
 hand-over-to = Donner le contrôle à { $name }
+asks = { $name } souhaite regarder
+let-in = Laisser entrer
+let-in-name = Laisser entrer { $name }
+turn-away = Refuser
+turn-away-name = Refuser { $name }
+remove = Retirer
+remove-name = Retirer { $name }
+guest = { $name } (invité)
+administrator = { $name } (administrateur)
+observed = Un administrateur regarde cette session : { $name }
 more = { $count ->
     [one] { $count } minute de plus
    *[other] { $count } minutes de plus

@@ -18,6 +18,16 @@ take-back = Riprendi
 hand-over = Cedi
 take-back-from = Riprendi il controllo da { $name }
 hand-over-to = Cedi il controllo a { $name }
+asks = { $name } vuole guardare
+let-in = Fai entrare
+let-in-name = Fai entrare { $name }
+turn-away = Rifiuta
+turn-away-name = Rifiuta { $name }
+remove = Rimuovi
+remove-name = Rimuovi { $name }
+guest = { $name } (ospite)
+administrator = { $name } (amministratore)
+observed = Un amministratore sta guardando questa sessione: { $name }
 more = { $count ->
     [one] { $count } minuto in più
    *[other] { $count } minuti in più

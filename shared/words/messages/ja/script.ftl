@@ -18,6 +18,16 @@ take-back = 取り戻す
 hand-over = 渡す
 take-back-from = { $name }から操作を取り戻す
 hand-over-to = { $name }に操作を渡す
+asks = { $name } さんが閲覧を希望しています
+let-in = 許可する
+let-in-name = { $name } さんの閲覧を許可する
+turn-away = 断る
+turn-away-name = { $name } さんの閲覧を断る
+remove = 外す
+remove-name = { $name } さんを外す
+guest = { $name }（ゲスト）
+administrator = { $name }（管理者）
+observed = 管理者がこのセッションを閲覧しています: { $name }
 more = { $count ->
    *[other] { $count }分延長
 }

@@ -18,6 +18,16 @@ take-back = Retomar
 hand-over = Passar
 take-back-from = Retomar o controle de { $name }
 hand-over-to = Passar o controle para { $name }
+asks = { $name } quer assistir
+let-in = Deixar entrar
+let-in-name = Deixar entrar { $name }
+turn-away = Recusar
+turn-away-name = Recusar { $name }
+remove = Remover
+remove-name = Remover { $name }
+guest = { $name } (convidado)
+administrator = { $name } (administrador)
+observed = Um administrador está assistindo a esta sessão: { $name }
 more = { $count ->
     [one] mais { $count } minuto
    *[other] mais { $count } minutos

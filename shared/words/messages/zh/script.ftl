@@ -17,7 +17,17 @@ watches = { $name } 正在观看
 take-back = 收回
 hand-over = 移交
 take-back-from = 从 { $name } 收回控制权
-hand-over-to = 将控制权交给 { $name }
+hand-over-to = 将控制权移交给 { $name }
+asks = { $name } 想观看
+let-in = 允许
+let-in-name = 允许 { $name } 观看
+turn-away = 拒绝
+turn-away-name = 拒绝 { $name } 观看
+remove = 移除
+remove-name = 移除 { $name }
+guest = { $name }（访客）
+administrator = { $name }（管理员）
+observed = 管理员正在观看此会话：{ $name }
 more = { $count ->
    *[other] 延长 { $count } 分钟
 }

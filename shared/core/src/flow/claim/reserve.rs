@@ -22,7 +22,7 @@ use crate::quota::{Quota, QuotaKind};
 use crate::rate_window::RateWindow;
 use crate::session::{Charge, LaunchSpec, Origin, Owner, PoolMembership, Session, State};
 use crate::session_events::Subscriptions;
-use crate::session_options::Sharing;
+use crate::sharing::Sharing;
 use crate::time::Timestamp;
 
 /// The verdict of the policies on a claim that is not refused.

@@ -767,6 +767,18 @@ fn appearance() -> Section {
             .label("Allow Anonymous Viewers")
             .help("Anyone with a share link can watch without signing in.")
             .doc("Whether those who watch need no login."),
+            Field::flag("enable_lobby", false, |cast| {
+                &mut cast.settings.enable_lobby
+            })
+            .label("Enable Lobby")
+            .help(
+                "The owner of a session lets each viewer in. Owners can switch that in the \
+                 control panel.",
+            )
+            .doc(
+                "Whether those who open a share link wait until the owner of the session lets \
+                 them in. Owners can switch that in the control panel.",
+            ),
             Field::flag("disable_shared_fixed_resolution", false, |cast| {
                 &mut cast.settings.disable_fixed_resolution
             })
