@@ -10,6 +10,7 @@ use crate::chrome::{
     CastingProgram, DESK, Driver, LOOKS, Look, into_app, shoot, text, text_of, wait_for,
 };
 use crate::page_audit::{check_accessibility, check_requests_and_size};
+use crate::pictures::keep;
 
 /// The tiers of the sessions of a link, the newest first.
 async fn tiers_of(casting: &CastingProgram, link: &str) -> Vec<Value> {
@@ -140,6 +141,7 @@ async fn administrator_adds_orders_and_removes_tiers() {
     wait_for(&window, "#checked", "No errors found.").await;
     desk.click(".tiers > legend").await;
     shoot(&window, "console-tiers").await;
+    keep(&window, "access-tiers").await;
     desk.lead(SEND, ".flash", "Changes saved.").await;
     let path = format!("casts/{id}");
     let tiers = casting.admin(Method::GET, &path, &Value::Null).await["access_tiers"].clone();

@@ -12,6 +12,7 @@ use crate::chrome::{
     CastingProgram, DESK, Driver, LOOKS, Look, console, into_app, shoot, text, text_of, wait_for,
 };
 use crate::page_audit::{check_accessibility, check_requests_and_size};
+use crate::pictures::keep;
 
 /// The demo app's command, one word on each line, as the form takes it.
 async fn command(casting: &CastingProgram) -> String {
@@ -376,6 +377,9 @@ async fn console_pages_are_accessible_small_and_self_contained() {
                 }
             );
             shoot(&window, &name).await;
+            if name == "console-sessions-session-abuse-light" {
+                keep(&window, "abuse-report").await;
+            }
             check_accessibility(&window, &name).await;
             check_requests_and_size(&window, &name, &[]).await;
             let wide = window

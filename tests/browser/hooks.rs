@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::admin_window::{AdminWindow, signed_in};
 use crate::chrome::{CastingProgram, Driver, LOOKS, WATCHED, console, shoot, text, wait_for};
 use crate::page_audit::check_accessibility;
+use crate::pictures::keep;
 
 /// A receiver that answers with this status; its URL.
 async fn receiver(status: Arc<AtomicU16>) -> String {
@@ -64,6 +65,7 @@ async fn hook_shows_its_secret_once_and_its_deliveries() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     shoot(&window, "console-hook").await;
+    keep(&window, "hook").await;
     check_accessibility(&window, "hook").await;
     for (name, look) in LOOKS.into_iter().skip(1) {
         let other = signed_in(&driver, &casting, look, casting.key()).await;

@@ -10,6 +10,7 @@ use crate::chrome::{
     CastingProgram, DESK, Driver, LOOKS, WATCHED, console, into_app, shoot, text, wait_for,
 };
 use crate::page_audit::check_accessibility;
+use crate::pictures::keep;
 
 #[tokio::test]
 async fn guests_are_invited_come_in_and_are_revoked() {
@@ -50,6 +51,7 @@ async fn guests_are_invited_come_in_and_are_revoked() {
         assert!(listed.contains(words), "{words}: {listed}");
     }
     shoot(&window, "console-invitations").await;
+    keep(&window, "invitations").await;
     check_accessibility(&window, "invitations").await;
 
     desk.press("Sheet with QR codes").await;

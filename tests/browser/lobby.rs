@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::chrome::{CastingProgram, DESK, Driver, Look, run, shoot, text_of, wait_for};
 use crate::page_audit::check_accessibility;
+use crate::pictures::keep;
 use crate::viewer::{chord, click, is_there, session_of, soon_value};
 
 const ENTER: char = '\u{e007}';
@@ -67,6 +68,7 @@ async fn guests_ask_and_the_owner_lets_them_in_by_keys() {
     shoot(&owner, "lobby-owner-panel").await;
     click(&owner, "#panel > summary").await;
     shoot(&owner, "lobby-owner").await;
+    keep(&owner, "lobby").await;
     let size = owner.get_window_size().await.expect("a size");
     owner.set_window_size(500, 800).await.expect("narrow");
     shoot(&owner, "lobby-owner-narrow").await;

@@ -1,8 +1,8 @@
-//! Owns the pictures of the documentation: a walk from the console to a session, taken from the
-//! real pages. Beside each picture stands what its page said then; when a page says something else,
-//! this test asks for new pictures.
+//! Owns the pictures of the documentation: a walk from the console to a session, and pages that other
+//! tests lead to, all taken from the real pages. Beside each picture stands what its page said then;
+//! when a page says something else, the test asks for a new picture.
 //!
-//! `CASTING_NEW_PICTURES=1 cargo test -p casting-tests --test browser pictures` takes them.
+//! `CASTING_NEW_PICTURES=1 cargo test -p casting-tests --test browser` takes them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::pixels::Pixels;
 const STEP_CENTISECONDS: u16 = 250;
 
 /// What stays the same on a page while its numbers and names change: headings, labels and buttons.
-const WORDS: &str = "return [...document.querySelectorAll('h1, h2, nav a, th, label, button')] \
+const WORDS: &str = "return [...document.querySelectorAll('h1, h2, nav a, thead th, label, button')] \
     .filter(element => element.checkVisibility()) \
     .map(element => element.innerText.trim()).filter(text => text && !/[0-9]/.test(text)).join('\\n');";
 
@@ -39,6 +39,46 @@ async fn step(window: &Client, name: &'static str) -> Step {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures")
+}
+
+/// The picture of one page for the documentation, which a test has led to.
+pub async fn keep(window: &Client, name: &'static str) {
+    let step = step(window, name).await;
+    if takes_new_ones() {
+        save(&step);
+    }
+    compare(name, &[step]);
+    check_size(name);
+}
+
+fn takes_new_ones() -> bool {
+    std::env::var_os("CASTING_NEW_PICTURES").is_some()
+}
+
+fn save(step: &Step) {
+    fs::create_dir_all(folder()).expect("a folder");
+    let file = folder().join(format!("{}.png", step.name));
+    fs::write(file, &step.picture).expect("can be written");
+}
+
+/// Compares what pages say with what they said when their pictures were taken.
+fn compare(name: &str, steps: &[Step]) {
+    let file = folder().join(format!("{name}.txt"));
+    let now = said(steps);
+    if takes_new_ones() {
+        fs::write(&file, &now).expect("can be written");
+    }
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        kept, now,
+        "the pictures of the documentation are old: run this test with CASTING_NEW_PICTURES=1"
+    );
+}
+
+fn check_size(name: &str) {
+    let picture = fs::read(folder().join(format!("{name}.png"))).expect("a picture");
+    assert!(picture.len() > 10_000, "{name} is empty");
+    assert!(picture.len() < 1_000_000, "{name} is too large for a page");
 }
 
 /// The steps as one animated picture, without an end.
@@ -114,28 +154,30 @@ async fn documentation_shows_the_pages_as_they_are() {
         .await
         .expect("can be written on");
     let session = step(&window, "session").await;
+    let budget =
+        json!({"name": "Trade fair", "budget_per_day_cents": 500, "budget_per_month_cents": 6000});
+    let link = casting.link(&budget).await;
+    window.goto(&link).await.expect("opens");
+    into_app(&window).await;
+    wait_for(&window, "#status", "live").await;
+    let casts = casting
+        .admin(Method::GET, "casts?search=fair", &Value::Null)
+        .await;
+    let id = casts["items"][0]["id"].as_str().expect("an id");
+    open(&format!("/admin/casts/{id}")).await;
+    wait_for(&window, "main", "of $5").await;
+    keep(&window, "budget").await;
     window.close().await.expect("closes");
 
     let steps = [console, form, session];
-    let texts = folder().join("pages.txt");
-    if std::env::var_os("CASTING_NEW_PICTURES").is_some() {
-        fs::create_dir_all(folder()).expect("a folder");
+    if takes_new_ones() {
         for step in steps.iter().filter(|step| step.name != "form") {
-            let file = folder().join(format!("{}.png", step.name));
-            fs::write(file, &step.picture).expect("can be written");
+            save(step);
         }
         fs::write(folder().join("walk.png"), walk(&steps)).expect("can be written");
-        fs::write(&texts, said(&steps)).expect("can be written");
     }
-    let kept = fs::read_to_string(&texts).unwrap_or_default();
-    assert_eq!(
-        kept,
-        said(&steps),
-        "the pictures of the documentation are old: run this test with CASTING_NEW_PICTURES=1"
-    );
+    compare("pages", &steps);
     for name in ["console", "session", "walk"] {
-        let picture = fs::read(folder().join(format!("{name}.png"))).expect("a picture");
-        assert!(picture.len() > 10_000, "{name} is empty");
-        assert!(picture.len() < 1_000_000, "{name} is too large for a page");
+        check_size(name);
     }
 }

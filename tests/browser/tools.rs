@@ -19,6 +19,7 @@ use crate::chrome::{
 };
 use crate::inner::{CONTROL, Inner, written};
 use crate::page_audit::check_accessibility;
+use crate::pictures::keep;
 use crate::pixels::shows;
 
 /// Control, Alt, Shift and M: what shows the panel.
@@ -313,6 +314,9 @@ async fn watermark_and_notice_cover_nothing_that_is_used() {
             return notice.scrollHeight <= notice.clientHeight && frame.getBoundingClientRect().top >= notice.getBoundingClientRect().bottom - 1";
         assert!(holds(&window, whole).await, "{name}: it is read whole");
         shoot(&window, &format!("tools-watermark-{name}")).await;
+        if name == "light" {
+            keep(&window, "watermark").await;
+        }
         check_accessibility(&window, &format!("watermark-{name}")).await;
         // A click goes through it, into the app.
         let below = "return document.elementFromPoint(innerWidth / 2, innerHeight / 2).id";
@@ -354,6 +358,7 @@ async fn owner_takes_more_time_as_often_as_allowed() {
         .await
     );
     shoot(&window, "tools-time-taken").await;
+    keep(&window, "more-time").await;
     let sessions = casting.admin(Method::GET, "sessions", &Value::Null).await;
     assert_eq!(sessions["items"][0]["extensions"], 2, "{sessions}");
     window.close().await.expect("closes");

@@ -162,7 +162,8 @@ fn pieces(text: &str) -> Vec<Piece> {
             }
             let items = items.iter().map(|item| plain(item));
             pieces.push(Piece::List(items.collect()));
-        } else if !line.is_empty() {
+        } else if !line.is_empty() && !line.starts_with("![") {
+            // Pictures of the console are not shown in the console.
             let mut paragraph = line.to_owned();
             while let Some(next) = lines.next_if(|line| !begins(line)) {
                 paragraph.push(' ');
