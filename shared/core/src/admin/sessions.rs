@@ -97,7 +97,7 @@ fn has(session: &Session, search: &str) -> bool {
         (session.invitation.as_ref()).map(|invited| invited.name.as_str()),
         (session.invitation.as_ref()).map(|invited| invited.label.as_str()),
         session.task.as_ref().map(|task| task.arn.as_str()),
-        session.task_address.as_deref(),
+        session.task_address(),
     ];
     filtered::has_words(known.into_iter().flatten(), search)
 }
@@ -639,7 +639,7 @@ fn running_fields() -> Vec<ReadOnlyField<Session>> {
         Field::new("cost_so_far_cents", cost, |_| Value::Null),
         Field::new("pool", pool_schema(), pool),
         Field::new("task_address", task_address, |session| {
-            json!(session.task_address)
+            json!(session.task_address())
         }),
         Field::new("task", task_schema(), |session| {
             let task = session.task.as_ref();

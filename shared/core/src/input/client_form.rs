@@ -29,10 +29,7 @@ pub(crate) fn fields() -> Vec<Field> {
             |client| &mut client.session_time_limit_seconds,
         )
         .label("Session time limit")
-        .help(
-            "The longest a session may run. The smallest limit set by image, groups or cast \
-             applies. Empty: no limit.",
-        )
+        .help("The smallest limit set by image, groups or cast applies. Empty: no limit.")
         .unit("seconds"),
         Field::nullable("idle_minutes", whole(1..=10_080), |client| {
             &mut client.idle_minutes
@@ -43,10 +40,10 @@ pub(crate) fn fields() -> Vec<Field> {
         Field::nullable("unattended_cpu_minutes", whole(1..=1440), |client| {
             &mut client.unattended_cpu_minutes
         })
-        .label("Limit of work without input")
+        .label("Busy limit")
         .help(
-            "Against mining: a session ends when it has used at least half of its processors, on \
-             average, for this long without input. Empty: no limit.",
+            "A session ends when half of its processors were busy for this long without input, as \
+             with miners.",
         )
         .unit("minutes"),
         Field::nullable("keepalive_seconds", whole(60..=LONGEST_SECONDS), |client| {

@@ -24,8 +24,7 @@ pub(super) fn fields<D: 'static>(
         Field::flag("hook_enabled", false, enabled)
             .label("Send events")
             .help(
-                "Each event is sent to the receiver, signed as Standard Webhooks says, and again \
-                 until it is taken.",
+                "Events are signed as Standard Webhooks says, and sent again until they are taken.",
             )
             .doc("Whether events are sent to `hook_url`."),
         Field::nullable(
@@ -35,8 +34,7 @@ pub(super) fn fields<D: 'static>(
         )
         .label("Receiver")
         .help(
-            "An https address of your server. Its host must be on the public internet, unless the \
-             deployment allows others. Or the ARN of the deployment's event bus (EventBridge).",
+            "An https address of a public server, or the ARN of the deployment's event bus.",
         )
         .example("https://example.com/hooks/casting")
         .under("hook_enabled")

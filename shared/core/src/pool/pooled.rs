@@ -103,7 +103,7 @@ impl Session {
             created_at: now,
             ready_by: now.plus_seconds(image.settings.start_timeout_seconds.into()),
             ready_at: None,
-            task_address: None,
+            left_address: None,
             usual_start: None,
             entered_at: None,
             time_limit_seconds: pool.settings.expiration_hours.saturating_mul(3600),
@@ -221,7 +221,7 @@ impl Session {
         let wanted = LaunchSpec {
             kasm_url: self.launch.kasm_url.clone(),
             attempt: self.launch.attempt,
-            // The task definition says it, too.
+            // For a limit, which is sent with its assignment.
             cpu: self.launch.cpu,
             ..launch.clone()
         };
@@ -246,6 +246,7 @@ impl Session {
             owner: owner_of(claim, &self.id),
             launch: LaunchSpec {
                 kasm_url: claim.launch.kasm_url.clone(),
+                cpu: claim.launch.cpu,
                 ..self.launch.clone()
             },
             secret_key: self.secret_key.clone(),
@@ -284,7 +285,7 @@ impl Session {
             created_at: now,
             ready_by: now.plus_seconds(start),
             ready_at: None,
-            task_address: self.task_address.clone(),
+            left_address: None,
             bootstrapped: None,
             pooled: self
                 .pooled

@@ -208,6 +208,15 @@ impl ImageSettings {
         values.any(|value| value.contains(KASM_URL_PLACEHOLDER))
     }
 
+    /// The CPU units of its tasks, 1024 to a processor; `None` where only the task definition knows
+    /// them.
+    pub fn cpu(&self) -> Option<u32> {
+        match &self.source {
+            ImageSource::Container(source) => Some(source.cpu),
+            ImageSource::TaskDefinition(_) => None,
+        }
+    }
+
     /// Whether the gate runs in a container of its own, beside the app's.
     pub fn has_gate_beside(&self) -> bool {
         matches!(&self.source, ImageSource::Container(source) if source.command.is_empty())

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
-use crate::image::{AppAccess, Image, ImageSource};
+use crate::image::{AppAccess, Image};
 use crate::network::{Network, NetworkName, Placement};
 
 /// The parameters of RunTask that depend on link and image.
@@ -23,7 +23,8 @@ pub struct LaunchSpec {
     /// The app's port; `None`: the gate picks one.
     #[serde(default)]
     pub port: Option<u16>,
-    /// Its CPU units, 1024 to a processor; `None` where only the task definition knows them.
+    /// Its CPU units, 1024 to a processor; `None` where no limit of the session needs them, or only
+    /// the task definition knows them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u32>,
     /// The image's environment.
@@ -55,10 +56,7 @@ impl LaunchSpec {
             task_definition: image.task_definition.clone(),
             container: settings.container.clone(),
             port: settings.port,
-            cpu: match &settings.source {
-                ImageSource::Container(source) => Some(source.cpu),
-                ImageSource::TaskDefinition(_) => None,
-            },
+            cpu: None,
             environment: settings.environment.clone(),
             kasm_url,
             app: settings.app.clone(),

@@ -101,10 +101,10 @@ pub struct Session {
     /// When it was ready first.
     #[serde(default)]
     pub ready_at: Option<Timestamp>,
-    /// The address of its task, as its gate's last report came from it. It stays when the session
-    /// has ended: reports of abuse name it.
+    /// The address of its task, once its gate is not to be reached there any more: reports of abuse
+    /// name it. See [`Session::task_address`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task_address: Option<String>,
+    pub left_address: Option<String>,
     /// When it was first entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entered_at: Option<Timestamp>,
@@ -666,7 +666,6 @@ impl Session {
             State::Stopping { .. } | State::Ended { .. } => return Err(self.invalid("ready")),
         };
         let mut after = self.clone();
-        after.task_address = Some(endpoint.host.clone());
         after.state = State::Ready {
             at,
             endpoint,
@@ -685,6 +684,22 @@ impl Session {
         Ok(after)
     }
 
+    /// The address of its task, as its gate's last report came from it; also of one that has ended.
+    pub fn task_address(&self) -> Option<&str> {
+        match &self.state {
+            State::Ready { endpoint, .. } => Some(&endpoint.host),
+            _ => self.left_address.as_deref(),
+        }
+    }
+
+    /// The same with the address of its task kept, whose place is about to go.
+    fn left(&self) -> Self {
+        Self {
+            left_address: self.task_address().map(str::to_owned),
+            ..self.clone()
+        }
+    }
+
     /// It must be stopped.
     ///
     /// # Errors
@@ -695,7 +710,7 @@ impl Session {
             State::Ready { .. } => true,
             State::Stopping { .. } | State::Ended { .. } => return Err(self.invalid("stopping")),
         };
-        let mut after = self.clone();
+        let mut after = self.left();
         after.state = State::Stopping {
             at: now,
             reason,
@@ -718,7 +733,7 @@ impl Session {
             State::Stopping { reason, served, .. } => (reason.clone(), *served),
             State::Ended { .. } => return Err(self.invalid("ended")),
         };
-        let mut after = self.clone();
+        let mut after = self.left();
         after.state = State::Ended {
             at: now,
             reason,

@@ -171,7 +171,7 @@ pub fn session(cast: &Cast, n: u8) -> Session {
         created_at: NOON,
         ready_by: NOON.plus_seconds(180),
         ready_at: None,
-        task_address: None,
+        left_address: None,
         usual_start: None,
         entered_at: None,
         time_limit_seconds: 3600,

@@ -327,7 +327,10 @@ impl ClaimAttempt<'_> {
                 bucket,
                 held,
             },
-            launch: LaunchSpec::of(image, admission.network, admission.kasm_url.url),
+            launch: LaunchSpec {
+                cpu: (context.grant.unattended_cpu_minutes).and_then(|_| settings.cpu()),
+                ..LaunchSpec::of(image, admission.network, admission.kasm_url.url)
+            },
             origin: Origin {
                 address: address::hash(context.visitor.address, &plane.keys),
                 referrer: self.ticket.referrer.clone(),
@@ -338,7 +341,7 @@ impl ClaimAttempt<'_> {
             created_at: now,
             ready_by: now.plus_seconds(u64::from(settings.start_timeout_seconds)),
             ready_at: None,
-            task_address: None,
+            left_address: None,
             usual_start: None,
             entered_at: None,
             time_limit_seconds: (context.grant)

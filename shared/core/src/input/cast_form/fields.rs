@@ -771,10 +771,7 @@ fn appearance() -> Section {
                 &mut cast.settings.enable_lobby
             })
             .label("Enable Lobby")
-            .help(
-                "The owner of a session lets each viewer in. Owners can switch that in the \
-                 control panel.",
-            )
+            .help("The owner lets each viewer in, and can switch that in the control panel.")
             .doc(
                 "Whether those who open a share link wait until the owner of the session lets \
                  them in. Owners can switch that in the control panel.",
