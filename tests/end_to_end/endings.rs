@@ -73,10 +73,15 @@ async fn end_reasons_are_recorded_and_served_ones_not_refunded() {
 }
 
 #[tokio::test]
-async fn idle_timeout_is_passed_to_the_gate() {
+async fn limits_without_input_are_passed_to_the_gate() {
     let stack = TestStack::start().await;
-    let enforced = json!({"enforce_client_settings": true, "client_settings": {"idle_minutes": 5}});
-    for (fields, seconds) in [(json!({}), json!(null)), (enforced, json!(300))] {
+    let cpu = json!({"window_seconds": 900, "cpu_units": 256});
+    for (settings, idle, cpu) in [
+        (json!({}), json!(null), json!(null)),
+        (json!({"idle_minutes": 5}), json!(300), json!(null)),
+        (json!({"unattended_cpu_minutes": 15}), json!(null), cpu),
+    ] {
+        let fields = json!({"enforce_client_settings": true, "client_settings": settings});
         let cast = stack.cast(&fields).await;
         let claimed = stack
             .claim(Caller(1), cast["key"].as_str().expect("a key"))
@@ -93,36 +98,8 @@ async fn idle_timeout_is_passed_to_the_gate() {
         let directives = crate::test_stack::Answer::of(report.json(&Report::Ready { port: 1 }))
             .await
             .json();
-        assert_eq!(directives["idle_seconds"], seconds, "{directives}");
-    }
-    stack.local.stop().await;
-}
-
-#[tokio::test]
-async fn cpu_limit_is_passed_with_the_size_of_the_image() {
-    let stack = TestStack::start().await;
-    let settings =
-        json!({"enforce_client_settings": true, "client_settings": {"unattended_cpu_minutes": 15}});
-    for (fields, limit) in [
-        (json!({}), json!(null)),
-        (settings, json!({"window_seconds": 900, "cpu_units": 256})),
-    ] {
-        let cast = stack.cast(&fields).await;
-        let id = stack
-            .claim(Caller(1), cast["key"].as_str().expect("a key"))
-            .await
-            .json()["session_id"]
-            .as_str()
-            .and_then(SessionId::parse)
-            .expect("an id");
-        let secret = stack.local.control_plane.keys.sessions().secret(&id);
-        let report = stack
-            .request(Method::POST, &format!("/session/{id}/reports"))
-            .bearer_auth(secret.expose());
-        let directives = crate::test_stack::Answer::of(report.json(&Report::Ready { port: 1 }))
-            .await
-            .json();
-        assert_eq!(directives["unattended_cpu"], limit, "{directives}");
+        assert_eq!(directives["idle_seconds"], idle, "{directives}");
+        assert_eq!(directives["unattended_cpu"], cpu, "{directives}");
     }
     stack.local.stop().await;
 }
