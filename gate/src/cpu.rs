@@ -30,7 +30,7 @@ const UNITS: u32 = 1024;
 const TICK: Duration = Duration::from_millis(10);
 
 /// Where the processor time is read.
-pub struct CpuUsage(Source);
+struct CpuUsage(Source);
 
 enum Source {
     /// From ECS, for all containers of the task: the app may run in another one.
@@ -44,7 +44,7 @@ enum Source {
 
 impl CpuUsage {
     /// The usage of the task that this gate is part of; `metadata` is ECS's address for it.
-    pub fn of_task(metadata: Option<&str>) -> Self {
+    fn of_task(metadata: Option<&str>) -> Self {
         let client = report::client(|builder| builder.timeout(ANSWER_TIMEOUT));
         Self(match (metadata, client) {
             (Some(url), Ok(client)) => Source::Task {
@@ -228,14 +228,14 @@ impl Window {
 }
 
 /// Waits until the session has used as much without input as its directives allow, which may change
-/// meanwhile. A usage that cannot be read reaches no limit.
-pub async fn limit_reached(usage: &CpuUsage, state: &SessionState) {
+/// meanwhile. A usage that cannot be read reaches no limit. `metadata`: ECS's address for the task.
+pub async fn limit_reached(metadata: Option<&str>, state: &SessionState) {
     let mut changes = state.changes();
     loop {
         let limit = state.directives().unattended_cpu;
         let reached = async {
             match limit {
-                Some(limit) => limit_of_directive_reached(usage, state, limit).await,
+                Some(limit) => limit_of_directive_reached(metadata, state, limit).await,
                 None => std::future::pending().await,
             }
         };
@@ -252,7 +252,9 @@ pub async fn limit_reached(usage: &CpuUsage, state: &SessionState) {
     }
 }
 
-async fn limit_of_directive_reached(usage: &CpuUsage, state: &SessionState, limit: CpuLimit) {
+async fn limit_of_directive_reached(metadata: Option<&str>, state: &SessionState, limit: CpuLimit) {
+    // Only now: most sessions have no such limit, and their gates need no further client.
+    let usage = CpuUsage::of_task(metadata);
     let units = match limit.cpu_units {
         Some(units) => units,
         None => usage.units().await.unwrap_or(UNITS),

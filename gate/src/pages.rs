@@ -88,7 +88,7 @@ pub const NOBODY_OF_THAT_NAME: Notice = Notice {
     refreshes: false,
 };
 
-/// Somebody was to be let in who does not wait (any more).
+/// The answered request to watch is unknown, or not open any more.
 pub const NOT_WAITING: Notice = Notice {
     status: StatusCode::NOT_FOUND,
     name: "not-waiting",

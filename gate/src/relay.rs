@@ -133,6 +133,19 @@ impl<'a> Visitor<'a> {
         }
     }
 
+    /// A visitor of another WebSocket of the session, which is not read as the screen's is.
+    fn beside_screen(
+        state: &'a SessionState,
+        ticket: &'a SessionTicket,
+        terms: &'a Mutex<Terms>,
+    ) -> Self {
+        Self {
+            dialect: None,
+            selkies: false,
+            ..Self::of_screen(state, ticket, terms)
+        }
+    }
+
     /// Whether the stream from the screen is parsed.
     const fn is_measured(&self) -> bool {
         self.dialect.is_some() && self.state.is_measured(self.ticket)
@@ -195,10 +208,8 @@ where
 {
     let terms = Mutex::default();
     let own = Visitor {
-        dialect: None,
-        selkies: false,
         listens: true,
-        ..Visitor::of_screen(state, ticket, &terms)
+        ..Visitor::beside_screen(state, ticket, &terms)
     };
     carry_for(visitor, app, own).await;
 }
@@ -211,10 +222,8 @@ where
 {
     let terms = Mutex::default();
     let own = Visitor {
-        dialect: None,
-        selkies: false,
         drives: true,
-        ..Visitor::of_screen(state, ticket, &terms)
+        ..Visitor::beside_screen(state, ticket, &terms)
     };
     carry_for(program, app, own).await;
 }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::admission::Admission;
 use crate::app::{self, App};
-use crate::cpu::{self, CpuUsage};
+use crate::cpu;
 use crate::credentials;
 use crate::entries::Entries;
 use crate::exec;
@@ -257,7 +257,6 @@ async fn supervise(
     [port, app_port]: [u16; 2],
     was_ready: &AtomicBool,
 ) -> (i32, Option<GateEndReason>) {
-    let cpu = CpuUsage::of_task(settings.task_metadata.as_deref());
     let serving = async {
         app::answers(app_port, settings.app_https).await;
         let time_is_up = Instant::now() + settings.time_limit;
@@ -300,7 +299,7 @@ async fn supervise(
             () = state.time_is_up() => Some(GateEndReason::TimeLimit),
             because = visitors_gone(state, keepalive) => Some(because),
             () = idle_timeout(state) => Some(GateEndReason::Idle),
-            () = cpu::limit_reached(&cpu, state) => Some(GateEndReason::UnattendedCpu),
+            () = cpu::limit_reached(settings.task_metadata.as_deref(), state) => Some(GateEndReason::UnattendedCpu),
             () = state.end_asked() => Some(GateEndReason::Owner),
             () = poll_until_over(reporter, state) => None,
         }

@@ -556,12 +556,12 @@ impl SessionState {
         true
     }
 
-    /// Lets somebody in again who was removed, asked once more, and was let in.
+    /// Admits a removed viewer again, whose new request the owner has accepted.
     pub fn readmit(&self, id: &str) {
         self.lock().removed.remove(id);
     }
 
-    /// Whether somebody waits under this id.
+    /// Whether a request to watch with this id waits for its answer.
     pub fn is_waiting(&self, id: &str) -> bool {
         let waiting = &self.lock().directives.lobby.waiting;
         waiting.iter().any(|one| one.id == id)

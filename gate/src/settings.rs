@@ -78,7 +78,8 @@ pub struct GateSettings {
     /// and login.
     pub sound_port: Option<u16>,
     /// Where the app serves Chrome DevTools, if the permissions allow all that they can do:
-    /// behind `CAST_DEVTOOLS_SOCKET`, a path seen from where the gate runs, else at the loopback port in `CAST_DEVTOOLS_PORT`.
+    /// behind `CAST_DEVTOOLS_SOCKET`, a path seen from where the gate runs, else at the loopback port
+    /// in `CAST_DEVTOOLS_PORT`.
     pub devtools: Option<Place>,
     /// Whether files may leave the session (`downloads` in `CAST_PERMISSIONS`; nothing is allowed
     /// that is not named).

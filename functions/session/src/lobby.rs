@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// The reload interval of the waiting page without scripting, in seconds.
 const REFRESH_SECONDS: u32 = 5;
-/// When somebody who found the lobby full can try again, in seconds.
+/// The `Retry-After` of a full lobby, in seconds.
 const FULL_SECONDS: u64 = 60;
 
 #[derive(Template)]

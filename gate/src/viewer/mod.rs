@@ -315,8 +315,8 @@ async fn extend(gate: &Gate, headers: &HeaderMap, used: Option<u32>) -> Response
     }
 }
 
-/// Lets somebody in who waits, turns them away, or removes somebody who watches: that at once,
-/// before the control plane forgets that they were let in.
+/// Accepts or rejects a request to watch, or removes a viewer. A removal takes effect at once, before
+/// the control plane forgets the admission.
 async fn answer_request(gate: &Gate, headers: &HeaderMap, id: String, admit: bool) -> Response {
     let known = gate.state.directives().lobby.version;
     let is_waiting = gate.state.is_waiting(&id);

@@ -31,7 +31,7 @@ const PATH: &str = "/.cast/devtools";
 /// The names and values of the headers that have reached the app.
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// DevTools as Chromium serves them: only under the host `localhost`, to nobody with an origin.
+/// DevTools as Chromium serves them: only under the host `localhost`, and to no request with an `Origin` header.
 async fn chromium() -> (u16, Seen) {
     let seen = Seen::default();
     let version = async |State(seen): State<Seen>, headers: HeaderMap| {
