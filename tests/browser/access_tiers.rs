@@ -1,13 +1,12 @@
 //! Owns access tiers where people meet them: the page that offers a check and a login, the page of a
 //! refused visitor, and the console's form; on a desk and on a phone.
 
-use fantoccini::Locator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::admin_window::{AdminWindow, SEND, signed_in};
 use crate::chrome::{
-    CastingProgram, DESK, Driver, LOOKS, Look, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, LOOKS, Look, click, into_app, shoot, text, text_of, wait_for,
 };
 use crate::page_audit::{check_accessibility, check_requests_and_size};
 use crate::pictures::keep;
@@ -23,11 +22,6 @@ async fn tiers_of(casting: &CastingProgram, link: &str) -> Vec<Value> {
     of_link
         .map(|session| session["access_tier"]["name"].clone())
         .collect()
-}
-
-async fn click(window: &fantoccini::Client, selector: &str) {
-    let found = window.find(Locator::Css(selector)).await.expect(selector);
-    found.click().await.expect(selector);
 }
 
 #[tokio::test]

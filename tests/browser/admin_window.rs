@@ -1,10 +1,11 @@
 //! Owns what an administrator does in a browser window: open pages, click, fill in forms. Must not
 //! know which pages there are.
 
+use casting_tests::processes::soon;
 use fantoccini::{Client, Locator};
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, Driver, Look, text_of, wait_for};
+use crate::chrome::{CastingProgram, Driver, Look, click, element, text, text_of, wait_for};
 
 /// What sends a form of fields.
 pub const SEND: &str = "form.sheet .form-end button";
@@ -36,6 +37,7 @@ impl AdminWindow<'_> {
     }
 
     pub async fn click(&self, selector: &str) {
+        element(self.window, selector).await;
         // People scroll what stands under the bar with the buttons into sight before they click it.
         let script = "document.querySelector(arguments[0]).scrollIntoView({block: 'center', \
                       behavior: 'instant'})";
@@ -43,13 +45,7 @@ impl AdminWindow<'_> {
             .execute(script, vec![json!(selector)])
             .await
             .expect(selector);
-        self.window
-            .find(Locator::Css(selector))
-            .await
-            .expect(selector)
-            .click()
-            .await
-            .expect(selector);
+        click(self.window, selector).await;
     }
 
     /// Clicks and waits for the page that it leads to.
@@ -61,17 +57,18 @@ impl AdminWindow<'_> {
     /// Follows the link, or presses the button, that says exactly this.
     pub async fn press(&self, words: &str) {
         let path = format!("//main//*[self::a or self::button or self::summary][text()='{words}']");
-        self.window
-            .find(Locator::XPath(&path))
-            .await
-            .expect(words)
-            .click()
-            .await
-            .expect(words);
+        let pressed = soon(
+            async || match self.window.find(Locator::XPath(&path)).await {
+                Ok(element) => element.click().await.is_ok(),
+                Err(_) => false,
+            },
+        );
+        let pressed = pressed.await;
+        assert!(pressed, "{words}: {}", text(self.window).await);
     }
 
     pub async fn fill(&self, id: &str, typed: &str) {
-        let field = self.window.find(Locator::Css(id)).await.expect(id);
+        let field = element(self.window, id).await;
         field.clear().await.expect(id);
         field.send_keys(typed).await.expect(id);
     }
@@ -87,10 +84,8 @@ impl AdminWindow<'_> {
     }
 
     pub async fn pick(&self, id: &str, label: &str) {
-        self.window
-            .find(Locator::Css(id))
+        element(self.window, id)
             .await
-            .expect(id)
             .select_by_label(label)
             .await
             .expect(label);

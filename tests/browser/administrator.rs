@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::admin_window::{AdminWindow, SEND};
 use crate::chrome::{
-    CastingProgram, DESK, Driver, LOOKS, Look, console, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, LOOKS, Look, console, element, into_app, shoot, text, text_of,
+    wait_for,
 };
 use crate::page_audit::{check_accessibility, check_requests_and_size};
 use crate::pictures::keep;
@@ -132,8 +133,7 @@ async fn first_console_visit_creates_and_undoes_a_link() {
     let numbers = text_of(&window, ".chart .dense").await;
     assert_eq!(launches_and_refusals(&numbers), (1, 1), "{numbers}");
     // The values of a chart are read by keyboard too; U+E010 is the key End.
-    let plot = window.find(Locator::Css("[data-plot]")).await;
-    let plot = plot.expect("a picture");
+    let plot = element(&window, "[data-plot]").await;
     plot.send_keys("\u{e010}").await.expect("takes keys");
     let reading = text_of(&window, ".reading").await;
     assert!(reading.contains("Launched"), "{reading}");

@@ -9,6 +9,7 @@ use casting_identity::web_client;
 use casting_tests::engine::Engine;
 use casting_tests::processes::soon;
 use casting_tests::program::Program;
+use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -385,6 +386,28 @@ pub async fn holds(window: &Client, script: &str) -> bool {
         seen = seen || soon(asked).await;
     }
     seen
+}
+
+/// The element of a page, which may still be loading or on its way to the next page.
+pub async fn element(window: &Client, selector: &str) -> Element {
+    let mut found = None;
+    soon(async || {
+        found = window.find(Locator::Css(selector)).await.ok();
+        found.is_some()
+    })
+    .await;
+    assert!(found.is_some(), "{selector}: {}", text(window).await);
+    found.expect(selector)
+}
+
+/// Clicks an element as soon as it is there and nothing covers it.
+pub async fn click(window: &Client, selector: &str) {
+    let clicked = soon(async || match window.find(Locator::Css(selector)).await {
+        Ok(element) => element.click().await.is_ok(),
+        Err(_) => false,
+    });
+    let clicked = clicked.await;
+    assert!(clicked, "{selector} can be clicked: {}", text(window).await);
 }
 
 /// The text of one element; empty while it is not there.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::admin_window::{AdminWindow, SEND, signed_in};
 use crate::chrome::{
-    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, Look, click, console, into_app, shoot, text, text_of, wait_for,
 };
 use crate::page_audit::check_accessibility;
 
@@ -411,22 +411,10 @@ async fn console_watches_unshares_and_anonymises_a_session() {
     desk.click("form[action$='/watch'] button").await;
     into_app(&window).await;
     window.enter_parent_frame().await.expect("the viewer");
-    window
-        .find(Locator::Css("#panel > summary"))
-        .await
-        .expect("the panel")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&window, "#panel > summary").await;
     wait_for(&window, "#role", "are watching").await;
     shoot(&window, "console-watches").await;
-    owner
-        .find(Locator::Css("#panel > summary"))
-        .await
-        .expect("the panel")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&owner, "#panel > summary").await;
     assert!(
         soon(async || text(&owner).await.contains("watches")).await,
         "the owner is told: {}",

@@ -10,12 +10,11 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use casting_identity::web_client;
-use fantoccini::Locator;
 use futures_util::{StreamExt, stream};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, Look, click, into_app, shoot, text, wait_for};
 
 /// What the gateway does with the first claims; the rest get through.
 const REFUSALS: [Refusal; 3] = [
@@ -157,8 +156,7 @@ async fn refusal_is_shown_as_before_behind_a_busy_gateway() {
     casting
         .admin(reqwest::Method::PATCH, &format!("casts/{id}"), &changed)
         .await;
-    let start = window.find(Locator::Css("#start button")).await;
-    start.expect("a button").click().await.expect("is pressed");
+    click(&window, "#start button").await;
     wait_for(&window, "h1", "All sessions are taken").await;
     let at = window.current_url().await.expect("an address");
     assert_eq!(at.as_str(), format!("{url}/cast/{key}"), "the link itself");

@@ -12,7 +12,9 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, click, console, element, into_app, shoot, text, wait_for,
+};
 use crate::page_audit::check_accessibility;
 
 /// A page of another site with this link in it, by the lines that its administrator is given.
@@ -40,10 +42,8 @@ async fn other_site(link: &str) -> u16 {
 }
 
 async fn into_frame(window: &Client) {
-    window
-        .find(Locator::Css("iframe"))
+    element(window, "iframe")
         .await
-        .expect("the frame")
         .enter_frame()
         .await
         .expect("a frame");
@@ -114,13 +114,7 @@ async fn embedded_link_opens_the_session_in_a_new_window() {
             before,
             "{name}: nothing starts by itself"
         );
-        window
-            .find(Locator::Css("#start button"))
-            .await
-            .expect("a button")
-            .click()
-            .await
-            .expect("can be clicked");
+        click(&window, "#start button").await;
         if look.scripting {
             wait_for(&window, "#start button", "Opened in a window of its own").await;
         }
@@ -172,23 +166,11 @@ async fn embedded_login_opens_a_new_window() {
     wait_for(&window, "body", "This link is for people with an account.").await;
     check_accessibility(&window, "sign in").await;
     shoot(&window, "embedded-sign-in").await;
-    window
-        .find(Locator::Css("a.button"))
-        .await
-        .expect("a link")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&window, "a.button").await;
     window.enter_parent_frame().await.expect("the page");
     into_new_window(&window).await;
     wait_for(&window, "h1", "Who are you?").await;
-    window
-        .find(Locator::Css("button[value=bob]"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&window, "button[value=bob]").await;
     into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     window.close().await.expect("closes");

@@ -1,11 +1,11 @@
 //! Owns the test of every page that a visitor may meet: in the light and the dark theme and on a
 //! phone, each is accessible, whole without other machines, and small.
 
-use fantoccini::{Client, Locator};
+use fantoccini::Client;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, Driver, LOOKS, shoot, wait_for};
+use crate::chrome::{CastingProgram, Driver, LOOKS, click, element, shoot, wait_for};
 use crate::page_audit::{check_accessibility, check_requests_and_size};
 use crate::pages::provider;
 
@@ -30,13 +30,7 @@ impl Round<'_> {
     }
 
     async fn click(&self, selector: &str) {
-        self.window
-            .find(Locator::Css(selector))
-            .await
-            .expect(selector)
-            .click()
-            .await
-            .expect("can be clicked");
+        click(self.window, selector).await;
     }
 }
 
@@ -154,10 +148,8 @@ async fn visitor_pages_are_accessible_small_and_self_contained() {
         round.click("#tips button").await;
         round.click("#panel > summary").await;
         round.look_at("viewer-panel", "#connection", "Good").await;
-        window
-            .find(Locator::Css("#app"))
+        element(&window, "#app")
             .await
-            .expect("the app")
             .enter_frame()
             .await
             .expect("a frame");

@@ -6,7 +6,7 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, click, element, into_app, shoot, wait_for};
 use crate::inner::{Inner, shows};
 
 /// Bob opens the link; gives the session that he comes into.
@@ -24,17 +24,7 @@ async fn enter(window: &Client, link: &str, host: &str) -> String {
     {
         bob.click().await.expect("can be clicked");
     }
-    assert!(
-        soon(async || window.find(Locator::Css("#start button")).await.is_ok()).await,
-        "the consent's button"
-    );
-    window
-        .find(Locator::Css("#start button"))
-        .await
-        .expect("the consent's button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(window, "#start button").await;
     into_app(window).await;
     let url = window.current_url().await.expect("an address");
     url.host_str()
@@ -91,20 +81,12 @@ async fn streamed_browser_profile_persists() {
         .goto(&format!("{}/admin", casting.url()))
         .await
         .expect("opens");
-    admin
-        .find(Locator::Css("input[name=key]"))
+    element(&admin, "input[name=key]")
         .await
-        .expect("a field")
         .send_keys(casting.key())
         .await
         .expect("can be typed into");
-    admin
-        .find(Locator::Css("form[action='/admin/sign-in'] button"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&admin, "form[action='/admin/sign-in'] button").await;
     wait_for(&admin, "h1", "Overview").await;
     admin
         .goto(&format!("{}/admin/users/{user}", casting.url()))

@@ -5,7 +5,8 @@ use fantoccini::Locator;
 use serde_json::json;
 
 use crate::chrome::{
-    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, Look, click, console, element, into_app, shoot, text, text_of,
+    wait_for,
 };
 
 #[tokio::test]
@@ -41,7 +42,7 @@ async fn demo_link_opens_a_session_that_ends_cleanly() {
     );
     shoot(&window, "demo-session").await;
 
-    let pad = window.find(Locator::Css("#pad")).await.expect("the pad");
+    let pad = element(&window, "#pad").await;
     pad.send_keys("Hello from the first window")
         .await
         .expect("can be written on");
@@ -127,19 +128,11 @@ async fn button_claims_without_javascript() {
         "nothing starts by itself"
     );
     shoot(&window, "landing-without-scripting").await;
-    window
-        .find(Locator::Css("#start button"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&window, "#start button").await;
     // Without scripting the viewer is a frame and what its form can do.
     soon(async || window.find(Locator::Css("noscript iframe")).await.is_ok()).await;
-    window
-        .find(Locator::Css("noscript iframe"))
+    element(&window, "noscript iframe")
         .await
-        .expect("a frame")
         .enter_frame()
         .await
         .expect("a frame");

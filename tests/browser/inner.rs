@@ -12,7 +12,7 @@ use casting_tests::processes::soon;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use serde_json::{Value, json};
 
-use crate::chrome::{devtools, text};
+use crate::chrome::{devtools, element, text};
 
 /// Letters that no single keyboard has.
 pub const LETTERS: &str = "Привет, мир! щъыьэюя señor café Ελληνικά ήώ € ß";
@@ -198,10 +198,7 @@ pub async fn size(window: &fantoccini::Client) -> Value {
 
 /// Types into the streamed screen; the first key is a tabulator, which finds the page's field.
 pub async fn type_in(window: &fantoccini::Client, text: &str) {
-    let canvas = window
-        .find(fantoccini::Locator::Css("canvas"))
-        .await
-        .expect("the screen");
+    let canvas = element(window, "canvas").await;
     canvas.click().await.expect("can be clicked");
     window
         .active_element()
@@ -215,10 +212,7 @@ pub async fn type_in(window: &fantoccini::Client, text: &str) {
 /// Presses keys on what this selector finds, one after the other, as a keyboard does; `held`: with
 /// this one held.
 pub async fn press(window: &fantoccini::Client, selector: &str, held: Option<char>, text: &str) {
-    let overlay = window
-        .find(fantoccini::Locator::Css(selector))
-        .await
-        .expect("what takes keys");
+    let overlay = element(window, selector).await;
     overlay.click().await.expect("can be clicked");
     let down = |value| KeyAction::Down { value };
     let up = |value| KeyAction::Up { value };

@@ -4,12 +4,13 @@
 
 use casting_core::language::Language;
 use casting_words::Words;
-use fantoccini::{Client, Locator};
+use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chrome::{
-    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, Look, click, console, element, into_app, shoot, text, text_of,
+    wait_for,
 };
 use crate::page_audit::check_accessibility;
 
@@ -45,9 +46,7 @@ impl Round<'_> {
     }
 
     async fn click(&self, selector: &str) {
-        let found = self.window.find(Locator::Css(selector)).await;
-        let found = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
-        found.click().await.expect("can be clicked");
+        click(self.window, selector).await;
     }
 }
 
@@ -130,7 +129,7 @@ async fn lead_frame_to(window: &Client, address: &str) {
     let lead = "document.querySelector('#app').src = arguments[0]";
     let led = window.execute(lead, vec![json!(address)]).await;
     led.expect("a frame");
-    let frame = window.find(Locator::Css("#app")).await.expect("the frame");
+    let frame = element(window, "#app").await;
     frame.enter_frame().await.expect("can be entered");
 }
 
@@ -175,9 +174,7 @@ async fn edge_notices_say_in_each_language_what_to_do() {
         // The button leads out of the frame and back into the session, which is there all the same.
         lead_frame_to(&window, &format!("{page}?notice=used")).await;
         wait_for(&window, "h1", "This address has been used").await;
-        let button = window.find(Locator::Css("a.button")).await;
-        let button = button.expect("a button");
-        button.click().await.expect("can be clicked");
+        click(&window, "a.button").await;
         window.enter_parent_frame().await.expect("the window");
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;

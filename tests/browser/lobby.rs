@@ -1,14 +1,16 @@
 //! Owns the lobby of a shared session as its owner, its guests and an administrator meet it.
 
 use casting_tests::processes::soon;
-use fantoccini::{Client, Locator};
+use fantoccini::Client;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, run, shoot, text_of, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, click, element, run, shoot, text_of, wait_for,
+};
 use crate::page_audit::check_accessibility;
 use crate::pictures::keep;
-use crate::viewer::{chord, click, is_there, session_of, soon_value};
+use crate::viewer::{chord, is_there, session_of, soon_value};
 
 const ENTER: char = '\u{e007}';
 const TAB: char = '\u{e004}';
@@ -19,7 +21,7 @@ const PANEL: [char; 4] = ['\u{e009}', '\u{e00a}', '\u{e008}', 'M'];
 async fn ask(window: &Client, link: &str, name: &str) {
     window.goto(link).await.expect("opens");
     wait_for(window, "h1", "Ask to watch").await;
-    let field = window.find(Locator::Css("#name")).await.expect("a field");
+    let field = element(window, "#name").await;
     field.send_keys(name).await.expect("can be typed into");
     click(window, "form button").await;
     wait_for(window, "h1", "The owner has been asked").await;

@@ -5,11 +5,11 @@ use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use casting_tests::processes::soon;
-use fantoccini::{Client, Locator};
+use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, text, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, click, into_app, shoot, text, wait_for};
 
 /// A page without any policy of its own; it has a frame, so that a page which embeds it can be
 /// recognised by counting frames.
@@ -111,18 +111,6 @@ impl Attacked {
         wait_for(&self.window, "#stop", "Anyone with this link can watch").await;
         self.window.close().await.expect("closes");
     }
-}
-
-async fn click(window: &Client, selector: &str) {
-    let clicked = soon(async || match window.find(Locator::Css(selector)).await {
-        Ok(found) => found.click().await.is_ok(),
-        Err(_) => false,
-    });
-    assert!(
-        clicked.await,
-        "{selector} can be clicked: {}",
-        text(window).await
-    );
 }
 
 #[tokio::test]

@@ -7,11 +7,12 @@ use axum::routing::{get, post};
 use casting_boot::SystemClock;
 use casting_core::captcha::CAPTCHA_ACTION;
 use casting_core::time::Clock;
-use fantoccini::Locator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, click, console, into_app, shoot, text, wait_for,
+};
 
 #[tokio::test]
 async fn page_solves_the_proof_of_work_and_claims() {
@@ -49,13 +50,7 @@ async fn dynamic_url_is_shown_before_the_start() {
         .expect("opens");
     wait_for(&window, ".consent .url", "https://example.org/path?q=1").await;
     shoot(&window, "consent").await;
-    window
-        .find(Locator::Css("#start button"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&window, "#start button").await;
     into_app(&window).await;
     wait_for(&window, "#kasm-url", "https://example.org/path?q=1").await;
     window.close().await.expect("closes");
@@ -151,13 +146,7 @@ async fn login_link_goes_through_the_provider_and_back() {
     window.goto(&link).await.expect("opens");
     wait_for(&window, "h1", "Who are you?").await;
     shoot(&window, "login").await;
-    window
-        .find(Locator::Css("button[value=bob]"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&window, "button[value=bob]").await;
     into_app(&window).await;
     wait_for(&window, "#status", "live").await;
     let session = window.current_url().await.expect("an address");
@@ -177,13 +166,7 @@ async fn login_link_goes_through_the_provider_and_back() {
         .expect("opens");
     wait_for(&window, "h1", "You are signed in").await;
     shoot(&window, "signed-in").await;
-    window
-        .find(Locator::Css("#sign-out button"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&window, "#sign-out button").await;
     wait_for(&window, "h1", "You are signed out").await;
     window.goto(&link).await.expect("opens");
     wait_for(&window, "h1", "Who are you?").await;
@@ -269,13 +252,7 @@ async fn captcha_widget_must_be_solved_and_its_proof_is_sent() {
                 .await
                 .expect("can be filled in");
         }
-        window
-            .find(Locator::Css("#start button"))
-            .await
-            .expect("a button")
-            .click()
-            .await
-            .expect("can be clicked");
+        click(&window, "#start button").await;
         if name == "a person" {
             into_app(&window).await;
         }

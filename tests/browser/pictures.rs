@@ -7,11 +7,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fantoccini::{Client, Locator};
+use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, into_app, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, element, into_app, wait_for};
 use crate::pixels::Pixels;
 
 /// How long the walk shows each of its pictures, in hundredths of a second.
@@ -149,7 +149,7 @@ async fn documentation_shows_the_pages_as_they_are() {
     open("/cast/welcome").await;
     into_app(&window).await;
     wait_for(&window, "#status", "live").await;
-    let pad = window.find(Locator::Css("#pad")).await.expect("the pad");
+    let pad = element(&window, "#pad").await;
     pad.send_keys("Everyone who clicks gets a session of their own.")
         .await
         .expect("can be written on");

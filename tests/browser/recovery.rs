@@ -6,14 +6,10 @@ use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, click, console, into_app, shoot, text, wait_for,
+};
 use crate::page_audit::check_accessibility;
-
-async fn press(window: &Client, selector: &str) {
-    let button = window.find(Locator::Css(selector)).await;
-    let button = button.unwrap_or_else(|error| panic!("{selector}: {error}"));
-    button.click().await.expect("can be clicked");
-}
 
 #[tokio::test]
 async fn limited_visitor_gets_in_when_the_wait_is_over() {
@@ -60,7 +56,7 @@ async fn reload_of_a_refusal_is_the_link_again() {
         };
         let window = driver.window(look).await;
         window.goto(&link).await.expect("opens");
-        press(&window, "#start button").await;
+        click(&window, "#start button").await;
         wait_for(&window, "h1", "Your browser blocks cookies").await;
         let name = if phone {
             "cookies-still-phone"
@@ -68,7 +64,7 @@ async fn reload_of_a_refusal_is_the_link_again() {
             "cookies-still"
         };
         shoot(&window, name).await;
-        press(&window, "#help a.button").await;
+        click(&window, "#help a.button").await;
         wait_for(&window, "#start button", "Start").await;
         window.close().await.expect("closes");
     }
@@ -93,7 +89,7 @@ async fn reload_of_a_refusal_is_the_link_again() {
             .await
             .expect("opens");
         add(-1).await;
-        press(&window, "#start button").await;
+        click(&window, "#start button").await;
         wait_for(&window, "h1", "All sessions are taken").await;
         wait_for(&window, "#help", "desk@example.com").await;
         let name = match (scripting, phone) {
@@ -103,15 +99,15 @@ async fn reload_of_a_refusal_is_the_link_again() {
         };
         shoot(&window, name).await;
         if scripting {
-            press(&window, "#copy").await;
+            click(&window, "#copy").await;
             wait_for(&window, "#copy", "Copied").await;
         }
         add(1).await;
         if scripting {
             window.refresh().await.expect("loads again");
         } else {
-            press(&window, ".actions a").await;
-            press(&window, "#start button").await;
+            click(&window, ".actions a").await;
+            click(&window, "#start button").await;
         }
         let inside = soon(async || window.find(Locator::Css("#app")).await.is_ok()).await;
         let waits = text(&window).await;
@@ -137,14 +133,14 @@ async fn closed_tab_finds_its_session_by_the_link() {
         window.goto(&link).await.expect("opens");
         wait_for(&window, "main", "You have one open since").await;
         shoot(&window, if phone { "ask-phone" } else { "ask" }).await;
-        press(&window, "#start button").await;
+        click(&window, "#start button").await;
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
         let again = window.current_url().await.expect("an address");
         assert_eq!(again.host_str(), first.host_str(), "the same session");
         window.goto(&link).await.expect("opens");
         wait_for(&window, "main", "You have one open since").await;
-        press(&window, "#start a").await;
+        click(&window, "#start a").await;
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
         let another = window.current_url().await.expect("an address");
@@ -162,7 +158,7 @@ async fn profile_in_use_leads_to_its_session_or_ends_it() {
         let window = driver.window(Look { phone, ..DESK }).await;
         window.goto(&link).await.expect("opens");
         wait_for(&window, "h1", "Who are you?").await;
-        press(&window, "button[value=bob]").await;
+        click(&window, "button[value=bob]").await;
         // The phone finds the session of the desk.
         if !phone {
             into_app(&window).await;
@@ -178,7 +174,7 @@ async fn profile_in_use_leads_to_its_session_or_ends_it() {
         };
         shoot(&window, name).await;
         check_accessibility(&window, name).await;
-        press(&window, ".actions a").await;
+        click(&window, ".actions a").await;
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
         let again = window.current_url().await.expect("an address");
@@ -187,7 +183,7 @@ async fn profile_in_use_leads_to_its_session_or_ends_it() {
 
         // Once it is ended, the page goes on by itself into another one, as soon as the files are kept.
         window.goto(&link).await.expect("opens");
-        press(&window, ".actions form button").await;
+        click(&window, ".actions form button").await;
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
         let another = window.current_url().await.expect("an address");
@@ -214,7 +210,7 @@ async fn last_place_starts_on_a_click() {
         let casts = format!("casts?search={key}");
         let casts = casting.admin(Method::GET, &casts, &Value::Null).await;
         assert_eq!(casts["items"][0]["sessions_remaining"], 1, "{casts}");
-        press(&window, "#start button").await;
+        click(&window, "#start button").await;
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
         window.close().await.expect("closes");
@@ -229,7 +225,7 @@ async fn account_page_lists_and_ends_own_sessions() {
         let window = driver.window(Look { phone, ..DESK }).await;
         window.goto(&link).await.expect("opens");
         wait_for(&window, "h1", "Who are you?").await;
-        press(&window, "button[value=bob]").await;
+        click(&window, "button[value=bob]").await;
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
         let account = format!("{}/login/me", casting.url());
@@ -237,11 +233,11 @@ async fn account_page_lists_and_ends_own_sessions() {
         wait_for(&window, "ul", "Demo app").await;
         wait_for(&window, "ul", "Running since").await;
         shoot(&window, if phone { "account-phone" } else { "account" }).await;
-        press(&window, "li a").await;
+        click(&window, "li a").await;
         into_app(&window).await;
         wait_for(&window, "#status", "live").await;
         window.goto(&account).await.expect("opens");
-        press(&window, "li form button").await;
+        click(&window, "li form button").await;
         window.accept_alert().await.expect("asks first");
         let ended = soon(async || {
             window.goto(&account).await.expect("opens");
@@ -273,25 +269,25 @@ async fn closing_a_live_session_asks_once_unless_off() {
 async fn asks_once_unless_off(window: &Client, link: &str) {
     window.goto(link).await.expect("opens");
     wait_for(window, "#tips[open]", "Your session is ready").await;
-    press(window, "#tips button").await;
+    click(window, "#tips button").await;
     wait_for(window, "#panel summary", "").await;
-    press(window, "#panel > summary").await;
+    click(window, "#panel > summary").await;
     wait_for(window, "#connection", "Good").await;
     assert!(asks_before_closing(window).await, "the first time");
     assert!(!asks_before_closing(window).await, "and not again");
     window.refresh().await.expect("loads");
-    press(window, "#panel > summary").await;
+    click(window, "#panel > summary").await;
     wait_for(window, "#connection", "Good").await;
-    press(window, "#ask").await;
+    click(window, "#ask").await;
     assert!(!asks_before_closing(window).await, "switched off");
     window.refresh().await.expect("loads");
-    press(window, "#panel > summary").await;
+    click(window, "#panel > summary").await;
     wait_for(window, "#connection", "Good").await;
     assert!(!asks_before_closing(window).await, "and stays off");
-    press(window, "#ask").await;
+    click(window, "#ask").await;
     // Whoever ends the session is not asked whether to leave it.
-    press(window, ".end summary").await;
-    press(window, ".end button").await;
+    click(window, ".end summary").await;
+    click(window, ".end button").await;
     wait_for(window, "body", "You ended it.").await;
     assert_eq!(console(window).await, Vec::<String>::new());
     window.clone().close().await.expect("closes");
@@ -313,7 +309,7 @@ async fn blocked_cookies_are_said_before_a_claim() {
         window.goto(&link).await.expect("opens");
         // With JavaScript the page goes on by itself.
         if !scripting {
-            press(&window, "#start button").await;
+            click(&window, "#start button").await;
         }
         wait_for(&window, "h1", "Your browser blocks cookies").await;
         let name = match (phone, scripting) {
@@ -327,7 +323,7 @@ async fn blocked_cookies_are_said_before_a_claim() {
             let at = window.current_url().await.expect("an address");
             assert_eq!(at.as_str(), link, "the page stands for its link");
         } else {
-            press(&window, "#help a.button").await;
+            click(&window, "#help a.button").await;
             wait_for(&window, "#start button", "Start").await;
         }
         window.close().await.expect("closes");

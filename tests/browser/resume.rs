@@ -1,15 +1,12 @@
 //! Owns how a user gets back into their own session in a browser, when the link gives no new ones.
 
 use casting_tests::processes::soon;
-use fantoccini::{Client, Locator};
+use fantoccini::Client;
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, wait_for};
-
-async fn click(window: &Client, selector: &str) {
-    let found = window.find(Locator::Css(selector)).await.expect(selector);
-    found.click().await.expect("can be clicked");
-}
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, click, console, into_app, shoot, text, wait_for,
+};
 
 async fn session_of(window: &Client) -> String {
     let url = window.current_url().await.expect("an address");

@@ -1,10 +1,11 @@
 //! Owns the waiting room as a person sees it: the second browser waits, and gets in by itself when
 //! the first one leaves.
 
-use fantoccini::Locator;
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, console, into_app, shoot, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, click, console, into_app, shoot, wait_for,
+};
 use crate::page_audit::check_accessibility;
 
 #[tokio::test]
@@ -40,49 +41,19 @@ async fn second_browser_waits_and_enters_automatically() {
         })
         .await;
     third.goto(&link).await.expect("opens");
-    third
-        .find(Locator::Css("#start button"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&third, "#start button").await;
     wait_for(&third, "#position", "You are number 2.").await;
     shoot(&third, "waiting-room-phone").await;
 
     first.enter_parent_frame().await.expect("the viewer");
-    first
-        .find(Locator::Css("#panel > summary"))
-        .await
-        .expect("the panel")
-        .click()
-        .await
-        .expect("opens");
-    first
-        .find(Locator::Css(".end summary"))
-        .await
-        .expect("the end")
-        .click()
-        .await
-        .expect("opens");
-    first
-        .find(Locator::Css(".end button"))
-        .await
-        .expect("the button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&first, "#panel > summary").await;
+    click(&first, ".end summary").await;
+    click(&first, ".end button").await;
     into_app(&second).await;
     wait_for(&second, "#status", "live").await;
     assert_eq!(console(&second).await, Vec::<String>::new());
     wait_for(&third, "#position", "You are number 1.").await;
-    third
-        .find(Locator::Css(".foot button"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&third, ".foot button").await;
     wait_for(&third, "h1", "You have left the queue").await;
     for window in [first, second, third] {
         window.close().await.expect("closes");

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::admin_window::{AdminWindow, signed_in};
 use crate::chrome::{
-    CastingProgram, DESK, Driver, Look, console, into_app, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, Look, click, console, element, into_app, shoot, text, text_of,
+    wait_for,
 };
 use crate::page_audit::check_accessibility;
 
@@ -65,13 +66,7 @@ async fn administrator_finds_messages_extends_and_stops_a_session() {
     let words = "Message from an administrator: Please <b>save</b> your work";
     wait_for(&owner, "#message p", words).await;
     shoot(&owner, "viewer-message").await;
-    owner
-        .find(Locator::Css("#message button"))
-        .await
-        .expect("a button")
-        .click()
-        .await
-        .expect("closes");
+    click(&owner, "#message button").await;
     owner.refresh().await.expect("loads");
     wait_for(&owner, "#panel summary", "").await;
     assert_eq!(text_of(&owner, "#message").await, "", "read once is enough");
@@ -83,13 +78,7 @@ async fn administrator_finds_messages_extends_and_stops_a_session() {
         "Session extended.",
     )
     .await;
-    owner
-        .find(Locator::Css("#panel > summary"))
-        .await
-        .expect("the panel")
-        .click()
-        .await
-        .expect("opens");
+    click(&owner, "#panel > summary").await;
     wait_for(&owner, "#left", "01:4").await;
     // The page of the session says so by itself, while it is looked at.
     wait_for(&window, ".facts", "1 h 4").await;
@@ -185,10 +174,8 @@ async fn command_bar_leads_anywhere_by_keyboard() {
     };
     for (name, open) in [("ctrl-k", ctrl_k.as_str()), ("slash", "/")] {
         desk.open("/admin/audit", "Audit log").await;
-        window
-            .find(Locator::Css("body"))
+        element(&window, "body")
             .await
-            .expect("a body")
             .send_keys(open)
             .await
             .expect("can be typed");
@@ -208,7 +195,7 @@ async fn command_bar_leads_anywhere_by_keyboard() {
         wait_for(&window, "h1", "Evening course").await;
     }
     let body = async |keys: &str| {
-        let body = window.find(Locator::Css("body")).await.expect("a body");
+        let body = element(&window, "body").await;
         body.send_keys(keys).await.expect("can be typed");
     };
     body("?").await;

@@ -12,7 +12,7 @@ use casting_tests::processes::{soon, with_environment};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, DESK, Driver, into_app, shoot, wait_for};
+use crate::chrome::{CastingProgram, DESK, Driver, click, element, into_app, shoot, wait_for};
 use crate::inner::{CONTROL, HAN, Inner, LETTERS, compose, press, shows, size, type_in, written};
 
 /// Serves the light browser's page without its session; one of its scripts is missing once.
@@ -76,13 +76,7 @@ async fn streamed_browser_opens_the_url_and_takes_input() {
         .goto(&format!("{link}?kasm_url=http://{}/", inner.host))
         .await
         .expect("opens");
-    window
-        .find(fantoccini::Locator::Css("#start button"))
-        .await
-        .expect("the consent's button")
-        .click()
-        .await
-        .expect("can be clicked");
+    click(&window, "#start button").await;
     into_app(&window).await;
     shows(&window, Inner::GREEN).await;
     let inside = window
@@ -180,8 +174,7 @@ async fn light_browser_takes_letters_long_pastes_and_soft_keys() {
     let shown = "document.getElementById('keyboard').hidden = false";
     window.execute(shown, vec![]).await.expect("runs");
     for css in ["#keyboard", "#soft"] {
-        let found = window.find(fantoccini::Locator::Css(css)).await;
-        let found = found.expect("is there");
+        let found = element(&window, css).await;
         if css == "#soft" {
             found.send_keys("привет").await.expect("can be typed into");
         } else {

@@ -9,7 +9,9 @@ use fantoccini::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::chrome::{CastingProgram, DESK, Driver, holds, into_app, shoot, text, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, element, holds, into_app, shoot, text, wait_for,
+};
 use crate::inner::{CONTROL, FILE, HAN, Inner, LETTERS, compose, press, written};
 use crate::pixels::shows;
 
@@ -117,14 +119,12 @@ async fn hear_and_move_files(driver: &Driver, scene: &Scene) {
     std::fs::write(&chosen, "from outside").expect("can be written");
     let shown = "document.getElementById('panel').open = true";
     window.execute(shown, vec![]).await.expect("runs");
-    let upload = fantoccini::Locator::Css("#upload");
-    let upload = window.find(upload).await.expect("a field");
+    let upload = element(&window, "#upload").await;
     let path = chosen.to_str().expect("text");
     upload.send_keys(path).await.expect("can be chosen");
     wait_for(&window, "#sent", "is in the session.").await;
     let _ = std::fs::remove_file(&chosen);
-    let link = fantoccini::Locator::Css("a[data-tool=files]");
-    let link = window.find(link).await.expect("a link");
+    let link = element(&window, "a[data-tool=files]").await;
     let first = window.window().await.expect("a window");
     link.click().await.expect("can be clicked");
     let windows = window.windows().await.expect("windows");

@@ -6,16 +6,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::routing::get;
-use casting_tests::processes::soon;
+use fantoccini::Client;
 use fantoccini::actions::{
     InputSource, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction,
 };
-use fantoccini::{Client, Locator};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chrome::{
-    CastingProgram, DESK, Driver, LOOKS, Look, holds, into_app, run, shoot, text, text_of, wait_for,
+    CastingProgram, DESK, Driver, LOOKS, Look, click, element, holds, into_app, run, shoot, text,
+    text_of, wait_for,
 };
 use crate::inner::{CONTROL, Inner, written};
 use crate::page_audit::check_accessibility;
@@ -27,15 +27,6 @@ const CHORD: [char; 4] = ['\u{e009}', '\u{e00a}', '\u{e008}', 'M'];
 const ESCAPE: char = '\u{e00c}';
 const DOWN: char = '\u{e015}';
 const LEFT: char = '\u{e012}';
-
-async fn click(window: &Client, selector: &str) {
-    let clicked = soon(async || match window.find(Locator::Css(selector)).await {
-        Ok(element) => element.click().await.is_ok(),
-        Err(_) => false,
-    })
-    .await;
-    assert!(clicked, "{selector}; {}", text(window).await);
-}
 
 async fn chord(window: &Client, keys: &[char]) {
     let down = keys.iter().map(|key| KeyAction::Down { value: *key });
@@ -95,7 +86,7 @@ async fn keys_and_texts(window: &Client, inner: &Inner, takes_keys: &str) {
     );
     run(window, "document.getElementById('keyboard').hidden = false").await;
     click(window, "#keyboard").await;
-    let soft = window.find(Locator::Css("#soft")).await.expect("a field");
+    let soft = element(window, "#soft").await;
     soft.send_keys("ab").await.expect("can be typed into");
     let typed = format!("{told}a b ");
     assert!(
@@ -103,7 +94,7 @@ async fn keys_and_texts(window: &Client, inner: &Inner, takes_keys: &str) {
         "{:?}",
         inner.written()
     );
-    let box_ = window.find(Locator::Css("#box")).await.expect("a box");
+    let box_ = element(window, "#box").await;
     box_.send_keys("из панели").await.expect("can be filled in");
     click(window, "#send").await;
     wait_for(window, "#told", "in the clipboard of the session").await;
@@ -200,7 +191,7 @@ async fn shortcut_and_tools_reach_the_streamed_browser() {
     click(&window, "#panel > summary").await;
     let file = std::env::temp_dir().join(format!("panel-{}.txt", std::process::id()));
     std::fs::write(&file, "from the panel").expect("can be written");
-    let upload = window.find(Locator::Css("#upload")).await.expect("a field");
+    let upload = element(&window, "#upload").await;
     let path = file.to_str().expect("text");
     upload.send_keys(path).await.expect("can be chosen");
     wait_for(&window, "#sent", "is in the session.").await;
@@ -237,8 +228,7 @@ async fn handle_is_moved_by_mouse_and_keys_and_stays() {
         .await
     );
     assert_eq!(run(&window, place).await, json!(["right", 50, true]));
-    let handle = window.find(Locator::Css("#panel > summary")).await;
-    let handle = handle.expect("a handle");
+    let handle = element(&window, "#panel > summary").await;
     let drag = MouseActions::new("mouse".into())
         .then(PointerAction::MoveToElement {
             element: handle,

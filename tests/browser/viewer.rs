@@ -5,19 +5,12 @@ use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::{Client, Locator};
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, DESK, Driver, Look, into_app, shoot, text, text_of, wait_for};
+use crate::chrome::{
+    CastingProgram, DESK, Driver, Look, click, element, into_app, shoot, text, text_of, wait_for,
+};
 use crate::inner::{Inner, shows, size, type_in};
 
 /// Clicks what the selector finds; again where the page has drawn it anew meanwhile.
-pub async fn click(window: &Client, selector: &str) {
-    let clicked = soon(async || match window.find(Locator::Css(selector)).await {
-        Ok(element) => element.click().await.is_ok(),
-        Err(_) => false,
-    })
-    .await;
-    assert!(clicked, "{selector} can be clicked");
-}
-
 pub async fn session_of(window: &Client) -> String {
     let url = window.current_url().await.expect("an address");
     url.host_str()
@@ -173,10 +166,7 @@ async fn viewers_only_watch_until_given_control() {
     wait_for(&owner, "#watchers", "Guest has control").await;
     into_app(&viewer).await;
     shows(&viewer, Inner::GREEN).await;
-    let canvas = viewer
-        .find(Locator::Css("canvas"))
-        .await
-        .expect("the screen");
+    let canvas = element(&viewer, "canvas").await;
     canvas.click().await.expect("can be clicked");
     viewer
         .active_element()
@@ -299,7 +289,7 @@ async fn resume_with_another_url_opens_it() {
     // The panel opens addresses too.
     window.enter_parent_frame().await.expect("the viewer");
     click(&window, "#panel > summary").await;
-    let field = window.find(Locator::Css("#url")).await.expect("a field");
+    let field = element(&window, "#url").await;
     field
         .send_keys(&format!("http://{}/", inner.host))
         .await
@@ -347,13 +337,7 @@ async fn session_warns_before_it_ends_and_shows_the_reason() {
         assert!(!touched().await, "{name}: nobody has touched anything");
         into_app(&window).await;
         // A touch in the app's own window counts, although it is of another origin.
-        window
-            .find(Locator::Css("#pad"))
-            .await
-            .expect("the pad")
-            .click()
-            .await
-            .expect("can be clicked");
+        click(&window, "#pad").await;
         window.enter_parent_frame().await.expect("the viewer");
         let counted = name != "idle" || soon(touched).await;
         assert!(counted, "{name}: a click in the app");
@@ -414,7 +398,7 @@ pub async fn chord(window: &Client, chord: &[char]) {
 }
 
 async fn enter_frame(window: &Client) {
-    let frame = window.find(Locator::Css("#app")).await.expect("is there");
+    let frame = element(window, "#app").await;
     frame.enter_frame().await.expect("a frame");
 }
 
