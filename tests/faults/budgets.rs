@@ -20,7 +20,7 @@ use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor}
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::histories::play;
+use crate::histories::{Summary, count, play, share_of_each_core};
 
 /// What a session of the world's image costs at most, in millionths of a dollar: 3,960 seconds at
 /// $0.017342 an hour.
@@ -288,6 +288,14 @@ async fn history(_: &SharedDb, seed: u64) -> Result<usize> {
 
 #[test]
 fn budget_is_exact_in_random_histories() {
-    let given = play(1..=40, &history).expect("holds");
-    assert!(given > 80, "{given} sessions: too few to mean anything");
+    let histories = count().div_ceil(6);
+    let Summary { given, .. } = share_of_each_core("budgets", histories, |seeds| {
+        play(seeds, &async |shared_db, seed| {
+            history(shared_db, seed).await.map(Summary::given)
+        })
+    });
+    assert!(
+        given as u64 >= histories,
+        "{given} sessions in {histories} histories: too few for the checks to mean anything"
+    );
 }

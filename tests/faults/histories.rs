@@ -1,7 +1,7 @@
 //! Whole histories drawn from a seed: visitors, gates, sweeps, administrators and ECS, all at once,
 //! with faults on their calls and processes that die.
 //!
-//! `CASTING_TEST_HISTORIES` sets how many (250 by default; CI plays 1,000 every night),
+//! `CASTING_TEST_HISTORIES` sets how many (250 by default; CI plays 10,000 every night by `histories.sh`),
 //! `CASTING_TEST_SEED` the first one's seed (1 by default; `./test.sh` takes another every day); a
 //! failure prints the seed of its history. Each core of the machine plays its share, in a world and
 //! a time of its own.
@@ -12,11 +12,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use casting_core::ControlPlane;
+use casting_core::address;
 use casting_core::cast::{CountBy, IpLimit};
+use casting_core::denial::DenialCode;
 use casting_core::ids::SessionId;
 use casting_core::policy::LinkParameters;
-use casting_core::{Claimed, Report};
+use casting_core::{Claimed, Refusal, Report};
 use casting_tests::faults::{FaultPlan, run_actor};
+use casting_tests::ledger_model::{LedgerModel, Visit};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open_with, visitor};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -30,16 +33,64 @@ pub type Proof = (u8, u8);
 
 /// What an actor did that the checks must know of.
 pub enum Done {
-    Given(Box<Claimed>, Proof),
+    Visited(Visited),
     Served(SessionId),
     NotTaken(Value),
     HasSecret(SessionId),
     Nothing,
 }
 
+/// How a visit went.
+pub struct Visited {
+    /// The hash of the visitor's address.
+    address: String,
+    pub proof: Proof,
+    /// `None` when the process died.
+    pub outcome: Option<Result<Box<Claimed>, DenialCode>>,
+}
+
+/// What happened in histories, for the line that sums them up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    /// Sessions that visitors were given, or visitors who waited.
+    pub given: usize,
+    /// Visits that were refused.
+    pub refused: usize,
+    /// Visits whose process died.
+    pub died: usize,
+}
+
+impl Summary {
+    /// Histories that only count what they gave.
+    pub fn given(given: usize) -> Self {
+        Self {
+            given,
+            ..Self::default()
+        }
+    }
+
+    fn count(&mut self, visit: &Visited) {
+        match visit.outcome {
+            Some(Ok(_)) => self.given += 1,
+            Some(Err(_)) => self.refused += 1,
+            None => self.died += 1,
+        }
+    }
+}
+
+impl std::iter::Sum for Summary {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            given: sum.given + one.given,
+            refused: sum.refused + one.refused,
+            died: sum.died + one.died,
+        })
+    }
+}
+
 #[test]
 fn ledger_holds_in_random_histories() {
-    let given: usize = share_of_each_core(count(), |seeds| {
+    let Summary { given, .. } = share_of_each_core("ledger", count(), |seeds| {
         play(seeds, &async |shared_db, seed| {
             history(shared_db, seed).await
         })
@@ -61,16 +112,18 @@ pub fn first_seed() -> u64 {
     setting("CASTING_TEST_SEED").unwrap_or(1)
 }
 
-/// Plays all histories, each core its share; gives the sum of what they count.
+/// Plays all histories, each core its share; gives the sum of what they count, and prints it in a
+/// line (`--nocapture` shows it).
 pub fn share_of_each_core(
+    what: &str,
     count: u64,
-    play: impl Fn(std::iter::StepBy<std::ops::Range<u64>>) -> Result<usize> + Sync,
-) -> usize {
-    let first = first_seed();
+    play: impl Fn(std::iter::StepBy<std::ops::Range<u64>>) -> Result<Summary> + Sync,
+) -> Summary {
+    let (first, began) = (first_seed(), std::time::Instant::now());
     let players = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(8) as u64;
-    std::thread::scope(|scope| {
+    let sum: Summary = std::thread::scope(|scope| {
         let share = |player: u64| (first + player..first + count).step_by(players as usize);
         let play = &play;
         let playing: Vec<_> = (0..players)
@@ -85,7 +138,15 @@ pub fn share_of_each_core(
                     .unwrap_or_else(|error| panic!("{error:#}"))
             })
             .sum()
-    })
+    });
+    println!(
+        "{what}: all promises held in {count} histories from seed {first}: {} served, {} refused, {} visits cut off by a crash, in {} s",
+        sum.given,
+        sum.refused,
+        sum.died,
+        began.elapsed().as_secs()
+    );
+    sum
 }
 
 /// How many histories share a database. Counters and statistics of histories that are over stay in it.
@@ -94,24 +155,25 @@ const HISTORIES_PER_DATABASE: usize = 10;
 /// Plays these histories one after the other, in virtual time.
 pub fn play(
     seeds: impl Iterator<Item = u64>,
-    history: &impl AsyncFn(&SharedDb, u64) -> Result<usize>,
-) -> Result<usize> {
+    history: &impl AsyncFn(&SharedDb, u64) -> Result<Summary>,
+) -> Result<Summary> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()?;
     runtime.block_on(async {
         let mut shared_db = SharedDb::new().await?;
-        let mut given = 0;
+        let mut sum = Vec::new();
         for (n, seed) in seeds.enumerate() {
             if n > 0 && n % HISTORIES_PER_DATABASE == 0 {
                 shared_db = SharedDb::new().await?;
             }
-            given += history(&shared_db, seed)
-                .await
-                .with_context(|| format!("history with CASTING_TEST_SEED={seed} failed"))?;
+            let played = history(&shared_db, seed).await;
+            sum.push(
+                played.with_context(|| format!("history with CASTING_TEST_SEED={seed} failed"))?,
+            );
         }
-        Ok(given)
+        Ok(sum.into_iter().sum())
     })
 }
 
@@ -124,7 +186,7 @@ fn setting(name: &str) -> Option<u64> {
 #[test]
 fn invitations_are_counted_in_random_histories() {
     let count = count().div_ceil(4);
-    let given: usize = share_of_each_core(count, |seeds| {
+    let Summary { given, .. } = share_of_each_core("invitations", count, |seeds| {
         play(seeds, &async |shared_db, seed| {
             invited(shared_db, seed).await
         })
@@ -133,7 +195,7 @@ fn invitations_are_counted_in_random_histories() {
 }
 
 /// Visitors with one invitation; sometimes it is revoked while they come.
-async fn invited(shared_db: &SharedDb, seed: u64) -> Result<usize> {
+async fn invited(shared_db: &SharedDb, seed: u64) -> Result<Summary> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let uses = Some(rng.u32(1..5));
     let limits = Limits {
@@ -144,6 +206,7 @@ async fn invited(shared_db: &SharedDb, seed: u64) -> Result<usize> {
     };
     let revoked_at = rng.bool().then(|| rng.usize(1..STEPS));
     let mut world = SimWorld::new(shared_db, seed, limits).await?;
+    let mut sum = Summary::default();
     let mut when_revoked = None;
     let mut undelivered = Vec::new();
     let mut claims: Vec<Claimed> = Vec::new();
@@ -175,9 +238,12 @@ async fn invited(shared_db: &SharedDb, seed: u64) -> Result<usize> {
         }
         while let Some(done) = actors.join_next().await {
             match done.context("an actor panicked")? {
-                Done::Given(claimed, _) => {
-                    world.given.insert(claimed.session.id.clone());
-                    claims.push(*claimed);
+                Done::Visited(visit) => {
+                    sum.count(&visit);
+                    if let Some(Ok(claimed)) = visit.outcome {
+                        world.given.insert(claimed.session.id.clone());
+                        claims.push(*claimed);
+                    }
                 }
                 Done::Served(id) => _ = world.served.insert(id),
                 Done::HasSecret(id) => world.give_secret(&id)?,
@@ -204,10 +270,10 @@ async fn invited(shared_db: &SharedDb, seed: u64) -> Result<usize> {
             .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
     world.finish().await?;
-    Ok(claims.len())
+    Ok(sum)
 }
 
-async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
+async fn history(shared_db: &SharedDb, seed: u64) -> Result<Summary> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let total = rng.bool().then(|| rng.u64(1..5));
     let ip = rng.bool().then(|| IpLimit {
@@ -234,6 +300,7 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
         },
     )
     .await?;
+    let (mut sum, mut model) = (Summary::default(), LedgerModel::default());
     let mut proofs: HashMap<Proof, SessionId> = HashMap::new();
     let mut undelivered = Vec::new();
     let mut claims: Vec<Claimed> = Vec::new();
@@ -252,6 +319,8 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
             world.throttle_starts(rng.usize(1..4));
         }
         undelivered.extend(world.events());
+        world.begin_step(&mut model).await?;
+        let mut visits = Vec::new();
         let mut actors = JoinSet::new();
         for n in 0..rng.u64(1..7) {
             let process = world.processes[rng.usize(0..3)].clone();
@@ -271,7 +340,18 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
         }
         while let Some(done) = actors.join_next().await {
             match done.context("an actor panicked")? {
-                Done::Given(claimed, proof) => {
+                Done::Visited(visit) => {
+                    sum.count(&visit);
+                    visits.push(Visit {
+                        address: visit.address.clone(),
+                        refused: visit
+                            .outcome
+                            .as_ref()
+                            .and_then(|outcome| outcome.as_ref().err().copied()),
+                    });
+                    let (Some(Ok(claimed)), proof) = (visit.outcome, visit.proof) else {
+                        continue;
+                    };
                     let id = claimed.session.id.clone();
                     if captcha {
                         let first = proofs.entry(proof).or_insert_with(|| id.clone());
@@ -294,6 +374,7 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
         world
             .check_ledger()
             .await
+            .and_then(|()| model.end_step(&visits))
             .with_context(|| format!("after step {step}"))?;
         tokio::time::sleep(Duration::from_secs(rng.u64(0..100))).await;
     }
@@ -303,7 +384,7 @@ async fn history(shared_db: &SharedDb, seed: u64) -> Result<usize> {
             .map_err(|error| anyhow::anyhow!("{error}"))?;
     }
     world.finish().await?;
-    Ok(claims.len())
+    Ok(sum)
 }
 
 /// Sends one actor on its way.
@@ -436,24 +517,33 @@ async fn visit(
     seed: u64,
 ) -> Done {
     let who = visitor(proof.0);
-    let Ok(mut opened) = open_with(&process, &key, &parameters, &who).await else {
-        return Done::Nothing;
+    let visited = |outcome: Option<Result<Claimed, Refusal>>| {
+        Done::Visited(Visited {
+            address: address::hash(who.address, &process.keys),
+            proof,
+            outcome: outcome.map(|result| match result {
+                Ok(claimed) => Ok(Box::new(claimed)),
+                Err(refusal) => Err(refusal.denial().code),
+            }),
+        })
+    };
+    let mut opened = match open_with(&process, &key, &parameters, &who).await {
+        Ok(opened) => opened,
+        Err(refusal) => return visited(Some(Err(refusal))),
     };
     opened.captcha = Some(format!("good-{}", proof.1));
     let first = run_actor(seed, faults.clone(), claim(&process, &key, &opened, &who));
-    let claimed = if again {
-        let (first, second) = tokio::join!(
-            first,
-            run_actor(seed + 7, faults, claim(&other, &key, &opened, &who))
-        );
-        first
-            .result
-            .and_then(Result::ok)
-            .or(second.result.and_then(Result::ok))
+    let outcome = if again {
+        let second = run_actor(seed + 7, faults, claim(&other, &key, &opened, &who));
+        let (first, second) = tokio::join!(first, second);
+        match (first.result, second.result) {
+            (Some(Ok(claimed)), _) | (_, Some(Ok(claimed))) => Some(Ok(claimed)),
+            // One that died may have taken what the other one lacked.
+            (Some(refused), Some(Err(_))) => Some(refused),
+            _ => None,
+        }
     } else {
-        first.await.result.and_then(Result::ok)
+        first.await.result
     };
-    claimed.map_or(Done::Nothing, |claimed| {
-        Done::Given(Box::new(claimed), proof)
-    })
+    visited(outcome)
 }

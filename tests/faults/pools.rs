@@ -18,7 +18,7 @@ use casting_tests::faults::{CallFault, FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, claim, open, visitor};
 use tokio::task::JoinSet;
 
-use crate::histories::{count, play, share_of_each_core};
+use crate::histories::{Summary, count, play, share_of_each_core};
 
 /// How many steps a history has.
 const STEPS: usize = 6;
@@ -27,9 +27,9 @@ const STEPS: usize = 6;
 fn pool_invariants_hold_in_random_histories() {
     // These are longer than the others.
     let histories = count().div_ceil(4);
-    let given: usize = share_of_each_core(histories, |seeds| {
+    let Summary { given, .. } = share_of_each_core("pools", histories, |seeds| {
         play(seeds, &async |shared_db, seed| {
-            history(shared_db, seed).await
+            history(shared_db, seed).await.map(Summary::given)
         })
     });
     assert!(

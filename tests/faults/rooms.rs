@@ -19,7 +19,7 @@ use casting_tests::faults::{FaultPlan, run_actor};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld, open, visitor};
 use tokio::task::JoinSet;
 
-use crate::histories::{count, first_seed, play, share_of_each_core};
+use crate::histories::{Summary, count, first_seed, play, share_of_each_core};
 use crate::pools::{fill, fill_round, set_desired};
 
 /// What a crowd is like.
@@ -383,9 +383,9 @@ async fn fifty_visitors_for_five_places_are_served_once_in_order() {
 fn queue_invariants_hold_in_random_histories() {
     // Each of these is a crowd.
     let histories = count().div_ceil(20);
-    let waited: usize = share_of_each_core(histories, |seeds| {
+    let Summary { given: waited, .. } = share_of_each_core("queue", histories, |seeds| {
         play(seeds, &async |shared_db, seed| {
-            history(shared_db, seed).await
+            history(shared_db, seed).await.map(Summary::given)
         })
     });
     assert!(

@@ -9,6 +9,7 @@ pub mod filling;
 pub mod gates;
 pub mod inside;
 pub mod instance;
+pub mod ledger_model;
 pub mod processes;
 pub mod program;
 pub mod receivers;

@@ -43,6 +43,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::gates::{TestGates, pool_of};
+use crate::ledger_model::{self, LedgerModel};
 use crate::receivers::TestReceiver;
 use crate::row_limits::RowLimits;
 use crate::wire::Wire;
@@ -577,6 +578,16 @@ impl SimWorld {
         Ok(parted.unwrap_or(0) > 0)
     }
 
+    /// The model learns what there is before a step.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_step(&self, model: &mut LedgerModel) -> Result<()> {
+        let (cast, rows) = (self.cast_now().await?, self.sessions().await?);
+        model.begin_step(self.factory.clock.now(), &cast, self.total, &rows);
+        Ok(())
+    }
+
     /// What must hold at every moment, whatever is under way.
     ///
     /// # Errors
@@ -584,10 +595,7 @@ impl SimWorld {
     pub async fn check_ledger(&self) -> Result<()> {
         let (cast, rows) = (self.cast_now().await?, self.sessions().await?);
         if cast.settings.limit_total_sessions {
-            let charged = rows
-                .iter()
-                .filter(|row| row.charge.count == Some(cast.counter.epoch) && !row.is_refunded())
-                .count() as u64;
+            let charged = ledger_model::charged(&rows, cast.counter.epoch);
             let remaining = cast.counter.remaining;
             ensure!(
                 remaining + charged == self.total,
