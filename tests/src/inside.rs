@@ -6,6 +6,8 @@
     reason = "equipment of tests fails by panicking, as tests do"
 )]
 
+use anyhow::{Context, Result};
+use reqwest::header::{HeaderName, LOCATION, SET_COOKIE};
 use reqwest::{Client, RequestBuilder, Response};
 
 /// One origin of a session, and the ticket that a browser has for it.
@@ -28,22 +30,18 @@ pub struct Inside {
 
 impl Place {
     /// Enters a session by its entry address; `at` is where all hosts are reached.
-    async fn enter(http: &Client, at: &str, entrance: &str) -> Self {
+    async fn enter(http: &Client, at: &str, entrance: &str) -> Result<Self> {
         let (host, path) = entrance
             .split_once("://")
             .and_then(|(_, rest)| rest.split_once('/'))
-            .expect("a URL");
-        let entered = http
-            .get(format!("{at}/{path}"))
-            .header("host", host)
-            .send()
-            .await
-            .expect("an answer");
-        let cookie = entered.headers()["set-cookie"].to_str().expect("text");
-        Self {
+            .context("no URL to enter by")?;
+        let request = http.get(format!("{at}/{path}")).header("host", host);
+        let entered = request.send().await?;
+        let cookie = header(&entered, &SET_COOKIE)?;
+        Ok(Self {
             host: host.to_owned(),
-            cookie: cookie.split(';').next().expect("a cookie").to_owned(),
-        }
+            cookie: cookie.split(';').next().unwrap_or_default().to_owned(),
+        })
     }
 
     /// A request to this origin.
@@ -58,12 +56,19 @@ impl Inside {
     /// Enters by the address that the session's page leads to; `at` is where all hosts are reached,
     /// without a slash.
     pub async fn enter(http: &Client, at: &str, entrance: &str) -> Self {
-        let viewer = Place::enter(http, at, entrance).await;
-        let led = viewer.ask(http, at, "/.cast/app").send().await;
-        let led = led.expect("an answer");
-        let entrance = led.headers()["location"].to_str().expect("text");
-        let app = Place::enter(http, at, entrance).await;
-        Self { viewer, app }
+        let entered = Self::try_enter(http, at, entrance).await;
+        entered.expect("a session that can be entered")
+    }
+
+    /// The same where the session may be over.
+    ///
+    /// # Errors
+    /// When one of its origins is not reached, or does not let the visitor in.
+    pub async fn try_enter(http: &Client, at: &str, entrance: &str) -> Result<Self> {
+        let viewer = Place::enter(http, at, entrance).await?;
+        let led = viewer.ask(http, at, "/.cast/app").send().await?;
+        let app = Place::enter(http, at, header(&led, &LOCATION)?).await?;
+        Ok(Self { viewer, app })
     }
 
     /// The origin at which this path is found.
@@ -81,4 +86,11 @@ impl Inside {
         let sent = request.header("accept", "text/html").send().await;
         sent.expect("an answer")
     }
+}
+
+/// What an answer says in this header.
+fn header<'a>(answer: &'a Response, name: &HeaderName) -> Result<&'a str> {
+    let value = answer.headers().get(name);
+    let value = value.with_context(|| format!("{} without {name}", answer.status()))?;
+    Ok(value.to_str()?)
 }

@@ -39,7 +39,11 @@ pub struct Program {
 
 /// `casting` with these arguments, its output to be read.
 pub fn casting(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
-    let mut command = Command::new(binaries::path("casting"));
+    command_of(&binaries::path("casting"), arguments)
+}
+
+fn command_of(program: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(program);
     command
         .args(arguments)
         .env("CASTING_SELKIES", SELKIES)
@@ -57,6 +61,17 @@ impl Program {
     /// When it ends before, or takes too long.
     pub async fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self> {
         Self::start_command(casting(arguments)).await
+    }
+
+    /// The same with another build of `casting`.
+    ///
+    /// # Errors
+    /// When it ends before, or takes too long.
+    pub async fn start_build(
+        program: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Self> {
+        Self::start_command(command_of(program, arguments)).await
     }
 
     /// The same, with a Docker engine for its containers.
