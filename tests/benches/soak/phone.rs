@@ -69,6 +69,8 @@ pub struct Phone<'a> {
     address: String,
     /// Whether each request has a connection of its own.
     closes: bool,
+    /// The count of outages when the visitor came.
+    came: u64,
 }
 
 impl<'a> Phone<'a> {
@@ -79,6 +81,7 @@ impl<'a> Phone<'a> {
             http: web_client::build(LIMIT)?,
             address,
             closes: false,
+            came: world.outages.load(Ordering::SeqCst),
         })
     }
 
@@ -90,6 +93,7 @@ impl<'a> Phone<'a> {
             http: http.clone(),
             address,
             closes: true,
+            came: world.outages.load(Ordering::SeqCst),
         }
     }
 
@@ -105,6 +109,11 @@ impl<'a> Phone<'a> {
     /// Whether the program was stopped since this count of outages.
     fn is_excused(&self, before: u64) -> bool {
         !before.is_multiple_of(2) || self.world.outages.load(Ordering::SeqCst) != before
+    }
+
+    /// Whether the program was stopped since the visitor came: then their session may be over.
+    pub fn is_cut_off(&self) -> bool {
+        self.is_excused(self.came)
     }
 
     /// The answer to a request.
@@ -129,8 +138,8 @@ impl<'a> Phone<'a> {
         sent.await.map_err(|error| self.broken(before, &error))
     }
 
-    /// What a request without an answer means.
-    pub fn broken(&self, before: u64, error: &dyn std::error::Error) -> Lost {
+    /// What a request without an answer means, when there had been so many outages before.
+    fn broken(&self, before: u64, error: &dyn std::error::Error) -> Lost {
         if self.is_excused(before) {
             return Lost::Outage;
         }
@@ -144,13 +153,18 @@ impl<'a> Phone<'a> {
         Lost::Failed
     }
 
-    /// Counts an answer that should not have been, unless the program was stopped since `before`.
-    fn surprise(&self, before: u64, what: String) -> Lost {
-        if self.is_excused(before) {
+    /// Counts an answer that should not have been, unless the visitor is cut off.
+    pub fn surprise(&self, what: String) -> Lost {
+        if self.is_cut_off() {
             return Lost::Outage;
         }
         self.world.tally.surprise(what);
         Lost::Failed
+    }
+
+    /// Counts a WebSocket that broke off, unless the visitor is cut off.
+    pub fn cut_short(&self, error: &anyhow::Error) -> Lost {
+        self.broken(self.came, error.as_ref())
     }
 
     /// What is answered at this path to whoever has this token.
@@ -184,7 +198,7 @@ impl<'a> Phone<'a> {
                 Ok(answer) if matches!(answer.status, 201 | 202) => {
                     let text = |name: &str| answer.json()[name].as_str().map(str::to_owned);
                     let Some((id, token)) = text("session_id").zip(text("session_token")) else {
-                        return Err(self.surprise(0, format!("a claim of {key}: {}", answer.text)));
+                        return Err(self.surprise(format!("a claim of {key}: {}", answer.text)));
                     };
                     self.world.accept(key, &id);
                     return Ok(Given { id, token });
@@ -210,7 +224,6 @@ impl<'a> Phone<'a> {
 
     /// Waits until a session can be entered; gives the address to enter it by.
     pub async fn ready(&self, session: &Given) -> Result<String, Lost> {
-        let before = self.world.outages.load(Ordering::SeqCst);
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             let (state, reason) = self.status(session).await?;
@@ -219,7 +232,7 @@ impl<'a> Phone<'a> {
                 "reserved" | "starting" if Instant::now() < deadline => sleep(PAUSE).await,
                 _ => {
                     let what = format!("{} is not ready: {state} {reason}", session.id);
-                    return Err(self.surprise(before, what));
+                    return Err(self.surprise(what));
                 }
             }
         }
@@ -232,36 +245,32 @@ impl<'a> Phone<'a> {
                 "entering {}: {} {}",
                 session.id, entered.status, entered.location
             );
-            Err(self.surprise(before, what))
+            Err(self.surprise(what))
         }
     }
 
     /// Goes into a session, and looks at its app.
     pub async fn enter(&self, session: &Given, entrance: &str) -> Result<Inside, Lost> {
-        let before = self.world.outages.load(Ordering::SeqCst);
         let inside = Inside::try_enter(&self.http, &self.at(""), entrance).await;
-        let inside = inside.map_err(|error| {
-            self.surprise(before, format!("entering {}: {error:#}", session.id))
-        })?;
+        let inside =
+            inside.map_err(|error| self.surprise(format!("entering {}: {error:#}", session.id)))?;
         self.look(session, &inside).await?;
         Ok(inside)
     }
 
     /// Loads the app's page.
     pub async fn look(&self, session: &Given, inside: &Inside) -> Result<(), Lost> {
-        let before = self.world.outages.load(Ordering::SeqCst);
         let request = inside.app.ask(&self.http, &self.at(""), "/");
         let page = self.ask(request.header("accept", "text/html")).await?;
         if page.status == 200 && page.text.contains(&session.id) {
             return Ok(());
         }
         let what = format!("the app of {}: {}", session.id, page.status);
-        Err(self.surprise(before, what))
+        Err(self.surprise(what))
     }
 
     /// Ends a session.
     pub async fn end(&self, session: &Given) -> Result<(), Lost> {
-        let before = self.world.outages.load(Ordering::SeqCst);
         let request = self
             .http
             .post(self.at(&format!("/session/{}/end", session.id)));
@@ -270,6 +279,6 @@ impl<'a> Phone<'a> {
         if answer.status < 400 {
             return Ok(());
         }
-        Err(self.surprise(before, format!("ending {}: {}", session.id, answer.text)))
+        Err(self.surprise(format!("ending {}: {}", session.id, answer.text)))
     }
 }

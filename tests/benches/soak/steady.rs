@@ -109,10 +109,9 @@ async fn try_visit(world: &World, rng: &mut fastrand::Rng, way: Leave) -> Result
         linger(rng, 1.0).await;
         phone.look(&session, &inside).await?;
     }
-    let before = world.outages.load(Ordering::SeqCst);
     let talked = timeout(HEARD_WITHIN, talk(world, &inside, rng)).await;
     let talked = talked.unwrap_or_else(|_| Err(anyhow::anyhow!("nothing is heard")));
-    let mut socket = talked.map_err(|error| phone.broken(before, error.as_ref()))?;
+    let mut socket = talked.map_err(|error| phone.cut_short(&error))?;
     linger(rng, 2.0).await;
     match way {
         Leave::End => phone.end(&session).await?,
@@ -125,16 +124,14 @@ async fn try_visit(world: &World, rng: &mut fastrand::Rng, way: Leave) -> Result
                 while let Some(Ok(_)) = socket.next().await {}
             })
             .await;
-            ends(world, before, &phone, &session, "time-limit").await?;
+            ends(&phone, &session, "time-limit").await?;
         }
         Leave::Killed(name) => {
             if let Some(process) = process(&session, name) {
                 let _ = kill(process, Signal::SIGKILL);
-                ends(world, before, &phone, &session, "task-stopped").await?;
-            } else if world.outages.load(Ordering::SeqCst) == before {
-                world
-                    .tally
-                    .surprise(format!("{} has no process {name}", session.id));
+                ends(&phone, &session, "task-stopped").await?;
+            } else {
+                return Err(phone.surprise(format!("{} has no process {name}", session.id)));
             }
         }
     }
@@ -175,26 +172,20 @@ fn process(session: &Given, word: &str) -> Option<Pid> {
     Some(Pid::from_raw(i32::try_from(id).ok()?))
 }
 
-/// Waits until a session has ended for this reason, unless the program was stopped since `before`.
-async fn ends(
-    world: &World,
-    before: u64,
-    phone: &Phone<'_>,
-    session: &Given,
-    expected: &str,
-) -> Result<(), Lost> {
+/// Waits until a session has ended for this reason.
+async fn ends(phone: &Phone<'_>, session: &Given, expected: &str) -> Result<(), Lost> {
     let deadline = Instant::now() + ENDS_WITHIN;
     let (mut state, mut reason) = (String::new(), String::new());
     while state != "ended" && Instant::now() < deadline {
         sleep(Duration::from_millis(300)).await;
         (state, reason) = phone.status(session).await?;
     }
-    if world.outages.load(Ordering::SeqCst) != before {
+    if phone.is_cut_off() {
         return Err(Lost::Outage);
     }
-    if state != "ended" || reason != expected {
-        let what = format!("{} is {state} by {reason}, not {expected}", session.id);
-        world.tally.surprise(what);
+    if state == "ended" && reason == expected {
+        return Ok(());
     }
-    Ok(())
+    let what = format!("{} is {state} by {reason}, not {expected}", session.id);
+    Err(phone.surprise(what))
 }
