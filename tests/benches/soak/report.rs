@@ -190,7 +190,7 @@ fn flat(
         median(part.map(|sample| value(sample)).collect())
     };
     let Some((second, last)) = fifth(2).zip(fifth(5)) else {
-        return Verdict::new(promise, is_short, "too few samples");
+        return Verdict::new(promise, is_short, "not judged, too few samples");
     };
     let holds = last <= second * GROWTH + growth;
     let evidence = format!("second fifth {second:.0}{unit}, last fifth {last:.0}{unit}");
@@ -205,7 +205,7 @@ fn given_back(samples: &[Sample], is_short: bool) -> Verdict {
     };
     let promise = "Memory given back after storms";
     let Some((before, later)) = middle(Weather::Calm).zip(middle(Weather::Rest)) else {
-        return Verdict::new(promise, is_short, "too few samples");
+        return Verdict::new(promise, is_short, "not judged, too few samples");
     };
     Verdict::new(
         promise,
