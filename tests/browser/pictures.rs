@@ -17,10 +17,11 @@ use crate::pixels::Pixels;
 /// How long the walk shows each of its pictures, in hundredths of a second.
 const STEP_CENTISECONDS: u16 = 250;
 
-/// What stays the same on a page while its numbers and names change: headings, labels and buttons.
+/// What stays the same on a page while its numbers, names, references and ids change: headings, labels
+/// and buttons.
 const WORDS: &str = "return [...document.querySelectorAll('h1, h2, nav a, thead th, label, button')] \
     .filter(element => element.checkVisibility()) \
-    .map(element => element.innerText.trim()).filter(text => text && !/[0-9]/.test(text)).join('\\n');";
+    .map(element => element.innerText.trim()).filter(text => text && !/[0-9]|\\b[a-z]{4}-[a-z]{4}\\b|[\\w-]{20,}/.test(text)).join('\\n');";
 
 struct Step {
     name: &'static str,
