@@ -4,21 +4,23 @@
 use std::sync::Arc;
 
 use casting_core::ControlPlane;
+use casting_core::admin::{AdminService, session_actions};
 use casting_core::cast::Cast;
 use casting_core::denial::DenialCode;
 use casting_core::hourly_stats::{HourlyStats, hour_of};
 use casting_core::ids::{CastId, CastKey, Reference, SessionId, random_bytes};
 use casting_core::ports::{Created, RefusalCount};
-use casting_core::session::{EndReason, Endpoint, Session};
+use casting_core::session::{EndReason, Endpoint, Owner, Session};
 use casting_core::testing::{self, SeededEntropy};
 use casting_core::ticket::LoginTicket;
 use casting_core::time::Timestamp;
 use casting_core::user::{ConsoleRole, User};
 use casting_tests::faults::{FaultPlan, run_actor};
-use casting_tests::filling::{add_records, creation};
+use casting_tests::filling::{add_records, api_key_actor, creation};
 use casting_tests::sim_world::{Limits, SharedDb, SimWorld};
 use casting_web::credentials::login_cookie;
 use casting_web::{Body, Request};
+use serde_json::json;
 
 /// Claims of one day.
 const A_DAY: usize = 11;
@@ -307,4 +309,53 @@ async fn list_in_the_order_of_its_index_reads_one_page() {
         units[0] < units[1] && units[1] * 2.0 < units[2],
         "{units:?}: the first page, the second, and one in another order"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_fit_are_extended_behind_a_thousand() {
+    const LIVE: usize = 1100;
+    let shared_db = SharedDb::new().await.expect("a database");
+    let world = SimWorld::new(&shared_db, 5, Limits::default()).await;
+    let world = world.expect("a world");
+    let process = world.new_process();
+    let (entropy, now) = (SeededEntropy::new(11), process.clock.now());
+    let live = |n: usize| {
+        let mut session = testing::session(&world.cast, 1);
+        session.id = SessionId::from_bytes(random_bytes(&entropy));
+        session.created_at = now.minus_seconds(60);
+        let name = if n == LIVE - 1 { "Ann" } else { "Bob" };
+        session.owner = Owner::User {
+            id: testing::user(1).id,
+            name: name.to_owned(),
+        };
+        let endpoint = Endpoint {
+            host: "10.0.0.1".into(),
+            port: 18080,
+        };
+        let ready = session.ready(endpoint, now.minus_seconds(30));
+        // The later it is looked after, the later it is listed.
+        ready
+            .expect("gets ready")
+            .checked(now.plus_seconds(300 + n as u64))
+    };
+    let sessions: Vec<Session> = (0..LIVE).map(live).collect();
+    for chunk in sessions.chunks(AT_A_TIME) {
+        let imported = shared_db.store().import_sessions(chunk).await;
+        imported.expect("are there");
+    }
+    let noted = process.store.set_scheduled_until(now).await;
+    noted.expect("is noted");
+    let service = AdminService {
+        control_plane: &process,
+        actor: api_key_actor(),
+        request_key: None,
+    };
+    for (search, expected) in [("ann", Some(1)), ("nobody", Some(0)), ("bob", None)] {
+        let input = json!({ "minutes": 5, "search": search });
+        let extended = session_actions::extend_many(&service, &input).await;
+        assert_eq!(extended.ok().map(|all| all.len()), expected, "{search}");
+    }
+    let casts = [world.cast.id.clone()];
+    let counted = process.store.count_living(&casts, 5000);
+    assert_eq!(counted.await.map(|counted| counted.count), Ok(LIVE as u64));
 }

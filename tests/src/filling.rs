@@ -34,16 +34,21 @@ use serde_json::{Value, json};
 /// Rows that are written in one transaction of the database.
 const AT_A_TIME: usize = 10_000;
 
-/// The entry in the audit log of a cast's creation by an API key.
-pub fn creation(cast: &Cast, at: Timestamp, entropy: &dyn Entropy) -> Audit {
-    let actor = Actor {
+/// An API key that acts.
+pub fn api_key_actor() -> Actor {
+    Actor {
         kind: ActorKind::ApiKey,
         id: "k".into(),
         name: "CI".into(),
         scopes: BTreeSet::new(),
         expires_at: None,
         address: None,
-    };
+    }
+}
+
+/// The entry in the audit log of a cast's creation by an API key.
+pub fn creation(cast: &Cast, at: Timestamp, entropy: &dyn Entropy) -> Audit {
+    let actor = api_key_actor();
     let (id, name) = (cast.id.as_str(), cast.settings.name.as_str());
     let kind = RecordKind::Cast;
     Audit::plain(&actor, Action::Created, kind, id, name, at, entropy)

@@ -67,6 +67,6 @@ pub use records::{
     image, invitation, network, permission, preset, profile, queries, record, user,
 };
 pub(crate) use sessions::{end_reason, launch_spec, owner, task_times};
-pub use sessions::{persistent_profile, pricing, session, sharing, start_times};
+pub use sessions::{persistent_profile, pricing, session, sharing, start_times, summary};
 pub(crate) use signing::console_ticket;
 pub use signing::ticket;

@@ -22,10 +22,11 @@ use crate::hourly_stats::{HourKey, HourlyStats};
 use crate::ids::{CastId, CastKey, Reference, SessionId, StagingId, UserId};
 use crate::image::Image;
 use crate::network::Placement;
-use crate::queries::{CastQuery, Counted, SessionQuery};
+use crate::queries::{CastName, CastQuery, Counted, SessionQuery};
 use crate::quota::{Quota, QuotaKind, Tally};
 use crate::rate_window::RateWindow;
 use crate::session::{EndReason, Session, TaskRef};
+use crate::summary::SessionSummary;
 use crate::time::Timestamp;
 use crate::waiting_queue::WaitingQueue;
 use crate::webhook::{WebhookAnswer, WebhookRequest};
@@ -274,6 +275,11 @@ pub trait Store: Send + Sync {
     ) -> Result<Page<Cast>, Fault>;
     /// The ids of casts that begin like this, twenty at most; may be a moment old.
     async fn casts_from(&self, prefix: &str) -> Result<Vec<CastId>, Fault>;
+    /// The first casts by name, as choices show them; may be a moment old.
+    async fn cast_names(&self, limit: u32) -> Result<Vec<CastName>, Fault>;
+    /// The ids of casts with this name, capitals and small letters alike, twenty at most; may be a
+    /// moment old.
+    async fn casts_named(&self, name: &str) -> Result<Vec<CastId>, Fault>;
     /// Creates a cast and claims its key; together with its audit entry, if there is one, as every
     /// change below.
     async fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault>;
@@ -388,6 +394,17 @@ pub trait Store: Send + Sync {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page<Session>, Fault>;
+    /// The same page, with the summaries of its sessions.
+    async fn session_summaries(
+        &self,
+        query: &SessionQuery,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<SessionSummary>, Fault>;
+    /// The sessions with these ids, in their order; those that are gone are left out.
+    async fn sessions_by_id(&self, ids: &[SessionId]) -> Result<Vec<Session>, Fault>;
+    /// How many sessions of these casts live; looks at `most` at most, and may be a moment old.
+    async fn count_living(&self, casts: &[CastId], most: u32) -> Result<Counted, Fault>;
     /// How many sessions of each of these casts were claimed at or after `since`, in their order;
     /// counts some thousands at most. May be a moment old.
     async fn count_sessions(
@@ -457,6 +474,10 @@ pub trait Store: Send + Sync {
 
     /// The document of the record of this kind as it is now; callers read it by `record`.
     async fn record_document(&self, kind: &str, id: &str) -> Result<Option<Value>, Fault>;
+    /// The ids and names of all records of a kind, by id; a record without a name has its id.
+    async fn record_names(&self, kind: &str) -> Result<Vec<(String, String)>, Fault>;
+    /// How many records of a kind there are; counts `most` at most.
+    async fn count_records(&self, kind: &str, most: u32) -> Result<Counted, Fault>;
     /// A page of the documents of all records of a kind, by id; callers read them by `records`.
     async fn record_documents(
         &self,

@@ -9,14 +9,16 @@ use casting_core::cast::{Cast, CounterChange};
 use casting_core::cast_form::MAX_SESSIONS;
 use casting_core::ids::{CastId, CastKey};
 use casting_core::ports::{Created, Fault, FaultKind, Page, Replaced, Saved};
-use casting_core::queries::{CastOrder, CastQuery, words};
+use casting_core::queries::{CastName, CastOrder, CastQuery, words};
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::audit;
+use serde::Deserialize;
+
 use crate::counter::{self, Moves, Settled};
 use crate::fault::{corrupt, refused};
 use crate::names;
-use crate::read::{QueryRange, after_id, page_size};
+use crate::read::{Attributes, QueryRange, after_id, page_size};
 use crate::retry::ConditionFailure;
 use crate::rows::{
     CastRow, CounterRow, Item, KeyRow, WordRow, from_item, key, name_sort, number, text, to_item,
@@ -124,9 +126,57 @@ pub async fn ids_from(store: &DynamoStore, prefix: &str) -> Result<Vec<CastId>, 
     let range = QueryRange::new(&store.tables.casts, index, condition)
         .value(":kind", text(names::CAST))
         .value(":from", text(prefix));
-    let (keys, _) = store
-        .query(WHAT, &range, Some(page_size(FIRST_IDS)))
-        .await?;
+    first_ids(WHAT, store, &range).await
+}
+
+/// The first casts by name, as they were a moment ago.
+pub async fn names_of(store: &DynamoStore, limit: u32) -> Result<Vec<CastName>, Fault> {
+    const WHAT: &str = "list the names of casts";
+    const ATTRIBUTES: Attributes = &[names::ID, "cast_key", "settings.name"];
+    #[derive(Deserialize)]
+    struct Row {
+        id: CastId,
+        cast_key: CastKey,
+        settings: Settings,
+    }
+    #[derive(Deserialize)]
+    struct Settings {
+        name: String,
+    }
+    let (index, condition) = (Some(names::BY_NAME), names::OF_KIND);
+    let mut range =
+        QueryRange::new(&store.tables.casts, index, condition).value(":kind", text(names::CAST));
+    (range.lately, range.attributes) = (true, Some(ATTRIBUTES));
+    let (rows, _) = store.rows::<Row>(WHAT, &range, page_size(limit)).await?;
+    let of = |row: Row| CastName {
+        id: row.id,
+        key: row.cast_key,
+        name: row.settings.name,
+    };
+    Ok(rows.into_iter().map(of).collect())
+}
+
+/// The ids of casts with this name, the first twenty.
+pub async fn ids_named(store: &DynamoStore, name: &str) -> Result<Vec<CastId>, Fault> {
+    const WHAT: &str = "find casts by their name";
+    // An empty text is no key.
+    if name.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (index, condition) = (Some(names::BY_NAME), names::OF_KIND_NAMED);
+    let range = QueryRange::new(&store.tables.casts, index, condition)
+        .value(":kind", text(names::CAST))
+        .value(":name", text(name.to_lowercase()));
+    first_ids(WHAT, store, &range).await
+}
+
+async fn first_ids(
+    what: &'static str,
+    store: &DynamoStore,
+    range: &QueryRange<'_>,
+) -> Result<Vec<CastId>, Fault> {
+    let limit = Some(page_size(FIRST_IDS));
+    let (keys, _) = store.query(what, range, limit).await?;
     let ids = keys
         .iter()
         .filter_map(|key| key.get(names::ID)?.as_s().ok());

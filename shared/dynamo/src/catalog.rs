@@ -2,12 +2,14 @@
 
 use casting_core::audit::Audit;
 use casting_core::ports::{Fault, Page, Saved};
+use casting_core::queries::Counted;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::audit;
 use crate::fault::{corrupt, refused};
 use crate::names;
-use crate::read::{QueryRange, after_id, page_size};
+use crate::read::{Attributes, QueryRange, after_id, page_size};
 use crate::rows::{RecordRow, from_item, number, text, to_item};
 use crate::store::DynamoStore;
 use crate::write::{self, Condition};
@@ -45,6 +47,36 @@ pub async fn records(
     let next = items.last().filter(|_| more).and_then(RecordRow::id);
     let items = items.into_iter().map(|row| row.document).collect();
     Ok(Page { items, next })
+}
+
+/// The ids and names of all records of a kind.
+pub async fn names_of(store: &DynamoStore, kind: &str) -> Result<Vec<(String, String)>, Fault> {
+    const WHAT: &str = "list the names of records";
+    const ATTRIBUTES: Attributes = &[names::ID, "settings.name"];
+    #[derive(Deserialize)]
+    struct Row {
+        id: String,
+        settings: Option<Settings>,
+    }
+    #[derive(Deserialize)]
+    struct Settings {
+        name: String,
+    }
+    let mut range = of_kind(store, kind);
+    range.attributes = Some(ATTRIBUTES);
+    let (items, _) = store.query(WHAT, &range, None).await?;
+    let rows = items.into_iter().map(|item| {
+        let row = from_item::<Row>(WHAT, item)?;
+        let name = row.settings.map(|settings| settings.name);
+        Ok((row.id.clone(), name.unwrap_or(row.id)))
+    });
+    rows.collect()
+}
+
+/// How many records of a kind there are, `most` at most.
+pub async fn count(store: &DynamoStore, kind: &str, most: u32) -> Result<Counted, Fault> {
+    const WHAT: &str = "count records";
+    store.count(WHAT, &of_kind(store, kind), most).await
 }
 
 pub async fn put_record(

@@ -10,22 +10,24 @@
 //! them. One that enters the index late is found when its batch is looked at once more.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::PoisonError;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use casting_core::ids::{CastId, SessionId};
 use casting_core::ports::{Fault, Page};
 use casting_core::queries::{Counted, SessionQuery};
-use casting_core::session::{LEDGER_SECONDS, LONGEST_LIFE_SECONDS, Session};
+use casting_core::session::{LEDGER_SECONDS, LONGEST_LIFE_SECONDS};
 use casting_core::time::Timestamp;
 use futures_util::future::try_join_all;
 
 use crate::fault::corrupt;
 use crate::names;
-use crate::read::{QueryRange, page_size};
+use crate::read::{Attributes, QueryRange, page_size};
 use crate::references;
 use crate::rows::{
     Batch, Item, LinkClaimsRow, ListedRow, from_item, key, number, text, to_item, to_value,
 };
+use crate::sessions::Listed;
 use crate::store::DynamoStore;
 use crate::write::{Condition, Written};
 
@@ -257,20 +259,51 @@ async fn all_between(
     Ok(between(store, after, until, None, false).await?.0)
 }
 
-/// The links of these claims, by session.
-async fn links_of(
+/// So many links of sessions are cached, some 2 MB; beyond that, the cache is emptied.
+const LINKS: usize = 20_000;
+
+/// The links of these sessions. Only those that this process has not read before are read.
+pub(crate) async fn links_of(
     store: &DynamoStore,
-    claims: &[Claim],
+    sessions: impl IntoIterator<Item = &SessionId>,
+) -> Result<HashMap<SessionId, CastId>, Fault> {
+    let (mut links, mut missing) = (HashMap::new(), Vec::new());
+    {
+        let known = store.links.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in sessions {
+            match known.get(id) {
+                Some(link) => _ = links.insert(id.clone(), link.clone()),
+                None => missing.push(id.clone()),
+            }
+        }
+    }
+    let read = read_links(store, &missing).await?;
+    let mut known = store.links.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() + read.len() > LINKS {
+        known.clear();
+    }
+    known.extend(
+        read.iter()
+            .take(LINKS)
+            .map(|(id, link)| (id.clone(), link.clone())),
+    );
+    drop(known);
+    links.extend(read);
+    Ok(links)
+}
+
+/// The links of these sessions, as they were a moment ago.
+async fn read_links(
+    store: &DynamoStore,
+    sessions: &[SessionId],
 ) -> Result<HashMap<SessionId, CastId>, Fault> {
     const WHAT: &str = "read the links of claims";
-    const ATTRIBUTES: &str = "id, cast_id";
-    let mut links = HashMap::with_capacity(claims.len());
-    for some in claims.chunks(AT_ONCE * 100) {
+    const ATTRIBUTES: Attributes = &[names::ID, names::CAST_ID];
+    let mut links = HashMap::with_capacity(sessions.len());
+    for some in sessions.chunks(AT_ONCE * 100) {
         let calls = some.chunks(100).map(|hundred| {
-            let ids: Vec<AttributeValue> = hundred
-                .iter()
-                .map(|claim| text(claim.id.as_str()))
-                .collect();
+            let ids = hundred.iter().map(|id| text(id.as_str()));
+            let ids: Vec<AttributeValue> = ids.collect();
             async move {
                 let table = &store.tables.sessions;
                 store.get_lately(WHAT, table, &ids, ATTRIBUTES).await
@@ -285,9 +318,13 @@ async fn links_of(
     Ok(links)
 }
 
+fn ids_of(claims: &[Claim]) -> impl Iterator<Item = &SessionId> {
+    claims.iter().map(|claim| &claim.id)
+}
+
 async fn write_batch(store: &DynamoStore, until: Timestamp, claims: &[Claim]) -> Result<(), Fault> {
     const WHAT: &str = "list claims by link";
-    let links = links_of(store, claims).await?;
+    let links = links_of(store, ids_of(claims)).await?;
     let expires_at = expiry(until);
     let of_links = batch_rows(until, claims, &links);
     let of_links = of_links.iter().map(|row| to_item(WHAT, row));
@@ -360,13 +397,13 @@ impl Asked<'_> {
 }
 
 /// A page of the sessions of a link, the newest first, after this claim. It may be shorter than asked for although more follow.
-pub async fn page(
+pub async fn page<R: Listed>(
     store: &DynamoStore,
     cast: &CastId,
     query: &SessionQuery,
     after: Option<&Claim>,
     limit: u32,
-) -> Result<Page<Session>, Fault> {
+) -> Result<Page<R>, Fault> {
     let limit = page_size(limit) as usize;
     let until = query.until.map_or(FAR_MILLIS, |until| until.millis() - 1);
     let last = after.map_or(until, |after| after.at.millis().min(until));
@@ -395,20 +432,20 @@ pub async fn page(
 }
 
 /// The sessions of these claims as they are now. One that was exchanged for another or forgotten since is left out.
-async fn sessions_of(
+async fn sessions_of<R: Listed>(
     store: &DynamoStore,
     cast: &CastId,
     claims: &[Claim],
-) -> Result<Vec<Session>, Fault> {
+) -> Result<Vec<R>, Fault> {
     const WHAT: &str = "list sessions";
     let ids: Vec<_> = claims.iter().map(|claim| text(claim.id.as_str())).collect();
     let table = &store.tables.sessions;
-    let mut rows = store.get_all(WHAT, table, &ids).await?;
+    let mut rows = store.get_some(WHAT, table, &ids, R::ATTRIBUTES).await?;
     let mut sessions = Vec::with_capacity(claims.len());
     for claim in claims {
         if let Some(row) = rows.remove(claim.id.as_str()) {
-            let session = from_item::<Session>(WHAT, row)?;
-            if session.cast_id == *cast {
+            let session = from_item::<R>(WHAT, row)?;
+            if *session.cast_id() == *cast {
                 sessions.push(session);
             }
         }
@@ -436,7 +473,7 @@ async fn look_through(
         let (mut claims, more) = between(store, after, last, Some(limit), true).await?;
         claims.retain(|claim| seen.as_ref().is_none_or(|seen| claim < seen));
         looked += limit;
-        let links = links_of(store, &claims).await?;
+        let links = links_of(store, ids_of(&claims)).await?;
         let is_of_link = |claim: &&Claim| links.get(&claim.id) == Some(asked.cast);
         found.extend(claims.iter().filter(is_of_link).cloned());
         if let Some(end) = claims.pop() {
@@ -566,7 +603,7 @@ pub async fn count(
     let far = Timestamp::from_millis(FAR_MILLIS);
     let after = listed.max(before);
     let (recent, more) = between(store, after, far, Some(LOOKED_THROUGH), true).await?;
-    let links = links_of(store, &recent).await?;
+    let links = links_of(store, ids_of(&recent)).await?;
     let counts = casts.iter().map(async |cast| {
         let recent = links.values().filter(|link| *link == cast).count();
         let recent = u64::try_from(recent).unwrap_or(MOST_COUNTED);

@@ -171,6 +171,7 @@ pub const OF_KIND: &str = "kind = :kind";
 pub const OF_OWNER: &str = "owner_id = :owner";
 pub const OF_KIND_SINCE: &str = "kind = :kind AND created_at BETWEEN :since AND :until";
 pub const OF_OWNER_SINCE: &str = "owner_id = :owner AND created_at BETWEEN :since AND :until";
+pub const OF_KIND_NAMED: &str = "kind = :kind AND name_sort = :name";
 pub const OF_KIND_FROM: &str = "kind = :kind AND begins_with(id, :from)";
 pub const OF_POOL: &str = "waits_in = :pool";
 pub const OF_TARGET: &str = "target = :target";

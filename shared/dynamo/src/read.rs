@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
 use casting_core::ports::Fault;
+use casting_core::queries::Counted;
 use futures_util::future::try_join_all;
 use serde::de::DeserializeOwned;
 
@@ -34,7 +35,12 @@ pub struct QueryRange<'a> {
     pub after: Option<Item>,
     /// The rows that an index names may be a moment old, too, which costs half.
     pub lately: bool,
+    /// Which attributes of the rows are read; `None` is all. `id` must be one.
+    pub attributes: Option<Attributes>,
 }
+
+/// Paths of attributes, with dots between names.
+pub type Attributes = &'static [&'static str];
 
 impl<'a> QueryRange<'a> {
     /// The rows of `table` (or of its `index`) for which `of` holds, in order.
@@ -48,6 +54,7 @@ impl<'a> QueryRange<'a> {
             filter: None,
             after: None,
             lately: false,
+            attributes: None,
         }
     }
 
@@ -93,13 +100,47 @@ impl DynamoStore {
 
     /// Which rows a range is.
     fn ask(&self, range: &QueryRange<'_>) -> QueryFluentBuilder {
+        // Of an index only the keys are read, and the attributes with the rows.
+        let of_table = range.attributes.filter(|_| range.index.is_none());
+        let (projection, names) = of_table.map(projection).unzip();
         self.client
             .query()
             .table_name(range.table)
+            .set_projection_expression(projection)
+            .set_expression_attribute_names(names)
             .set_index_name(range.index.map(str::to_owned))
             .key_condition_expression(range.of)
             .set_filter_expression(range.filter.map(str::to_owned))
             .set_expression_attribute_values(Some(range.values.clone()))
+    }
+
+    /// How many rows a range has; counts `most` at most.
+    pub(crate) async fn count(
+        &self,
+        what: &'static str,
+        range: &QueryRange<'_>,
+        most: u32,
+    ) -> Result<Counted, Fault> {
+        let (mut found, mut after) = (0, range.after.clone());
+        loop {
+            let left = i32::try_from(most - found + 1).unwrap_or(i32::MAX);
+            let request = self
+                .ask(range)
+                .select(Select::Count)
+                .set_exclusive_start_key(after)
+                .limit(left);
+            let answer = call(what, || request.clone().send())
+                .await?
+                .map_err(unconditional(what))?;
+            found += u32::try_from(answer.count).unwrap_or(0);
+            after = answer.last_evaluated_key;
+            if after.is_none() || found > most {
+                return Ok(Counted {
+                    count: u64::from(found.min(most)),
+                    more: found > most,
+                });
+            }
+        }
     }
 
     /// The first rows of a range, at most `limit` of them, and whether more follow.
@@ -161,7 +202,7 @@ impl DynamoStore {
             .filter_map(|mut key| key.remove(names::ID))
             .collect();
         let mut found = self
-            .read_all(what, range.table, &ids, (!range.lately, None))
+            .read_all(what, range.table, &ids, (!range.lately, range.attributes))
             .await?;
         let rows = ids
             .iter()
@@ -220,7 +261,18 @@ impl DynamoStore {
         table: &str,
         ids: &[AttributeValue],
     ) -> Result<HashMap<String, Item>, Fault> {
-        self.read_all(what, table, ids, (true, None)).await
+        self.get_some(what, table, ids, None).await
+    }
+
+    /// The same with some attributes alone; `None` is all.
+    pub(crate) async fn get_some(
+        &self,
+        what: &'static str,
+        table: &str,
+        ids: &[AttributeValue],
+        attributes: Option<Attributes>,
+    ) -> Result<HashMap<String, Item>, Fault> {
+        self.read_all(what, table, ids, (true, attributes)).await
     }
 
     /// Some attributes of the rows with these ids, by id, as they were a moment ago. `id` must be one
@@ -230,7 +282,7 @@ impl DynamoStore {
         what: &'static str,
         table: &str,
         ids: &[AttributeValue],
-        attributes: &'static str,
+        attributes: Attributes,
     ) -> Result<HashMap<String, Item>, Fault> {
         self.read_all(what, table, ids, (false, Some(attributes)))
             .await
@@ -242,7 +294,7 @@ impl DynamoStore {
         what: &'static str,
         table: &str,
         ids: &[AttributeValue],
-        how: (bool, Option<&'static str>),
+        how: (bool, Option<Attributes>),
     ) -> Result<HashMap<String, Item>, Fault> {
         let batches = ids.chunks(MAX_BATCH);
         let read = batches.map(|batch| self.read_batch(what, table, batch, how));
@@ -255,17 +307,19 @@ impl DynamoStore {
         what: &'static str,
         table: &str,
         ids: &[AttributeValue],
-        (as_now, attributes): (bool, Option<&'static str>),
+        (as_now, attributes): (bool, Option<Attributes>),
     ) -> Result<HashMap<String, Item>, Fault> {
         let key = |id: &AttributeValue| Item::from([(names::ID.to_owned(), id.clone())]);
         let mut missing: Vec<Item> = ids.iter().map(key).collect();
         let mut found = HashMap::new();
         let mut batch = Batch::new(what);
         while !missing.is_empty() {
+            let (projection, names) = attributes.map(projection).unzip();
             let wanted = KeysAndAttributes::builder()
                 .set_keys(Some(missing))
                 .consistent_read(as_now)
-                .set_projection_expression(attributes.map(str::to_owned))
+                .set_projection_expression(projection)
+                .set_expression_attribute_names(names)
                 .build()
                 .map_err(incomplete(what))?;
             let request = self.client.batch_get_item().request_items(table, wanted);
@@ -293,6 +347,22 @@ impl DynamoStore {
         }
         Ok(found)
     }
+}
+
+/// A projection of these attributes, with a placeholder for each name: many are reserved words.
+fn projection(attributes: Attributes) -> (String, HashMap<String, String>) {
+    let mut names = HashMap::new();
+    let mut placeholder = |name: &str| {
+        let placeholder = format!("#{name}");
+        names.insert(placeholder.clone(), name.to_owned());
+        placeholder
+    };
+    let paths = attributes.iter().map(|path| {
+        let path: Vec<String> = path.split('.').map(&mut placeholder).collect();
+        path.join(".")
+    });
+    let paths: Vec<String> = paths.collect();
+    (paths.join(", "), names)
 }
 
 /// How long a page may be.

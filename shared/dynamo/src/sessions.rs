@@ -4,18 +4,20 @@
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use casting_core::ids::{CastId, Reference, SessionId, UserId};
 use casting_core::ports::{DueKind, Fault, Page, Saved};
-use casting_core::queries::{SessionQuery, SessionsOf};
+use casting_core::queries::{Counted, SessionQuery, SessionsOf};
 use casting_core::quota::Held;
 use casting_core::session::{Charge, Session};
+use casting_core::summary::SessionSummary;
 use casting_core::time::Timestamp;
 use futures_util::future::try_join_all;
 use futures_util::try_join;
+use serde::de::DeserializeOwned;
 
 use crate::counter::{self, Moves};
 use crate::deliveries;
 use crate::fault::{corrupt, refused};
 use crate::names;
-use crate::read::{QueryRange, page_size};
+use crate::read::{Attributes, QueryRange, page_size};
 use crate::rows::{ClaimRow, Item, from_item, key, number, session_item, text};
 use crate::store::DynamoStore;
 use crate::write::{self, Condition};
@@ -222,12 +224,63 @@ pub async fn due(
     })
 }
 
-pub async fn page(
+/// What a list reads of a session: all of it, or a summary.
+pub trait Listed: DeserializeOwned + Send {
+    /// The attributes that are read; `None` is all.
+    const ATTRIBUTES: Option<Attributes>;
+    fn id(&self) -> &SessionId;
+    fn cast_id(&self) -> &CastId;
+    fn created_at(&self) -> Timestamp;
+    fn is_unscheduled(&self) -> bool;
+}
+
+impl Listed for Session {
+    const ATTRIBUTES: Option<Attributes> = None;
+    fn id(&self) -> &SessionId {
+        &self.id
+    }
+    fn cast_id(&self) -> &CastId {
+        &self.cast_id
+    }
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+    fn is_unscheduled(&self) -> bool {
+        Self::is_unscheduled(self)
+    }
+}
+
+impl Listed for SessionSummary {
+    const ATTRIBUTES: Option<Attributes> = Some(Self::ATTRIBUTES);
+    fn id(&self) -> &SessionId {
+        &self.id
+    }
+    fn cast_id(&self) -> &CastId {
+        &self.cast_id
+    }
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+    fn is_unscheduled(&self) -> bool {
+        Self::is_unscheduled(self)
+    }
+}
+
+/// The sessions with these ids, in their order; those that are gone are left out.
+pub async fn by_ids(store: &DynamoStore, ids: &[SessionId]) -> Result<Vec<Session>, Fault> {
+    const WHAT: &str = "read sessions";
+    let keys: Vec<_> = ids.iter().map(|id| text(id.as_str())).collect();
+    let mut rows = store.get_all(WHAT, &store.tables.sessions, &keys).await?;
+    let rows = ids.iter().filter_map(|id| rows.remove(id.as_str()));
+    rows.map(|row| from_item(WHAT, row)).collect()
+}
+
+pub async fn page<R: Listed>(
     store: &DynamoStore,
     query: &SessionQuery,
     after: Option<&str>,
     limit: u32,
-) -> Result<Page<Session>, Fault> {
+) -> Result<Page<R>, Fault> {
     const WHAT: &str = "list sessions";
     match &query.of {
         SessionsOf::Living => return living(store, query, after, limit).await,
@@ -242,18 +295,17 @@ pub async fn page(
     }
     let order = Order::of(query);
     let mut range = order.range(&store.tables.sessions, query);
+    range.attributes = R::ATTRIBUTES;
     if let Some(after) = after {
         let mut start =
             read_cursor(after, order.sort).ok_or_else(|| refused(WHAT, "not a page of ours"))?;
         start.insert(order.partition.to_owned(), order.value.clone());
         range.after = Some(start);
     }
-    let (rows, next) = store
-        .rows::<Session>(WHAT, &range, page_size(limit))
-        .await?;
+    let (rows, next) = store.rows::<R>(WHAT, &range, page_size(limit)).await?;
     let items = rows
         .into_iter()
-        .filter(|session| query.covers(session))
+        .filter(|session| query.covers(session.created_at()))
         .collect();
     Ok(Page {
         items,
@@ -276,13 +328,13 @@ pub async fn claimed_between(
 }
 
 /// A page of the claims from `first` until `last`, both included, as they were a moment ago.
-async fn claims(
+async fn claims<R: Listed>(
     store: &DynamoStore,
     (first, last): (Timestamp, Timestamp),
     newest_first: bool,
     after: Option<&str>,
     limit: u32,
-) -> Result<Page<Session>, Fault> {
+) -> Result<Page<R>, Fault> {
     const WHAT: &str = "list claims";
     let (index, condition) = (Some(names::BY_KIND), names::OF_KIND_SINCE);
     let mut range = QueryRange::new(&store.tables.sessions, index, condition)
@@ -290,15 +342,14 @@ async fn claims(
         .value(":since", number(first.millis()))
         .value(":until", number(last.millis()));
     (range.newest_first, range.lately) = (newest_first, true);
+    range.attributes = R::ATTRIBUTES;
     if let Some(after) = after {
         let mut start = read_cursor(after, names::CREATED_AT)
             .ok_or_else(|| refused(WHAT, "not a page of ours"))?;
         start.insert(names::KIND.to_owned(), text(names::SESSION));
         range.after = Some(start);
     }
-    let (rows, next) = store
-        .rows::<Session>(WHAT, &range, page_size(limit))
-        .await?;
+    let (rows, next) = store.rows::<R>(WHAT, &range, page_size(limit)).await?;
     Ok(Page {
         items: rows,
         next: next.and_then(|key| cursor(&key, names::CREATED_AT)),
@@ -315,16 +366,16 @@ const MOST_LOOKS: u32 = 5;
 /// A page of those that live: first those that were claimed a moment ago, which no schedule knows
 /// yet, then those of the schedule. In this order none is missed that is put into it meanwhile. It
 /// may be shorter than requested although more follow.
-async fn living(
+async fn living<R: Listed>(
     store: &DynamoStore,
     query: &SessionQuery,
     after: Option<&str>,
     limit: u32,
-) -> Result<Page<Session>, Fault> {
+) -> Result<Page<R>, Fault> {
     const WHAT: &str = "list living sessions";
     let limit = page_size(limit);
-    let len = |items: &Vec<Session>| u32::try_from(items.len()).unwrap_or(limit);
-    let mut items = Vec::new();
+    let len = |items: &Vec<R>| u32::try_from(items.len()).unwrap_or(limit);
+    let mut items: Vec<R> = Vec::new();
     let recent = after.map_or(Some(None), |after| {
         after.strip_prefix(UNSCHEDULED).map(Some)
     });
@@ -335,14 +386,15 @@ async fn living(
         let mut looked = 0;
         loop {
             looked += 1;
-            let page = claims(store, all, true, recent.as_deref(), limit - len(&items)).await?;
+            let page =
+                claims::<R>(store, all, true, recent.as_deref(), limit - len(&items)).await?;
             let last = page.items.last();
-            let last = last.map(|last| format!("{}-{}", last.created_at.millis(), last.id));
-            items.extend(page.items.into_iter().filter(Session::is_unscheduled));
+            let last = last.map(|last| format!("{}-{}", last.created_at().millis(), last.id()));
+            items.extend(page.items.into_iter().filter(R::is_unscheduled));
             let is_enough = looked == MOST_LOOKS && page.next.is_some();
             if is_enough || len(&items) == limit {
                 let next = last.map(|last| format!("{UNSCHEDULED}{last}"));
-                items.retain(|session| query.covers(session));
+                items.retain(|session| query.covers(session.created_at()));
                 return Ok(Page { items, next });
             }
             if page.next.is_none() {
@@ -359,13 +411,45 @@ async fn living(
         start.insert(names::DUE.to_owned(), text(names::OPEN));
         range.after = Some(start);
     }
+    range.attributes = R::ATTRIBUTES;
     let left = limit - len(&items);
-    let (rows, next) = store.rows::<Session>(WHAT, &range, left).await?;
+    let (rows, next) = store.rows::<R>(WHAT, &range, left).await?;
     items.extend(rows);
-    items.retain(|session| query.covers(session));
+    items.retain(|session| query.covers(session.created_at()));
     Ok(Page {
         items,
         next: next.and_then(|key| cursor(&key, names::DUE_AT)),
+    })
+}
+
+/// How many sessions of these links live; looks at `most` at most. The schedule names those that
+/// live, and their links are cached, so that few rows are read.
+pub async fn count_living(
+    store: &DynamoStore,
+    casts: &[CastId],
+    most: u32,
+) -> Result<Counted, Fault> {
+    const WHAT: &str = "count living sessions";
+    let known = limits::scheduled_until(store).await?;
+    let since = known.unwrap_or(Timestamp::from_millis(0));
+    let all = (since, Timestamp::from_millis(FAR_MILLIS));
+    let range = QueryRange::new(&store.tables.sessions, Some(names::BY_DUE), names::OF_DUE)
+        .value(":due", text(names::OPEN));
+    let recent = claims::<SessionSummary>(store, all, true, None, page_size(most));
+    let scheduled = store.query(WHAT, &range, Some(most));
+    let (recent, (keys, more)) = try_join!(recent, scheduled)?;
+    let unscheduled = recent
+        .items
+        .iter()
+        .filter(|session| session.is_unscheduled());
+    let unscheduled = unscheduled.filter(|session| casts.contains(&session.cast_id));
+    let ids: Vec<SessionId> = keys.iter().filter_map(session_id).collect();
+    let links = listing::links_of(store, &ids).await?;
+    let living = ids.iter().filter_map(|id| links.get(id));
+    let living = living.filter(|link| casts.contains(link));
+    Ok(Counted {
+        count: (unscheduled.count() + living.count()) as u64,
+        more: more || recent.next.is_some(),
     })
 }
 

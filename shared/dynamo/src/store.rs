@@ -1,6 +1,6 @@
 //! Owns `DynamoStore` and its list of verbs. Must not know how any of them is done: each noun has its file.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -16,10 +16,11 @@ use casting_core::ports::{
     Created, DueKind, Exchanged, Fault, Page, QueueSaved, RefusalCount, Replaced, Reservation,
     Reserved, Saved, Staged, Store,
 };
-use casting_core::queries::{CastQuery, Counted, SessionQuery};
+use casting_core::queries::{CastName, CastQuery, Counted, SessionQuery};
 use casting_core::quota::{Quota, Tally};
 use casting_core::rate_window::RateWindow;
 use casting_core::session::Session;
+use casting_core::summary::SessionSummary;
 use casting_core::time::Timestamp;
 use casting_core::waiting_queue::WaitingQueue;
 use serde_json::Value;
@@ -40,6 +41,8 @@ pub struct DynamoStore {
     pub(crate) tables: TableNames,
     /// The links whose counters are split, as far as this process knows.
     pub(crate) split: Arc<Mutex<HashSet<CastId>>>,
+    /// The links of sessions that this process has read: a session never gets another one.
+    pub(crate) links: Arc<Mutex<HashMap<SessionId, CastId>>>,
 }
 
 impl DynamoStore {
@@ -49,6 +52,7 @@ impl DynamoStore {
             client,
             tables,
             split: Arc::default(),
+            links: Arc::default(),
         }
     }
 
@@ -96,6 +100,22 @@ impl Store for DynamoStore {
 
     async fn casts_from(&self, prefix: &str) -> Result<Vec<CastId>, Fault> {
         casts::ids_from(self, prefix).await
+    }
+
+    async fn cast_names(&self, limit: u32) -> Result<Vec<CastName>, Fault> {
+        casts::names_of(self, limit).await
+    }
+
+    async fn record_names(&self, kind: &str) -> Result<Vec<(String, String)>, Fault> {
+        catalog::names_of(self, kind).await
+    }
+
+    async fn casts_named(&self, name: &str) -> Result<Vec<CastId>, Fault> {
+        casts::ids_named(self, name).await
+    }
+
+    async fn count_records(&self, kind: &str, most: u32) -> Result<Counted, Fault> {
+        catalog::count(self, kind, most).await
     }
 
     async fn create_cast(&self, cast: &Cast, audit: Option<&Audit>) -> Result<Created, Fault> {
@@ -242,12 +262,29 @@ impl Store for DynamoStore {
         sessions::page(self, query, after, limit).await
     }
 
+    async fn session_summaries(
+        &self,
+        query: &SessionQuery,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<SessionSummary>, Fault> {
+        sessions::page(self, query, after, limit).await
+    }
+
+    async fn sessions_by_id(&self, ids: &[SessionId]) -> Result<Vec<Session>, Fault> {
+        sessions::by_ids(self, ids).await
+    }
+
     async fn count_sessions(
         &self,
         casts: &[CastId],
         since: Timestamp,
     ) -> Result<Vec<Counted>, Fault> {
         listing::count(self, casts, since).await
+    }
+
+    async fn count_living(&self, casts: &[CastId], most: u32) -> Result<Counted, Fault> {
+        sessions::count_living(self, casts, most).await
     }
 
     async fn list_claims(&self, due: Timestamp, now: Timestamp) -> Result<(), Fault> {

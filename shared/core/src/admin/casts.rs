@@ -507,40 +507,13 @@ const GROUP_IS_GONE: Warning = Warning {
     detail: "names a group that is gone: anonymous visitors go on with All Users alone.",
 };
 
-/// The most pages that are searched for a cast of the same name.
-const NAMESAKE_PAGES: usize = 5;
-
 async fn has_namesake(
     service: &AdminService<'_>,
     name: &str,
     id: Option<&CastId>,
 ) -> Result<bool, AdminError> {
-    let words: Vec<String> = queries::split(name).collect();
-    let Some(word) = queries::most_selective(&words) else {
-        return Ok(false);
-    };
-    let query = CastQuery {
-        word: Some(word.clone()),
-        ..CastQuery::default()
-    };
-    let (mut cursor, name) = (None, name.to_lowercase());
-    for _ in 0..NAMESAKE_PAGES {
-        let page = service
-            .control_plane
-            .store
-            .casts(&query, cursor.as_deref(), 100)
-            .await?;
-        let is_namesake =
-            |cast: &Cast| Some(&cast.id) != id && cast.settings.name.to_lowercase() == name;
-        if page.items.iter().any(is_namesake) {
-            return Ok(true);
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    Ok(false)
+    let named = service.control_plane.store.casts_named(name).await?;
+    Ok(named.iter().any(|other| Some(other) != id))
 }
 
 /// Casts as lists show them, with a warning if a cast's group has been deleted.

@@ -178,7 +178,7 @@ pub async fn accepted(
             .await?;
         items.retain(|session| {
             cast.is_none_or(|cast| session.cast_id == *cast)
-                && outcome.is_none_or(|outcome| Outcome::of(session) == outcome)
+                && outcome.is_none_or(|outcome| Outcome::of(&session.state) == outcome)
         });
         return Ok(Page { items, next: None });
     }

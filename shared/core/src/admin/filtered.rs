@@ -8,7 +8,7 @@ use crate::ports::{Fault, Page};
 use crate::admin::error::AdminError;
 
 /// How many pages of the store are looked through for one page of a filtered list.
-const PAGES: u32 = 10;
+const PAGES: u32 = 6;
 
 /// A page of matching rows. It may be shorter than requested although more follow. `read` reads a
 /// page that begins after a cursor.

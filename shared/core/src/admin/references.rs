@@ -9,18 +9,18 @@ use crate::group::Group;
 use crate::ids::CastId;
 use crate::json_schema;
 use crate::network::Network;
-use crate::queries::{SessionQuery, SessionsOf};
-use crate::session::Session;
+use crate::queries::{Counted, SessionQuery, SessionsOf};
+use crate::summary::SessionSummary;
 use serde_json::{Value, json};
 
 use crate::admin::error::AdminError;
 use crate::admin::uses::{self, Named, Use};
-use crate::admin::{AdminService, casts, images, invitations, pools, records};
+use crate::admin::{AdminService, casts, images, pools, records};
 
 /// The most live sessions that are looked at.
-const MOST_READ: usize = 5000;
+const MOST_READ: u32 = 5000;
 /// The most invitations to one cast that are counted.
-const MOST_INVITATIONS: usize = 1000;
+const MOST_INVITATIONS: u32 = 1000;
 
 /// What a deletion touches.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -49,15 +49,6 @@ impl References {
     }
 }
 
-/// A number of sessions or invitations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Counted {
-    /// How many were found.
-    pub count: u64,
-    /// Whether there may be more.
-    pub more: bool,
-}
-
 /// What the deletion of a record of this kind touches.
 ///
 /// # Errors
@@ -81,7 +72,7 @@ pub async fn of(
         RecordKind::Network => {
             let (network, _) = records::find::<Network>(service, id).await?;
             let uses = uses::of(service, Named::Network(network.id.as_str())).await?;
-            let is_there = |session: &Session| {
+            let is_there = |session: &SessionSummary| {
                 let used = session.launch.network.as_ref();
                 used.is_some_and(|used| used.name == network.id)
             };
@@ -92,7 +83,7 @@ pub async fn of(
             let (group, _) = records::find::<Group>(service, id).await?;
             let uses = uses::of(service, Named::Group(&group.id)).await?;
             let of_cast = uses.iter().filter(|one| one.kind == RecordKind::Cast);
-            let casts: BTreeSet<&str> = of_cast.map(|one| one.id.as_str()).collect();
+            let casts: Vec<CastId> = of_cast.filter_map(|one| CastId::parse(&one.id)).collect();
             let live = live_of(service, &casts).await?;
             Ok(References {
                 live,
@@ -123,12 +114,13 @@ pub async fn of_casts(
     service: &AdminService<'_>,
     casts: &BTreeSet<&CastId>,
 ) -> Result<References, AdminError> {
-    let ids: BTreeSet<&str> = casts.iter().map(|cast| cast.as_str()).collect();
+    let ids: Vec<CastId> = casts.iter().map(|cast| (*cast).clone()).collect();
     let mut invitations = Counted::default();
     for cast in casts {
-        let (found, more) = invitations::some(service, cast, None, MOST_INVITATIONS).await?;
-        invitations.count += found.len() as u64;
-        invitations.more |= more.is_some();
+        let store = &service.control_plane.store;
+        let found = store.count_invitations(cast, MOST_INVITATIONS).await?;
+        invitations.count += found.count;
+        invitations.more |= found.more;
     }
     Ok(References {
         live: live_of(service, &ids).await?,
@@ -138,20 +130,21 @@ pub async fn of_casts(
 }
 
 /// The live sessions of these casts.
-async fn live_of(
-    service: &AdminService<'_>,
-    casts: &BTreeSet<&str>,
-) -> Result<Counted, AdminError> {
+///
+/// # Errors
+/// Faults of the store.
+pub async fn live_of(service: &AdminService<'_>, casts: &[CastId]) -> Result<Counted, AdminError> {
     if casts.is_empty() {
         return Ok(Counted::default());
     }
-    count(service, |session| casts.contains(session.cast_id.as_str())).await
+    let store = &service.control_plane.store;
+    Ok(store.count_living(casts, MOST_READ).await?)
 }
 
 /// How many live sessions fit.
 async fn count(
     service: &AdminService<'_>,
-    fits: impl Fn(&Session) -> bool,
+    fits: impl Fn(&SessionSummary) -> bool,
 ) -> Result<Counted, AdminError> {
     let query = SessionQuery {
         of: SessionsOf::Living,
@@ -160,12 +153,14 @@ async fn count(
     let store = &service.control_plane.store;
     let (mut counted, mut read, mut cursor) = (0, 0, None::<String>);
     loop {
-        let page = store.sessions(&query, cursor.as_deref(), 1000).await?;
+        let page = store
+            .session_summaries(&query, cursor.as_deref(), 1000)
+            .await?;
         read += page.items.len();
         let fitting = page.items.iter().filter(|session| session.is_live());
         counted += fitting.filter(|session| fits(session)).count() as u64;
         cursor = page.next;
-        if cursor.is_none() || read >= MOST_READ {
+        if cursor.is_none() || read >= MOST_READ as usize {
             return Ok(Counted {
                 count: counted,
                 more: cursor.is_some(),

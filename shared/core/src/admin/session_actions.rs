@@ -348,19 +348,23 @@ async fn running(
     asked: &SessionsAsked,
 ) -> Result<Vec<SessionId>, AdminError> {
     let order = (SessionOrder::Claimed, false);
-    let found = sessions::ordered(service, asked, order, (None, MOST_FOUND)).await?;
-    let ids: Vec<SessionId> = found
-        .items
-        .into_iter()
-        .filter(|session| !session.is_unassigned())
-        .map(|session| session.id)
-        .collect();
-    if found.next.is_some() || ids.len() > MOST_FOUND {
-        return Err(AdminError::conflict(format!(
-            "More than {MOST_FOUND} sessions fit: narrow them by a link, an image or words."
-        )));
+    let (mut ids, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let from = (after.as_deref(), MOST_FOUND);
+        let found = sessions::ordered(service, asked, order, from).await?;
+        let running = found.items.into_iter();
+        let running = running.filter(|session| !session.is_unassigned());
+        ids.extend(running.map(|session| session.id));
+        if ids.len() > MOST_FOUND {
+            return Err(AdminError::conflict(format!(
+                "More than {MOST_FOUND} sessions fit: narrow them by a link, an image or words."
+            )));
+        }
+        after = found.next;
+        if after.is_none() {
+            return Ok(ids);
+        }
     }
-    Ok(ids)
 }
 
 fn read_extend_many(form: &mut Form) -> Result<ExtendMany, FieldErrors> {

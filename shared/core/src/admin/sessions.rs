@@ -14,9 +14,10 @@ use crate::json_schema;
 use crate::permission::Permission;
 use crate::ports::Page;
 use crate::pricing;
-use crate::queries::{SessionQuery, SessionsOf};
+use crate::queries::{Counted, SessionQuery, SessionsOf};
 use crate::read_only::{self, ReadOnlyField};
 use crate::session::{ADDED_SECONDS, EndReason, Owner, PoolRole, Session, State};
+use crate::summary::SessionSummary;
 use crate::time::Timestamp;
 use futures_util::try_join;
 use serde_json::{Map, Value, json};
@@ -26,7 +27,7 @@ use crate::admin::pools::cents;
 use crate::admin::{AdminService, filtered};
 
 /// How many rows are looked at for one page of an ordered or searched list.
-pub const MOST_READ: usize = 2000;
+pub const MOST_READ: usize = 1000;
 /// Rows of one page.
 const PAGE: usize = 1000;
 
@@ -53,13 +54,22 @@ pub struct SessionsAsked {
 }
 
 impl SessionsAsked {
-    fn fits(&self, session: &Session) -> bool {
+    /// Whether sessions are asked for by more than an index knows.
+    fn is_filtered(&self) -> bool {
+        let unfiltered = Self {
+            query: self.query.clone(),
+            ..Self::default()
+        };
+        *self != unfiltered
+    }
+
+    fn fits(&self, session: &SessionSummary) -> bool {
         let (cast, image) = (self.cast.as_ref(), self.image.as_ref());
         cast.is_none_or(|cast| session.cast_id == *cast)
             && image.is_none_or(|image| session.launch.image_id == *image)
             && self
                 .outcome
-                .is_none_or(|outcome| outcome == Outcome::of(session))
+                .is_none_or(|outcome| outcome == Outcome::of(&session.state))
             && self
                 .is_live
                 .is_none_or(|is_live| session.is_live() == is_live)
@@ -78,7 +88,7 @@ impl SessionsAsked {
 }
 
 /// Whether every word of `search` stands somewhere in what identifies the session.
-fn has(session: &Session, search: &str) -> bool {
+fn has(session: &SessionSummary, search: &str) -> bool {
     let reference = Reference::of(&session.id);
     let (owner_id, owner_name) = match &session.owner {
         Owner::User { id, name, .. } => (Some(id.as_str()), Some(name.as_str())),
@@ -131,7 +141,7 @@ impl SessionOrder {
         (Self::State, "state"),
     ];
 
-    fn sort(self, sessions: &mut [Session]) {
+    fn sort(self, sessions: &mut [SessionSummary]) {
         // Equal ones stand by age, so that pages do not overlap.
         sessions.sort_by(|one, two| {
             let newer = two.created_at.cmp(&one.created_at);
@@ -166,7 +176,7 @@ impl SessionOrder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ordered {
     /// All that fit, as far as they were read.
-    pub items: Vec<Session>,
+    pub items: Vec<SessionSummary>,
     /// Where the rows begin that were not read; `None` when all were.
     pub next: Option<String>,
 }
@@ -193,7 +203,7 @@ pub async fn ordered(
         };
         let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
         let page = store
-            .sessions(&asked.query, after.as_deref(), limit)
+            .session_summaries(&asked.query, after.as_deref(), limit)
             .await?;
         read += wanted;
         items.extend(page.items.into_iter().filter(|session| asked.fits(session)));
@@ -223,10 +233,57 @@ pub async fn list(
     limit: u32,
 ) -> Result<Page<Session>, AdminError> {
     let store = &service.control_plane.store;
+    if !asked.is_filtered() {
+        return Ok(store.sessions(&asked.query, cursor, limit).await?);
+    }
+    let fits = |session: &SessionSummary| asked.fits(session);
+    let page = summaries(service, &asked.query, (cursor, limit), fits).await?;
+    let mut items = whole(service, &page.items).await?;
+    // A session may have changed since its summary was read.
+    items.retain(|session| asked.fits(&session.into()));
+    Ok(Page {
+        items,
+        next: page.next,
+    })
+}
+
+/// How many sessions fit; counts `most` at most.
+pub async fn count(
+    service: &AdminService<'_>,
+    asked: &SessionsAsked,
+    most: u32,
+) -> Result<Counted, AdminError> {
+    let fits = |session: &SessionSummary| asked.fits(session);
+    let page = summaries(service, &asked.query, (None, most), fits).await?;
+    Ok(Counted {
+        count: page.items.len() as u64,
+        more: page.next.is_some(),
+    })
+}
+
+/// A page of the summaries that fit. It may be shorter than requested although more follow.
+pub(super) async fn summaries(
+    service: &AdminService<'_>,
+    query: &SessionQuery,
+    (cursor, limit): (Option<&str>, u32),
+    fits: impl Fn(&SessionSummary) -> bool,
+) -> Result<Page<SessionSummary>, AdminError> {
+    let store = &service.control_plane.store;
     let read = |after: Option<String>, wanted| async move {
-        store.sessions(&asked.query, after.as_deref(), wanted).await
+        let after = after.as_deref();
+        store.session_summaries(query, after, wanted).await
     };
-    filtered::page(cursor, limit, read, |session| asked.fits(session)).await
+    filtered::page(cursor, limit, read, fits).await
+}
+
+/// The sessions of these summaries as they are now; those that are gone are left out.
+pub async fn whole(
+    service: &AdminService<'_>,
+    summaries: &[SessionSummary],
+) -> Result<Vec<Session>, AdminError> {
+    let ids = summaries.iter().map(|summary| summary.id.clone());
+    let ids: Vec<SessionId> = ids.collect();
+    Ok(service.control_plane.store.sessions_by_id(&ids).await?)
 }
 
 /// One session.
@@ -300,9 +357,9 @@ impl Outcome {
     /// Every outcome.
     pub const ALL: [Self; 3] = [Self::Live, Self::Served, Self::Refunded];
 
-    /// The outcome of this session's claim.
-    pub const fn of(session: &Session) -> Self {
-        match session.state {
+    /// The outcome of the claim of a session in this state.
+    pub const fn of(state: &State) -> Self {
+        match state {
             State::Ended { refunded: true, .. } => Self::Refunded,
             State::Ended {
                 refunded: false, ..
@@ -372,7 +429,7 @@ pub async fn details(service: &AdminService<'_>, session: &Session) -> Result<Va
     view["watchers"] = json!(watchers);
     let now = control_plane.clock.now();
     let hour = image.and_then(|image| pricing::session_hour(&image));
-    let cost = hour.map(|hour| pricing::cost_so_far(&session, hour, now));
+    let cost = hour.map(|hour| pricing::cost_so_far(&(&session).into(), hour, now));
     view["cost_so_far_cents"] = json!(cost.map(cents));
     Ok(view)
 }
@@ -494,7 +551,7 @@ fn outcome_fields() -> Vec<ReadOnlyField<Session>> {
             json!(session.state.as_str())
         }),
         Field::new("outcome", outcome, |session| {
-            json!(Outcome::of(session).as_str())
+            json!(Outcome::of(&session.state).as_str())
         }),
         Field::new("reason", reason, |session| {
             json!(reason_of(&session.state).map(EndReason::as_str))
@@ -917,7 +974,7 @@ mod tests {
             (&format!("{reference} elsewhere"), false),
             ("10.0.0.1", false),
         ] {
-            assert_eq!(has(&session, search), expected, "{search}");
+            assert_eq!(has(&(&session).into(), search), expected, "{search}");
         }
     }
 
@@ -932,7 +989,7 @@ mod tests {
         ended = ended.ended(EndReason::TimeLimit, NOON).expect("lives");
         let all = [with(1, "Beta", 1), with(2, "alpha", 2), ended];
         let names = |order: SessionOrder| {
-            let mut sessions = all.to_vec();
+            let mut sessions = all.each_ref().map(SessionSummary::from);
             order.sort(&mut sessions);
             let ages = sessions.iter().map(|session| {
                 let age = NOON.seconds_until(session.created_at);

@@ -10,11 +10,12 @@ use crate::ports::{Page, Saved};
 use crate::profile::Profile;
 use crate::queries::{SessionQuery, SessionsOf};
 use crate::session::{Owner, Session};
+use crate::summary::SessionSummary;
 use serde_json::{Value, json};
 
 use crate::admin::error::{AdminError, TRIES};
 use crate::admin::sessions::{self, SessionsAsked};
-use crate::admin::{AdminService, filtered, profiles, session_actions};
+use crate::admin::{AdminService, profiles, session_actions};
 
 /// Users who have logged in at least once, by id.
 pub async fn list(
@@ -35,14 +36,9 @@ pub async fn list_anonymous(
     service: &AdminService<'_>,
     cursor: Option<&str>,
     limit: u32,
-) -> Result<Page<Session>, AdminError> {
-    let store = &service.control_plane.store;
-    let read = |after: Option<String>, wanted| async move {
-        store
-            .sessions(&SessionQuery::default(), after.as_deref(), wanted)
-            .await
-    };
-    filtered::page(cursor, limit, read, |session: &Session| {
+) -> Result<Page<SessionSummary>, AdminError> {
+    let query = SessionQuery::default();
+    sessions::summaries(service, &query, (cursor, limit), |session| {
         matches!(session.owner, Owner::Anonymous { .. })
     })
     .await
@@ -52,7 +48,7 @@ pub async fn list_anonymous(
 pub async fn find(service: &AdminService<'_>, id: &str) -> Result<Value, AdminError> {
     match locate(service, id).await? {
         Found::Profile(profile) => Ok(profile.view()),
-        Found::Session(session) => view_anonymous(&session).ok_or_else(no_such_user),
+        Found::Session(session) => view_anonymous(&(&*session).into()).ok_or_else(no_such_user),
     }
 }
 
@@ -83,7 +79,7 @@ async fn locate(service: &AdminService<'_>, id: &str) -> Result<Found, AdminErro
 }
 
 /// An anonymous user as the API shows it; `None` when it has been forgotten.
-pub fn view_anonymous(session: &Session) -> Option<Value> {
+pub fn view_anonymous(session: &SessionSummary) -> Option<Value> {
     let Owner::Anonymous {
         id,
         group,

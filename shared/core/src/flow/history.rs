@@ -18,8 +18,8 @@ use crate::image::Image;
 use crate::ports::{Fault, RefusalCount};
 use crate::pricing;
 use crate::queries::{SessionQuery, SessionsOf};
-use crate::session::Session;
 use crate::start_times::{self, StartTimes};
+use crate::summary::SessionSummary;
 use crate::time::Timestamp;
 
 /// Rows of one page.
@@ -77,7 +77,7 @@ impl Default for HourCursor {
 /// The counts of a period.
 #[derive(Default)]
 struct Ledger {
-    sessions: Vec<Session>,
+    sessions: Vec<SessionSummary>,
     refusals: Vec<RefusalCount>,
     is_partial: bool,
 }
@@ -158,8 +158,8 @@ impl ControlPlane {
     /// gone or does not say how large it is.
     async fn cost_of(
         &self,
-        sessions: &[Session],
-    ) -> Result<impl Fn(&Session) -> u64 + use<>, Fault> {
+        sessions: &[SessionSummary],
+    ) -> Result<impl Fn(&SessionSummary) -> u64 + use<>, Fault> {
         let mut hours: BTreeMap<ImageId, u64> = BTreeMap::new();
         let images: BTreeSet<&ImageId> = sessions
             .iter()
@@ -172,7 +172,7 @@ impl ControlPlane {
             }
         }
         let now = self.clock.now();
-        Ok(move |session: &Session| {
+        Ok(move |session: &SessionSummary| {
             let hour = hours.get(&session.launch.image_id);
             hour.map_or(0, |hour| pricing::cost_so_far(session, *hour, now))
         })
@@ -180,7 +180,7 @@ impl ControlPlane {
 
     /// Adds how long these sessions took to start to what is known of their images. An hour that
     /// is built a second time counts twice, which does not matter to a median.
-    async fn learn_starts(&self, sessions: &[Session]) -> Result<(), Fault> {
+    async fn learn_starts(&self, sessions: &[SessionSummary]) -> Result<(), Fault> {
         let mut starts: BTreeMap<&ImageId, Vec<u32>> = BTreeMap::new();
         for session in sessions {
             if let Some(start) = start_times::start_of(session) {
@@ -271,10 +271,13 @@ impl ControlPlane {
         &self,
         query: &SessionQuery,
         pages: u32,
-    ) -> Result<(Vec<Session>, bool), Fault> {
+    ) -> Result<(Vec<SessionSummary>, bool), Fault> {
         let (mut sessions, mut after) = (Vec::new(), None);
         for _ in 0..pages {
-            let page = self.store.sessions(query, after.as_deref(), PAGE).await?;
+            let page = self
+                .store
+                .session_summaries(query, after.as_deref(), PAGE)
+                .await?;
             sessions.extend(page.items);
             after = page.next;
             if after.is_none() {

@@ -125,7 +125,7 @@ impl Session {
         };
         let invitation = self.invitation.as_ref();
         let cost = self.subscriptions.hour.map(|hour| {
-            let millionths = pricing::cost_so_far(self, hour, now);
+            let millionths = pricing::cost_so_far(&self.into(), hour, now);
             // Exact to a hundredth of a cent.
             (millionths / 100) as f64 / 100.0
         });

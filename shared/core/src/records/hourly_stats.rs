@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::CastId;
 use crate::ports::RefusalCount;
-use crate::session::{Session, State};
+use crate::session::State;
+use crate::summary::SessionSummary;
 use crate::time::Timestamp;
 
 /// An hour in seconds.
@@ -65,7 +66,7 @@ pub type HourKey = (Option<CastId>, i64);
 impl HourlyStats {
     /// Counts a session that was claimed in this hour, and what it has cost, in millionths of a
     /// dollar.
-    pub fn add_session(&mut self, session: &Session, cost_micros: u64) {
+    pub fn add_session(&mut self, session: &SessionSummary, cost_micros: u64) {
         self.launched += 1;
         self.cost_micros += cost_micros;
         self.live += u64::from(session.is_live());
@@ -157,9 +158,9 @@ impl HourlyStats {
 /// Every hour that follows from these sessions and refusals: of each link, and of all together.
 /// `cost` is what a session has cost, in millionths of a dollar.
 pub fn sum<'a>(
-    sessions: impl IntoIterator<Item = &'a Session>,
+    sessions: impl IntoIterator<Item = &'a SessionSummary>,
     refusals: impl IntoIterator<Item = &'a RefusalCount>,
-    cost: impl Fn(&Session) -> u64,
+    cost: impl Fn(&SessionSummary) -> u64,
 ) -> BTreeMap<HourKey, HourlyStats> {
     let mut hours: BTreeMap<HourKey, HourlyStats> = BTreeMap::new();
     for session in sessions {
@@ -217,8 +218,14 @@ mod tests {
             samples: Vec::new(),
         };
         let refusals = [refusal(Some(cast(1).id), 3), refusal(None, 4)];
-        let cost = |session: &Session| if session.is_live() { 5 } else { 2 };
-        let hours = sum(&[reserved, ready, served, refunded], &refusals, cost);
+        let cost = |session: &SessionSummary| if session.is_live() { 5 } else { 2 };
+        let hours = sum(
+            &[reserved, ready, served, refunded]
+                .each_ref()
+                .map(SessionSummary::from),
+            &refusals,
+            cost,
+        );
         let all = &hours[&(None, NOON.seconds())];
         assert_eq!((all.cost_micros, all.live), (14, 2));
         let totals = |of: Option<CastId>| {

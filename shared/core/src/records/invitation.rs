@@ -11,6 +11,7 @@ use crate::ids::{CastId, GroupId, InvitationId};
 use crate::network::NetworkName;
 use crate::permission::Grant;
 use crate::ports::{Fault, Page, Saved, Store};
+use crate::queries::Counted;
 use crate::quota::{Quota, QuotaKind, Tally};
 use crate::record;
 use crate::time::Timestamp;
@@ -210,6 +211,14 @@ impl dyn Store + '_ {
             items: items.collect::<Result<_, _>>()?,
             next: page.next,
         })
+    }
+
+    /// How many invitations to this link there are; counts `most` at most.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn count_invitations(&self, cast: &CastId, most: u32) -> Result<Counted, Fault> {
+        self.count_records(&kind(cast), most).await
     }
 
     /// Writes an invitation over `expected_version`, or as a new one when `None`.

@@ -2,8 +2,7 @@
 //! found.
 
 use crate::cast::CastSettings;
-use crate::ids::{CastId, UserId};
-use crate::session::Session;
+use crate::ids::{CastId, CastKey, UserId};
 use crate::time::Timestamp;
 
 /// The most words of one link that it can be found by.
@@ -31,6 +30,17 @@ pub struct CastQuery {
     pub order: CastOrder,
     /// From the end.
     pub backwards: bool,
+}
+
+/// What a choice of casts shows of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CastName {
+    /// Its id.
+    pub id: CastId,
+    /// Its key.
+    pub key: CastKey,
+    /// Its name; empty when it has none.
+    pub name: String,
 }
 
 /// Which sessions. They are listed by when they were claimed, the newest first; living ones by when
@@ -78,10 +88,10 @@ impl SessionQuery {
         }
     }
 
-    /// Whether a session was claimed in the time that is asked for.
-    pub fn covers(&self, session: &Session) -> bool {
-        self.since.is_none_or(|since| since <= session.created_at)
-            && self.until.is_none_or(|until| session.created_at < until)
+    /// Whether a claim of this time is asked for.
+    pub fn covers(&self, claimed: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= claimed)
+            && self.until.is_none_or(|until| claimed < until)
     }
 }
 

@@ -9,4 +9,5 @@ pub mod pricing;
 pub mod session;
 pub mod sharing;
 pub mod start_times;
+pub mod summary;
 pub(crate) mod task_times;

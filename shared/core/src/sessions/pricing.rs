@@ -2,7 +2,8 @@
 //! Linux). Must not know who pays.
 
 use crate::image::{Architecture, Image, ImageSource};
-use crate::session::{Session, State};
+use crate::session::State;
+use crate::summary::SessionSummary;
 use crate::time::Timestamp;
 
 /// A vCPU and a GB of memory for an hour, each in millionths of a dollar.
@@ -56,7 +57,7 @@ pub fn session_hour_at_most(image: &Image) -> u64 {
 }
 
 /// What a session of so many millionths of a dollar an hour has cost so far, in millionths.
-pub fn cost_so_far(session: &Session, hour: u64, now: Timestamp) -> u64 {
+pub fn cost_so_far(session: &SessionSummary, hour: u64, now: Timestamp) -> u64 {
     let Some(task) = &session.task else {
         return 0;
     };
@@ -76,14 +77,14 @@ pub fn cost_so_far(session: &Session, hour: u64, now: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{EndReason, TaskRef, TaskStatus, TaskTimes};
+    use crate::session::{EndReason, Session, TaskRef, TaskStatus, TaskTimes};
     use crate::testing::{NOON, cast, session};
 
     #[test]
     fn cost_counts_from_the_image_to_the_end() {
         let hour = 3600;
         let mut session = session(&cast(1), 1);
-        assert_eq!(cost_so_far(&session, hour, NOON), 0);
+        assert_eq!(cost_so_far(&(&session).into(), hour, NOON), 0);
         session.task = Some(TaskRef {
             arn: "arn:1".into(),
             status: TaskStatus::Pending,
@@ -91,7 +92,7 @@ mod tests {
             times: TaskTimes::default(),
         });
         let at = |seconds| NOON.plus_seconds(seconds);
-        let cost = |session: &Session, seconds| cost_so_far(session, hour, at(seconds));
+        let cost = |session: &Session, seconds| cost_so_far(&session.into(), hour, at(seconds));
         assert_eq!(cost(&session, 7200), 2 * hour);
         assert_eq!(cost(&session, 1), hour / 60, "a minute at least");
         if let Some(task) = &mut session.task {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
 use crate::record::Record;
-use crate::session::{PoolRole, Session};
+use crate::session::PoolRole;
+use crate::summary::SessionSummary;
 
 /// So many of the last starts are kept.
 const KEPT: usize = 21;
@@ -68,7 +69,7 @@ impl StartTimes {
 
 /// How long this session took until it was ready, in milliseconds, since its start began; `None` if
 /// it was not, or was started in advance.
-pub fn start_of(session: &Session) -> Option<u32> {
+pub fn start_of(session: &SessionSummary) -> Option<u32> {
     let in_advance = session
         .pooled
         .as_ref()
@@ -118,7 +119,7 @@ pub fn asked_by(usual: Option<u32>, age: u32) -> usize {
 mod tests {
     use super::*;
     use crate::ids::StagingId;
-    use crate::session::{Endpoint, PoolMembership};
+    use crate::session::{Endpoint, PoolMembership, Session};
     use crate::testing::{NOON, cast, session};
 
     #[test]
@@ -163,7 +164,7 @@ mod tests {
             ("in advance", ready(&of_pool(PoolRole::Assigned)), None),
             ("nobody's", ready(&of_pool(PoolRole::Waiting)), None),
         ] {
-            assert_eq!(start_of(&session), expected, "{name}");
+            assert_eq!(start_of(&(&session).into()), expected, "{name}");
         }
     }
 

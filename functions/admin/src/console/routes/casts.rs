@@ -9,7 +9,7 @@ use casting_core::cast_template;
 use casting_core::form::{FieldError, Warning};
 use casting_core::ids::{CastId, ImageId};
 use casting_core::image::Image;
-use casting_core::queries::{CastOrder, Counted as Launched, SessionQuery, SessionsOf};
+use casting_core::queries::{CastOrder, Counted, SessionQuery, SessionsOf};
 use casting_core::time::Timestamp;
 use casting_web::{Problem, Reply, RequestError, reply};
 use futures_util::TryFutureExt;
@@ -43,8 +43,8 @@ use casting_core::admin::budgets::{self, SpentBudget};
 use casting_core::admin::casts::{self as verbs, CastsAsked, Edited};
 use casting_core::admin::error::AdminError;
 use casting_core::admin::images;
-use casting_core::admin::references::{self, Counted, References};
-use casting_core::admin::sessions::{self, SessionOrder, SessionsAsked};
+use casting_core::admin::references::{self, References};
+use casting_core::admin::sessions::{self, SessionsAsked};
 use casting_core::admin::trials;
 use casting_core::admin::version::Precondition;
 use casting_web::HandlerError;
@@ -111,7 +111,7 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     };
     let (counts, choices) = try_join!(counts, request.choices())?;
     let views = verbs::views(service, &page.items).await?;
-    let row = |(cast, counted): (Value, Launched)| {
+    let row = |(cast, counted): (Value, Counted)| {
         let launches = format!(
             "{}{}",
             grouped(counted.count),
@@ -354,22 +354,9 @@ pub(super) fn counted(live: Counted) -> String {
 
 /// The number of live sessions of the cast, as far as they were read.
 async fn count_live(request: &ConsoleRequest<'_>) -> Result<String, HandlerError> {
-    let query = SessionQuery {
-        of: SessionsOf::Living,
-        ..SessionQuery::default()
-    };
-    let asked = SessionsAsked {
-        query,
-        cast: Some(verbs::parse_id(request.id)?),
-        is_live: Some(true),
-        ..SessionsAsked::default()
-    };
-    let order = (SessionOrder::default(), false);
-    let found = sessions::ordered(&request.service, &asked, order, (None, usize::MAX)).await?;
-    Ok(format!(
-        "{}{}",
-        grouped(found.items.len() as u64),
-        if found.next.is_some() { "+" } else { "" }
+    let cast = verbs::parse_id(request.id)?;
+    Ok(counted(
+        references::live_of(&request.service, &[cast]).await?,
     ))
 }
 

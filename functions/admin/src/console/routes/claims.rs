@@ -10,7 +10,7 @@ use casting_core::excerpt::Excerpt;
 use casting_core::ids::{CastId, Reference};
 use casting_core::image::Image;
 use casting_core::ports::RefusalCount;
-use casting_core::queries::{SessionQuery, SessionsOf};
+use casting_core::queries::{CastName, SessionQuery, SessionsOf};
 use casting_core::session::Session;
 use casting_core::time::Timestamp;
 use casting_core::urls;
@@ -342,16 +342,14 @@ async fn names_unless(
     if is_known {
         return Ok(Vec::new());
     }
-    let page = cast_verbs::list(&request.service, &CastsAsked::default(), None, CASTS).await?;
-    Ok(page
-        .items
-        .iter()
-        .map(|cast| {
-            let settings = &cast.settings;
-            let called = called(&settings.name, settings.key.as_str());
-            (cast.id.to_string(), called)
-        })
-        .collect())
+    let casts = request
+        .service
+        .control_plane
+        .store
+        .cast_names(CASTS)
+        .await?;
+    let named = |cast: &CastName| (cast.id.to_string(), called(&cast.name, cast.key.as_str()));
+    Ok(casts.iter().map(named).collect())
 }
 
 /// How many casts are read one by one for their names.
@@ -484,7 +482,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
                 )
                 .await?)
         },
-        sessions::list(service, &of_living, None, 100).err_into(),
+        sessions::count(service, &of_living, 100).err_into(),
         settings::read(service).err_into(),
         last(request, None),
     )?;
@@ -496,11 +494,7 @@ pub(super) async fn overview(request: &ConsoleRequest<'_>) -> Result<Reply, Hand
     let more = if page.next.is_some() { "+" } else { "" };
     let total = history.between(range.since, range.until).total();
     let span = range.words();
-    let live = format!(
-        "{}{}",
-        grouped(living.items.len() as u64),
-        if living.next.is_some() { "+" } else { "" }
-    );
+    let live = casts::counted(living);
     let most = deployment.settings.max_sessions;
     let enabled = all.iter().filter(|cast| on(cast, "enabled")).count();
     let median = total

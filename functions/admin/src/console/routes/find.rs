@@ -133,7 +133,9 @@ async fn by_words(request: &ConsoleRequest<'_>, asked: &str) -> Result<Vec<Found
             href: paths::cast(cast.id.as_str()),
         }
     }));
-    found.extend(living.items.iter().take(MOST).map(|session| {
+    let shown: Vec<_> = living.items.into_iter().take(MOST).collect();
+    let shown = session_verbs::whole(&request.service, &shown).await?;
+    found.extend(shown.iter().map(|session| {
         let view: Value = session_verbs::view(session);
         let reference = view["reference"].as_str().unwrap_or_default();
         Found {

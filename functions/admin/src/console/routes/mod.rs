@@ -24,6 +24,7 @@ use casting_core::ids::{Nonce, random_bytes};
 use casting_core::image::Image;
 use casting_core::keys::hash_secret;
 use casting_core::network::Network;
+use casting_core::record::Record;
 use casting_core::resource::{OptionSource, Resource};
 use casting_core::urls;
 use casting_web::credentials::SetCookie;
@@ -610,35 +611,18 @@ impl<'a> ConsoleRequest<'a> {
     pub(super) async fn choices(&self) -> Result<Choices, HandlerError> {
         let store = &self.service.control_plane.store;
         let (images, mut groups, networks) = try_join!(
-            store.all_records::<Image>(),
-            store.all_records::<Group>(),
-            store.all_records::<Network>()
+            store.record_names(Image::KIND),
+            store.record_names(Group::KIND),
+            store.record_names(Network::KIND)
         )?;
-        if groups.iter().all(|group| group.id != Group::all_users_id()) {
-            groups.insert(0, Group::all_users());
+        let all = Group::all_users();
+        if groups.iter().all(|(id, _)| id != all.id.as_str()) {
+            groups.insert(0, (all.id.to_string(), all.settings.name));
         }
         let mut choices = Choices::from([
-            (
-                OptionSource::Image,
-                images
-                    .iter()
-                    .map(|image| (image.id.to_string(), image.settings.name.clone()))
-                    .collect(),
-            ),
-            (
-                OptionSource::Group,
-                groups
-                    .iter()
-                    .map(|group| (group.id.to_string(), group.settings.name.clone()))
-                    .collect(),
-            ),
-            (
-                OptionSource::Network,
-                networks
-                    .iter()
-                    .map(|network| (network.id.to_string(), network.id.to_string()))
-                    .collect::<Vec<_>>(),
-            ),
+            (OptionSource::Image, images),
+            (OptionSource::Group, groups),
+            (OptionSource::Network, networks),
         ]);
         for options in choices.values_mut() {
             options.sort_by_key(|(_, words)| words.to_lowercase());

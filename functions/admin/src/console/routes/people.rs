@@ -30,7 +30,7 @@ use casting_core::admin::{audits, settings as verbs, users};
 use casting_web::HandlerError;
 
 /// How many users are read, searched and ordered at once; the list goes on after them.
-const MOST_USERS: usize = 1000;
+const MOST_USERS: u32 = 1000;
 
 pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerError> {
     let (service, view) = (&request.service, request.view());
@@ -38,15 +38,15 @@ pub(super) async fn users(request: &ConsoleRequest<'_>) -> Result<Reply, Handler
     let (mut views, mut cursor) = (Vec::<Value>::new(), request.after());
     loop {
         if are_anonymous {
-            let page = users::list_anonymous(service, cursor.as_deref(), 100).await?;
+            let page = users::list_anonymous(service, cursor.as_deref(), MOST_USERS).await?;
             views.extend(page.items.iter().filter_map(users::view_anonymous));
             cursor = page.next;
         } else {
-            let page = users::list(service, cursor.as_deref(), 100).await?;
+            let page = users::list(service, cursor.as_deref(), MOST_USERS).await?;
             views.extend(page.items.iter().map(Profile::view));
             cursor = page.next;
         }
-        if cursor.is_none() || views.len() >= MOST_USERS {
+        if cursor.is_none() || views.len() >= MOST_USERS as usize {
             break;
         }
     }

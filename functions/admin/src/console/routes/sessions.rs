@@ -1,11 +1,11 @@
 //! Owns the list of sessions, the page of one, and what can be done there. Must not know what the
 //! verbs do.
 
-use casting_core::admin::casts::{self as cast_verbs, CastsAsked};
+use casting_core::admin::casts as cast_verbs;
 use casting_core::admin::session_actions::{self as acts, MESSAGE_CHARS};
 use casting_core::admin::sessions::{self as verbs, SessionOrder, SessionsAsked};
 use casting_core::ids::{CastId, ImageId, Reference};
-use casting_core::queries::{SessionQuery, SessionsOf};
+use casting_core::queries::{CastName, SessionQuery, SessionsOf};
 use casting_core::resource::OptionSource;
 use casting_core::session::Session;
 use casting_web::{Reply, RequestError, reply};
@@ -61,7 +61,7 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
     let order = SessionOrder::ALL.iter().find(|(_, name)| *name == sort);
     let order = order.map_or(SessionOrder::default(), |(order, _)| *order);
     let after = request.after();
-    let all = CastsAsked::default();
+    let store = &request.service.control_plane.store;
     let (found, casts, mut choices) = try_join!(
         verbs::ordered(
             &request.service,
@@ -70,26 +70,23 @@ pub(super) async fn list(request: &ConsoleRequest<'_>) -> Result<Reply, HandlerE
             (after.as_deref(), view.needed())
         )
         .err_into(),
-        cast_verbs::list(&request.service, &all, None, CASTS).err_into(),
+        async { Ok(store.cast_names(CASTS).await?) },
         request.choices(),
     )?;
-    // A session's document is large, so only those on the page are made.
+    // Only those on the page are read as a whole.
     let shown = &found.items[view.rows(found.items.len())];
+    let shown = verbs::whole(&request.service, shown).await?;
     let views: Vec<Value> = shown.iter().map(verbs::view).collect();
-    let cast = |cast: &casting_core::cast::Cast| {
-        let settings = &cast.settings;
-        let name = called(&settings.name, settings.key.as_str());
-        (cast.id.to_string(), name)
-    };
+    let cast = |cast: &CastName| (cast.id.to_string(), called(&cast.name, cast.key.as_str()));
     let list = SessionList {
         view,
-        casts: casts.items.iter().map(cast).collect(),
+        casts: casts.iter().map(cast).collect(),
         images: choices.remove(&OptionSource::Image).unwrap_or_default(),
         count: found.items.len(),
         next: found.next,
     };
     let mut screen = sessions::page(&request.context, &views, list);
-    lead_to(request, &mut screen, shown);
+    lead_to(request, &mut screen, &shown);
     Ok(request.show(&screen))
 }
 

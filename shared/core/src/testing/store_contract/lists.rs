@@ -12,7 +12,9 @@ use crate::ids::{CastId, CastKey, ImageId, Reference, SessionId, random_bytes};
 use crate::image::Image;
 use crate::ports::{Created, DueKind, Fault, FaultKind, Replaced, Saved};
 use crate::queries::{CastOrder, CastQuery, Counted, SessionQuery, SessionsOf};
+use crate::record::Record;
 use crate::session::{Owner, Session};
+use crate::summary::SessionSummary;
 use crate::time::Timestamp;
 
 /// Long before every other case's sessions, so that only those of this case are due by then.
@@ -195,7 +197,17 @@ async fn listed(
             page.items.len() <= limit as usize,
             "no page is longer than asked for"
         );
-        ids.extend(page.items.into_iter().map(|session| session.id));
+        let summaries = fixture
+            .store
+            .session_summaries(query, after.as_deref(), limit)
+            .await?;
+        let expected: Vec<SessionSummary> = page.items.iter().map(Into::into).collect();
+        assert_eq!(summaries.items, expected);
+        assert_eq!(summaries.next, page.next);
+        let of_page: Vec<SessionId> = page.items.iter().map(|row| row.id.clone()).collect();
+        let by_id = fixture.store.sessions_by_id(&of_page).await?;
+        assert_eq!(by_id, page.items);
+        ids.extend(of_page);
         after = page.next;
         if after.is_none() {
             break;
@@ -280,6 +292,27 @@ pub async fn casts_are_listed_in_the_order_that_is_asked_for(
     ] {
         fixture
             .soon(expected, || fixture.store.casts_from(prefix), name)
+            .await?;
+    }
+    let named = ["Alpha", "ALPHA two", "beta", "gamma", "ärger"].map(str::to_owned);
+    let names = async || {
+        let of = fixture.store.cast_names(1000).await?;
+        let ours = of.into_iter().filter(|of| {
+            casts
+                .iter()
+                .any(|cast| cast.id == of.id && cast.settings.key == of.key)
+        });
+        Ok(ours.map(|of| of.name).collect::<Vec<_>>())
+    };
+    fixture.soon(named.to_vec(), names, "their names").await?;
+    for (name, asked, expected) in [
+        ("its name", "beta", vec![casts[0].id.clone()]),
+        ("in capitals", "ALPHA", vec![casts[1].id.clone()]),
+        ("part of a name", "alpha tw", vec![]),
+        ("no name", "", vec![]),
+    ] {
+        fixture
+            .soon(expected, || fixture.store.casts_named(asked), name)
             .await?;
     }
     fixture.place(&fixture.claim(&casts[4], true, None)).await?;
@@ -494,6 +527,18 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live(
     fixture
         .soon(sorted(&[0, 1, 2, 3]), living, "all live")
         .await?;
+    let of_cast = [cast.id.clone()];
+    let count = || async {
+        let counted = fixture.store.count_living(&of_cast, 5000).await?;
+        Ok(counted.count)
+    };
+    let of_the_cast = |live: &[usize]| {
+        let live = live.iter().map(|n| &sessions[*n]);
+        live.filter(|row| row.cast_id == cast.id).count() as u64
+    };
+    fixture
+        .soon(of_the_cast(&[0, 1, 2, 3]), count, "all are counted")
+        .await?;
     assert_eq!(
         fixture
             .store
@@ -503,6 +548,13 @@ pub async fn sessions_are_found_by_time_by_reference_and_while_they_live(
     );
     fixture
         .soon(sorted(&[0, 2, 3]), living, "one has ended")
+        .await?;
+    fixture
+        .soon(
+            of_the_cast(&[0, 2, 3]),
+            count,
+            "those that live are counted",
+        )
         .await?;
     for n in [0, 2, 3] {
         assert_eq!(
@@ -624,6 +676,21 @@ pub async fn images_are_listed_by_id(fixture: &Fixture<'_>) -> Result<(), Fault>
         }
     }
     assert!(all.is_sorted_by(|a, b| a.id < b.id), "by id, each once");
+    let names = fixture.store.record_names(Image::KIND).await?;
+    let expected = all
+        .iter()
+        .map(|image| (image.id.to_string(), image.settings.name.clone()));
+    assert_eq!(names, expected.collect::<Vec<_>>());
+    let there = all.len() as u64;
+    for (most, count, more) in [
+        (there + 1, there, false),
+        (there, there, false),
+        (2, 2, true),
+    ] {
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        let counted = fixture.store.count_records(Image::KIND, most).await?;
+        assert_eq!(counted, Counted { count, more }, "counted up to {most}");
+    }
     all.retain(|image| images.iter().any(|ours| ours.id == image.id));
     assert_eq!(all, images);
     Ok(())
