@@ -234,37 +234,28 @@ pub trait Listed: DeserializeOwned + Send {
     fn is_unscheduled(&self) -> bool;
 }
 
-impl Listed for Session {
-    const ATTRIBUTES: Option<Attributes> = None;
-    fn id(&self) -> &SessionId {
-        &self.id
-    }
-    fn cast_id(&self) -> &CastId {
-        &self.cast_id
-    }
-    fn created_at(&self) -> Timestamp {
-        self.created_at
-    }
-    fn is_unscheduled(&self) -> bool {
-        Self::is_unscheduled(self)
-    }
+macro_rules! listed {
+    ($row:ty, $attributes:expr) => {
+        impl Listed for $row {
+            const ATTRIBUTES: Option<Attributes> = $attributes;
+            fn id(&self) -> &SessionId {
+                &self.id
+            }
+            fn cast_id(&self) -> &CastId {
+                &self.cast_id
+            }
+            fn created_at(&self) -> Timestamp {
+                self.created_at
+            }
+            fn is_unscheduled(&self) -> bool {
+                Self::is_unscheduled(self)
+            }
+        }
+    };
 }
 
-impl Listed for SessionSummary {
-    const ATTRIBUTES: Option<Attributes> = Some(Self::ATTRIBUTES);
-    fn id(&self) -> &SessionId {
-        &self.id
-    }
-    fn cast_id(&self) -> &CastId {
-        &self.cast_id
-    }
-    fn created_at(&self) -> Timestamp {
-        self.created_at
-    }
-    fn is_unscheduled(&self) -> bool {
-        Self::is_unscheduled(self)
-    }
-}
+listed!(Session, None);
+listed!(SessionSummary, Some(Self::ATTRIBUTES));
 
 /// The sessions with these ids, in their order; those that are gone are left out.
 pub async fn by_ids(store: &DynamoStore, ids: &[SessionId]) -> Result<Vec<Session>, Fault> {
