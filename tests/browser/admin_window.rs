@@ -1,11 +1,10 @@
 //! Owns what an administrator does in a browser window: open pages, click, fill in forms. Must not
 //! know which pages there are.
 
-use casting_tests::processes::soon;
 use fantoccini::{Client, Locator};
 use serde_json::json;
 
-use crate::chrome::{CastingProgram, Driver, Look, click, element, text, text_of, wait_for};
+use crate::chrome::{CastingProgram, Driver, Look, click, click_at, element, text_of, wait_for};
 
 /// What sends a form of fields.
 pub const SEND: &str = "form.sheet .form-end button";
@@ -57,14 +56,7 @@ impl AdminWindow<'_> {
     /// Follows the link, or presses the button, that says exactly this.
     pub async fn press(&self, words: &str) {
         let path = format!("//main//*[self::a or self::button or self::summary][text()='{words}']");
-        let pressed = soon(
-            async || match self.window.find(Locator::XPath(&path)).await {
-                Ok(element) => element.click().await.is_ok(),
-                Err(_) => false,
-            },
-        );
-        let pressed = pressed.await;
-        assert!(pressed, "{words}: {}", text(self.window).await);
+        click_at(self.window, Locator::XPath(&path), words).await;
     }
 
     pub async fn fill(&self, id: &str, typed: &str) {

@@ -402,12 +402,17 @@ pub async fn element(window: &Client, selector: &str) -> Element {
 
 /// Clicks an element as soon as it is there and nothing covers it.
 pub async fn click(window: &Client, selector: &str) {
-    let clicked = soon(async || match window.find(Locator::Css(selector)).await {
+    click_at(window, Locator::Css(selector), selector).await;
+}
+
+/// The same with another way to find it; `name` is what a failure says of it.
+pub async fn click_at(window: &Client, at: Locator<'_>, name: &str) {
+    let clicked = soon(async || match window.find(at).await {
         Ok(element) => element.click().await.is_ok(),
         Err(_) => false,
     });
     let clicked = clicked.await;
-    assert!(clicked, "{selector} can be clicked: {}", text(window).await);
+    assert!(clicked, "{name} can be clicked: {}", text(window).await);
 }
 
 /// The text of one element; empty while it is not there.

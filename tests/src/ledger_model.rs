@@ -128,7 +128,7 @@ impl LedgerModel {
     fn is_due(step: &Step, is_now: bool, code: DenialCode, address: &str) -> bool {
         let of_address = |visit: &&Visit| code != DenialCode::IpLimit || visit.address == address;
         let came = step.visits.iter().filter(of_address).count() as u64;
-        // Nobody is ahead of themselves.
+        // The visit itself takes nothing before it is refused.
         step.may_refuse(code, address, came - u64::from(is_now))
     }
 

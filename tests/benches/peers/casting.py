@@ -23,11 +23,7 @@ class Casting(Program):
         arguments = [str(executable), "--memory", "--port", "0", "--reach", "127.0.0.1", *more]
         super().__init__(arguments, folder / "casting.log")
         self.browser = Browser()
-        try:
-            self.wait_until(lambda: self._line("Admin key"), "it said where it is")
-        except BaseException:
-            self.stop()
-            raise
+        self.wait_for_start(lambda: self._line("Admin key"), "it said where it is")
         self.url = self._line("Demo link").removesuffix("/cast/welcome")
         self.key = self._line("Admin key")
 

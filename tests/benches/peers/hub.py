@@ -45,11 +45,7 @@ class Hub(Program):
             (folder / old).unlink(missing_ok=True)
         super().__init__(arguments, folder / "hub.log", cwd=folder, env=environment)
         self.url = settings["bind_url"]
-        try:
-            self.wait_until(lambda: "JupyterHub is now running" in self.said() and answers(public), "it ran")
-        except BaseException:
-            self.stop()
-            raise
+        self.wait_for_start(lambda: "JupyterHub is now running" in self.said() and answers(public), "it ran")
 
 
 def visit(url: str) -> float:

@@ -38,8 +38,4 @@ class Limiter(Program):
         # Debian keeps it where only administrators look.
         super().__init__(["/usr/sbin/nginx", "-c", str(configuration), "-e", "stderr"], folder / "nginx.log")
         self.url = f"http://127.0.0.1:{port}/"
-        try:
-            self.wait_until(lambda: answers(port), "it ran")
-        except BaseException:
-            self.stop()
-            raise
+        self.wait_for_start(lambda: answers(port), "it ran")

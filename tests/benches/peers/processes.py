@@ -67,6 +67,17 @@ class Program:
             time.sleep(0.02)
         return result
 
+    def wait_for_start(self, condition, what: str):
+        """Waits until the program has started, and ends it where it has not: no `with` block does that yet.
+
+        Raises RuntimeError as wait_until does.
+        """
+        try:
+            self.wait_until(condition, what)
+        except BaseException:
+            self.stop()
+            raise
+
     def processor_seconds(self) -> float:
         """User and system time of the tree, and of what has ended in it."""
         return sum(processor_ticks(pid) for pid in tree(self.process.pid)) / TICKS

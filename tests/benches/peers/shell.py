@@ -20,11 +20,7 @@ class Shell(Program):
         arguments = ["shellinaboxd", "--disable-ssl", "--localhost-only", "--quiet", "--port", str(port), "--service", service]
         super().__init__(arguments, folder / "shell.log", cwd=folder)
         self.url = f"http://127.0.0.1:{port}/"
-        try:
-            self.wait_until(lambda: answers(port), "it ran")
-        except BaseException:
-            self.stop()
-            raise
+        self.wait_for_start(lambda: answers(port), "it ran")
 
 
 def visit(url: str) -> float:

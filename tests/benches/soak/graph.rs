@@ -11,14 +11,15 @@ use plotters::prelude::*;
 use crate::samples::Sample;
 use crate::world::Event;
 
-/// The picture's size, and the height of its panels but for the last, which has the title of the common axis.
+/// The picture's size, and the height of each panel but the last, which has the title of the
+/// common axis.
 const SIZE: (u32, u32) = (960, 760);
 const PANEL: i32 = 240;
 /// Text and axes. The style below gives it the colour of the page's theme.
 const INK: RGBColor = RGBColor(1, 2, 3);
 const BLUE: RGBColor = RGBColor(47, 129, 247);
 const ORANGE: RGBColor = RGBColor(219, 109, 40);
-/// In a light and in a dark page the picture brings its own background, so that nothing is unreadable.
+/// The picture has a background of its own, so that it can be read on light and dark pages.
 const STYLE: &str = "<style>:root{color:#1f2328;background:#fff}\
     @media(prefers-color-scheme:dark){:root{color:#e6edf3;background:#0d1117}}</style>";
 

@@ -113,8 +113,8 @@ async fn check_link(
     Ok(sessions.len())
 }
 
-/// The counts of live sessions, of the deployment and of each link for steady visitors: when only one session may
-/// live, one claim is accepted if they are 0, and refused otherwise.
+/// Tries the counts of live sessions, of the deployment and of each link for steady visitors: with a
+/// limit of one, a claim is accepted if they are 0, and refused otherwise.
 async fn count_again(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     for key in [SHORT, LONG] {

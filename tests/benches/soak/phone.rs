@@ -167,7 +167,7 @@ impl<'a> Phone<'a> {
         self.broken(self.came, error.as_ref())
     }
 
-    /// What is answered at this path to whoever has this token.
+    /// The answer at this path to a request with this token.
     pub async fn read(&self, path: &str, token: &str) -> Result<Answer, Lost> {
         let answer = self.ask(self.get(path).bearer_auth(token)).await?;
         if answer.status < 400 {

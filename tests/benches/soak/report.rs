@@ -197,7 +197,7 @@ fn flat(
     Verdict::new(promise, holds, evidence)
 }
 
-/// Whether memory is given back: what there is half a minute after a storm, beside what there was before the first one.
+/// Whether memory is given back: compares half a minute after a storm with before the first one.
 fn given_back(samples: &[Sample], is_short: bool) -> Verdict {
     let middle = |wanted: Weather| {
         let part = samples.iter().filter(|sample| sample.weather == wanted);

@@ -116,7 +116,7 @@ async fn try_visit(world: &World, rng: &mut fastrand::Rng, way: Leave) -> Result
     match way {
         Leave::End => phone.end(&session).await?,
         Leave::Close => {
-            // The server answers; whoever closes a window does not wait for that.
+            // A visitor who closes the window does not wait for the server's answer.
             let _ = socket.close(None).await;
         }
         Leave::Stay => {

@@ -202,7 +202,7 @@ impl World {
         self.image = id(&self.change(Method::POST, "images", &image).await?)?;
         let pool = json!({"name": "Soak", "image_id": self.image, "desired_sessions": AHEAD});
         self.pool = id(&self.change(Method::POST, "staging-configs", &pool).await?)?;
-        // The demo's own pool waits for nobody here.
+        // The pool of the demo is not used here.
         let pools = self.read("staging-configs").await?;
         for other in pools["items"].as_array().context("pools")? {
             if other["id"] != *self.pool {
@@ -328,7 +328,7 @@ impl World {
         self.folder.path().join("data")
     }
 
-    /// The processes that live by this program, whoever their parent is.
+    /// The processes that this program has started, also those with another parent by now.
     pub fn processes(&self) -> Vec<u32> {
         with_environment(&self.data().display().to_string())
     }
