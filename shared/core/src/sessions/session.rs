@@ -362,12 +362,22 @@ impl State {
             Self::Ended { .. } => "ended",
         }
     }
+
+    /// Whether a session in it has not ended.
+    pub const fn is_live(&self) -> bool {
+        !matches!(self, Self::Ended { .. })
+    }
+
+    /// Whether the charge of a session in it was given back.
+    pub const fn is_refunded(&self) -> bool {
+        matches!(self, Self::Ended { refunded: true, .. })
+    }
 }
 
 impl Session {
     /// Whether it has not ended.
     pub const fn is_live(&self) -> bool {
-        !matches!(self.state, State::Ended { .. })
+        self.state.is_live()
     }
 
     /// Whether it is there to be entered, now or soon.
@@ -380,7 +390,7 @@ impl Session {
 
     /// Whether its charge was given back.
     pub const fn is_refunded(&self) -> bool {
-        matches!(self.state, State::Ended { refunded: true, .. })
+        self.state.is_refunded()
     }
 
     /// The loopback port at which its app serves Chrome DevTools, if its image has one and its

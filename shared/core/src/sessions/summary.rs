@@ -1,5 +1,6 @@
 //! Owns the summary of a session: the part of its row that lists are searched, ordered and counted
-//! by. Reading it costs a third of reading the row. Must not decide anything about a session.
+//! by. DynamoDB charges for the whole row, but less is carried and parsed. Must not decide anything
+//! about a session.
 
 use serde::{Deserialize, Serialize};
 
@@ -99,12 +100,12 @@ impl SessionSummary {
 
     /// See [`Session::is_live`].
     pub const fn is_live(&self) -> bool {
-        !matches!(self.state, State::Ended { .. })
+        self.state.is_live()
     }
 
     /// See [`Session::is_refunded`].
     pub const fn is_refunded(&self) -> bool {
-        matches!(self.state, State::Ended { refunded: true, .. })
+        self.state.is_refunded()
     }
 
     /// See [`Session::is_unassigned`].
